@@ -35,9 +35,7 @@ def choose(reports: Sequence[Report], wanted: int, tie_order: Order = range) -> 
 def after(reports: Sequence[Report], dealt: Sequence[Tuple[str, int]]) -> List[Report]:
     """The reports as they would be once the dealt jobs have arrived: what the next deal starts from."""
     added = dict(dealt)
-    return [
-        dataclasses.replace(report, queued=report.queued + added.get(report.name, 0)) for report in reports
-    ]
+    return [dataclasses.replace(report, queued=report.queued + added.get(report.name, 0)) for report in reports]
 
 
 def _by_backlog(able: Sequence[Report], shares: "dict[str, int]", left: int) -> List[Tuple[str, int]]:

@@ -48,9 +48,7 @@ Action = Union[Start, Stop]
 
 def plan(snapshot: Snapshot) -> Tuple[Action, ...]:
     """What to do now, in this order: end what is not wanted any more, then fill free slots in order of the queue."""
-    actions: List[Action] = [
-        Stop(one.id) for one in snapshot.running if one.cancel_wanted and not one.cancel_told
-    ]
+    actions: List[Action] = [Stop(one.id) for one in snapshot.running if one.cancel_wanted and not one.cancel_told]
     if not snapshot.stopping:
         slots = free_slots(snapshot.max_running, [one.slot for one in snapshot.running])
         actions += [Start(job, slot) for job, slot in zip(snapshot.head, slots)]
