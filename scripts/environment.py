@@ -1,0 +1,117 @@
+"""Makes the environment that scripts/submit and scripts/test run in: `environment.py FOLDER [EXTRA…]`.
+
+It is built in a temporary folder beside FOLDER, under a lock, and put in place in one step, so that callers at the same
+time all get a whole one, and those who run in the old one are not disturbed. It holds what setup.cfg asks for, a
+path to this tree, and last, as the stamp, a copy of that setup.cfg.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import ctypes
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+AT_FDCWD = -100
+RENAME_EXCHANGE = 2
+
+
+def main(folder: Path, extras: list[str]) -> int:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{folder}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting: another call is making {folder}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if is_fresh(folder):
+            return 0
+        say(f"making {folder} with Python {sys.version.split()[0]}, once; this takes some seconds")
+        return make(folder, extras)
+
+
+def is_fresh(folder: Path) -> bool:
+    """What `ready` in scripts/submit asks too."""
+    with contextlib.suppress(FileNotFoundError):
+        stamp = (folder / "setup.cfg").read_bytes()
+        return os.access(folder / "bin/python", os.X_OK) and stamp == (ROOT / "setup.cfg").read_bytes()
+    return False
+
+
+def make(folder: Path, extras: list[str]) -> int:
+    fresh = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)  # left by a call that was killed; we have the lock
+    try:
+        build(fresh, folder, extras)
+        put_in_place(fresh, folder)
+    except subprocess.CalledProcessError as error:
+        say(f"cannot make {folder}: {' '.join(map(str, error.cmd))} failed")
+        sys.stderr.write(error.output)
+        return 1
+    except OSError as error:
+        say(f"cannot make {folder}: {error}")
+        return 1
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return 0
+
+
+def build(fresh: Path, folder: Path, extras: list[str]) -> None:
+    interpreter = os.path.realpath(sys.executable)
+    wanted = requirements(extras)
+    run(interpreter, "-I", "-m", "venv", *([] if wanted else ["--without-pip"]), fresh)
+    python = fresh / "bin/python"
+    if wanted:
+        pip = (python, "-I", "-m", "pip", "--disable-pip-version-check", "--no-input")
+        run(*pip, "install", "--quiet", *wanted)
+    site = Path(run(python, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    inside = folder / site.relative_to(fresh)
+    (site / "sjs.pth").write_text(f"{path_to_tree(inside)}\n", encoding="utf-8")
+    shutil.copyfile(ROOT / "setup.cfg", fresh / "setup.cfg")
+
+
+def path_to_tree(site: Path) -> str:
+    """Relative when the environment lies in the tree, so that the tree can be moved."""
+    return os.path.relpath(ROOT, site) if ROOT in site.parents else str(ROOT)
+
+
+def requirements(extras: list[str]) -> list[str]:
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    texts = [config["options"].get("install_requires", "")]
+    texts += [config["options.extras_require"][extra] for extra in extras]
+    return [line for text in texts for line in text.split("\n") if line]
+
+
+def put_in_place(fresh: Path, folder: Path) -> None:
+    """Swap in one step when there is an old one, so that there is never none; it is then removed as `fresh`."""
+    if not folder.exists():
+        os.rename(fresh, folder)
+        return
+    exchange = getattr(ctypes.CDLL(None), "renameat2", None)
+    if exchange and exchange(AT_FDCWD, os.fsencode(fresh), AT_FDCWD, os.fsencode(folder), RENAME_EXCHANGE) == 0:
+        return
+    old = folder.with_name(f"{folder.name}.old")  # NFS cannot exchange: for a moment there is none
+    os.rename(folder, old)
+    os.rename(fresh, folder)
+    shutil.rmtree(old)
+
+
+def run(*argv: str | Path) -> str:
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"sjs: {text}\n")
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main(Path(os.path.abspath(sys.argv[1])), sys.argv[2:]))
+    sys.exit(130)
