@@ -1,0 +1,44 @@
+"""The machine side's one entry: `python3 -I -S …/sjs/daemon VERB …`, run as a folder, so nothing need be installed.
+
+Each verb is a process of its own (docs/design.md, "entry"); modules are loaded by the verb that needs them, because
+`ask` runs once for every command that anybody types.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import List
+
+if __name__ == "__main__" and not __package__:
+    # Run as a folder: Python put the folder itself on the path, where its `journal` could hide somebody else's.
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def main(argv: List[str]) -> int:
+    """Run one verb; its exit status."""
+    verb, rest = (argv[0], argv[1:]) if argv else ("job_manager", [])
+    if verb == "ask":
+        from sjs.daemon import ask
+
+        return ask.main()
+    if verb == "keep":
+        from sjs.daemon import keeper
+
+        return keeper.main(rest)
+    if verb == "serve":
+        from sjs.daemon import loop
+
+        return loop.main(rest)
+    from sjs.daemon import command
+
+    return command.main(rest if verb == "job_manager" else argv)
+
+
+def job_manager() -> None:
+    """The `job_manager` command of an installed package."""
+    raise SystemExit(main(["job_manager", *sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,288 @@
+"""`ask`: one client's way to a manager. Opens a session through the door and copies lines, both ways, until one side ends.
+
+    stdin    sjs 1 NUL root NUL pipe NUL state folder or nothing NUL start, then requests, a line each
+    stdout   sjs 1, then the manager's hello, then replies
+
+Start is `-` (never start a manager), `start=N` (start one if there is none, unless it was stopped on purpose) or `restart=N`
+(start it even then); without N as many jobs run at once as there are CPUs.
+
+This runs once for every command that anybody types, so it loads next to nothing, and reads nothing that it copies, but
+for one request: `read`, which it answers itself from the files that the manager names (`tail`).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import sys
+import time
+from typing import Any, List, Optional, Tuple
+
+from sjs.daemon import places
+from sjs.daemon.places import Places
+
+MARKER = b"sjs 1\n"
+DEADLINE = 30.0
+"""Seconds that a manager may take to answer the door: it may be on its way up again."""
+
+PIECE = 1 << 18
+READ = b'{"op":"read"'
+OURS = b'{"id":"ask.'
+
+EX_UNAVAILABLE = 69
+
+
+class Refusal(Exception):
+    """Why there is no session: an error's code, message and hint."""
+
+
+def main() -> int:
+    """Serve one client at stdin and stdout."""
+    feed = Feed(0)
+    header = feed.line()
+    fields = header.decode("utf-8", "surrogateescape").split("\0")
+    write(MARKER)
+    if len(fields) != 5 or fields[0] != "sjs 1":
+        write(error_line("bad_request", "the first line is no sjs 1 header", "client and machine differ in version"))
+        return EX_UNAVAILABLE
+    try:
+        peer = find_manager(*fields[1:])
+    except Refusal as refusal:
+        write(error_line(*refusal.args))
+        return EX_UNAVAILABLE
+    Relay(feed, peer).run()
+    return 0
+
+
+def write(data: bytes) -> None:
+    """All of it to stdout."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(1, view) :]
+
+
+def error_line(code: str, message: str, hint: str = "") -> bytes:
+    import json
+
+    return json.dumps({"error": {"code": code, "message": message, "hint": hint}}).encode("ascii") + b"\n"
+
+
+class Feed:
+    """Lines from a descriptor that is read when there is something."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.ended = False
+        self._rest = b""
+
+    def line(self) -> bytes:
+        """Wait for the first line; what follows it stays."""
+        while b"\n" not in self._rest and not self.ended:
+            self._read()
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line
+
+    def lines(self) -> List[bytes]:
+        """The whole lines that are there, ends included, after one read."""
+        self._read()
+        return self.waiting()
+
+    def waiting(self) -> List[bytes]:
+        """The whole lines that were read already."""
+        whole, end, self._rest = self._rest.rpartition(b"\n")
+        return (whole + end).splitlines(keepends=True) if b"\r" not in whole else _cut(whole + end)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self.fd, PIECE)
+        except BlockingIOError:
+            return
+        self.ended = not data
+        self._rest += data
+
+
+def _cut(data: bytes) -> List[bytes]:
+    return [line + b"\n" for line in data.split(b"\n")[:-1]]
+
+
+class Session:
+    """A manager, reached through a pair of pipes."""
+
+    def __init__(self, requests: int, replies: int) -> None:
+        self._requests = requests
+        self._unsent = b""
+        self.feed = Feed(replies)
+
+    def send(self, line: bytes) -> None:
+        """Send a request, or what of it the pipe takes now."""
+        self._unsent += line
+        self.flush()
+
+    def flush(self) -> None:
+        while self._unsent:
+            try:
+                self._unsent = self._unsent[os.write(self._requests, self._unsent[:PIECE]) :]
+            except BlockingIOError:
+                return
+
+    def wanted(self) -> List[Tuple[int, int]]:
+        """What to poll for."""
+        sending = [(self._requests, select.POLLOUT)] if self._unsent else []
+        return [(self.feed.fd, select.POLLIN), *sending]
+
+    def no_more(self) -> None:
+        """The client has nothing more to ask. The manager answers what it was asked, and closes its end."""
+        os.close(self._requests)
+        self._requests = -1
+
+
+class Relay:
+    """Copies lines between a client and a manager."""
+
+    def __init__(self, client: Feed, peer: Any) -> None:
+        self._client = client
+        self._peer = peer
+        self._tails: Any = None
+
+    def run(self) -> None:
+        """Until the manager closes its end, which it also does when the client has closed its own and was answered."""
+        self._from_client(self._client.waiting())
+        asking = True
+        while not self._peer.feed.ended:
+            ready = self._wait(asking)
+            if self._peer.feed.fd in ready:
+                self._from_manager(self._peer.feed.lines())
+            if asking and self._client.fd in ready:
+                self._from_client(self._client.lines())
+            self._peer.flush()
+            if self._tails is not None:
+                self._tails.turn(ready)
+            if asking and self._client.ended and not (self._tails and self._tails.busy):
+                asking = False
+                self._peer.no_more()
+
+    def _wait(self, asking: bool) -> List[int]:
+        poll = select.poll()
+        for fd, events in self._peer.wanted():
+            poll.register(fd, events)
+        if asking and not self._client.ended:
+            poll.register(self._client.fd, select.POLLIN)
+        if self._tails is not None:
+            poll.register(self._tails.fd, select.POLLIN)
+        return [fd for fd, _ in poll.poll(0 if self._tails is not None and self._tails.has_more else None)]
+
+    def _from_client(self, lines: List[bytes]) -> None:
+        for line in lines:
+            if line.startswith(READ):
+                self._tail().add(line)
+            else:
+                self._peer.send(line)
+
+    def _from_manager(self, lines: List[bytes]) -> None:
+        for line in lines:
+            if line.startswith(OURS):
+                self._tails.heard(line)
+            else:
+                write(line)
+
+    def _tail(self) -> Any:
+        if self._tails is None:
+            from sjs.daemon.tail import Tails
+
+            self._tails = Tails(self._peer.send, write)
+        return self._tails
+
+
+def find_manager(root: str, pipe: str, state: str, start: str) -> Any:
+    """A session with the queue's manager; without one, started if that is wanted, or else the records it left."""
+    where = Places(root, pipe, state)
+    if start.startswith("restart") and os.path.exists(where.stopped):
+        os.unlink(where.stopped)
+    until = time.monotonic() + DEADLINE
+    pause = 0.005
+    while time.monotonic() < until:
+        session = knock(where, until)
+        if session is not None:
+            return session
+        if os.path.exists(where.stopped):
+            return _stopped(where, start)
+        if not places.is_locked(where.keeper_lock):
+            if start == "-":
+                return _records(where)
+            _start(where, start)
+        time.sleep(pause)  # a keeper is there and its manager is not yet: nothing tells when it will be
+        pause = min(0.25, pause * 2)
+    raise Refusal("no_manager", f"the manager of {where.door} does not come up; see {where.log}")
+
+
+def knock(where: Places, until: float) -> Optional[Session]:
+    """A session, if somebody reads the door."""
+    try:
+        door = places.open_door(where.door)
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.ENOENT):
+            return None
+        raise Refusal("unreachable", f"{where.door}: {error.strerror}") from None
+    try:
+        if not places.is_locked(where.keeper_lock):
+            raise Refusal("unreachable", f"{where.door} is read by a program that is no sjs manager")
+        return _open_session(where, door, until)
+    finally:
+        os.close(door)
+
+
+def _open_session(where: Places, door: int, until: float) -> Optional[Session]:
+    """Make a pair of pipes, name them at the door, wait for the first word. Both ends are open before, so none can be
+    missed: this side's end of file is the other's death."""
+    name = f"{os.getpid()}-{os.urandom(4).hex()}"
+    base = os.path.join(where.sessions, name)
+    os.mkfifo(base + ".in", 0o600)
+    os.mkfifo(base + ".out", 0o600)
+    flags = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    replies = os.open(base + ".out", os.O_RDONLY | flags)
+    requests = os.open(base + ".in", os.O_RDWR | flags)
+    os.write(door, b'\n{"session":"' + name.encode() + b'"}\n')
+    poll = select.poll()
+    poll.register(replies, select.POLLIN)
+    if poll.poll(max(0.0, until - time.monotonic()) * 1000):
+        return Session(requests, replies)
+    for path in (base + ".in", base + ".out"):
+        if os.path.exists(path):
+            os.unlink(path)
+    raise Refusal("no_manager", f"the manager of {where.door} does not answer; see {where.log}")
+
+
+def _stopped(where: Places, start: str) -> Any:
+    if start != "-":
+        raise Refusal("stopped", f"the manager of {where.door} was stopped on purpose", "start it again first")
+    return _records(where)
+
+
+def _records(where: Places) -> Any:
+    """The queue's records, for reading, when it has no manager."""
+    if not os.path.exists(where.database):
+        raise Refusal("no_manager", f"no manager at {where.door}, and there never was one", "start it")
+    from sjs.daemon.offline import Records
+    from sjs.errors import SjsError
+
+    try:
+        return Records(where)
+    except SjsError as error:
+        raise Refusal(error.code, error.message, error.hint) from None
+
+
+def _start(where: Places, start: str) -> None:
+    from sjs.daemon import launch
+
+    maximum = start.partition("=")[2] or "-"
+    try:
+        outcome, detail = launch.start(where, maximum)
+    except OSError as error:
+        raise Refusal("no_manager", f"cannot start a manager in {where.root}: {error}") from None
+    if outcome == "failed":
+        raise Refusal("no_manager", f"the manager of {where.door} did not start: {detail}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,273 @@
+"""In the keeper: the attempts that it holds, from the order to start one until the manager has stored its end.
+
+An attempt ends when its main process does and nothing of its tree is left: what the job leaves behind is ended first
+(TERM, then KILL after a grace), so that its slot is really free.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from typing import Any, Callable, Dict, List, Optional, Set
+
+from sjs.daemon import kernel, tree
+from sjs.daemon.journal import Entry, Journal
+from sjs.daemon.notes import note
+from sjs.daemon.places import Places, boot_id
+from sjs.daemon.spawn import MARK, Failure, Spawner, Start, base_environment
+
+GRACE = 10.0
+"""Seconds between TERM and KILL for what a job left behind."""
+
+KILL_AGAIN = 1.0
+"""Seconds until KILL is repeated, should a tree have grown faster than it was cut."""
+
+LOOK = 1.0
+"""Seconds between looks at an adopted process on kernels that give no descriptor for it."""
+
+Tell = Callable[[Dict[str, Any]], None]
+
+
+class Attempt:
+    """One attempt. `main_end` is how its main process ended; `end` is set once nothing of it is left."""
+
+    def __init__(self, tag: str, pid: int, mark: bytes) -> None:
+        self.tag = tag
+        self.pid = pid
+        self.mark = mark
+        self.outputs: List[str] = []
+        self.at = time.time()
+        self.began = time.clock_gettime(time.CLOCK_BOOTTIME)
+        self.start_time: Optional[int] = None  # known for adopted ones, which are not our children
+        self.watch: Optional[int] = None
+        self.strays: Set[int] = set()
+        self.cancelled = False
+        self.kill_at: Optional[float] = None
+        self.main_end: Optional[Dict[str, Any]] = None
+        self.end: Optional[Dict[str, Any]] = None
+
+    def as_news(self) -> Dict[str, Any]:
+        return {"tag": self.tag, "pid": self.pid, "at": self.at, "end": self.end}
+
+
+class Attempts:
+    """All attempts of one queue that no manager has stored the end of."""
+
+    def __init__(self, where: Places, umask: int, selector: selectors.BaseSelector, tell: Tell) -> None:
+        self._where = where
+        self._selector = selector
+        self._tell = tell
+        self._boot = boot_id()
+        self._spawner = Spawner(base_environment(dict(os.environ)), umask)
+        self._journal = Journal(where.state, self._boot)
+        self._all: Dict[str, Attempt] = {}
+        self._by_pid: Dict[int, Attempt] = {}
+        self._clearing: List[Attempt] = []
+        self._failures: Dict[str, Failure] = {}
+        self._strangers: Set[int] = set()
+        for entry in self._journal.found:
+            self._adopt(entry)
+
+    def known(self) -> Dict[str, Any]:
+        """Everything, for a manager that has just come."""
+        return {"boot": self._boot, "attempts": [one.as_news() for one in self._all.values()]}
+
+    def live(self) -> int:
+        """How many have not ended."""
+        return sum(1 for one in self._all.values() if one.end is None)
+
+    def start(self, wanted: Start) -> None:
+        """Start it, unless it was started before: an order that comes twice must not run a job twice."""
+        if wanted.tag in self._all:
+            note(f"{wanted.tag} was started before; not again")
+            return
+        mark = f"{self._where.state}/{wanted.tag}"
+        attempt = Attempt(wanted.tag, 0, f"{MARK}={mark}".encode("utf-8", "surrogateescape"))
+        attempt.outputs = [wanted.out, wanted.err]
+        self._all[wanted.tag] = attempt
+        try:
+            attempt.pid = self._spawner.start(wanted._replace(env={**wanted.env, MARK: mark}), self._journal.fd)
+        except OSError as error:
+            attempt.main_end = {"reason": "spawn-error", "detail": f"cannot be started: {os.strerror(error.errno or 0)}"}
+            self._finish(attempt)
+            return
+        self._journal.started(wanted.tag)
+        self._by_pid[attempt.pid] = attempt
+        self._tell({"on": "started", **attempt.as_news()})
+
+    def stop(self, tag: str, grace: float) -> None:
+        """End the whole tree: TERM now, KILL after the grace. An attempt whose main process has ended keeps its end."""
+        attempt = self._all.get(tag)
+        if attempt is None or attempt.main_end is not None:
+            return
+        attempt.cancelled = True
+        attempt.kill_at = time.monotonic() + grace
+        self._signal_tree(attempt, signal.SIGTERM)
+
+    def forget(self, tags: List[str]) -> None:
+        """The manager has stored how these ended."""
+        for tag in tags:
+            attempt = self._all.get(tag)
+            if attempt is not None and attempt.end is not None:
+                del self._all[tag]
+                self._journal.forget(tag)
+
+    def reaped(self, pid: int, status: int, usage: Any) -> None:
+        """A child of ours has ended: a job's main process, or an orphan of one, which needs no more than this."""
+        self._strangers.discard(pid)
+        for failure in self._spawner.failures():
+            self._failures[failure.tag] = failure
+        attempt = self._by_pid.pop(pid, None)
+        if attempt is None:
+            for one in self._all.values():
+                one.strays.discard(pid)
+            return
+        attempt.main_end = {
+            **_outcome(status, self._failures.pop(attempt.tag, None)),
+            "usage": {"user": usage.ru_utime, "system": usage.ru_stime, "max_rss_kb": usage.ru_maxrss},
+        }
+        self._clearing.append(attempt)
+
+    def settle(self, manager_pid: int) -> None:
+        """Finish the attempts of which nothing is left; begin to end what others left behind."""
+        if not self._clearing:
+            return
+        self._attribute(manager_pid)
+        for attempt in list(self._clearing):
+            if attempt.strays or not tree.session_is_empty(attempt.pid):
+                self._clear(attempt)
+            else:
+                self._clearing.remove(attempt)
+                self._finish(attempt)
+
+    def on_time(self, now: float) -> None:
+        """What is due: KILL where the grace is over, and looks at adopted ones without a descriptor."""
+        for attempt in list(self._all.values()):
+            if attempt.end is None and attempt.kill_at is not None and now >= attempt.kill_at:
+                attempt.kill_at = now + KILL_AGAIN
+                self._kill_tree(attempt)
+            if attempt.end is None and attempt.start_time is not None:
+                self._look_at_adopted(attempt)
+
+    def next_time(self) -> Optional[float]:
+        """When `on_time` is due next, on the monotonic clock."""
+        times = [one.kill_at for one in self._all.values() if one.end is None and one.kill_at is not None]
+        if any(one.end is None and one.start_time is not None and one.watch is None for one in self._all.values()):
+            times.append(time.monotonic() + LOOK)
+        return min(times) if times else None
+
+    def _adopt(self, entry: Entry) -> None:
+        """Take over what an earlier keeper started: its recorded end, the living process, or the loss of both."""
+        mark = f"{MARK}={self._where.state}/{entry.tag}".encode("utf-8", "surrogateescape")
+        attempt = self._all[entry.tag] = Attempt(entry.tag, entry.pid, mark)
+        if entry.end is not None:
+            attempt.end = attempt.main_end = entry.end
+            return
+        attempt.start_time = entry.start_time
+        if entry.boot == self._boot and tree.is_alive(entry.pid, entry.start_time):
+            attempt.watch = kernel.pidfd_open(entry.pid)
+            if attempt.watch is not None:
+                self._selector.register(attempt.watch, selectors.EVENT_READ, attempt)
+        self._look_at_adopted(attempt)
+
+    def _look_at_adopted(self, attempt: Attempt) -> None:
+        if tree.is_alive(attempt.pid, attempt.start_time or 0):
+            return
+        if attempt.watch is not None:
+            self._selector.unregister(attempt.watch)
+            os.close(attempt.watch)
+            attempt.watch = None
+        attempt.main_end = {"reason": "host-lost", "detail": "its keeper died before it ended, so nobody saw how"}
+        if attempt.cancelled:
+            attempt.main_end["reason"] = "cancelled"
+        self._finish(attempt)
+
+    def _attribute(self, manager_pid: int) -> None:
+        """Find whose the orphans are that the kernel gave us."""
+        for pid in tree.children():
+            if pid in self._by_pid or pid == manager_pid or pid in self._strangers:
+                continue
+            found = tree.stat(pid)
+            owner = next((one for one in self._all.values() if found and _owns(one, found)), None)
+            if owner is not None:
+                owner.strays.add(pid)
+            elif found is not None:
+                self._strangers.add(pid)
+                note(f"process {pid} left its job and dropped every mark of it; it is let live")
+
+    def _clear(self, attempt: Attempt) -> None:
+        if attempt.kill_at is None and attempt.main_end is not None:
+            attempt.kill_at = time.monotonic() + GRACE
+            left = self._signal_tree(attempt, signal.SIGTERM)
+            attempt.main_end.setdefault("detail", f"ended {left} process(es) that it left behind" if left else "")
+
+    def _finish(self, attempt: Attempt) -> None:
+        end = attempt.main_end or {}
+        if attempt.cancelled and end.get("reason") in ("exit", "signal"):
+            end["reason"] = "cancelled"
+        end["at"] = time.time()
+        end.setdefault("usage", {})["seconds"] = time.clock_gettime(time.CLOCK_BOOTTIME) - attempt.began
+        attempt.end = end
+        attempt.kill_at = None
+        for path in attempt.outputs:
+            _remove_if_empty(path)
+        try:
+            self._journal.ended(attempt.tag, end)
+        except OSError as error:  # a full disk: it is still in memory, and the manager is told
+            note(f"the end of {attempt.tag} could not be written: {error}")
+        self._tell({"on": "ended", **attempt.as_news()})
+
+    def _signal_tree(self, attempt: Attempt, number: int) -> int:
+        """Signal every living process of the attempt, and wake the stopped ones so that they notice; how many."""
+        processes = tree.members(attempt.pid, attempt.mark)
+        for one in processes:
+            _kill(one.pid, number)
+            _kill(one.pid, signal.SIGCONT)
+        if attempt.pid in self._by_pid and attempt.pid not in [one.pid for one in processes]:
+            _kill(attempt.pid, number)  # forked this moment, not yet in a session of its own
+        return len(processes)
+
+    def _kill_tree(self, attempt: Attempt) -> None:
+        """KILL, until a look finds nobody: a tree that forks while it is cut is stopped first."""
+        for number in (signal.SIGSTOP, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL):
+            processes = tree.members(attempt.pid, attempt.mark)
+            for one in processes:
+                _kill(one.pid, number)
+        if attempt.pid in self._by_pid:
+            _kill(attempt.pid, signal.SIGKILL)
+
+
+def how_ended(status: int) -> str:
+    """A wait status in words."""
+    if os.WIFSIGNALED(status):
+        return f"signal {os.WTERMSIG(status)}"
+    return f"exit {os.WEXITSTATUS(status)}"
+
+
+def _outcome(status: int, failure: Optional[Failure]) -> Dict[str, Any]:
+    if failure is not None:
+        return {"reason": "spawn-error", "detail": failure.detail}
+    if os.WIFSIGNALED(status):
+        return {"reason": "signal", "signal": os.WTERMSIG(status)}
+    return {"reason": "exit", "exit": os.WEXITSTATUS(status)}
+
+
+def _owns(attempt: Attempt, process: tree.Process) -> bool:
+    return process.session == attempt.pid or tree.has_mark(process.pid, attempt.mark)
+
+
+def _kill(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return  # it ended by itself, which is what was wanted
+
+
+def _remove_if_empty(path: str) -> None:
+    try:
+        if os.stat(path).st_size == 0:
+            os.unlink(path)
+    except FileNotFoundError:
+        return  # out and err may be one file

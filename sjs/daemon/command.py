@@ -1,0 +1,189 @@
+"""`job_manager`: what a person types on a machine. Starts a keeper, and in the foreground waits until it is stopped.
+
+The terminal's process is neither keeper nor manager: Ctrl-C reaches it, and it says "stop". Killing it stops nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import selectors
+import signal
+import sys
+from typing import Any, Dict, List, Optional
+
+from sjs import __version__
+from sjs.daemon import launch
+from sjs.daemon.lines import LineSocket
+from sjs.daemon.places import Places
+
+EX_TEMPFAIL = 75
+EX_UNAVAILABLE = 69
+
+EXAMPLES = """\
+examples:
+  job_manager --max-jobs-running 4              in the foreground; Ctrl-C stops it
+  job_manager --max-jobs-running 4 --background
+  job_manager --stop                            running jobs go on, queued ones wait for the next start
+"""
+
+
+def main(arguments: List[str]) -> int:
+    """Start, or stop, the manager of the queue in a folder."""
+    options = _parser().parse_args(arguments)
+    root = os.path.realpath(os.path.expanduser(options.root))
+    if not os.path.isdir(root):
+        return _fail(2, f"no such folder: {root}")
+    where = Places(root, options.pipe_name, options.state_dir)
+    if options.stop:
+        return _stop(where)
+    maximum = "-" if options.max_jobs_running is None else str(options.max_jobs_running)
+    return _start(where, maximum, options.background)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="job_manager",
+        description="Own the job queue of a folder: read commands from a named pipe, run at most N at once.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--max-jobs-running",
+        type=_count,
+        metavar="N",
+        help="at most N jobs at once; 0 pauses (default: as it was last, at first as many as there are CPUs)",
+    )
+    parser.add_argument("--pipe-name", type=_name, default="jobs.pipe", metavar="P", help="default: jobs.pipe")
+    parser.add_argument("--root", default=".", metavar="DIR", help="where the pipe is and jobs run (default: here)")
+    parser.add_argument("--state-dir", default="", metavar="DIR", help="default: .sjs/PIPE in the root")
+    parser.add_argument("--background", action="store_true", help="return once it runs")
+    parser.add_argument("--stop", action="store_true", help="stop the manager; its running jobs go on")
+    parser.add_argument("--version", action="version", version=f"sjs {__version__}")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) > 1_000_000:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 1000000, not {text!r}")
+    return int(text)
+
+
+def _name(text: str) -> str:
+    if not text or "/" in text or "\n" in text or text in (".", "..", ".sjs"):
+        raise argparse.ArgumentTypeError(f"must be a plain file name, not {text!r}")
+    return text
+
+
+def _start(where: Places, maximum: str, background: bool) -> int:
+    try:
+        where.make()
+        _forget_stop(where)
+        outcome, detail = launch.start(where, maximum)
+    except OSError as error:
+        return _fail(EX_UNAVAILABLE, f"cannot keep a queue in {where.state}: {error}")
+    if outcome == "running":
+        return _fail(EX_TEMPFAIL, f"{where.door} has a manager already: {detail}")
+    if outcome == "failed":
+        return _fail(EX_UNAVAILABLE, f"the manager of {where.door} did not start: {detail}")
+    sys.stderr.write(f"job_manager: pid {detail} reads {where.door}\n")
+    return 0 if background else _stay(where)
+
+
+def _forget_stop(where: Places) -> None:
+    try:
+        os.unlink(where.stopped)
+    except FileNotFoundError:
+        return  # it was not stopped on purpose
+
+
+def _stay(where: Places) -> int:
+    sys.stderr.write("job_manager: Ctrl-C stops it; running jobs go on, queued ones are kept\n")
+    waiter = Waiter(where)
+    if not waiter.connect():
+        return _fail(EX_UNAVAILABLE, f"the keeper is gone; see {where.log}")
+    return waiter.until_stopped()
+
+
+def _stop(where: Places) -> int:
+    waiter = Waiter(where)
+    if not waiter.connect():
+        return _fail(EX_UNAVAILABLE, f"no manager at {where.door}")
+    waiter.send({"do": "stop"})
+    return waiter.until_stopped()
+
+
+def _fail(status: int, text: str) -> int:
+    sys.stderr.write(f"job_manager: {text}\n")
+    return status
+
+
+class Waiter:
+    """Somebody at a terminal, connected to the keeper."""
+
+    def __init__(self, where: Places) -> None:
+        self._where = where
+        self._selector = selectors.DefaultSelector()
+        self._link: Optional[LineSocket] = None
+        self._wakeup, writing = os.pipe()
+        os.set_blocking(self._wakeup, False)
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing)
+        self._selector.register(self._wakeup, selectors.EVENT_READ, None)
+
+    @property
+    def connected(self) -> bool:
+        return self._link is not None and not self._link.closed
+
+    def connect(self) -> bool:
+        """Whether there is a keeper to talk to."""
+        try:
+            self._link = LineSocket(launch.connect(self._where), self._selector)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
+
+    def send(self, message: Dict[str, Any]) -> None:
+        if self._link is not None:
+            self._link.send(message)
+            self._link.flush()
+
+    def wait(self, seconds: Optional[float] = None) -> Dict[str, Any]:
+        """The keeper's next word; {} when there is none in time, or the keeper is gone."""
+        while self.connected and self._selector.select(seconds):
+            self._on_signals()
+            for event in self._link.receive() if self._link else []:
+                return event
+        return {}
+
+    def until_stopped(self) -> int:
+        """Wait for the end; Ctrl-C, TERM and a closed terminal ask for it."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, frame: None)
+        while self.connected or self._reconnect():
+            event = self.wait()
+            if event.get("event") == "stopped":
+                return self._farewell(int(event["running"]))
+        return _fail(EX_UNAVAILABLE, f"the keeper is gone; see {self._where.log}")
+
+    def _reconnect(self) -> bool:
+        """A keeper that died is replaced by its manager; then there is a new socket, soon."""
+        for _ in range(40):
+            if self.connect():
+                return True
+            self._selector.select(0.25)
+            self._on_signals()
+        return False
+
+    def _on_signals(self) -> None:
+        try:
+            numbers = os.read(self._wakeup, 64)
+        except BlockingIOError:
+            return
+        if numbers:
+            self.send({"do": "stop"})
+
+    def _farewell(self, running: int) -> int:
+        left = f"; {running} job(s) go on" if running else ""
+        sys.stderr.write(f"job_manager: stopped{left}\n")
+        return 0

@@ -1,0 +1,228 @@
+"""In the manager: one function for each request. They read and change the ledger; none touches a process or a pipe.
+
+A handler gives the reply's fields, or PARKED when the reply is to come later.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+from sjs import __version__, wire
+from sjs.core.job import Job, Range, Spec, ranges
+from sjs.core.lifecycle import FINAL, LIVE, QUEUED, STARTING, STATES
+from sjs.daemon import workspace
+from sjs.daemon.clock import Now
+from sjs.daemon.ledger import PIECE, Ledger, everything
+from sjs.daemon.places import Places
+from sjs.daemon.store import Store
+from sjs.daemon.waits import Waits
+from sjs.errors import BadRequest, NoManager, Stopping, UnknownJob, UnknownRequest
+
+Request = Dict[str, Any]
+Reply = Dict[str, Any]
+
+PARKED: Reply = {}
+"""What a handler gives when `Waits` is to answer."""
+
+MAX_RUNNING = 1_000_000
+MAX_SECONDS = 10 * 366 * 86_400
+DEFAULT_GRACE = 10.0
+
+
+class Handlers:
+    """The requests of one queue. `waits` is None when only its records are to be read (`offline`)."""
+
+    def __init__(self, where: Places, ledger: Ledger, store: Store, waits: Optional[Waits]) -> None:
+        self._where = where
+        self._ledger = ledger
+        self._store = store
+        self._waits = waits
+        self.stopping = False
+        self.longest_turn = 0.0
+        self._table: Dict[str, Callable[[Request, Any, Now], Reply]] = {
+            "list": self._list,
+            "output": self._output,
+            "wait": self._wait,
+            "submit": self._submit,
+            "report": self._report,
+            "configure": self._configure,
+            "cancel": self._cancel,
+            "stop": self._stop,
+        }
+
+    def handle(self, request: Request, session: Any, now: Now) -> Reply:
+        """The reply to one request, or the SjsError that says why not."""
+        handler = self._table.get(str(request.get("op")))
+        if handler is None:
+            raise UnknownRequest(f"no such request: {request.get('op')!r:.40}", "the manager may be an older version")
+        return handler(request, session, now)
+
+    def hello(self) -> Reply:
+        """The first line of a session."""
+        return {"hello": {"version": __version__, "wire": wire.VERSION, **self._identity()}}
+
+    def answer(self, request: Request, done: bool) -> Reply:
+        """The reply to a request that has waited."""
+        if request["op"] == "output":
+            return self._where_output_is(request)
+        wanted = self._wanted(request)
+        counts = {state: sum(self._store.count(span, state) for span in wanted) for state in STATES}
+        reply: Reply = {"done": done, "counts": {state: count for state, count in counts.items() if count}}
+        if len(wanted) == 1 and wanted[0][0] == wanted[0][1]:
+            reply["job"] = wire.job_to_wire(self._job(wanted[0][0]))
+        return reply
+
+    def _submit(self, request: Request, session: Any, now: Now) -> Reply:
+        if self.stopping:
+            raise Stopping("this manager is about to stop")
+        jobs = request.get("jobs")
+        if not isinstance(jobs, list) or not 1 <= len(jobs) <= wire.MAX_CHUNK_JOBS:
+            raise BadRequest(f"'jobs' must be a list of 1 to {wire.MAX_CHUNK_JOBS} jobs")
+        key = wire.text(request, "key") if request.get("key") is not None else None
+        specs = [wire.spec_from_wire(body) for body in jobs]
+        first, count, repeated = self._ledger.submit(key, specs, now.wall)
+        return {"first": first, "count": count, "repeated": repeated, "max": self._ledger.max_running}
+
+    def _report(self, request: Request, session: Any, now: Now) -> Reply:
+        head = wire.whole(request, "head", 0, wire.MAX_HEAD, 0)
+        live = [self._job(job_id) for job_id in sorted(self._ledger.live)[:head]]
+        return {
+            "running": len(self._ledger.live),
+            "max": self._ledger.max_running,
+            "queued": self._ledger.counts[QUEUED],
+            "head": _named(self._store.queued(head)) if head else [],
+            "live": _named(live),
+            "counts": self._ledger.counts,
+            "longest_turn": round(self.longest_turn, 6),
+            **self._identity(),
+        }
+
+    def _configure(self, request: Request, session: Any, now: Now) -> Reply:
+        new = wire.whole(request, "max_jobs", 0, MAX_RUNNING)
+        return {"old": self._ledger.configure(new), "new": new}
+
+    def _list(self, request: Request, session: Any, now: Now) -> Reply:
+        limit = wire.whole(request, "limit", 1, wire.MAX_PAGE, wire.MAX_PAGE)
+        after = wire.whole(request, "after", -1, wire.MAX_ID, -1)
+        states = request.get("states") or []
+        if not isinstance(states, list) or any(state not in STATES for state in states):
+            raise BadRequest(f"'states' must be a list out of {', '.join(STATES)}")
+        newest = request.get("newest") is True
+        found: List[Job] = []
+        for low, high in self._wanted(request, known=False):
+            if len(found) <= limit and high > after:
+                found += self._store.page((max(low, after + 1), high), states, limit + 1 - len(found), newest)
+        more = len(found) > limit
+        shown = found[-limit:] if newest else found[:limit]
+        return {"jobs": [wire.job_to_wire(job) for job in shown], "next": shown[-1].id if more and not newest else None}
+
+    def _cancel(self, request: Request, session: Any, now: Now) -> Reply:
+        wanted = self._wanted(request)
+        grace = request.get("grace", DEFAULT_GRACE)
+        if not isinstance(grace, (int, float)) or isinstance(grace, bool) or not 0 <= grace <= MAX_SECONDS:
+            raise BadRequest("'grace' must be a number of seconds")
+        if request.get("queued_only") is True:
+            return self._cancel_named(wanted, now)
+        stopping = self._ledger.want_end(wanted, float(grace))
+        cancelled = self._ledger.cancel_queued(wanted, now.wall)
+        more = len(cancelled) == PIECE
+        reply: Reply = {"cancelled": ranges(cancelled), "stopping": ranges(stopping), "ended": []}
+        if request.get("jobs") is not None and not more:
+            reply["ended"] = self._ended(wanted, cancelled)
+        reply["next"] = cancelled[-1] if more else None
+        return reply
+
+    def _cancel_named(self, wanted: Sequence[Range], now: Now) -> Reply:
+        """As the seed's clients cancel: queued jobs only, each named in the reply."""
+        named: List[Reply] = []
+        while True:
+            ids = self._ledger.cancel_queued(wanted, now.wall)
+            named += _named([self._job(job_id) for job_id in ids])
+            if len(ids) < PIECE:
+                return {"jobs": named}
+
+    def _wait(self, request: Request, session: Any, now: Now) -> Reply:
+        wanted = self._wanted(request)
+        timeout = request.get("timeout")
+        if timeout is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= MAX_SECONDS):
+            raise BadRequest("'timeout' must be a number of seconds")
+        request = {**request, "jobs": [list(span) for span in wanted]}  # "all" means: all that there are now
+        left = sum(self._store.count(span, state) for span in wanted for state in (QUEUED, *LIVE))
+        if left == 0:
+            return self.answer(request, True)
+        return self._park("end", session, request, wanted, left, None if timeout is None else now.steady + timeout)
+
+    def _output(self, request: Request, session: Any, now: Now) -> Reply:
+        """Where `ask` finds a job's output; with `follow`, once the job has started."""
+        job = self._job(wire.whole(request, "job", 0, wire.MAX_ID))
+        if request.get("follow") is True and job.state in (QUEUED, STARTING):
+            return self._park("start", session, request, [(job.id, job.id)], 1, None)
+        return self._where_output_is(request)
+
+    def _stop(self, request: Request, session: Any, now: Now) -> Reply:
+        reply = {"running": len(self._ledger.live), "queued": self._ledger.counts[QUEUED]}
+        if request.get("if_idle") is True and (reply["running"] or reply["queued"]):
+            return reply
+        if request.get("kill") is True:
+            self._ledger.want_end(everything(self._ledger), DEFAULT_GRACE)
+        self.stopping = True
+        return reply
+
+    def _park(
+        self, what: str, session: Any, request: Request, wanted: Sequence[Range], left: int, until: Optional[float]
+    ) -> Reply:
+        if self._waits is None:
+            raise NoManager(f"no manager runs the queue of {self._where.door}, so nothing will happen to these jobs")
+        self._waits.add(what, session, request, wanted, left, until)
+        return PARKED
+
+    def _where_output_is(self, request: Request) -> Reply:
+        job = self._job(wire.whole(request, "job", 0, wire.MAX_ID))
+        paths = {
+            stream: workspace.output_path(self._where.jobs, job.id, max(1, job.attempt), stream)
+            for stream in workspace.STREAMS
+        }
+        return {**paths, "final": job.state in FINAL, "record": wire.job_to_wire(job)}
+
+    def _wanted(self, request: Request, known: bool = True) -> Sequence[Range]:
+        """The ranges that a request names; without any, all jobs that there are. An id never given is refused."""
+        wanted = wire.job_set(request)
+        if wanted is None:
+            return everything(self._ledger)
+        if known:
+            for low, high in wanted:
+                if high >= self._ledger.next_id:
+                    raise UnknownJob(f"no job {max(low, self._ledger.next_id)} in this queue", self._ids())
+        return wanted
+
+    def _ids(self) -> str:
+        last = self._ledger.next_id - 1
+        return "it is empty" if last < 0 else f"the ids are 0 to {last}"
+
+    def _job(self, job_id: int) -> Job:
+        job = self._store.job(job_id)
+        if job is None:
+            raise UnknownJob(f"no job {job_id} in this queue", self._ids())
+        return job
+
+    def _ended(self, wanted: Sequence[Range], cancelled: Sequence[int]) -> Sequence[Range]:
+        """What had ended before, for the first of the ranges' jobs."""
+        just_now = set(cancelled)
+        jobs = [job for span in wanted for job in self._store.page(span, FINAL, PIECE, False)]
+        return ranges(job.id for job in jobs if job.id not in just_now)
+
+    def _identity(self) -> Reply:
+        where = self._where
+        return {"host": os.uname().nodename, "pid": os.getpid(), "root": where.root, "pipe": where.pipe}
+
+
+def _named(jobs: Sequence[Job]) -> List[Reply]:
+    return [{"job": _text(job.spec), "job_id": job.id} for job in jobs]
+
+
+def _text(spec: Spec) -> str:
+    if spec.argv is None:
+        return spec.command or ""
+    return " ".join(shlex.quote(word) for word in spec.argv)

@@ -1,0 +1,70 @@
+"""What the standard library does not offer of Linux, by ctypes. Each call says when the kernel lacks it."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Any, Iterator, Optional, Tuple
+
+PR_SET_CHILD_SUBREAPER = 36
+SYS_PIDFD_OPEN = 434  # the same number on every architecture: it is younger than the common table
+
+IN_MODIFY = 0x2
+IN_ATTRIB = 0x4
+IN_MOVE_SELF = 0x800
+
+
+def _libc() -> Any:
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def become_subreaper() -> bool:
+    """Have orphans among our descendants become our children. False where the kernel cannot."""
+    return bool(_libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+
+def pidfd_open(pid: int) -> Optional[int]:
+    """A descriptor that becomes readable when the process ends; None where the kernel cannot or nobody is there."""
+    try:
+        if hasattr(os, "pidfd_open"):
+            return os.pidfd_open(pid)
+        fd = int(_libc().syscall(SYS_PIDFD_OPEN, pid, 0))
+    except OSError:
+        return None
+    return fd if fd >= 0 else None
+
+
+class Inotify:
+    """A descriptor that becomes readable when something happens to a watched file."""
+
+    EVENT = struct.Struct("iIII")
+
+    def __init__(self) -> None:
+        self._libc = _libc()
+        self.fd = int(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        if self.fd < 0:
+            raise OSError("this kernel gives no inotify watch")
+
+    def watch(self, path: str, mask: int) -> int:
+        """Watch the file that the path names now, and be told of these events; the watch's number."""
+        number = int(self._libc.inotify_add_watch(self.fd, os.fsencode(path), mask))
+        if number < 0:
+            raise FileNotFoundError(path)
+        return number
+
+    def forget(self, number: int) -> None:
+        self._libc.inotify_rm_watch(self.fd, number)
+
+    def read(self) -> Iterator[Tuple[int, int]]:
+        """What has happened: (watch, mask) pairs."""
+        try:
+            data = os.read(self.fd, 1 << 16)
+        except BlockingIOError:
+            return
+        at = 0
+        while at < len(data):
+            number, mask, _, length = self.EVENT.unpack_from(data, at)
+            yield number, mask
+            at += self.EVENT.size + length

@@ -1,0 +1,123 @@
+"""Starting a keeper, detached from whoever starts it, and hearing how that went. Used by `job_manager` and by `ask`."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import sys
+import time
+from typing import Dict, Tuple
+
+from sjs.daemon import places
+from sjs.daemon.places import Places
+
+DEADLINE = 20.0
+"""Seconds that a manager may take to open its queue (a large one may have to be checked after a crash)."""
+
+
+def start(where: Places, maximum: str) -> Tuple[str, str]:
+    """Have a manager: ("ready", its pid), ("running", who was there before) or ("failed", why)."""
+    outcome, detail = _start_keeper(where, maximum)
+    return _join(where, maximum) if outcome == "busy" else (outcome, detail)
+
+
+def _join(where: Places, maximum: str) -> Tuple[str, str]:
+    """A keeper is there. It may be waiting for its last jobs, without a manager; then it starts one."""
+    import json
+
+    try:
+        with connect(where) as connection:
+            connection.settimeout(DEADLINE)
+            connection.sendall(json.dumps({"do": "start", "max": maximum}).encode("ascii") + b"\n")
+            event = json.loads(connection.makefile("rb").readline() or b"{}")
+    except (FileNotFoundError, ConnectionRefusedError, socket.timeout):
+        event = {}  # just born, or just gone
+    if event.get("event") == "ready":
+        return "ready", str(event["pid"])
+    if event.get("event") == "running":
+        return "running", f"host {event['host']}, pid {event['pid']}"
+    return "failed", f"{places.holder(where.keeper_lock)} is in its place and does not answer: {last_line(where.log)}"
+
+
+def _start_keeper(where: Places, maximum: str) -> Tuple[str, str]:
+    where.make()
+    reading, writing = os.pipe()
+    middle = os.fork()
+    if middle == 0:
+        _detach(where, maximum, writing)
+    os.close(writing)
+    os.waitpid(middle, 0)
+    try:
+        return _hear(reading, where)
+    finally:
+        os.close(reading)
+
+
+def _detach(where: Places, maximum: str, report_fd: int) -> None:
+    """In a child: become a keeper that no terminal, login or parent can take down. Never returns."""
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        os.chdir(where.root)
+        null = os.open(os.devnull, os.O_RDONLY)
+        log = os.open(where.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        os.dup2(null, 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.dup2(report_fd, 3)
+        os.closerange(4, 1 << 12)
+        program = [sys.executable, "-I", "-S", os.path.dirname(os.path.abspath(__file__)), "keep", "3"]
+        os.execve(sys.executable, [*program, where.root, where.pipe, where.state, maximum], clean(dict(os.environ)))
+    except OSError as error:
+        os.write(report_fd, f"failed {error}\n".encode("utf-8", "backslashreplace"))
+    finally:
+        os._exit(127)
+
+
+def clean(environ: Dict[str, str]) -> Dict[str, str]:
+    """The environment without the marks of a job in which the start may happen: the new keeper is not part of it."""
+    return {name: value for name, value in environ.items() if not name.startswith("SJS_")}
+
+
+def _hear(reading: int, where: Places) -> Tuple[str, str]:
+    poll = select.poll()
+    poll.register(reading, select.POLLIN)
+    heard, until = b"", time.monotonic() + DEADLINE
+    while not heard.endswith(b"\n"):
+        if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+            return "failed", f"no word from it in {DEADLINE:g} s; see {where.log}"
+        piece = os.read(reading, 4096)
+        if not piece:
+            return "failed", f"it died without a word; see {where.log}"
+        heard += piece
+    outcome, _, detail = heard.decode("utf-8", "replace").strip().partition(" ")
+    if outcome == "failed":
+        detail = f"{detail}: {last_line(where.log)}"
+    return outcome, detail
+
+
+def last_line(path: str) -> str:
+    """The last line of a log, for a message that must stand on one."""
+    try:
+        with open(path, "rb") as source:
+            source.seek(max(0, os.stat(path).st_size - 4096))
+            return source.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+    except FileNotFoundError:
+        return f"no log at {path}"
+
+
+def connect(where: Places) -> socket.socket:
+    """Connect to the keeper's socket, whose path may be longer than a socket's name can be."""
+    folder = os.open(where.state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(f"/proc/self/fd/{folder}/{os.path.basename(where.keeper_socket)}")
+        except OSError:
+            connection.close()
+            raise
+        return connection
+    finally:
+        os.close(folder)

@@ -1,0 +1,208 @@
+"""In the manager: the queue. Rows in the store; in memory only what runs, and how many jobs are in which state.
+
+Every change of a job's state goes through the life-cycle table here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from sjs import wire
+from sjs.core import lifecycle
+from sjs.core.job import End, Job, Range, Spec, ranges
+from sjs.core.lifecycle import CANCELLED, QUEUED, STARTING, STATES
+from sjs.core.schedule import Running, Snapshot
+from sjs.daemon.notes import note
+from sjs.daemon.store import Store
+from sjs.errors import Conflict
+
+PIECE = 1_000
+"""Jobs that one request changes in one turn."""
+
+
+class Live:
+    """A job that holds a slot."""
+
+    def __init__(self, job_id: int, state: str, attempt: int, slot: int, grace: Optional[float] = None) -> None:
+        self.id = job_id
+        self.state = state
+        self.attempt = attempt
+        self.slot = slot
+        self.grace = grace  # set when its end was asked for
+        self.told = False
+
+    @property
+    def tag(self) -> str:
+        """The attempt's name at the keeper."""
+        return f"{self.id}.{self.attempt}"
+
+
+class Ledger:
+    """One queue, as its manager holds it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.counts: Dict[str, int] = {state: 0 for state in STATES}
+        self.counts.update(json.loads(store.meta("counts") or "{}"))
+        self.max_running = int(store.meta("max_jobs_running") or 0)
+        self.next_id = store.next_id()
+        self.live: Dict[int, Live] = {row.id: Live(*row) for row in store.live()}
+        self.started: List[int] = []  # since `turn_over`: for those who wait
+        self.ended: List[int] = []
+        self.urgent = False  # whether something changed that must be durable before this turn is answered
+
+    # What people ask for
+
+    def submit(self, key: Optional[str], specs: Sequence[Spec], now: float) -> Tuple[int, int, bool]:
+        """Queue jobs: (first id, how many, whether this key had brought them before)."""
+        digest = _digest(specs)
+        known = self._store.submit(key) if key else None
+        if known is not None:
+            if known[0] != digest:
+                raise Conflict(f"the key {key!r} was used before, for other jobs", "use another --key")
+            return known[1], known[2], True
+        first = self.next_id
+        self._store.add(first, specs, now)
+        if key:
+            self._store.remember_submit(key, digest, first, len(specs), now)
+        self.next_id += len(specs)
+        self.counts[QUEUED] += len(specs)
+        self.urgent = True
+        return first, len(specs), False
+
+    def configure(self, max_running: int) -> int:
+        """Set how many may run at once; what it was."""
+        old, self.max_running = self.max_running, max_running
+        self._store.set_meta("max_jobs_running", str(max_running))
+        self.urgent = True
+        return old
+
+    def cancel_queued(self, wanted: Sequence[Range], now: float) -> List[int]:
+        """Cancel the first queued jobs of the ranges; at most PIECE, so ask again until there are fewer."""
+        ids: List[int] = []
+        for span in wanted:
+            ids += self._store.queued_ids(span, PIECE - len(ids))
+        state = lifecycle.step(QUEUED, "cancel")
+        self._store.set_states(ids, state, CANCELLED, now)
+        self.counts[QUEUED] -= len(ids)
+        self.counts[state] += len(ids)
+        self.ended += ids
+        self.urgent = True
+        return ids
+
+    def want_end(self, wanted: Sequence[Range], grace: float) -> List[int]:
+        """Note that the running jobs of the ranges are to be ended; `plan` has the keeper do it."""
+        chosen = [one for one in self.live.values() if any(low <= one.id <= high for low, high in wanted)]
+        for one in chosen:
+            one.grace, one.told = grace, False
+            self._store.set_grace(one.id, grace)
+            self.urgent = True
+        return sorted(one.id for one in chosen)
+
+    # What plan decides
+
+    def snapshot(self, stopping: bool) -> Snapshot:
+        """The queue as `plan` needs it: only as much of it as could start."""
+        running = [Running(one.id, one.slot, one.grace is not None, one.told) for one in self.live.values()]
+        room = self.max_running - len(running)
+        head = self._store.queued(room) if room > 0 and self.counts[QUEUED] and not stopping else []
+        return Snapshot(self.max_running, running, head, stopping)
+
+    def begin(self, job: Job, slot: int) -> Live:
+        """Write down that the job is to be started: the keeper is told once this is durable."""
+        live = Live(job.id, lifecycle.step(job.state, "start"), job.attempt + 1, slot)
+        self.live[job.id] = live
+        self._store.set_start(job.id, live.state, live.attempt, slot)
+        self._count(job.state, live.state)
+        self.urgent = True
+        return live
+
+    # What the keeper says
+
+    def on_started(self, tag: str, pid: int, at: float) -> None:
+        """Not urgent: should it be lost with this manager, the keeper tells the next one."""
+        live = self._find(tag)
+        if live is None or live.state != STARTING:
+            return
+        self._move(live, "started")
+        self._store.set_started(live.id, live.state, pid, at)
+        self.started.append(live.id)
+
+    def on_ended(self, tag: str, told: Dict[str, Any]) -> None:
+        """The end of an attempt. One that was stored before is not news."""
+        live = self._find(tag)
+        if live is None:
+            return
+        end = End(told["reason"], told.get("exit"), told.get("signal"), told.get("detail") or "")
+        self._move(live, lifecycle.event_of(end))
+        self._store.set_end(live.id, live.state, end, told["at"], told.get("usage") or {})
+        del self.live[live.id]
+        self.ended.append(live.id)
+        self.urgent = True
+
+    def reconcile(self, attempts: Sequence[Dict[str, Any]], boot: str, now: float) -> None:
+        """Bring what an earlier manager left in line with what the keeper has, before anything else happens.
+
+        What the keeper never heard of was never started, if it is the same boot: the intent goes back into the queue.
+        After a reboot a record may be missing because it never reached the disk, so nobody can say.
+        """
+        same_boot = self._store.meta("boot") == boot
+        known = {str(one["tag"]): one for one in attempts}
+        for live in list(self.live.values()):
+            told = known.get(live.tag)
+            if told is not None:
+                self.on_started(live.tag, told["pid"], told["at"])
+                if told["end"] is not None:
+                    self.on_ended(live.tag, told["end"])
+            elif live.state == STARTING and same_boot:
+                self._take_back(live)
+            else:
+                detail = "nobody knows what became of it: the machine was restarted, or its keeper's records are gone"
+                self.on_ended(live.tag, {"reason": "host-lost", "detail": detail, "at": now})
+        self._store.set_meta("boot", boot)
+        self.urgent = True
+
+    def _take_back(self, live: Live) -> None:
+        self._move(live, "unseen")
+        self._store.set_start(live.id, live.state, live.attempt - 1, live.slot)
+        del self.live[live.id]
+        note(f"job {live.id} was to be started when the last manager ended, and was not; it is queued again")
+
+    # The end of a turn
+
+    def commit(self) -> None:
+        """Make this turn durable."""
+        if self._store.is_changed:
+            self._store.set_meta("counts", json.dumps(self.counts))
+            self._store.commit()
+        self.urgent = False
+
+    def turn_over(self) -> None:
+        self.started.clear()
+        self.ended.clear()
+
+    def _find(self, tag: str) -> Optional[Live]:
+        job_id, _, attempt = tag.partition(".")
+        live = self.live.get(int(job_id)) if job_id.isdigit() else None
+        return live if live is not None and str(live.attempt) == attempt else None
+
+    def _move(self, live: Live, event: str) -> None:
+        state = lifecycle.step(live.state, event)
+        self._count(live.state, state)
+        live.state = state
+
+    def _count(self, old: str, new: str) -> None:
+        self.counts[old] -= 1
+        self.counts[new] += 1
+
+
+def _digest(specs: Sequence[Spec]) -> str:
+    content = json.dumps([wire.spec_to_wire(spec) for spec in specs])
+    return hashlib.sha256(content.encode("ascii")).hexdigest()
+
+
+def everything(ledger: Ledger) -> List[Range]:
+    """All ids that were given so far."""
+    return ranges(()) if ledger.next_id == 0 else [(0, ledger.next_id - 1)]

@@ -1,0 +1,70 @@
+"""JSON lines over a socket that must never be waited for: between keeper and manager, and to who waits in a terminal."""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+from typing import Any, Dict, List
+
+PIECE = 1 << 18
+
+
+class LineSocket:
+    """One end. `closed` is set once the other end has gone and all that it sent has been received."""
+
+    def __init__(self, connection: socket.socket, selector: selectors.BaseSelector) -> None:
+        connection.setblocking(False)
+        self._socket = connection
+        self._selector = selector
+        self._in = b""
+        self._out = bytearray()
+        self.closed = False
+        selector.register(connection, selectors.EVENT_READ, self)
+
+    @property
+    def pending(self) -> bool:
+        """Whether something waits to be sent."""
+        return bool(self._out) and not self.closed
+
+    def send(self, message: Dict[str, Any]) -> None:
+        """Queue a message; `flush` sends it."""
+        self._out += json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
+
+    def flush(self) -> None:
+        """Send what the other end takes now; the rest follows when it can."""
+        while self._out and not self.closed:
+            try:
+                del self._out[: self._socket.send(self._out[:PIECE])]
+            except BlockingIOError:
+                break
+            except (BrokenPipeError, ConnectionResetError):
+                self._out.clear()  # what it still sent us is to be read; only then is it closed
+        self._watch()
+
+    def receive(self) -> List[Dict[str, Any]]:
+        """All whole messages that are there now."""
+        while not self.closed:
+            try:
+                data = self._socket.recv(PIECE)
+            except BlockingIOError:
+                break
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                self.close()
+            self._in += data
+        *whole, self._in = self._in.split(b"\n")
+        return [json.loads(line) for line in whole]
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._selector.unregister(self._socket)
+            self._socket.close()
+
+    def _watch(self) -> None:
+        if not self.closed:
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._out else 0)
+            if self._selector.get_key(self._socket).events != wanted:
+                self._selector.modify(self._socket, wanted, self)

@@ -1,0 +1,332 @@
+"""The manager: one thread, one loop. Inside the daemon only this module sees everybody.
+
+A turn has a fixed order: collect (lines, what the keeper says, time), apply (through the life-cycle table), plan, act,
+commit once, answer. Handlers write down wishes; only what `plan` decides reaches the keeper, and only once it is durable.
+An idle manager waits in one system call. A manager that fails in any way ends, and the keeper starts the next.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from sjs import wire
+from sjs.core.schedule import Start, plan
+from sjs.daemon import clock, kernel, places, workspace
+from sjs.daemon.clock import Now
+from sjs.daemon.handlers import PARKED, Handlers, Reply, Request
+from sjs.daemon.hooks import Hooks
+from sjs.daemon.ledger import Ledger, Live
+from sjs.daemon.lines import LineSocket
+from sjs.daemon.mailbox import Letter, Mailbox, Ready, Session
+from sjs.daemon.notes import note
+from sjs.daemon.places import Places
+from sjs.daemon.store import Store
+from sjs.daemon.waits import Waits
+from sjs.dialects import pipe
+from sjs.errors import BadRequest, SjsError, to_wire
+
+EX_CONFIG = 78
+
+LAZY = 0.05
+"""Seconds until a change that nobody waits for is made durable."""
+
+
+def main(arguments: List[str]) -> int:
+    """`serve FD ROOT PIPE STATE MAX`: become the manager at the other end of the keeper's socketpair."""
+    fd, root, pipe_name, state, maximum = int(arguments[0]), *arguments[1:5]
+    os.umask(0o077)
+    where = Places(root, pipe_name, state)
+    lock = places.take_lock(where.manager_lock, wait=True)  # an `ask` may be reading; it is short
+    try:
+        manager = Manager(where, socket.socket(fileno=fd), maximum)
+    except (SjsError, OSError) as error:
+        note(f"cannot manage {where.door}: {error}")
+        return EX_CONFIG
+    keeper_lives = manager.run()
+    manager.close()
+    if not keeper_lives:
+        _become_keeper(where)
+    del lock
+    return 0
+
+
+def _become_keeper(where: Places) -> None:
+    """The keeper has died. Take its place, in this very process, and start a new manager under it."""
+    note("the keeper is gone; taking its place")
+    program = [sys.executable, "-I", "-S", os.path.dirname(os.path.abspath(__file__)), "keep", "-1"]
+    os.execv(sys.executable, [*program, where.root, where.pipe, where.state, "-"])
+
+
+class Ask(NamedTuple):
+    """A request and who is to get the reply: a session, or the sender of a record at the door."""
+
+    session: Optional[Session]
+    request: Request
+    call: Optional[pipe.Call] = None
+
+
+class Manager:
+    """One queue's manager."""
+
+    def __init__(self, where: Places, keeper: socket.socket, maximum: str) -> None:
+        self._where = where
+        self._selector = selectors.DefaultSelector()
+        self._store = Store(where.database)
+        self._ledger = Ledger(self._store)
+        self._waits = Waits()
+        self._handlers = Handlers(where, self._ledger, self._store, self._waits)
+        self._mailbox = Mailbox(where, self._selector, wire.MAX_LINE)
+        self._keeper = LineSocket(keeper, self._selector)
+        self._hooks = Hooks(where.root, os.path.join(where.state, "hooks.log"), str(os.getpid()), self._keeper.send)
+        self._replies: List[Any] = []
+        self._stored: List[str] = []
+        self._lazy_until: Optional[float] = None
+        self._watch: Optional[kernel.Inotify] = None
+        self._told_bye = False
+        self._hear_hello()
+        self._set_maximum(maximum)
+        self._open_door()
+        self._listen_to_term()
+        self._keeper.send({"do": "ready"})
+
+    def run(self) -> bool:
+        """Until stopped (True) or until the keeper has died (False)."""
+        self.turn([], clock.look())
+        while not (self._told_bye and not self._keeper.pending) and not self._keeper.closed:
+            ready = self._selector.select(self._patience())
+            now = clock.look()
+            self.turn(ready, now)
+            self._handlers.longest_turn = max(self._handlers.longest_turn, clock.look().steady - now.steady)
+        return not self._keeper.closed
+
+    def turn(self, ready: Ready, now: Now) -> None:
+        """One turn."""
+        asked = self._collect(ready)
+        for news in self._keeper.receive() if _is_ready(self._keeper, ready) else []:
+            asked += self._on_news(news, now)
+        for ask in asked:
+            self._handle(ask, now)
+        self._hooks.on_time(now.steady)
+        starts = self._plan()
+        self._waits.happened("start", self._ledger.started + self._ledger.ended)
+        self._waits.happened("end", self._ledger.ended)
+        if self._ledger.urgent or (self._lazy_until is not None and now.steady >= self._lazy_until):
+            self._ledger.commit()
+        self._tell_keeper(starts)
+        self._answer(now)
+        self._ledger.turn_over()
+
+    def close(self) -> None:
+        """Leave everything to whoever comes next."""
+        self._ledger.commit()
+        self._store.close()
+        self._mailbox.close()
+
+    # Collect
+
+    def _collect(self, ready: Ready) -> List[Ask]:
+        asked = [self._read(letter) for letter in self._mailbox.collect(ready)]
+        for key, _ in ready:
+            if key.data is self._watch and self._watch is not None:
+                self._mend_door()
+            elif key.data == "term":
+                self._handlers.stopping = True
+        return [ask for ask in asked if ask is not None]
+
+    def _read(self, letter: Letter) -> Optional[Ask]:
+        if letter.session is not None:
+            try:
+                return Ask(letter.session, wire.decode(letter.line))
+            except BadRequest as error:
+                self._replies.append((Ask(letter.session, {}), {"error": to_wire(error)}))
+                return None
+        record = pipe.split(letter.line)
+        if record is None:
+            note(f"no record in a line of {len(letter.line)} bytes at the door")
+            return None
+        name = pipe.session_of(record)
+        if name is not None:
+            session = self._mailbox.open_session(name)
+            if session is not None:
+                self._replies.append((Ask(session, {}), self._handlers.hello()))
+            return None
+        call = pipe.translate(record)
+        return Ask(None, call.request, call)
+
+    def _on_news(self, news: Dict[str, Any], now: Now) -> List[Ask]:
+        kind = news["on"]
+        if kind == "started":
+            self._ledger.on_started(news["tag"], news["pid"], news["at"])
+        elif kind == "ended":
+            self._ledger.on_ended(news["tag"], news["end"])
+            self._stored.append(news["tag"])
+            ask = self._hooks.ended(news["tag"], now.steady)
+            return [ask] if ask is not None else []
+        elif kind == "stop":
+            self._handlers.stopping = True
+        return []
+
+    # Apply
+
+    def _handle(self, ask: Ask, now: Now) -> None:
+        if ask.call is not None and ask.call.hooks:
+            self._hooks.add(ask.call.hooks, ask._replace(call=_without_hooks(ask.call)), now.steady)
+            return
+        try:
+            reply: Reply = self._handlers.handle(ask.request, ask.session, now)
+        except SjsError as error:
+            if ask.call is not None:
+                self._replies.append((ask, error))
+                return
+            reply = {"error": to_wire(error)}
+        if reply is PARKED:
+            if ask.session is not None:
+                ask.session.owed += 1
+        else:
+            self._replies.append((ask, reply))
+
+    # Plan and act
+
+    def _plan(self) -> List[Dict[str, Any]]:
+        """What the keeper is to be told once it is durable."""
+        orders: List[Dict[str, Any]] = []
+        for action in plan(self._ledger.snapshot(self._handlers.stopping)):
+            if isinstance(action, Start):
+                orders.append(self._start_order(self._ledger.begin(action.job, action.slot), action))
+            else:
+                live = self._ledger.live[action.job_id]
+                live.told = True
+                orders.append({"do": "stop", "tag": live.tag, "grace": live.grace})
+        return orders
+
+    def _start_order(self, live: Live, action: Start) -> Dict[str, Any]:
+        spec = action.job.spec
+        paths = [workspace.output_path(self._where.jobs, live.id, live.attempt, name) for name in workspace.STREAMS]
+        workspace.make_folder(paths[0])
+        return {
+            "do": "start",
+            "tag": live.tag,
+            "argv": spec.program,
+            "cwd": spec.cwd or self._where.root,
+            "env": {
+                "SJS_JOB_ID": str(live.id),
+                "SJS_ATTEMPT": str(live.attempt),
+                "SJS_SLOT": str(live.slot),
+                "SJS_MANAGER": self._where.door,
+            },
+            "out": paths[0],
+            "err": paths[1],
+        }
+
+    def _tell_keeper(self, orders: List[Dict[str, Any]]) -> None:
+        for order in orders:
+            self._keeper.send(order)
+        if self._stored and not self._ledger.urgent:
+            self._keeper.send({"do": "forget", "tags": self._stored})
+            self._stored = []
+        if self._handlers.stopping and not self._told_bye:
+            self._keeper.send({"do": "bye"})
+            self._told_bye = True
+        self._keeper.flush()
+
+    # Answer
+
+    def _answer(self, now: Now) -> None:
+        for waiting in self._waits.due(now.steady):
+            waiting.session.owed -= 1
+            self._replies.append((Ask(waiting.session, waiting.request), self._answer_waiting(waiting)))
+        for ask, reply in self._replies:
+            if ask.session is not None:
+                number = {"id": ask.request["id"]} if "id" in ask.request else {}
+                self._mailbox.send(ask.session, wire.encode({**number, **reply}))
+            elif ask.call is not None:
+                self._answer_call(ask.call, reply, now)
+        self._replies = []
+        for session in self._mailbox.flush(now.steady):
+            self._waits.drop(session)
+
+    def _answer_waiting(self, waiting: Any) -> Reply:
+        try:
+            return self._handlers.answer(waiting.request, waiting.done)
+        except SjsError as error:
+            return {"error": to_wire(error)}
+
+    def _answer_call(self, call: pipe.Call, reply: Any, now: Now) -> None:
+        if call.port_refused:
+            note(f"a {call.shape} request named a reply pipe that is no plain name; it gets no reply")
+        if call.port is not None:
+            failed = isinstance(reply, SjsError)
+            self._mailbox.reply(call.port, pipe.failure(call, reply) if failed else pipe.reply(call, reply), now.steady)
+
+    # Time
+
+    def _patience(self) -> Optional[float]:
+        """How long nothing can be due, in seconds; None is for ever."""
+        now = clock.look().steady
+        if self._mailbox.has_more:
+            return 0.0
+        if self._store.is_changed:
+            self._lazy_until = self._lazy_until or now + LAZY
+        else:
+            self._lazy_until = None
+        times = (self._lazy_until, self._mailbox.next_time(), self._waits.next_time(), self._hooks.next_time())
+        due = [one for one in times if one is not None]
+        return max(0.0, min(due) - now) if due else None
+
+    # The start
+
+    def _hear_hello(self) -> None:
+        """The keeper speaks first: what it has. Nothing else may happen before that."""
+        while not self._keeper.closed:
+            self._selector.select()
+            for news in self._keeper.receive():
+                self._ledger.reconcile(news["attempts"], news["boot"], clock.look().wall)
+                self._stored = [one["tag"] for one in news["attempts"] if one["end"] is not None]
+                self._ledger.commit()
+                self._ledger.turn_over()
+                return
+
+    def _set_maximum(self, maximum: str) -> None:
+        if maximum != "-":
+            self._ledger.configure(int(maximum))
+        elif self._store.meta("max_jobs_running") is None:
+            self._ledger.configure(len(os.sched_getaffinity(0)))
+
+    def _open_door(self) -> None:
+        self._mailbox.open_door()
+        if self._watch is not None:
+            self._selector.unregister(self._watch.fd)
+            os.close(self._watch.fd)
+        self._watch = kernel.Inotify()
+        self._watch.watch(self._where.door, kernel.IN_ATTRIB | kernel.IN_MOVE_SELF)
+        self._selector.register(self._watch.fd, selectors.EVENT_READ, self._watch)
+        self._keeper.send({"do": "hold"})
+
+    def _mend_door(self) -> None:
+        """Something happened to the pipe. If it is not where it was, make a new one."""
+        if self._watch is None or not list(self._watch.read()) or self._mailbox.door_stands():
+            return
+        note(f"{self._where.door} was removed or replaced; making it again")
+        self._open_door()
+
+    def _listen_to_term(self) -> None:
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        self._selector.register(reading, selectors.EVENT_READ, "term")
+
+
+def _is_ready(link: LineSocket, ready: Ready) -> bool:
+    return any(key.data is link for key, _ in ready)
+
+
+def _without_hooks(call: pipe.Call) -> pipe.Call:
+    import dataclasses
+
+    return dataclasses.replace(call, hooks=())

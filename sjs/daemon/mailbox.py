@@ -1,0 +1,361 @@
+"""In the manager: bytes in, lines out, and back. The door, sessions over a pair of pipes, reply pipes of seed clients.
+
+Nothing here waits for anybody, and nothing here reads what it carries: a line is bytes. What is bounded: how much is
+read in a turn, how long a line is, how much a session may leave unread before its requests are left unread as well.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import stat
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from sjs.daemon import places
+from sjs.daemon.notes import note
+from sjs.daemon.places import Places
+
+PIECE = 1 << 18
+DOOR_LINE = 1 << 20
+TURN_BYTES = 1 << 20
+TURN_LINES = 256
+MAX_UNREAD = 4 << 20
+
+RETRIES = (0.001, 0.002, 0.005, 0.010, 0.020, 0.050, 0.100, 0.250)
+"""Seconds between looks at a reply pipe that its client has not opened yet: it writes first and opens afterwards."""
+
+REPLY_PATIENCE = 10.0
+
+
+class Lines:
+    """Bytes as they come, cut into lines. A line longer than the limit is dropped up to its end, and counted."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._buffer = bytearray()
+        self._searched = 0
+        self._skipping = False
+        self.dropped = 0
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+
+    def next(self) -> Optional[bytes]:
+        """The next whole line, without its end."""
+        while True:
+            end = self._buffer.find(b"\n", self._searched)
+            if end < 0:
+                self._searched = len(self._buffer)
+                if self._searched > self._limit:
+                    self._buffer.clear()
+                    self._searched = 0
+                    self._skipping = True
+                return None
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            self._searched = 0
+            if not self._skipping and len(line) <= self._limit:
+                return line
+            self._skipping = False
+            self.dropped += 1
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+
+Ready = List[Tuple[selectors.SelectorKey, int]]
+"""What a selector gives."""
+
+
+class Letter(NamedTuple):
+    """A line and where it came from: a session, or None for the door."""
+
+    session: Optional["Session"]
+    line: bytes
+
+
+class Session:
+    """One client's pair of pipes."""
+
+    def __init__(self, name: str, reading: int, writing: int, limit: int) -> None:
+        self.name = name
+        self.reading = reading
+        self.writing = writing
+        self.lines = Lines(limit)
+        self.out = bytearray()
+        self.ended = False  # the client has closed its end; what it had sent is still answered
+        self.owed = 0  # replies that are to come when something has happened
+        self.closed = False
+
+
+class _Reply:
+    """A reply for a pipe that its client may not have opened yet."""
+
+    def __init__(self, port: str, data: bytes, now: float) -> None:
+        self.port = port
+        self.data = data
+        self.fd = -1
+        self.tries = 0
+        self.due = now
+        self.give_up = now + REPLY_PATIENCE
+
+
+class Mailbox:
+    """Everything that reaches a manager, and everything that it says."""
+
+    def __init__(self, where: Places, selector: selectors.BaseSelector, line_limit: int) -> None:
+        self._where = where
+        self._selector = selector
+        self._limit = line_limit
+        self._door = -1
+        self._door_lines = Lines(DOOR_LINE)
+        self._sessions: Dict[str, Session] = {}
+        self._busy: List[Session] = []
+        self._replies: List[_Reply] = []
+        self._door_is_busy = False
+        self._clean()
+
+    def open_door(self) -> None:
+        """Make the pipe if it is missing, and open it. A stranger in its place is moved aside."""
+        self._close_door()
+        path = self._where.door
+        try:
+            os.mkfifo(path, 0o600)
+        except FileExistsError:
+            self._make_way(path)
+        self._door = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        places.check_pipe(self._door, path, private=False)
+        os.fchmod(self._door, 0o600)
+        self._selector.register(self._door, selectors.EVENT_READ, self)
+
+    def door_stands(self) -> bool:
+        """Whether the path still names the pipe that is open."""
+        try:
+            found, mine = os.lstat(self._where.door), os.fstat(self._door)
+        except FileNotFoundError:
+            return False
+        return (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino)
+
+    def collect(self, ready: Ready) -> List[Letter]:
+        """The lines of this turn: a bounded share of what is there."""
+        for key, events in ready:
+            if key.data is self:
+                self._read_door()
+            elif isinstance(key.data, Session):
+                self._on_session(key.data, key.fd, events)
+        return self._from_door() + self._from_sessions()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether lines are left for the next turn."""
+        return bool(self._busy) or self._door_is_busy
+
+    def open_session(self, name: str) -> Optional[Session]:
+        """Open the pair of pipes that a client has made; None when they are not there any more."""
+        if name in self._sessions:
+            return None
+        base = os.path.join(self._where.sessions, name)
+        try:
+            reading = _open_pipe(base + ".in", os.O_RDONLY)
+            try:
+                writing = _open_pipe(base + ".out", os.O_WRONLY)
+            except OSError:
+                os.close(reading)
+                raise
+        except OSError as error:
+            note(f"session {name} could not be opened: {error}")
+            return None
+        finally:
+            _unlink(base + ".in")
+            _unlink(base + ".out")
+        session = self._sessions[name] = Session(name, reading, writing, self._limit)
+        self._selector.register(reading, selectors.EVENT_READ, session)
+        self._selector.register(writing, selectors.EVENT_READ, session)  # to hear of its reader's end
+        return session
+
+    def send(self, session: Session, data: bytes) -> None:
+        """Queue a line for a session's client; `flush` sends it."""
+        if not session.closed:
+            session.out += data
+
+    def reply(self, port: str, data: bytes, now: float) -> None:
+        """Queue a reply for the pipe of that name in the project folder."""
+        self._replies.append(_Reply(port, data, now))
+
+    def flush(self, now: float) -> List[Session]:
+        """Send what can be sent; the sessions that have ended since the last call."""
+        for session in list(self._sessions.values()):
+            if session.out:
+                self._send(session)
+            if session.ended and not (session.owed or session.out or session in self._busy):
+                self._close(session)
+        for reply in [one for one in self._replies if one.due <= now]:
+            if self._deliver(reply, now):
+                self._replies.remove(reply)
+        gone = [one for one in self._sessions.values() if one.closed]
+        for session in gone:
+            del self._sessions[session.name]
+        return gone
+
+    def next_time(self) -> Optional[float]:
+        """When a reply pipe is to be looked at again."""
+        return min((one.due for one in self._replies), default=None)
+
+    def close(self) -> None:
+        """Close everything; what was not answered is not answered by us."""
+        for session in list(self._sessions.values()):
+            self._close(session)
+        self._close_door()
+
+    def _close_door(self) -> None:
+        if self._door >= 0:
+            self._selector.unregister(self._door)
+            os.close(self._door)
+            self._door = -1
+
+    def _make_way(self, path: str) -> None:
+        """Leave a pipe of mine where it is; move anything else aside, for it may be somebody's file."""
+        found = os.lstat(path)
+        if stat.S_ISFIFO(found.st_mode) and found.st_uid == os.geteuid():
+            return
+        aside = f"{path}.aside-{os.getpid()}-{found.st_ino}"
+        os.rename(path, aside)
+        note(f"{path} was not my pipe; it is {aside} now")
+        os.mkfifo(path, 0o600)
+
+    def _read_door(self) -> None:
+        if len(self._door_lines) > DOOR_LINE:
+            return  # what is there is handled first
+        try:
+            self._door_lines.feed(os.read(self._door, PIECE))
+        except BlockingIOError:
+            return
+        self._door_is_busy = True
+
+    def _from_door(self) -> List[Letter]:
+        letters: List[Letter] = []
+        before = self._door_lines.dropped
+        while self._door_is_busy and len(letters) < TURN_LINES:
+            line = self._door_lines.next()
+            if line is None:
+                self._door_is_busy = False
+            elif line:
+                letters.append(Letter(None, line))
+        if self._door_lines.dropped != before:
+            note(f"dropped a line of more than {DOOR_LINE} bytes at the door")
+        return letters
+
+    def _on_session(self, session: Session, fd: int, events: int) -> None:
+        if session.closed:
+            return
+        if fd == session.reading:
+            self._receive(session)
+        elif events & selectors.EVENT_READ:  # nobody is left to read replies
+            self._close(session)
+        else:
+            self._send(session)
+
+    def _receive(self, session: Session) -> None:
+        if session.ended or session.closed or len(session.out) > MAX_UNREAD or len(session.lines) > self._limit:
+            return
+        try:
+            data = os.read(session.reading, PIECE)
+        except BlockingIOError:
+            return
+        if data:
+            session.lines.feed(data)
+            if session not in self._busy:
+                self._busy.append(session)
+        else:
+            session.ended = True
+            self._selector.unregister(session.reading)
+
+    def _from_sessions(self) -> List[Letter]:
+        """Whole lines, session by session in turn, until this turn's share is used up."""
+        letters: List[Letter] = []
+        room = TURN_BYTES
+        while self._busy and room > 0 and len(letters) < TURN_LINES:
+            session = self._busy.pop(0)
+            line = None if session.closed else session.lines.next()
+            if line is not None:
+                letters.append(Letter(session, line))
+                room -= len(line)
+                self._busy.append(session)
+        return letters
+
+    def _send(self, session: Session) -> None:
+        while session.out and not session.closed:
+            try:
+                del session.out[: os.write(session.writing, session.out[:PIECE])]
+            except BlockingIOError:
+                break
+            except BrokenPipeError:
+                self._close(session)
+                return
+        if not session.closed:
+            self._watch(session)
+
+    def _watch(self, session: Session) -> None:
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if session.out else 0)
+        if self._selector.get_key(session.writing).events != wanted:
+            self._selector.modify(session.writing, wanted, session)
+
+    def _close(self, session: Session) -> None:
+        if session.closed:
+            return
+        session.closed = True
+        if not session.ended:
+            self._selector.unregister(session.reading)
+        self._selector.unregister(session.writing)
+        os.close(session.reading)
+        os.close(session.writing)
+
+    def _deliver(self, reply: _Reply, now: float) -> bool:
+        """Whether the reply is done with: written, or given up."""
+        try:
+            if reply.fd < 0:
+                reply.fd = _open_pipe(os.path.join(self._where.root, reply.port), os.O_WRONLY, private=False)
+            reply.data = reply.data[os.write(reply.fd, reply.data) :]
+            if not reply.data:
+                os.close(reply.fd)
+                return True
+        except OSError as error:
+            if error.errno not in (errno.ENXIO, errno.ENOENT, errno.EAGAIN):
+                note(f"no reply to {reply.port}: {error}")
+                return self._give_up(reply)
+        if now >= reply.give_up:
+            note(f"nobody read the reply in {reply.port} for {REPLY_PATIENCE:g} s")
+            return self._give_up(reply)
+        reply.due = now + RETRIES[min(reply.tries, len(RETRIES) - 1)]
+        reply.tries += 1
+        return False
+
+    def _give_up(self, reply: _Reply) -> bool:
+        if reply.fd >= 0:
+            os.close(reply.fd)
+        return True
+
+    def _clean(self) -> None:
+        """Remove pipes of clients that died before any manager opened them; a name begins with its maker's pid."""
+        for name in os.listdir(self._where.sessions):
+            pid = name.split("-")[0]
+            if not pid.isdigit() or not os.path.exists(f"/proc/{pid}"):
+                _unlink(os.path.join(self._where.sessions, name))
+
+
+def _open_pipe(path: str, mode: int, private: bool = True) -> int:
+    fd = os.open(path, mode | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        places.check_pipe(fd, path, private)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return  # its maker was quicker

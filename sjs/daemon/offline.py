@@ -1,0 +1,83 @@
+"""In `ask`, when no manager owns the queue: its records, read in place under the manager's lock."""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import Any, Dict, List, Tuple
+
+from sjs import wire
+from sjs.daemon import clock, places
+from sjs.daemon.handlers import Handlers
+from sjs.daemon.ledger import Ledger
+from sjs.daemon.places import Places
+from sjs.daemon.store import Store
+from sjs.errors import NoManager, SjsError, to_wire
+
+ANSWERED = ("list", "output", "wait")
+
+
+class Records:
+    """Stands where a session with a manager stands, and answers what can be read."""
+
+    def __init__(self, where: Places) -> None:
+        self._lock = places.take_lock(where.manager_lock, wait=True)
+        self._where = where
+        self._store = Store(where.database)
+        self._handlers = Handlers(where, Ledger(self._store), self._store, None)
+        self.feed = Replies()
+        self.feed.put(wire.encode(self._handlers.hello()))
+
+    def send(self, line: bytes) -> None:
+        """Answer a request."""
+        number: Dict[str, Any] = {}
+        try:
+            request = wire.decode(line)
+            if "id" in request:
+                number = {"id": request["id"]}
+            reply = self._reply(request)
+        except SjsError as error:
+            reply = {"error": to_wire(error)}
+        self.feed.put(wire.encode({**number, **reply}))
+
+    def flush(self) -> None:
+        """Part of a session's shape; here nothing is ever left to send."""
+
+    def wanted(self) -> List[Tuple[int, int]]:
+        """What to poll for."""
+        return [(self.feed.fd, select.POLLIN)]
+
+    def no_more(self) -> None:
+        """The client has nothing more to ask."""
+        self._store.close()
+        self.feed.end()
+
+    def _reply(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        if request.get("op") not in ANSWERED:
+            how = "was stopped on purpose" if os.path.exists(self._where.stopped) else "is not running"
+            raise NoManager(f"the manager of {self._where.door} {how}", "start it; its records can be read meanwhile")
+        return self._handlers.handle(request, None, clock.look())
+
+
+class Replies:
+    """Lines that are there at once, behind a descriptor that is readable while there are any."""
+
+    def __init__(self) -> None:
+        self.fd, self._bell = os.pipe()
+        self.ended = False
+        self._lines: List[bytes] = []
+
+    def put(self, line: bytes) -> None:
+        if not self._lines:
+            os.write(self._bell, b"!")
+        self._lines.append(line)
+
+    def lines(self) -> List[bytes]:
+        """Those that nobody has taken yet."""
+        self.ended = not os.read(self.fd, 1)
+        lines, self._lines = self._lines, []
+        return lines
+
+    def end(self) -> None:
+        """No more will come."""
+        os.close(self._bell)

@@ -1,0 +1,190 @@
+"""Where a queue lives: the door in the project folder, and the state folder. Light, for `ask` loads it.
+
+    <root>/<pipe>                 the door
+    <root>/.sjs/<pipe>/           the state folder, if <root> is on a local file system; else under the home folder,
+                                  else /var/tmp, named after machine and queue, so that hosts sharing a home share nothing
+      jobs.db                     the queue
+      jobs/<id//1000>/<id>.out    outputs (`workspace`)
+      keeper.lock keeper.sock     the keeper; its lock says who it is
+      manager.lock                whoever has the database open
+      journal.<n>                 the keeper's append files (`journal`)
+      sessions/                   pipes of sessions that are being opened
+      manager.log                 what keeper and manager had to say
+      stopped                     somebody stopped this manager on purpose
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from typing import Optional
+
+SHARED = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "9p", "ncpfs", "orangefs", "glusterfs")
+"""Starts of the names of file systems that other machines see, too; FUSE ones are judged by the rest of their name."""
+
+SHARED_FUSE = ("sshfs", "glusterfs", "gcsfuse", "s3fs", "cephfs", "rclone", "juicefs", "mfs")
+
+
+class Places:
+    """The paths of one queue. Making one touches nothing."""
+
+    def __init__(self, root: str, pipe: str, state: str = "") -> None:
+        self.root = os.path.realpath(os.path.expanduser(root))
+        self.pipe = pipe
+        self.door = os.path.join(self.root, pipe)
+        self.state = os.path.realpath(os.path.expanduser(state)) if state else _state_folder(self.root, pipe)
+        self.database = os.path.join(self.state, "jobs.db")
+        self.jobs = os.path.join(self.state, "jobs")
+        self.keeper_lock = os.path.join(self.state, "keeper.lock")
+        self.keeper_socket = os.path.join(self.state, "keeper.sock")
+        self.manager_lock = os.path.join(self.state, "manager.lock")
+        self.sessions = os.path.join(self.state, "sessions")
+        self.log = os.path.join(self.state, "manager.log")
+        self.stopped = os.path.join(self.state, "stopped")
+
+    def make(self) -> None:
+        """Make the state folder, private to its owner, and say to git that it is none of its business."""
+        for folder in (self.state, self.jobs, self.sessions):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        found = os.stat(self.state)
+        if found.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "belongs to somebody else", self.state)
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            os.chmod(self.state, 0o700)
+        if self.state.startswith(os.path.join(self.root, ".sjs")):
+            _write_once(os.path.join(self.root, ".sjs", ".gitignore"), "*\n")
+
+
+def _state_folder(root: str, pipe: str) -> str:
+    inside = os.path.join(root, ".sjs", pipe)
+    if os.path.isdir(inside) or is_local(root):
+        return inside
+    name = f"{machine()}-{os.uname().nodename}-{_slug(root)}-{pipe}"
+    home = os.path.expanduser("~/.local/state/sjs")
+    if is_local(os.path.expanduser("~")):
+        return os.path.join(home, name)
+    return os.path.join(f"/var/tmp/sjs-{os.geteuid()}", name)
+
+
+def is_local(path: str) -> bool:
+    """Whether only this machine sees the file system that holds the path (or would, once it is made)."""
+    return not is_shared_type(_file_system(path))
+
+
+def is_shared_type(kind: str) -> bool:
+    if kind.startswith("fuse."):
+        return kind[5:].startswith(SHARED_FUSE)
+    return kind.startswith(SHARED)
+
+
+def _file_system(path: str) -> str:
+    """The type of the file system at the path, from the longest mount point that leads to it."""
+    best, kind = "", ""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+        for line in mounts:
+            fields = line.split(" ")
+            point = fields[4].replace("\\040", " ").rstrip("/")
+            if len(point) >= len(best) and (path == point or path.startswith(point + "/")):
+                best, kind = point, fields[fields.index("-") + 1]
+    return kind
+
+
+def machine() -> str:
+    """What tells this machine from others that share its disks."""
+    try:
+        with open("/etc/machine-id", encoding="ascii") as source:
+            return source.read().strip()[:12]
+    except OSError:
+        return "nomachineid"
+
+
+def boot_id() -> str:
+    """This boot of this machine; after a reboot no process of before can be alive."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as source:
+        return source.read().strip()
+
+
+def _slug(path: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in path)[-80:]
+
+
+def _write_once(path: str, content: str) -> None:
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(fd, "w") as target:
+        target.write(content)
+
+
+def take_lock(path: str, wait: bool = False) -> Optional[int]:
+    """Lock the file for this process's life, and write down who holds it; None when somebody else does.
+
+    The lock belongs to the open file, so a forked child holds it as well until it executes another program: whoever
+    gets the keeper's lock knows that no half-started job of an earlier keeper is left.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return None
+        raise
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.uname().nodename} {os.getpid()}\n".encode(), 0)
+    return fd
+
+
+def is_locked(path: str) -> bool:
+    """Whether somebody holds the lock now."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return True
+        raise
+    finally:
+        os.close(fd)
+
+
+def holder(path: str) -> str:
+    """Who wrote the lock file last, as "host h, pid p"."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as source:
+            host, _, pid = source.read().strip().partition(" ")
+    except OSError:
+        return "unknown"
+    return f"host {host}, pid {pid}" if pid else "unknown"
+
+
+def open_door(path: str) -> int:
+    """Open the door for writing, never waiting; refuse what is not a pipe of mine.
+
+    ENXIO means that nobody reads; the caller decides what that says.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        check_pipe(fd, path)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def check_pipe(fd: int, path: str, private: bool = True) -> None:
+    """Refuse an open file that is not a pipe, or not mine, or (where it must be private) open to others."""
+    found = os.fstat(fd)
+    if not stat.S_ISFIFO(found.st_mode):
+        raise PermissionError(errno.EPERM, "is not a named pipe", path)
+    if found.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "belongs to somebody else", path)
+    if private and stat.S_IMODE(found.st_mode) & 0o077:
+        raise PermissionError(errno.EPERM, "is open to others", path)

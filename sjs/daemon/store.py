@@ -1,0 +1,228 @@
+"""In the manager: the queue's rows. The only owner of the database, by one connection that locks everybody else out.
+
+A turn's changes are one transaction, which `commit` makes durable before anything is answered or started. Ids count
+from 0 and are never given twice. No query here looks at more rows than it answers with, but for counts over an index.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from sjs import wire
+from sjs.core.job import End, Job, Range, Spec
+from sjs.core.lifecycle import LIVE, QUEUED
+from sjs.errors import SjsError
+
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    state TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    submitted REAL NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    slot INTEGER,
+    grace REAL,
+    pid INTEGER,
+    started REAL,
+    ended REAL,
+    reason TEXT,
+    exit INTEGER,
+    signal INTEGER,
+    detail TEXT,
+    usage TEXT
+);
+CREATE INDEX jobs_by_state ON jobs (state, id);
+CREATE TABLE submits (
+    key TEXT PRIMARY KEY, digest TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, at REAL NOT NULL
+) WITHOUT ROWID;
+"""
+
+PRAGMAS = (
+    "PRAGMA locking_mode = EXCLUSIVE",  # one connection: older SQLites can damage a WAL that two write to
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA temp_store = MEMORY",
+)
+
+COLUMNS = "id, state, spec, submitted, attempt, started, ended, pid, reason, exit, signal, detail"
+
+
+class Busy(SjsError):
+    """The database is open elsewhere."""
+
+
+class LiveRow(NamedTuple):
+    """What a manager must know of a job that had a slot when its predecessor ended."""
+
+    id: int
+    state: str
+    attempt: int
+    slot: int
+    grace: Optional[float]
+
+
+class Store:
+    """The rows of one queue."""
+
+    def __init__(self, path: str) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=0.0)
+        self._prepare(path)
+
+    def _prepare(self, path: str) -> None:
+        try:
+            for pragma in PRAGMAS:
+                self._db.execute(pragma)
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise SjsError(f"{path} was written by a newer sjs (schema {version})", "run that version")
+            if version == 0:
+                self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise Busy(f"{path} is open in another process") from error
+            raise
+
+    def commit(self) -> None:
+        """Make durable what was changed since the last call."""
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is something to commit."""
+        return self._db.in_transaction
+
+    def close(self) -> None:
+        self.commit()
+        self._db.close()
+
+    def meta(self, key: str) -> Optional[str]:
+        """A value kept beside the jobs."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        self._write("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
+
+    def next_id(self) -> int:
+        """The id after the highest that was ever given."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
+        return 0 if row is None else int(row[0]) + 1
+
+    def add(self, first: int, specs: Sequence[Spec], now: float) -> None:
+        """Queue jobs under ids from `first` on."""
+        self._begin()
+        self._db.executemany(
+            "INSERT INTO jobs (id, state, spec, submitted) VALUES (?, ?, ?, ?)",
+            ((first + n, QUEUED, json.dumps(wire.spec_to_wire(spec)), now) for n, spec in enumerate(specs)),
+        )
+
+    def submit(self, key: str) -> Optional[Tuple[str, int, int]]:
+        """What was submitted under the key before: (digest, first id, how many)."""
+        row = self._db.execute("SELECT digest, first, count FROM submits WHERE key = ?", (key,)).fetchone()
+        return None if row is None else (str(row[0]), int(row[1]), int(row[2]))
+
+    def remember_submit(self, key: str, digest: str, first: int, count: int, now: float) -> None:
+        self._write("INSERT INTO submits VALUES (?, ?, ?, ?, ?)", key, digest, first, count, now)
+
+    def set_state(self, job_id: int, state: str) -> None:
+        self._write("UPDATE jobs SET state = ? WHERE id = ?", state, job_id)
+
+    def set_states(self, ids: Iterable[int], state: str, reason: str, now: float) -> None:
+        """The same end for many jobs that never ran."""
+        self._begin()
+        self._db.executemany(
+            "UPDATE jobs SET state = ?, reason = ?, ended = ? WHERE id = ?", ((state, reason, now, one) for one in ids)
+        )
+
+    def set_start(self, job_id: int, state: str, attempt: int, slot: int) -> None:
+        self._write("UPDATE jobs SET state = ?, attempt = ?, slot = ? WHERE id = ?", state, attempt, slot, job_id)
+
+    def set_started(self, job_id: int, state: str, pid: int, at: float) -> None:
+        self._write("UPDATE jobs SET state = ?, pid = ?, started = ? WHERE id = ?", state, pid, at, job_id)
+
+    def set_grace(self, job_id: int, grace: float) -> None:
+        """Remember that the end of a running job was asked for."""
+        self._write("UPDATE jobs SET grace = ? WHERE id = ?", grace, job_id)
+
+    def set_end(self, job_id: int, state: str, end: End, at: float, usage: Dict[str, Any]) -> None:
+        self._write(
+            "UPDATE jobs SET state = ?, reason = ?, exit = ?, signal = ?, detail = ?, ended = ?, usage = ? WHERE id = ?",
+            *(state, end.reason, end.exit, end.signal, end.detail or None, at, json.dumps(usage), job_id),
+        )
+
+    def job(self, job_id: int) -> Optional[Job]:
+        """One job."""
+        row = self._db.execute(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return None if row is None else _job(row)
+
+    def queued(self, limit: int) -> List[Job]:
+        """The first jobs of the queue."""
+        rows = self._db.execute(
+            f"SELECT {COLUMNS} FROM jobs WHERE state = 'queued' ORDER BY id LIMIT ?", (limit,)
+        ).fetchall()
+        return [_job(row) for row in rows]
+
+    def queued_ids(self, span: Range, limit: int) -> List[int]:
+        """The first queued jobs within the range."""
+        rows = self._db.execute(
+            "SELECT id FROM jobs WHERE state = 'queued' AND id BETWEEN ? AND ? ORDER BY id LIMIT ?", (*span, limit)
+        ).fetchall()
+        return [int(row[0]) for row in rows]
+
+    def live(self) -> List[LiveRow]:
+        """The jobs that hold a slot."""
+        rows = self._db.execute(
+            f"SELECT id, state, attempt, slot, grace FROM jobs WHERE state IN ({_marks(LIVE)})", LIVE
+        ).fetchall()
+        return [LiveRow(*row) for row in rows]
+
+    def page(self, span: Range, states: Sequence[str], limit: int, newest: bool) -> List[Job]:
+        """Jobs within the range and in one of the states, in order of their ids, from one end or the other."""
+        order = "DESC" if newest else "ASC"
+        chosen = f"AND state IN ({_marks(states)})" if states else ""
+        rows = self._db.execute(
+            f"SELECT {COLUMNS} FROM jobs WHERE id BETWEEN ? AND ? {chosen} ORDER BY id {order} LIMIT ?",
+            (*span, *states, limit),
+        ).fetchall()
+        return [_job(row) for row in (reversed(rows) if newest else rows)]
+
+    def count(self, span: Range, state: str) -> int:
+        """How many jobs of the range are in the state."""
+        row = self._db.execute(
+            "SELECT count(*) FROM jobs WHERE state = ? AND id BETWEEN ? AND ?", (state, *span)
+        ).fetchone()
+        return int(row[0])
+
+    def _write(self, sql: str, *values: Any) -> None:
+        self._begin()
+        self._db.execute(sql, values)
+
+    def _begin(self) -> None:
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN IMMEDIATE")
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _job(row: Tuple[Any, ...]) -> Job:
+    id_, state, spec, submitted, attempt, started, ended, pid, reason, exit_, signal, detail = row
+    return Job(
+        id=id_,
+        spec=wire.spec_from_wire(json.loads(spec)),
+        state=state,
+        submitted=submitted,
+        attempt=attempt,
+        started=started,
+        ended=ended,
+        pid=pid,
+        end=End(reason, exit_, signal, detail or "") if reason else None,
+    )

@@ -1,0 +1,171 @@
+"""In `ask`: a job's output, from its file to the client, as it grows. The manager only says where the file is.
+
+Nothing is asked again and again: inotify tells when a file has grown, the manager tells when the job has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Callable, Dict, List, Optional
+
+from sjs.daemon.kernel import IN_MODIFY, Inotify
+
+FRAME = 256 << 10
+FRAMES_A_TURN = 16
+
+Write = Callable[[bytes], None]
+
+
+class Tails:
+    """The reads of one client."""
+
+    def __init__(self, ask: Write, write: Write) -> None:
+        self._ask = ask
+        self._write = write
+        self._inotify = Inotify()
+        self._tails: Dict[str, Tail] = {}
+        self._watches: Dict[int, List[Tail]] = {}
+        self._count = 0
+
+    @property
+    def fd(self) -> int:
+        """Becomes readable when a file has grown."""
+        return self._inotify.fd
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._tails)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether a file has more than one turn took of it."""
+        return any(one.has_more for one in self._tails.values())
+
+    def add(self, line: bytes) -> None:
+        """Begin with a client's `read` request."""
+        request = json.loads(line)
+        self._count += 1
+        name = f"ask.{self._count}"
+        tail = self._tails[name] = Tail(request, self._write)
+        self._ask_manager({"op": "output", "id": name, "job": request.get("job"), "follow": tail.follow})
+
+    def heard(self, line: bytes) -> None:
+        """The manager's word on one of our own requests."""
+        reply = json.loads(line)
+        name = reply["id"]
+        tail = self._tails[name]
+        if "error" in reply:
+            tail.fail(reply["error"])
+        elif "record" in reply:
+            self._begin(name, tail, reply)
+        else:
+            tail.end(reply["job"])
+        if tail.done:
+            del self._tails[name]
+
+    def turn(self, ready: List[int]) -> None:
+        """Send on what has come."""
+        if self.fd in ready:
+            for number, _ in self._inotify.read():
+                for tail in self._watches.get(number, []):
+                    tail.has_more = True
+        for tail in list(self._tails.values()):
+            if tail.has_more:
+                tail.pump()
+
+    def _begin(self, name: str, tail: "Tail", reply: Dict[str, Any]) -> None:
+        path = reply[tail.stream]
+        if reply["final"] or not tail.follow:
+            tail.open(path)
+            tail.end(reply["record"])
+            return
+        try:
+            self._watches.setdefault(self._inotify.watch(path, IN_MODIFY), []).append(tail)
+        except FileNotFoundError:
+            pass  # it ended this moment without a word; the manager will say so
+        tail.open(path)
+        job = reply["record"]["id"]
+        self._ask_manager({"op": "wait", "id": name, "jobs": [[job, job]]})
+
+    def _ask_manager(self, request: Dict[str, Any]) -> None:
+        self._ask(json.dumps(request, separators=(",", ":")).encode("ascii") + b"\n")
+
+
+class Tail:
+    """One stream of one job, for one request."""
+
+    def __init__(self, request: Dict[str, Any], write: Write) -> None:
+        self._id = request.get("id")
+        self._write = write
+        self._offset = max(0, int(request.get("offset") or 0))
+        self._lines: Optional[int] = request.get("lines")
+        self._fd = -1
+        self.stream = "err" if request.get("stream") == "err" else "out"
+        self.follow = request.get("follow") is True
+        self.has_more = False
+        self.done = False
+
+    def open(self, path: str) -> None:
+        """Open the file, at the offset or at the last lines; a job that wrote nothing has none."""
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        if self._lines is not None:
+            self._offset = start_of_lines(self._fd, int(self._lines))
+        self.has_more = True
+
+    def pump(self, frames: int = FRAMES_A_TURN) -> None:
+        """Send what the file has now, at most so many frames."""
+        while self._fd >= 0 and frames:
+            data = os.pread(self._fd, FRAME, self._offset)
+            if not data:
+                self.has_more = False
+                return
+            self._offset += len(data)
+            self._say({"bytes": len(data)})
+            self._write(data)
+            frames -= 1
+
+    def end(self, record: Dict[str, Any]) -> None:
+        """The job has ended, or its end is not waited for: send what is left, and say so."""
+        while self.has_more or self._fd >= 0:
+            self.has_more = True
+            self.pump()
+            if not self.has_more:
+                break
+        self._say({"end": record, "offset": self._offset})
+        self._close()
+
+    def fail(self, error: Dict[str, Any]) -> None:
+        self._say({"error": error})
+        self._close()
+
+    def _say(self, body: Dict[str, Any]) -> None:
+        self._write(json.dumps({"id": self._id, **body}, separators=(",", ":")).encode("ascii") + b"\n")
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self.has_more = False
+        self.done = True
+
+
+def start_of_lines(fd: int, lines: int) -> int:
+    """Where the last so many lines of a file begin."""
+    end = at = os.fstat(fd).st_size
+    if lines <= 0:
+        return end
+    left = lines + 1 if end and os.pread(fd, 1, end - 1) == b"\n" else lines
+    while at > 0:
+        low = max(0, at - FRAME)
+        piece = os.pread(fd, at - low, low)
+        for _ in range(piece.count(b"\n")):
+            left -= 1
+            if left == 0:
+                return low + piece.rindex(b"\n") + 1
+            piece = piece[: piece.rindex(b"\n")]
+        at = low
+    return 0

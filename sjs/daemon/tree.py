@@ -1,0 +1,96 @@
+"""In the keeper: which processes belong to a job, whatever they did to get away from it.
+
+A process is a job's when it is in the job's session, or carries the job's mark in the environment that it was
+executed with, or descends from one that is. One that has dropped all three can not be told from somebody else's.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set
+
+
+class Process(NamedTuple):
+    """A line of /proc/PID/stat. The start time, in clock ticks since boot, tells it from a later one of the same pid."""
+
+    pid: int
+    state: str
+    parent: int
+    session: int
+    start_time: int
+
+
+def stat(pid: int) -> Optional[Process]:
+    """The process as it is now; None when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as source:
+            line = source.read()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    fields = line[line.rindex(b")") + 2 :].split()
+    return Process(pid, fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19]))
+
+
+def processes() -> Dict[int, Process]:
+    """All processes that can be seen."""
+    seen = (stat(int(name)) for name in os.listdir("/proc") if name.isdigit())
+    return {one.pid: one for one in seen if one is not None}
+
+
+def children() -> List[int]:
+    """Our own children, zombies included."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as source:
+            return [int(pid) for pid in source.read().split()]
+    except FileNotFoundError:  # a kernel built without it
+        return [one.pid for one in processes().values() if one.parent == os.getpid()]
+
+
+def is_alive(pid: int, start_time: int) -> bool:
+    """Whether this very process still runs (in this boot), and not another that was given its pid."""
+    found = stat(pid)
+    return found is not None and found.start_time == start_time and found.state not in "ZX"
+
+
+def session_is_empty(session: int) -> bool:
+    """Whether no process is left in the group that leads the session (one cheap call)."""
+    try:
+        os.killpg(session, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def members(session: int, mark: bytes) -> List[Process]:
+    """The living processes of a job, parents before children."""
+    seen = processes()
+    mine = {
+        pid
+        for pid, one in seen.items()
+        if pid != os.getpid() and (one.session == session or has_mark(pid, mark))
+    }
+    mine |= _descendants(seen, mine)
+    return [seen[pid] for pid in sorted(mine) if seen[pid].state not in "ZX"]
+
+
+def has_mark(pid: int, mark: bytes) -> bool:
+    """Whether the process was executed with the mark in its environment."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as source:
+            return mark in source.read().split(b"\0")
+    except OSError:  # somebody else's, or gone
+        return False
+
+
+def _descendants(seen: Dict[int, Process], roots: Iterable[int]) -> Set[int]:
+    by_parent: Dict[int, List[int]] = {}
+    for one in seen.values():
+        by_parent.setdefault(one.parent, []).append(one.pid)
+    found: Set[int] = set()
+    todo = list(roots)
+    while todo:
+        for child in by_parent.get(todo.pop(), []):
+            if child not in found:
+                found.add(child)
+                todo.append(child)
+    return found
