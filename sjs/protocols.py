@@ -1,0 +1,135 @@
+"""The interfaces between the floors of the client, and the values that pass through them.
+
+    Transport, Stream   how bytes reach a machine; knows nothing of what they say
+    Target              what can be asked of one entry under `managers:`
+
+A deadline is a value of `time.monotonic()`. Whoever waits takes one, and raises TimeoutError when it has passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sjs.core.job import Job, Range, Report, Spec
+
+
+class Stream(Protocol):
+    """Two-way bytes to one process over there. Raises LinkLost once nothing more can come."""
+
+    def send(self, data: bytes, deadline: float) -> None:
+        """Hand over all of the data."""
+
+    def line(self, deadline: float) -> bytes:
+        """The next line, without its end. What has arrived of it stays for the next call when time runs out."""
+
+    def take(self, count: int, deadline: float) -> bytes:
+        """Exactly the next `count` bytes."""
+
+    def close(self) -> None:
+        """End the stream and the process; called any number of times."""
+
+
+class Transport(Protocol):
+    """A way to a machine."""
+
+    def open(self, argv: Sequence[str]) -> Stream:
+        """Run a program there. Raises Unreachable."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The answer to a chunk of jobs: their ids count up from `first`. `repeated`: its key had been used before."""
+
+    first: int
+    count: int
+    max_running: int
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A queued job as `status` names it."""
+
+    id: int
+    command: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """A target's answer to "how are you"; `head` names the first queued jobs."""
+
+    report: Report
+    head: Sequence[Waiting]
+    counts: Mapping[str, int]
+    host: str
+    pid: int
+    root: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """What became of jobs whose end was asked for: never started, being ended now, or ended before."""
+
+    cancelled: Sequence[Range]
+    stopping: Sequence[Range]
+    ended: Sequence[Range]
+
+
+@dataclass(frozen=True)
+class Waited:
+    """`done`: all jobs have ended. `counts`: how many are in which state. `job`: the one job asked about."""
+
+    done: bool
+    counts: Mapping[str, int]
+    job: Job | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some output of a job; `stream` is "out" or "err"."""
+
+    stream: str
+    data: bytes
+
+
+class Target(Protocol):
+    """One manager. Used by one thread at a time; opened by the first question, kept open until closed."""
+
+    @property
+    def name(self) -> str:
+        """The entry's name."""
+
+    def report(self, head: int = 0) -> Status:
+        """How the manager is, with the first `head` queued jobs."""
+
+    def post(self, key: str, specs: Sequence[Spec]) -> None:
+        """Send one chunk of jobs under a key of its own, without waiting for the answer."""
+
+    def collect(self) -> Accepted:
+        """The answer to the oldest chunk that has none yet."""
+
+    def configure(self, max_jobs: int) -> tuple[int, int]:
+        """Set the maximum; the old and the new one."""
+
+    def list(
+        self, jobs: Sequence[Range] | None = None, states: Sequence[str] | None = None, newest: int = 0
+    ) -> Iterator[Job]:
+        """Jobs by ascending id; `newest`: only so many, the last ones."""
+
+    def cancel(self, jobs: Sequence[Range] | None, grace: float | None = None) -> Cancelled:
+        """End jobs, or all that have not ended."""
+
+    def wait(self, jobs: Sequence[Range] | None, timeout: float | None = None) -> Waited:
+        """Wait until jobs have ended, for at most so many seconds."""
+
+    def read(self, job: int, streams: Sequence[str], follow: bool = False, lines: int | None = None) -> Iterator[Piece]:
+        """A job's output: the last `lines` lines or all of it, with `follow` until the job has ended."""
+
+    def stop(self, kill: bool = False) -> tuple[int, int]:
+        """Stop the manager, with `kill` its jobs as well; how many were running and queued."""
+
+    def close(self) -> None:
+        """Let the session go."""

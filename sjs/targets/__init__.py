@@ -1,0 +1,1 @@
+"""What can be asked of an entry under `managers:`, one module for each kind."""

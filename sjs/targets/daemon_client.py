@@ -1,0 +1,308 @@
+"""A manager of ours as a target, over any transport.
+
+A broken link is mended here: every request may be asked again, because jobs carry keys, output has offsets, and all
+else says what is to be, not what is to change. Each outage has PATIENCE seconds; whoever is above hears of it once.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sjs import wire
+from sjs.core.job import Job, Range, Report, Spec
+from sjs.errors import LinkLost, NoManager, SjsError, Stopped, Unreachable
+from sjs.protocols import Accepted, Cancelled, Piece, Status, Transport, Waited, Waiting
+from sjs.targets.session import ANSWER, Door, Message, Session, open_session, soon
+
+PATIENCE = 30.0
+PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
+SLICE = 60.0
+"""Seconds of silence after which a wait is asked anew, or a manager whose output we follow is asked for a sign."""
+
+T = TypeVar("T")
+Notice = Callable[[str], None]
+
+
+@dataclass
+class _Chunk:
+    """Jobs that have no answer yet, and the session on which they were sent."""
+
+    key: str
+    jobs: list[dict[str, Any]]
+    session: Session | None = None
+    number: int = 0
+
+
+class DaemonTarget:
+    """One manager, reached through the `ask` program beside it."""
+
+    def __init__(self, name: str, transport: Transport, door: Door, notice: Notice) -> None:
+        self._name = name
+        self._transport = transport
+        self._door = door
+        self._notice = notice
+        self._session: Session | None = None
+        self._chunks: deque[_Chunk] = deque()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def report(self, head: int = 0) -> Status:
+        reply = self._persist(lambda session: {**session.hello, **session.call("report", head=head)})
+        return _understood(lambda reply: _status(self._name, reply), reply)
+
+    def post(self, key: str, specs: Sequence[Spec]) -> None:
+        self._chunks.append(_Chunk(key, [wire.spec_to_wire(spec) for spec in specs]))
+        self._persist(self._send_chunks)
+
+    def collect(self) -> Accepted:
+        chunk = self._chunks[0]
+        try:
+            reply = self._persist(lambda session: self._chunk_reply(session, chunk))
+        except Unreachable:
+            raise
+        except SjsError:
+            self._chunks.popleft()
+            raise
+        self._chunks.popleft()
+        return _understood(_accepted, reply)
+
+    def configure(self, max_jobs: int) -> tuple[int, int]:
+        reply = self._call("configure", max_jobs=max_jobs)
+        return _understood(lambda reply: (int(reply["old"]), int(reply["new"])), reply)
+
+    def list(
+        self, jobs: Sequence[Range] | None = None, states: Sequence[str] | None = None, newest: int = 0
+    ) -> Iterator[Job]:
+        asked: dict[str, Any] = {"limit": newest or wire.MAX_PAGE, "newest": bool(newest)}
+        if jobs is not None:
+            asked["jobs"] = jobs
+        if states is not None:
+            asked["states"] = states
+        for reply in self._pages("list", asked):
+            yield from sorted(_understood(_jobs, reply), key=lambda job: job.id)
+            if newest:
+                return
+
+    def cancel(self, jobs: Sequence[Range] | None, grace: float | None = None) -> Cancelled:
+        asked: dict[str, Any] = {"jobs": jobs}
+        if grace is not None:
+            asked["grace"] = grace
+        pages = [_understood(_cancelled, reply) for reply in self._pages("cancel", asked)]
+        return Cancelled(
+            cancelled=[one for page in pages for one in page.cancelled],
+            stopping=[one for page in pages for one in page.stopping],
+            ended=[one for page in pages for one in page.ended],
+        )
+
+    def wait(self, jobs: Sequence[Range] | None, timeout: float | None = None) -> Waited:
+        deadline = soon(timeout) if timeout is not None else float("inf")
+        while True:
+            waited = self._wait_for(jobs, max(0.0, min(SLICE, deadline - time.monotonic())))
+            if waited.done or time.monotonic() >= deadline:
+                return waited
+
+    def read(self, job: int, streams: Sequence[str], follow: bool = False, lines: int | None = None) -> Iterator[Piece]:
+        reading = _Reading(job, follow, lines, streams)
+        while not reading.done:
+            message = self._persist(reading.next)
+            yield from reading.pieces(message)
+
+    def stop(self, kill: bool = False) -> tuple[int, int]:
+        reply = self._call("stop", kill=kill)
+        return _understood(lambda reply: (int(reply["running"]), int(reply["queued"])), reply)
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _wait_for(self, jobs: Sequence[Range] | None, seconds: float) -> Waited:
+        reply = self._persist(
+            lambda session: session.call("wait", patience=seconds + ANSWER, jobs=jobs, timeout=seconds)
+        )
+        return _understood(_waited, reply)
+
+    def _call(self, op: str, **fields: Any) -> dict[str, Any]:
+        return self._persist(lambda session: session.call(op, **fields))
+
+    def _pages(self, op: str, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The replies to a request that is answered page by page."""
+        reply = self._call(op, **asked)
+        yield reply
+        while reply.get("next") is not None:
+            reply = self._call(op, **asked, after=reply["next"])
+            yield reply
+
+    def _persist(self, attempt: Callable[[Session], T]) -> T:
+        """Attempt it, on new sessions as often as the link breaks, until the patience of one outage is used up."""
+        outage: _Outage | None = None
+        while True:
+            try:
+                return attempt(self._opened())
+            except Unreachable as error:
+                self.close()
+                if outage is None:
+                    if not isinstance(error, LinkLost):
+                        raise
+                    outage = _Outage()
+                    self._notice(f"{error.message}; asking again for {PATIENCE:.0f} seconds")
+                outage.pause(error)
+
+    def _opened(self) -> Session:
+        if self._session is None:
+            self._session = open_session(self._transport, self._door)
+        return self._session
+
+    def _send_chunks(self, session: Session) -> None:
+        for chunk in self._chunks:
+            if chunk.session is not session:
+                chunk.number = session.post("submit", key=chunk.key, jobs=chunk.jobs)
+                chunk.session = session
+
+    def _chunk_reply(self, session: Session, chunk: _Chunk) -> dict[str, Any]:
+        self._send_chunks(session)
+        return session.reply(chunk.number)
+
+
+class _Outage:
+    """A link that is broken now."""
+
+    def __init__(self) -> None:
+        self._end = soon(PATIENCE)
+        self._pauses = iter(PAUSES)
+
+    def pause(self, error: Unreachable) -> None:
+        """Wait a little before the next attempt; raise the error when waiting is of no more use."""
+        if isinstance(error, Stopped) or not isinstance(error, (LinkLost, NoManager)) or soon(0) > self._end:
+            raise error
+        time.sleep(next(self._pauses, PAUSES[-1]))
+
+
+class _Reading:
+    """A job's output while it is being read: how far each stream has come, whatever happens to the link."""
+
+    def __init__(self, job: int, follow: bool, lines: int | None, streams: Sequence[str]) -> None:
+        self._asked: dict[str, Any] = {"job": job, "follow": follow}
+        # Where the last lines of an output begin, only the machine knows, and it tells with the first of them.
+        self._offsets: dict[str, int | None] = dict.fromkeys(streams, None if lines is not None else 0)
+        self._lines = lines
+        self._begun = False
+        self._session: Session | None = None
+        self._numbers: dict[int, str] = {}
+
+    @property
+    def done(self) -> bool:
+        """Whether all streams have come to their ends."""
+        return not self._offsets
+
+    def next(self, session: Session) -> Message | None:
+        """The next message; None when there was silence, and the manager is well."""
+        if session is not self._session:
+            self._request(session)
+        try:
+            return session.next(self._numbers, soon(SLICE))
+        except TimeoutError:
+            session.call("report", head=0)
+            return None
+
+    def pieces(self, message: Message | None) -> Iterator[Piece]:
+        """What a message brings, after which its stream is further on, or at its end."""
+        if message is None:
+            return
+        stream = self._numbers[message.id]
+        if "end" in message.body:
+            del self._offsets[stream]
+            return
+        self._begun = True
+        start = message.body.get("offset", self._offsets[stream])
+        if start is not None:
+            self._offsets[stream] = int(start) + len(message.payload)
+        yield Piece(stream, message.payload)
+
+    def _request(self, session: Session) -> None:
+        if self._begun and None in self._offsets.values():
+            raise Unreachable("the link broke, and how much had been shown is not known", "ask for the output again")
+        self._numbers = {}
+        for stream, offset in self._offsets.items():
+            place = {"lines": self._lines} if offset is None else {"offset": offset}
+            self._numbers[session.post("read", stream=stream, **self._asked, **place)] = stream
+        self._session = session
+
+
+def chunks(specs: Iterable[Spec]) -> Iterator[list[Spec]]:
+    """Jobs in pieces that one request may carry."""
+    piece: list[Spec] = []
+    size = 0
+    for spec in specs:
+        weight = _weight(spec)
+        if piece and (len(piece) == wire.MAX_CHUNK_JOBS or size + weight > wire.MAX_CHUNK_BYTES):
+            yield piece
+            piece, size = [], 0
+        piece.append(spec)
+        size += weight
+    if piece:
+        yield piece
+
+
+def _weight(spec: Spec) -> int:
+    """At least the bytes that a job takes on the wire, where every character may become an escape."""
+    texts = spec.argv if spec.argv is not None else (spec.command or "",)
+    return 64 + sum(_escaped(text) for text in (*texts, spec.cwd or ""))
+
+
+def _escaped(text: str) -> int:
+    factor = 2 if text.isascii() and text.isprintable() else 12
+    return factor * len(text) + 8
+
+
+def _understood(read: Callable[[dict[str, Any]], T], reply: dict[str, Any]) -> T:
+    """A reply turned into values; one that makes no sense is an error of theirs, not of ours."""
+    try:
+        return read(reply)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreachable(f"the manager's answer makes no sense ({error!r:.80})", "are both of one version?") from None
+
+
+def _status(name: str, reply: dict[str, Any]) -> Status:
+    return Status(
+        report=Report(name, int(reply["running"]), int(reply["max"]), int(reply["queued"])),
+        head=[Waiting(int(one["job_id"]), _command(one["job"])) for one in reply["head"]],
+        counts=dict(reply["counts"]),
+        host=str(reply["host"]),
+        pid=int(reply["pid"]),
+        root=str(reply["root"]),
+        version=str(reply["version"]),
+    )
+
+
+def _command(job: Any) -> str:
+    return job if isinstance(job, str) else shlex.join(job)
+
+
+def _accepted(reply: dict[str, Any]) -> Accepted:
+    return Accepted(int(reply["first"]), int(reply["count"]), int(reply["max"]), bool(reply["repeated"]))
+
+
+def _cancelled(reply: dict[str, Any]) -> Cancelled:
+    return Cancelled(*(_ranges(reply[key]) for key in ("cancelled", "stopping", "ended")))
+
+
+def _jobs(reply: dict[str, Any]) -> list[Job]:
+    return [wire.job_from_wire(record) for record in reply["jobs"]]
+
+
+def _ranges(value: Any) -> list[Range]:
+    return [(int(low), int(high)) for low, high in value]
+
+
+def _waited(reply: dict[str, Any]) -> Waited:
+    job = reply.get("job")
+    counts = {str(state): int(count) for state, count in reply.get("counts", {}).items()}
+    return Waited(bool(reply["done"]), counts, wire.job_from_wire(job) if job else None)

@@ -1,0 +1,181 @@
+"""One session with a manager: a header, a greeting, then requests and replies that are told apart by their ids."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sjs import wire
+from sjs.errors import LinkLost, SjsError, Unreachable, from_wire
+from sjs.protocols import Stream, Transport
+
+HELLO = 40.0
+"""Seconds for the greeting: a manager may have to be started, or its queue read after a crash."""
+
+ANSWER = 30.0
+"""Seconds for an answer that does not wait for jobs."""
+
+MAX_NOISE = 1 << 16
+"""Bytes that a login shell may print before the marker line."""
+
+_MARKER = re.compile(rb"sjs (\d+)\r?$")
+
+
+@dataclass(frozen=True)
+class Door:
+    """How to reach a manager: the program that opens sessions, and what it is told in the header line."""
+
+    argv: Sequence[str]
+    root: str
+    pipe: str
+    state_dir: str = ""
+    start: str = "-"
+
+    @property
+    def header(self) -> bytes:
+        """The line that `ask` reads."""
+        fields = (f"sjs {wire.VERSION}", self.root, self.pipe, self.state_dir, self.start)
+        return "\0".join(fields).encode("utf-8", "surrogateescape") + b"\n"
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something that came: a reply, or a piece of a job's output with its bytes."""
+
+    id: int
+    body: dict[str, Any]
+    payload: bytes = b""
+
+
+@dataclass
+class Session:
+    """An open session. After LinkLost it is of no more use."""
+
+    stream: Stream
+    hello: dict[str, Any] = field(default_factory=dict)
+    _last: int = 0
+    _early: deque[Message] = field(default_factory=deque)
+
+    def post(self, op: str, **fields: Any) -> int:
+        """Send a request; its id."""
+        self._last += 1
+        line = wire.encode({"op": op, "id": self._last, **fields})
+        try:
+            self.stream.send(line, soon(ANSWER))
+        except TimeoutError:
+            raise LinkLost(f"{op} was not taken within {ANSWER:.0f} seconds") from None
+        return self._last
+
+    def call(self, op: str, patience: float = ANSWER, **fields: Any) -> dict[str, Any]:
+        """Send a request and wait for its reply."""
+        return self.reply(self.post(op, **fields), patience)
+
+    def reply(self, number: int, patience: float = ANSWER) -> dict[str, Any]:
+        """The reply to a request, or the error that it says."""
+        try:
+            return self.next((number,), soon(patience)).body
+        except TimeoutError:
+            raise LinkLost(f"no answer within {patience:.0f} seconds") from None
+
+    def next(self, wanted: Container[int], deadline: float) -> Message:
+        """The next message to one of these requests; others are kept for those who ask for them."""
+        for index, message in enumerate(self._early):
+            if message.id in wanted:
+                del self._early[index]
+                return _checked(message)
+        while True:
+            message = self._receive(deadline)
+            if message.id in wanted:
+                return _checked(message)
+            self._early.append(message)
+
+    def close(self) -> None:
+        """Let it go."""
+        self.stream.close()
+
+    def _receive(self, deadline: float) -> Message:
+        body = _decoded(self.stream.line(deadline))
+        if "id" not in body and "error" in body:
+            raise _error(body)
+        number, size = body.get("id"), body.get("bytes", 0)
+        if type(number) is not int or type(size) is not int or not 0 <= size <= wire.MAX_FRAME:
+            raise LinkLost(f"what came is no reply: {str(body):.80}")
+        return Message(number, body, self._payload(size) if size else b"")
+
+    def _payload(self, size: int) -> bytes:
+        try:
+            return self.stream.take(size, soon(ANSWER))
+        except TimeoutError:
+            raise LinkLost(f"output stopped in the middle for {ANSWER:.0f} seconds") from None
+
+
+def soon(seconds: float) -> float:
+    """The deadline so many seconds from now."""
+    return time.monotonic() + seconds
+
+
+def open_session(transport: Transport, door: Door) -> Session:
+    """Open the door and wait for the manager's greeting."""
+    stream = transport.open(door.argv)
+    try:
+        deadline = soon(HELLO)
+        stream.send(door.header, deadline)
+        _skip_noise(stream, deadline)
+        session = Session(stream)
+        session.hello = _greeting(stream, deadline)
+        return session
+    except TimeoutError:
+        stream.close()
+        raise Unreachable(f"no greeting within {HELLO:.0f} seconds") from None
+    except BaseException:
+        stream.close()
+        raise
+
+
+def _skip_noise(stream: Stream, deadline: float) -> None:
+    """Read up to the marker line. Before it only a shell has spoken, and trying again would not help."""
+    seen = 0
+    while seen < MAX_NOISE:
+        try:
+            line = stream.line(deadline)
+        except LinkLost as error:
+            raise Unreachable(error.message) from None
+        marker = _MARKER.search(line)
+        if marker and int(marker[1]) != wire.VERSION:
+            raise Unreachable(f"the manager speaks version {int(marker[1])} of the wire, this client {wire.VERSION}")
+        if marker:
+            return
+        seen += len(line) + 1
+    raise Unreachable("something else than a manager answers there")
+
+
+def _greeting(stream: Stream, deadline: float) -> dict[str, Any]:
+    body = _decoded(stream.line(deadline))
+    if "error" in body:
+        raise _error(body)
+    hello = body.get("hello")
+    if not isinstance(hello, dict):
+        raise LinkLost(f"what came is no greeting: {str(body):.80}")
+    return hello
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    try:
+        return wire.decode(line)
+    except SjsError as error:
+        raise LinkLost(f"what came is no reply: {error.message}") from None
+
+
+def _checked(message: Message) -> Message:
+    if "error" in message.body:
+        raise _error(message.body)
+    return message
+
+
+def _error(body: dict[str, Any]) -> SjsError:
+    said = body["error"]
+    return from_wire(said if isinstance(said, dict) else {"message": str(said)})

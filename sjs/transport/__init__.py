@@ -1,0 +1,1 @@
+"""How bytes reach a target's machine. Nothing here knows what the bytes say."""

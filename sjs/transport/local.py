@@ -1,0 +1,160 @@
+"""A program on this machine, spoken to through pipes. One thread, no busy waiting: every wait is a poll with an end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import IO
+
+from sjs.errors import LinkLost, Unreachable
+
+PIECE = 1 << 18
+MAX_AHEAD = 8 << 20
+"""More than this much unread is no answer to anything: the other side has gone astray."""
+
+MAX_COMPLAINT = 4096
+FAREWELL = 2.0
+"""Seconds that a program has to end itself once its input has ended."""
+
+
+class LocalTransport:
+    """This machine."""
+
+    def open(self, argv: Sequence[str]) -> LocalStream:
+        """Run a program in a session of its own: Ctrl-C at our terminal is ours to handle."""
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Unreachable(f"cannot run {argv[0]}: {error.strerror}") from None
+        return LocalStream(process)
+
+
+class LocalStream:
+    """The pipes of one child. What it sends is also read while we send, so the two never wait for each other."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._stdin, self._stdout, self._stderr = _pipes(process)
+        self._buffer = bytearray()
+        self._searched = 0
+        self._complaint = bytearray()
+        self._ended = False
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._stdout, selectors.EVENT_READ)
+        self._selector.register(self._stderr, selectors.EVENT_READ)
+
+    def send(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        self._selector.register(self._stdin, selectors.EVENT_WRITE)
+        try:
+            while view:
+                if self._turn(deadline):
+                    view = view[self._write(view) :]
+        finally:
+            self._selector.unregister(self._stdin)
+
+    def line(self, deadline: float) -> bytes:
+        while (end := self._buffer.find(b"\n", self._searched)) < 0:
+            self._searched = len(self._buffer)
+            self._more(deadline)
+        self._searched = 0
+        found = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return found
+
+    def take(self, count: int, deadline: float) -> bytes:
+        while len(self._buffer) < count:
+            self._more(deadline)
+        self._searched = 0
+        found = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return found
+
+    def close(self) -> None:
+        if self._stdin.closed:
+            return
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
+        try:
+            self._process.wait(FAREWELL)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._selector.close()
+        self._stdout.close()
+        self._stderr.close()
+
+    def _more(self, deadline: float) -> None:
+        if self._ended:
+            raise LinkLost(self._last_words())
+        self._turn(deadline)
+
+    def _turn(self, deadline: float) -> bool:
+        """Wait until something can be done, read what there is; whether stdin takes more."""
+        left = deadline - time.monotonic()
+        ready = self._selector.select(left) if left > 0 else []
+        if not ready:
+            raise TimeoutError
+        for key, _ in ready:
+            if key.fileobj is self._stdout:
+                self._read()
+            elif key.fileobj is self._stderr:
+                self._listen()
+        return any(key.fileobj is self._stdin for key, _ in ready)
+
+    def _read(self) -> None:
+        data = os.read(self._stdout.fileno(), PIECE)
+        self._buffer += data
+        if not data:
+            self._ended = True
+            self._selector.unregister(self._stdout)
+        if len(self._buffer) > MAX_AHEAD:
+            raise LinkLost("the other side sends more than anybody asked for")
+
+    def _listen(self) -> bool:
+        """Keep the end of what it complains of; whether there was anything."""
+        try:
+            data = os.read(self._stderr.fileno(), MAX_COMPLAINT)
+        except BlockingIOError:
+            return False
+        self._complaint = (self._complaint + data)[-MAX_COMPLAINT:]
+        if not data and self._stderr.fileno() in self._selector.get_map():
+            self._selector.unregister(self._stderr)
+        return bool(data)
+
+    def _write(self, view: memoryview) -> int:
+        try:
+            return os.write(self._stdin.fileno(), view[:PIECE])
+        except BlockingIOError:
+            return 0
+        except BrokenPipeError:
+            raise LinkLost(self._last_words()) from None
+
+    def _last_words(self) -> str:
+        """Why the child is gone: its last complaint, else how it ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(FAREWELL)
+        while self._listen():
+            pass
+        lines = self._complaint.decode("utf-8", "replace").strip().splitlines()
+        if lines:
+            return f"the link broke: {lines[-1]}"
+        return f"the link broke (exit status {self._process.returncode})"
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+    assert process.stdin and process.stdout and process.stderr
+    for pipe in (process.stdin, process.stderr):
+        os.set_blocking(pipe.fileno(), False)
+    return process.stdin, process.stdout, process.stderr
