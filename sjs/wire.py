@@ -70,6 +70,17 @@ def spec_from_wire(body: Any) -> Spec:
     return Spec(command=_check_text("command", command), cwd=_optional_text("cwd", cwd))
 
 
+def spec_to_text(spec: Spec) -> str:
+    """The spec as it is stored. What was stored was checked before, so the way back does not check again."""
+    return json.dumps(spec_to_wire(spec), separators=(",", ":"))
+
+
+def spec_from_text(stored: str) -> Spec:
+    body = json.loads(stored)
+    argv = body.get("argv")
+    return Spec(body.get("command"), tuple(argv) if argv is not None else None, body.get("cwd"))
+
+
 def job_to_wire(job: Job) -> Dict[str, Any]:
     """A job's record as clients see it."""
     end = job.end or End("")

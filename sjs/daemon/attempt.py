@@ -16,7 +16,7 @@ from sjs.daemon import kernel, tree
 from sjs.daemon.journal import Entry, Journal
 from sjs.daemon.notes import note
 from sjs.daemon.places import Places, boot_id
-from sjs.daemon.spawn import MARK, Failure, Spawner, Start, base_environment
+from sjs.daemon.spawn import MARK, Spawner, SpawnError, Start, base_environment
 
 GRACE = 10.0
 """Seconds between TERM and KILL for what a job left behind."""
@@ -65,7 +65,6 @@ class Attempts:
         self._all: Dict[str, Attempt] = {}
         self._by_pid: Dict[int, Attempt] = {}
         self._clearing: List[Attempt] = []
-        self._failures: Dict[str, Failure] = {}
         self._strangers: Set[int] = set()
         for entry in self._journal.found:
             self._adopt(entry)
@@ -88,14 +87,22 @@ class Attempts:
         attempt.outputs = [wanted.out, wanted.err]
         self._all[wanted.tag] = attempt
         try:
-            attempt.pid = self._spawner.start(wanted._replace(env={**wanted.env, MARK: mark}), self._journal.fd)
-        except OSError as error:
-            attempt.main_end = {"reason": "spawn-error", "detail": f"cannot be started: {os.strerror(error.errno or 0)}"}
+            self._journal.begin(wanted.tag, wanted.out)
+            attempt.pid = self._spawner.spawn(wanted._replace(env={**wanted.env, MARK: mark}))
+        except (SpawnError, OSError) as error:
+            attempt.main_end = {"reason": "spawn-error", "detail": str(error)}
             self._finish(attempt)
             return
-        self._journal.started(wanted.tag)
         self._by_pid[attempt.pid] = attempt
+        self._record_start(attempt)
         self._tell({"on": "started", **attempt.as_news()})
+
+    def _record_start(self, attempt: Attempt) -> None:
+        found = tree.stat(attempt.pid)
+        try:
+            self._journal.started(attempt.tag, attempt.pid, found.start_time if found else 0)
+        except OSError as error:  # a full disk; its mark finds it again, should this keeper die
+            note(f"the start of {attempt.tag} could not be written: {error}")
 
     def stop(self, tag: str, grace: float) -> None:
         """End the whole tree: TERM now, KILL after the grace. An attempt whose main process has ended keeps its end."""
@@ -117,15 +124,13 @@ class Attempts:
     def reaped(self, pid: int, status: int, usage: Any) -> None:
         """A child of ours has ended: a job's main process, or an orphan of one, which needs no more than this."""
         self._strangers.discard(pid)
-        for failure in self._spawner.failures():
-            self._failures[failure.tag] = failure
         attempt = self._by_pid.pop(pid, None)
         if attempt is None:
             for one in self._all.values():
                 one.strays.discard(pid)
             return
         attempt.main_end = {
-            **_outcome(status, self._failures.pop(attempt.tag, None)),
+            **_outcome(status),
             "usage": {"user": usage.ru_utime, "system": usage.ru_stime, "max_rss_kb": usage.ru_maxrss},
         }
         self._clearing.append(attempt)
@@ -161,20 +166,32 @@ class Attempts:
     def _adopt(self, entry: Entry) -> None:
         """Take over what an earlier keeper started: its recorded end, the living process, or the loss of both."""
         mark = f"{MARK}={self._where.state}/{entry.tag}".encode("utf-8", "surrogateescape")
-        attempt = self._all[entry.tag] = Attempt(entry.tag, entry.pid, mark)
+        attempt = Attempt(entry.tag, entry.pid, mark)
         if entry.end is not None:
             attempt.end = attempt.main_end = entry.end
+            self._all[entry.tag] = attempt
             return
-        attempt.start_time = entry.start_time
-        if entry.boot == self._boot and tree.is_alive(entry.pid, entry.start_time):
-            attempt.watch = kernel.pidfd_open(entry.pid)
+        if entry.pid:
+            attempt.start_time = entry.start_time
+        elif not os.path.exists(entry.output):
+            self._journal.forget(entry.tag)  # it never ran; the manager finds it missing, and queues it again
+            return
+        else:
+            attempt.pid, attempt.start_time = tree.find_leader(mark)
+        self._all[entry.tag] = attempt
+        if entry.boot == self._boot and tree.is_alive(attempt.pid, attempt.start_time):
+            attempt.watch = kernel.pidfd_open(attempt.pid)
             if attempt.watch is not None:
                 self._selector.register(attempt.watch, selectors.EVENT_READ, attempt)
-        self._look_at_adopted(attempt)
+        else:
+            self._lose(attempt)
 
     def _look_at_adopted(self, attempt: Attempt) -> None:
-        if tree.is_alive(attempt.pid, attempt.start_time or 0):
-            return
+        if not tree.is_alive(attempt.pid, attempt.start_time or 0):
+            self._lose(attempt)
+
+    def _lose(self, attempt: Attempt) -> None:
+        """It has ended, and nobody saw how."""
         if attempt.watch is not None:
             self._selector.unregister(attempt.watch)
             os.close(attempt.watch)
@@ -211,10 +228,10 @@ class Attempts:
         end.setdefault("usage", {})["seconds"] = time.clock_gettime(time.CLOCK_BOOTTIME) - attempt.began
         attempt.end = end
         attempt.kill_at = None
-        for path in attempt.outputs:
-            _remove_if_empty(path)
         try:
             self._journal.ended(attempt.tag, end)
+            for path in attempt.outputs:
+                _remove_if_empty(path)  # only now: until its end is written, the file is the proof of its start
         except OSError as error:  # a full disk: it is still in memory, and the manager is told
             note(f"the end of {attempt.tag} could not be written: {error}")
         self._tell({"on": "ended", **attempt.as_news()})
@@ -246,9 +263,7 @@ def how_ended(status: int) -> str:
     return f"exit {os.WEXITSTATUS(status)}"
 
 
-def _outcome(status: int, failure: Optional[Failure]) -> Dict[str, Any]:
-    if failure is not None:
-        return {"reason": "spawn-error", "detail": failure.detail}
+def _outcome(status: int) -> Dict[str, Any]:
     if os.WIFSIGNALED(status):
         return {"reason": "signal", "signal": os.WTERMSIG(status)}
     return {"reason": "exit", "exit": os.WEXITSTATUS(status)}

@@ -1,13 +1,14 @@
 """In the keeper: the append file that outlives it. What started and how it ended, until the manager has stored it.
 
-    J 1 <boot id>                              the first line of each file
-    S <tag> <pid> <start time of the pid>      written by the forked child itself, just before it executes the job
-    E <tag> <how it ended, JSON>               written by the keeper
-    F <tag>                                    the manager has stored the end
+    J 1 <boot id>                           the first record of each file
+    B <tag> <output file, JSON>             written before the start
+    S <tag> <pid> <start time of the pid>   written after it
+    E <tag> <how it ended, JSON>
+    F <tag>                                 the manager has stored the end
 
-The child writes its own start under the keeper's lock (`places.take_lock`), so no record means: never started. A line
-that was cut short (a full disk, a kill) is no record, and as each record brings a line end of its own in front, it does
-not spoil the next. Files are numbered; one goes when all its attempts are forgotten.
+A B without S was cut off in the middle: then the output file, which the new process makes itself, tells whether it
+ever ran (`spawn`). A line that was cut short (a full disk, a kill) is no record, and as each record brings a line end of
+its own in front, it does not spoil the next. Files are numbered; one goes when all its attempts are forgotten.
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ class Entry(NamedTuple):
     """An attempt that an earlier keeper started and no manager has stored the end of."""
 
     tag: str
-    pid: int
-    start_time: int
     boot: str
-    end: Optional[Dict[str, Any]]
+    output: str
+    pid: int = 0  # 0: it was being started
+    start_time: int = 0
+    end: Optional[Dict[str, Any]] = None
 
 
 class Journal:
@@ -51,12 +53,16 @@ class Journal:
         self.fd = -1
         self._next_file()
 
+    def begin(self, tag: str, output: str) -> None:
+        """The attempt is about to be started."""
+        self._append(f"B {tag} {json.dumps(output)}")
+        self._tags[self._number].add(tag)
+
+    def started(self, tag: str, pid: int, start_time: int) -> None:
+        self._append(f"S {tag} {pid} {start_time}")
+
     def ended(self, tag: str, end: Dict[str, Any]) -> None:
         self._append(f"E {tag} {json.dumps(end, separators=(',', ':'))}")
-
-    def started(self, tag: str) -> None:
-        """Count a tag whose child writes its start into the newest file."""
-        self._tags[self._number].add(tag)
 
     def forget(self, tag: str) -> None:
         """The end is stored elsewhere; drop the record, and files that hold nothing else."""
@@ -96,13 +102,15 @@ class Journal:
         entries: Dict[str, Entry] = {}
         homes: Dict[str, int] = {}
         for number, boot, kind, tag, rest in self._records():
-            if kind == "S":
-                pid, start_time = rest.split()
-                entries[tag] = Entry(tag, int(pid), int(start_time), boot, None)
+            if kind == "B":
+                entries[tag] = Entry(tag, boot, json.loads(rest))
                 homes[tag] = number
             elif kind == "F":
                 entries.pop(tag, None)
-            elif tag in entries:
+            elif kind == "S" and tag in entries:
+                pid, start_time = rest.split()
+                entries[tag] = entries[tag]._replace(pid=int(pid), start_time=int(start_time))
+            elif kind == "E" and tag in entries:
                 entries[tag] = entries[tag]._replace(end=json.loads(rest))
         for tag in entries:
             self._tags[homes[tag]].add(tag)
@@ -128,9 +136,9 @@ class Journal:
 def _is_whole(kind: str, rest: str) -> bool:
     if kind == "S":
         return len(rest.split()) == 2 and all(word.isdigit() for word in rest.split())
-    if kind == "E":
+    if kind in ("B", "E"):
         try:
-            return isinstance(json.loads(rest), dict)
+            return isinstance(json.loads(rest), str if kind == "B" else dict)
         except ValueError:
             return False
     return kind == "F"

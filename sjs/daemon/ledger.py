@@ -57,14 +57,15 @@ class Ledger:
 
     def submit(self, key: Optional[str], specs: Sequence[Spec], now: float) -> Tuple[int, int, bool]:
         """Queue jobs: (first id, how many, whether this key had brought them before)."""
-        digest = _digest(specs)
+        texts = [wire.spec_to_text(spec) for spec in specs]
+        digest = hashlib.sha256("\n".join(texts).encode("ascii")).hexdigest()
         known = self._store.submit(key) if key else None
         if known is not None:
             if known[0] != digest:
                 raise Conflict(f"the key {key!r} was used before, for other jobs", "use another --key")
             return known[1], known[2], True
         first = self.next_id
-        self._store.add(first, specs, now)
+        self._store.add(first, texts, now)
         if key:
             self._store.remember_submit(key, digest, first, len(specs), now)
         self.next_id += len(specs)
@@ -196,11 +197,6 @@ class Ledger:
     def _count(self, old: str, new: str) -> None:
         self.counts[old] -= 1
         self.counts[new] += 1
-
-
-def _digest(specs: Sequence[Spec]) -> str:
-    content = json.dumps([wire.spec_to_wire(spec) for spec in specs])
-    return hashlib.sha256(content.encode("ascii")).hexdigest()
 
 
 def everything(ledger: Ledger) -> List[Range]:

@@ -18,8 +18,10 @@ from sjs.daemon.places import Places
 
 PIECE = 1 << 18
 DOOR_LINE = 1 << 20
-TURN_BYTES = 1 << 20
 TURN_LINES = 256
+TURN_BYTES = 16 << 10
+"""After so many bytes of requests a turn has enough: many small ones, or one large one."""
+
 MAX_UNREAD = 4 << 20
 
 RETRIES = (0.001, 0.002, 0.005, 0.010, 0.020, 0.050, 0.100, 0.250)
@@ -236,12 +238,14 @@ class Mailbox:
     def _from_door(self) -> List[Letter]:
         letters: List[Letter] = []
         before = self._door_lines.dropped
-        while self._door_is_busy and len(letters) < TURN_LINES:
+        room = TURN_BYTES
+        while self._door_is_busy and room > 0 and len(letters) < TURN_LINES:
             line = self._door_lines.next()
             if line is None:
                 self._door_is_busy = False
             elif line:
                 letters.append(Letter(None, line))
+                room -= len(line)
         if self._door_lines.dropped != before:
             note(f"dropped a line of more than {DOOR_LINE} bytes at the door")
         return letters

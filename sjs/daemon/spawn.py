@@ -1,21 +1,26 @@
-"""In the keeper, and then in the child that becomes the job: from a start message to a running process.
+"""In the keeper: from a start message to a running process.
 
-The child has a session of its own, stdin from /dev/null, its outputs as plain files (no pipe of ours that could break),
-default signals, the descriptors 0, 1, 2 and no other. It writes its own start into the journal before it executes.
+The process has a session of its own, stdin from /dev/null, its outputs as plain files (no pipe of ours that could break),
+default signals, the descriptors 0, 1, 2 and no other. The new process itself makes its output file, just before it
+executes the job, and while it still shares the keeper's lock: so a file says that an attempt was started, and no file,
+to whoever has that lock, that it never was.
+
+posix_spawn and not fork: it copies no page tables, which at a thousand starts a second is half of the work.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
-from typing import Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple
 
-from sjs.daemon import journal, tree
-
-OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 
 MARK = "SJS_JOB"
 """The environment variable by which a process of a job is known, whatever it did to its session and parents."""
+
+PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class Start(NamedTuple):
@@ -29,76 +34,49 @@ class Start(NamedTuple):
     err: str
 
 
-class Failure(NamedTuple):
-    """A child that never became its job: what it could not do, and why."""
-
-    tag: str
-    stage: str
-    error: int
-
-    @property
-    def detail(self) -> str:
-        return f"{self.stage}: {os.strerror(self.error)}"
+class SpawnError(Exception):
+    """Why a job could not be started."""
 
 
 class Spawner:
-    """Forks jobs. Children tell failures through one pipe, which is read before any of them is reaped."""
+    """Starts jobs with what all of them have in common."""
 
     def __init__(self, base_env: Dict[str, str], umask: int) -> None:
         self._base_env = base_env
         self._umask = umask
-        self._read_end, self._write_end = os.pipe()
-        os.set_blocking(self._read_end, False)
+        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
-    def start(self, wanted: Start, journal_fd: int) -> int:
-        """Fork the job; its pid. OSError when it cannot even be tried (no outputs, no processes left)."""
-        out = os.open(wanted.out, OUTPUT, 0o600)
+    def spawn(self, wanted: Start) -> int:
+        """Start the job; its pid. It has been executed when this returns."""
+        env = {**self._base_env, **wanted.env, "PWD": wanted.cwd}
+        umask = os.umask(self._umask)
         try:
-            err = out if wanted.err == wanted.out else os.open(wanted.err, OUTPUT, 0o600)
-        except OSError:
-            os.close(out)
-            raise
-        try:
-            pid = os.fork()
-            if pid == 0:
-                self._become(wanted, out, err, journal_fd)
-            return pid
-        finally:
-            os.close(out)
-            if err != out:
-                os.close(err)
-
-    def failures(self) -> List[Failure]:
-        """What children have told since the last call."""
-        try:
-            data = os.read(self._read_end, 1 << 16)
-        except BlockingIOError:
-            return []
-        told = [line.split("\0") for line in data.decode("ascii", "replace").splitlines()]
-        return [Failure(tag, stage, int(error)) for tag, stage, error in told]
-
-    def _become(self, wanted: Start, out: int, err: int, journal_fd: int) -> None:
-        """In the child: become the job, or tell why not. Never returns."""
-        stage = "cannot be set up"
-        try:
-            os.setsid()
-            _reset_signals()
-            _redirect(out, err)
-            os.umask(self._umask)
-            _raise_oom_score()
-            stage = f"cannot enter {_ascii(wanted.cwd)}"
             os.chdir(wanted.cwd)
-            stage = "cannot record the start"
-            me = tree.stat(os.getpid())
-            journal.append(journal_fd, f"S {wanted.tag} {os.getpid()} {me.start_time if me else 0}")
-            stage = f"cannot run {_ascii(wanted.argv[0])}"
-            os.execvpe(wanted.argv[0], wanted.argv, {**self._base_env, **wanted.env, "PWD": wanted.cwd})
-        except OSError as error:
-            os.write(self._write_end, f"{wanted.tag}\0{stage}\0{error.errno or 0}\n".encode("ascii"))
-        except ValueError:
-            os.write(self._write_end, f"{wanted.tag}\0{stage}\0{22}\n".encode("ascii"))
+            program = find_program(wanted.argv[0], env.get("PATH", os.defpath))
+            pid = os.posix_spawn(
+                program,
+                wanted.argv,
+                env,
+                file_actions=self._files(wanted),
+                setsid=True,
+                setsigmask=[],
+                setsigdef=PYTHON_IGNORES,
+            )
+        except (OSError, ValueError) as error:
+            raise SpawnError(_explain(error, wanted)) from error
         finally:
-            os._exit(127)
+            os.umask(umask)
+            os.chdir("/")
+        _raise_oom_score(pid)
+        return pid
+
+    def _files(self, wanted: Start) -> List[Any]:
+        same = wanted.err == wanted.out
+        return [
+            (os.POSIX_SPAWN_DUP2, self._null, 0),
+            (os.POSIX_SPAWN_OPEN, 1, wanted.out, OUTPUT, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2) if same else (os.POSIX_SPAWN_OPEN, 2, wanted.err, OUTPUT, 0o600),
+        ]
 
 
 def base_environment(environ: Dict[str, str]) -> Dict[str, str]:
@@ -113,35 +91,35 @@ def base_environment(environ: Dict[str, str]) -> Dict[str, str]:
     return kept
 
 
-def _reset_signals() -> None:
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+def find_program(name: str, path: str) -> str:
+    """The file that a shell would run for the name, seen from the current folder."""
+    if "/" in name:
+        return name
+    for folder in path.split(os.pathsep):
+        candidate = os.path.join(folder or ".", name)
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            return candidate
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 
-def _redirect(out: int, err: int) -> None:
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(out, 1)
-    os.dup2(err, 2)
-    if null > 2:
-        os.close(null)
+def _explain(error: Exception, wanted: Start) -> str:
+    if not isinstance(error, OSError):
+        return f"cannot run {wanted.argv[0]}: {error}"
+    why = error.strerror or "unknown error"
+    if error.filename == wanted.cwd:
+        return f"cannot enter {wanted.cwd}: {why}"
+    return f"cannot run {wanted.argv[0]}: {why}"
 
 
-def _raise_oom_score() -> None:
+def _raise_oom_score(pid: int) -> None:
     """When memory runs out, have the kernel end jobs before those who keep the queue."""
     try:
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        fd = os.open(f"/proc/{pid}/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
     except OSError:
-        return  # a kernel without it, or a hidden /proc: nothing depends on this
+        return  # it has ended already, or /proc is hidden: nothing depends on this
     try:
         os.write(fd, b"500")
     except OSError:
-        return  # its score was higher already
+        return  # its score was higher, and may not be lowered
     finally:
         os.close(fd)
-
-
-def _ascii(value: str) -> str:
-    """A path for a message on one line of ASCII, cut to a length that fits into one pipe write."""
-    return ascii(value)[1:-1][:200]

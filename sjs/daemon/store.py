@@ -11,7 +11,7 @@ import sqlite3
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from sjs import wire
-from sjs.core.job import End, Job, Range, Spec
+from sjs.core.job import End, Job, Range
 from sjs.core.lifecycle import LIVE, QUEUED
 from sjs.errors import SjsError
 
@@ -115,12 +115,12 @@ class Store:
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
         return 0 if row is None else int(row[0]) + 1
 
-    def add(self, first: int, specs: Sequence[Spec], now: float) -> None:
+    def add(self, first: int, specs: Sequence[str], now: float) -> None:
         """Queue jobs under ids from `first` on."""
         self._begin()
         self._db.executemany(
             "INSERT INTO jobs (id, state, spec, submitted) VALUES (?, ?, ?, ?)",
-            ((first + n, QUEUED, json.dumps(wire.spec_to_wire(spec)), now) for n, spec in enumerate(specs)),
+            [(first + n, QUEUED, spec, now) for n, spec in enumerate(specs)],
         )
 
     def submit(self, key: str) -> Optional[Tuple[str, int, int]]:
@@ -217,7 +217,7 @@ def _job(row: Tuple[Any, ...]) -> Job:
     id_, state, spec, submitted, attempt, started, ended, pid, reason, exit_, signal, detail = row
     return Job(
         id=id_,
-        spec=wire.spec_from_wire(json.loads(spec)),
+        spec=wire.spec_from_text(spec),
         state=state,
         submitted=submitted,
         attempt=attempt,

@@ -7,7 +7,7 @@ executed with, or descends from one that is. One that has dropped all three can 
 from __future__ import annotations
 
 import os
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 
 class Process(NamedTuple):
@@ -50,6 +50,14 @@ def is_alive(pid: int, start_time: int) -> bool:
     """Whether this very process still runs (in this boot), and not another that was given its pid."""
     found = stat(pid)
     return found is not None and found.start_time == start_time and found.state not in "ZX"
+
+
+def find_leader(mark: bytes) -> Tuple[int, int]:
+    """Pid and start time of the session leader that carries the mark; zeros when there is none."""
+    for one in processes().values():
+        if one.session == one.pid and has_mark(one.pid, mark):
+            return one.pid, one.start_time
+    return 0, 0
 
 
 def session_is_empty(session: int) -> bool:
