@@ -1,0 +1,80 @@
+"""The import contracts in setup.cfg hold, and each of them would notice."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PREFIX = "importlinter:contract:"
+
+PLANTED = {
+    "floors": ("sjs/protocols.py", "import sjs.targets.session"),
+    "core-order": ("sjs/core/job.py", "from sjs.core import lifecycle"),
+    "pure-core": ("sjs/core/schedule.py", "def late():\n    from time import monotonic"),
+    "daemon-order": ("sjs/daemon/journal.py", "import sjs.daemon.spawn"),
+    "database-owner": ("sjs/daemon/spawn.py", "import sqlite3"),
+    "ask-copies": ("sjs/daemon/ask.py", "from sjs.daemon.store import Store"),
+    "one-sql": ("sjs/daemon/handlers.py", "import sqlite3"),
+    "carriers": ("sjs/daemon/mailbox.py", "from sjs import wire"),
+    "reached-by-bytes": ("sjs/config.py", "import sjs.daemon.places"),
+    "siblings": ("sjs/targets/daemon_client.py", "import sjs.dialects.pipe"),
+    "stdlib-only": ("sjs/daemon/store.py", "def late():\n    import yaml"),
+}
+
+
+def contracts() -> dict[str, str]:
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    return {name[len(PREFIX) :]: config[name]["name"] for name in config.sections() if name.startswith(PREFIX)}
+
+
+def broken(tree: Path) -> list[str]:
+    """The names of the contracts that do not hold in the tree."""
+    lint = "from importlinter.cli import lint_imports_command as main; main(['--no-logo', '--no-cache'])"
+    call = subprocess.run(
+        [sys.executable, "-c", lint],
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree), "COLUMNS": "400", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    ends = [line.rsplit(" ", 1) for line in call.stdout.splitlines() if line.endswith((" KEPT", " BROKEN"))]
+    assert sorted(name for name, _ in ends) == sorted(contracts().values()), call.stdout + call.stderr
+    return [name for name, end in ends if end == "BROKEN"]
+
+
+def test_they_all_hold() -> None:
+    assert broken(ROOT) == []
+
+
+@pytest.mark.parametrize("contract", PLANTED)
+def test_a_wrong_import_breaks_its_contract_and_no_other(contract: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "sjs", tmp_path / "sjs", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "setup.cfg", tmp_path)
+    where, line = PLANTED[contract]
+    with open(tmp_path / where, "a") as source:
+        source.write(f"\n\n{line}\n")
+    assert broken(tmp_path) == [contracts()[contract]]
+
+
+def test_each_contract_has_its_wrong_import() -> None:
+    assert sorted(PLANTED) == sorted(contracts())
+
+
+def test_a_daemon_module_without_a_place_is_noticed(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "sjs", tmp_path / "sjs", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "setup.cfg", tmp_path)
+    (tmp_path / "sjs/daemon/stray.py").touch()
+    assert broken(tmp_path) == [contracts()["daemon-order"]]
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    assert "import" not in (ROOT / "sjs/__init__.py").read_text().split('"""')[2]
