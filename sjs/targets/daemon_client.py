@@ -24,6 +24,9 @@ PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
 SLICE = 60.0
 """Seconds of silence after which a wait is asked anew, or a manager whose output we follow is asked for a sign."""
 
+FAREWELL = 10.0
+"""Seconds for which a manager that stops is watched going."""
+
 T = TypeVar("T")
 Notice = Callable[[str], None]
 
@@ -115,7 +118,12 @@ class DaemonTarget:
             yield from reading.pieces(message)
 
     def stop(self, kill: bool = False) -> tuple[int, int]:
-        reply = self._call("stop", kill=kill)
+        def attempt(session: Session) -> dict[str, Any]:
+            reply = session.call("stop", kill=kill)
+            session.wait_for_end(FAREWELL)
+            return reply
+
+        reply = self._persist(attempt)
         return _understood(lambda reply: (int(reply["running"]), int(reply["queued"])), reply)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections import deque
@@ -92,6 +93,11 @@ class Session:
             if message.id in wanted:
                 return _checked(message)
             self._early.append(message)
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until the other side is gone, or not."""
+        with contextlib.suppress(LinkLost, TimeoutError):
+            self.next((), soon(seconds))
 
     def close(self) -> None:
         """Let it go."""

@@ -1,0 +1,108 @@
+"""What the verbs share: their options, the choice of targets, asking all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from sjs.cli.output import Output, flush
+from sjs.cli.verbs import VERBS
+from sjs.config import Config, load
+from sjs.errors import SjsError, UsageError
+from sjs.protocols import Target
+from sjs.routing import Choice, Fleet, select
+
+T = TypeVar("T")
+Function = Callable[..., int]
+
+
+@dataclass
+class Call:
+    """One command as it was typed."""
+
+    prog: str
+    word: str
+    config_file: str | None = None
+    rest: Sequence[str] = ()
+    json: bool = False
+
+    def config(self) -> Config:
+        """The configuration that counts for this command."""
+        return load(self.config_file, os.environ)
+
+    def choice(self, any_allowed: bool = False) -> Choice:
+        """Whom the target word means."""
+        choice = select(self.config(), self.word)
+        if choice.any and not any_allowed:
+            raise UsageError("`any` is for jobs: it means whoever has a free slot", "name a target, or say `all`")
+        return choice
+
+    def one(self) -> Choice:
+        """The one target that the word means, for verbs about one job."""
+        choice = self.choice()
+        if choice.named:
+            raise UsageError(f"job ids are each manager's own: '{self.word}' is too many", "name one target")
+        return choice
+
+    def output(self, choice: Choice) -> Output:
+        """Where this command's lines go."""
+        return Output(choice.named, self.json)
+
+
+def verb(name: str) -> Callable[[Function], click.Command]:
+    """Make a function a verb: with --config, --json and the verb's example."""
+
+    def made(function: Function) -> click.Command:
+        for option in (_json_option(), _config_option()):
+            function = option(function)
+        epilog = f"\b\nexample:\n  {VERBS[name].example}"
+        settings: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+        return click.command(name, epilog=epilog, context_settings=settings)(click.pass_obj(function))
+
+    return made
+
+
+def fan_out(
+    call: Call,
+    work: Callable[[Target], T],
+    show: Callable[[Output, str, T], None],
+    choice: Choice | None = None,
+    start: str = "",
+    max_jobs: int | None = None,
+) -> int:
+    """Ask everybody whom the command means, show each answer, say how it went; the exit status."""
+    choice = choice or call.choice()
+    out = call.output(choice)
+    with Fleet(choice.managers, start, out.notice, max_jobs) as fleet:
+        for answer in fleet.ask(lambda target: (work(target),)):
+            try:
+                if answer.error is not None:
+                    raise answer.error
+                if answer.value is not None:
+                    show(out, answer.name, answer.value[0])
+                out.succeeded(answer.name)
+            except SjsError as error:
+                out.failed(answer.name, error)
+            flush()
+    return out.finish()
+
+
+def _config_option() -> Callable[[Function], Function]:
+    def take(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            context.obj.config_file = value
+
+    text = "Read this file instead of ./config.yaml."
+    return click.option("--config", metavar="FILE", expose_value=False, callback=take, help=text)
+
+
+def _json_option() -> Callable[[Function], Function]:
+    def take(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        context.obj.json = value
+
+    text = "One JSON object a line."
+    return click.option("--json", is_flag=True, expose_value=False, callback=take, help=text)

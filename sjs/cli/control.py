@@ -1,0 +1,100 @@
+"""The verbs cancel, start and stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from sjs.cli import ids
+from sjs.cli.common import Call, fan_out, verb
+from sjs.cli.output import Output
+from sjs.core.job import Range
+from sjs.errors import NoManager, UsageError
+from sjs.protocols import Cancelled, Status, Target
+
+
+@verb("cancel")
+@click.argument("which", nargs=-1, metavar="IDS...")
+@click.option("--jid", "jids", multiple=True, metavar="IDS", help="The same as IDS.")
+@click.option("--grace", type=click.FloatRange(0), metavar="SEC", help="Time between TERM and KILL; 10 by default.")
+def cancel(call: Call, which: tuple[str, ...], jids: tuple[str, ...], grace: float | None) -> int:
+    """End jobs: those that wait never start, those that run are ended with everything they have started.
+
+    IDS are written 5, 1-3, 1,4-6, last or all.
+    """
+    if not which and not jids:
+        raise UsageError("cancel which jobs?", "for example 5, 1-3, last or all")
+    wanted = ids.parse([*which, *jids])
+    return fan_out(call, lambda target: target.cancel(wanted.on(target), grace), _show_cancelled)
+
+
+def _show_cancelled(out: Output, name: str, found: Cancelled) -> None:
+    kinds = {"cancelled": found.cancelled, "stopping": found.stopping, "ended": found.ended}
+    if out.json:
+        out.record(name, {kind: [list(span) for span in ranges] for kind, ranges in kinds.items()})
+        return
+    words = {"cancelled": "cancelled", "stopping": "being ended", "ended": "had ended already"}
+    parts = [f"{_count(ranges)} {words[kind]} ({ids.text(ranges)})" for kind, ranges in kinds.items() if ranges]
+    out.line(name, ", ".join(parts) or "no job to cancel")
+
+
+def _count(ranges: Sequence[Range]) -> int:
+    return sum(high - low + 1 for low, high in ranges)
+
+
+@verb("start")
+@click.option(
+    "--max-jobs-running",
+    "maximum",
+    type=click.IntRange(0, 1_000_000),
+    metavar="N",
+    help="At most N jobs at once (by default as it was last; at first default_max_jobs, or as many as there are CPUs).",
+)
+def start(call: Call, maximum: int | None) -> int:
+    """Start a manager, also one that was stopped on purpose."""
+    return fan_out(call, lambda target: _started(target, maximum), _show_started, start="restart", max_jobs=maximum)
+
+
+def _started(target: Target, maximum: int | None) -> Status:
+    found = target.report()
+    if maximum is None or found.report.max_running == maximum:
+        return found
+    target.configure(maximum)  # it was running already, or remembers another maximum
+    return target.report()
+
+
+def _show_started(out: Output, name: str, found: Status) -> None:
+    maximum = found.report.max_running
+    if out.json:
+        out.record(name, {"host": found.host, "pid": found.pid, "max_jobs_running": maximum})
+    else:
+        out.line(name, f"running on {found.host} with pid {found.pid}, at most {maximum} jobs at once")
+
+
+@verb("stop")
+@click.option("--kill", is_flag=True, help="End the running jobs, too.")
+def stop(call: Call, kill: bool) -> int:
+    """Stop a manager. Running jobs run on, waiting ones are kept; only `start` starts it again."""
+
+    def show(out: Output, name: str, found: tuple[int, int] | None) -> None:
+        _show_stopped(out, name, found, kill)
+
+    return fan_out(call, lambda target: _stopped(target, kill), show)
+
+
+def _stopped(target: Target, kill: bool) -> tuple[int, int] | None:
+    try:
+        return target.stop(kill)
+    except NoManager:
+        return None
+
+
+def _show_stopped(out: Output, name: str, found: tuple[int, int] | None, kill: bool) -> None:
+    running, queued = found or (0, 0)
+    if out.json:
+        out.record(name, {"stopped": found is not None, "jobs_running": running, "num_jobs_queued": queued})
+    elif found is None:
+        out.line(name, "no manager was running")
+    else:
+        out.line(name, f"stopped; running jobs that {'are ended' if kill else 'run on'}: {running}, kept: {queued}")

@@ -1,0 +1,242 @@
+"""The verb job. Its lines are those of simple-job-submit, key for key."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import click
+
+from sjs.cli import ids
+from sjs.cli.common import Call, verb
+from sjs.cli.output import Output, flush
+from sjs.cli.source import Source
+from sjs.cli.text import ending
+from sjs.cli.wait import Verdict, tell, wait_for
+from sjs.config import Manager
+from sjs.core.job import Range
+from sjs.errors import LinkLost, SjsError, Unreachable, UsageError
+from sjs.protocols import Accepted, Target
+from sjs.routing import Choice, Dealer, Fleet, send
+
+MANY_LINES = 10_000
+"""With more jobs than this, one line sums them up."""
+
+
+@dataclass
+class Wish:
+    """What the options say besides the jobs themselves."""
+
+    key: str
+    parsable: bool
+    wait: bool
+    follow: bool
+    cwd: str | None
+
+
+@dataclass
+class Sent:
+    """What one target has taken, in order, and the error that ended it."""
+
+    name: str
+    accepted: list[Accepted] = field(default_factory=list)
+    error: SjsError | None = None
+
+    @property
+    def ranges(self) -> list[Range]:
+        """The ids of the jobs."""
+        return ids.merged([(one.first, one.first + one.count - 1) for one in self.accepted])
+
+
+@verb("job")
+@click.option("--command", "commands", multiple=True, metavar="TEXT", help="Text for /bin/sh. May be given repeatedly.")
+@click.option("--command-file", metavar="FILE", help="A job a line; '-' is stdin. Empty lines and # lines are skipped.")
+@click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGV...]")
+@click.option("--cwd", metavar="DIR", help="Where it runs: by default here on `local`, else in the project_root.")
+@click.option("--wait", is_flag=True, help="Wait for the end; exit as the job does, or with the number of failed ones.")
+@click.option("--follow", is_flag=True, help="Copy the job's output as it comes, and exit as the job does.")
+@click.option("--key", metavar="TEXT", help="A name for this handing in: with the same one again, nothing runs twice.")
+@click.option("-p", "--parsable", is_flag=True, help="Print only ids.")
+def job(
+    call: Call,
+    commands: tuple[str, ...],
+    command_file: str | None,
+    argv: tuple[str, ...],
+    cwd: str | None,
+    wait: bool,
+    follow: bool,
+    key: str | None,
+    parsable: bool,
+) -> int:
+    """Hand in jobs: shell text with --command, many with --command-file, or after -- a command that meets no shell.
+
+    A local manager that is not there is started.
+    """
+    if argv and "--" not in call.rest:
+        raise UsageError(f"what is '{argv[0]}'?", f"shell text: --command '{argv[0]}'; a plain command: -- {argv[0]}")
+    source = Source(commands, command_file, argv)
+    choice = call.choice(any_allowed=True)
+    if key and choice.any:
+        raise UsageError("--key needs a named target", "another time, `any` may choose another one")
+    if follow and not (source.is_one and (choice.any or not choice.named)):
+        raise UsageError("--follow is for one job on one target", "--wait waits for many")
+    wish = Wish(key or uuid4().hex, parsable, wait, follow, cwd)
+    out = call.output(choice)
+    with source, Fleet(choice.managers, "start", out.notice) as fleet:
+        sent = _deal(fleet, choice, source, wish, out) if choice.any else _send_all(fleet, source, wish, out)
+        return _until_ended(call, fleet, [one for one in sent if one.accepted], wish, out)
+
+
+def _send_all(fleet: Fleet, source: Source, wish: Wish, out: Output) -> list[Sent]:
+    """Everything to everyone."""
+    source.share(len(fleet.managers))
+
+    def work(target: Target) -> Sent:
+        sent = Sent(target.name)
+        try:
+            chunks = source.chunks(folder(fleet.managers[target.name], wish.cwd))
+            for accepted in send(target, wish.key, chunks):
+                sent.accepted.append(accepted)
+        except SjsError as error:
+            sent.error = _with_key(error, wish.key) if sent.accepted or isinstance(error, LinkLost) else error
+        return sent
+
+    found: list[Sent] = []
+    for answer in fleet.ask(work):
+        sent = answer.value or Sent(answer.name, error=answer.error)
+        found.append(sent)
+        acknowledge(out, [(sent.name, one) for one in sent.accepted], wish)
+        if sent.error is None:
+            out.succeeded(sent.name)
+        else:
+            out.failed(sent.name, sent.error)
+        flush()
+    return found
+
+
+def _deal(fleet: Fleet, choice: Choice, source: Source, wish: Wish, out: Output) -> list[Sent]:
+    """Each job to whoever has room."""
+    reports = fleet.reports()
+    if not reports:
+        raise Unreachable("no manager can take jobs", "see `submit all status`")
+    found: dict[str, Sent] = {}
+    dealt: list[tuple[str, Accepted]] = []
+    dealer = Dealer(fleet, reports, wish.key)
+    cwd = folder(choice.managers[0], wish.cwd)
+    try:
+        for name, accepted in dealer.deal(source.chunks(cwd)):
+            dealt.append((name, accepted))
+            found.setdefault(name, Sent(name)).accepted.append(accepted)
+    finally:
+        acknowledge(out, dealt, wish)
+    for lost in dealer.failed:
+        if lost.error is not None:
+            message = f"{lost.error.message}; whether {lost.value} job(s) were taken is not known"
+            out.failed(lost.name, type(lost.error)(message, f"see submit {lost.name} list"))
+    for name in found:
+        out.succeeded(name)
+    return list(found.values())
+
+
+def folder(manager: Manager, wanted: str | None) -> str | None:
+    """Where a job runs on this target; None is its project_root."""
+    if manager.builtin:
+        return os.path.abspath(wanted or ".")
+    if wanted is not None and manager.transport == "local":
+        return os.path.join(manager.project_root, wanted)
+    return wanted
+
+
+def _with_key(error: SjsError, key: str) -> SjsError:
+    """An error after which some of the jobs may have been taken says how to go on."""
+    return type(error)(error.message, f"{error.hint}{'; ' if error.hint else ''}with --key {key} nothing runs twice")
+
+
+def acknowledge(out: Output, taken: Sequence[tuple[str, Accepted]], wish: Wish) -> None:
+    """Say what was taken: a line a job, or a line a target when there are too many to read."""
+    total = sum(accepted.count for _, accepted in taken)
+    for name in dict.fromkeys(name for name, accepted in taken if accepted.max_running == 0):
+        out.notice(name, "warning: manager accepting at most 0 jobs, job will be queued")
+    if total > MANY_LINES and not wish.parsable:
+        for name in dict.fromkeys(name for name, _ in taken):
+            _write_summary(out, name, [accepted for other, accepted in taken if other == name])
+        return
+    for name, accepted in taken:
+        for number in range(accepted.first, accepted.first + accepted.count):
+            _write_line(out, name, number, wish)
+
+
+def _write_line(out: Output, name: str, number: int, wish: Wish) -> None:
+    line = {"status": "OK", "message": "job submitted successfully", "code": 0, "job_id": number}
+    if wish.parsable:
+        text = f"{name}:{number}" if out.named else str(number)
+    elif out.json:
+        text = json.dumps({"target": name, **line})
+    else:
+        text = f"[{name}] {json.dumps(line)}" if out.named else json.dumps(line)
+    (sys.stderr if wish.follow else sys.stdout).write(text + "\n")
+
+
+def _write_summary(out: Output, name: str, accepted: Sequence[Accepted]) -> None:
+    count = sum(one.count for one in accepted)
+    line = {
+        "status": "OK",
+        "message": f"{count} jobs submitted successfully",
+        "code": 0,
+        "first_job_id": min(one.first for one in accepted),
+        "last_job_id": max(one.first + one.count - 1 for one in accepted),
+        "jobs": count,
+    }
+    if out.json:
+        out.record(name, line)
+    else:
+        out.line(name, json.dumps(line))
+
+
+def _until_ended(call: Call, fleet: Fleet, sent: Sequence[Sent], wish: Wish, out: Output) -> int:
+    """Follow, or wait, if that was asked for; the exit status of the whole command."""
+    verdict = Verdict()
+    try:
+        if wish.follow and sent:
+            _follow(fleet.target(sent[0].name), sent[0].ranges[0][0], verdict, out)
+        elif wish.wait and sent:
+            _wait(fleet, sent, verdict, out)
+    except KeyboardInterrupt:
+        for one in sent:
+            how = f"logs {one.ranges[0][0]} -f" if wish.follow else f"wait {ids.text(one.ranges)}"
+            out.notice(one.name, f"what was handed in runs on; to come back: {call.prog} {one.name} {how}")
+        return 130
+    return out.finish() or verdict.status
+
+
+def _follow(target: Target, number: int, verdict: Verdict, out: Output) -> None:
+    """Copy a job's output, byte for byte, until it has ended."""
+    streams = {"out": sys.stdout.buffer, "err": sys.stderr.buffer}
+    flush()
+    sys.stderr.flush()
+    try:
+        for piece in target.read(number, tuple(streams), follow=True):
+            streams[piece.stream].write(piece.data)
+            streams[piece.stream].flush()
+        waited = target.wait([(number, number)])
+    except SjsError as error:
+        out.failed(target.name, error)
+        return
+    verdict.add(waited)
+    if waited.job is not None and waited.job.state != "succeeded":
+        out.notice(target.name, ending(waited.job))
+
+
+def _wait(fleet: Fleet, sent: Sequence[Sent], verdict: Verdict, out: Output) -> None:
+    flush()
+    ranges = {one.name: one.ranges for one in sent}
+    for answer in fleet.ask(lambda target: wait_for(target, ranges[target.name], None), list(ranges)):
+        if answer.value is not None:
+            verdict.add(answer.value)
+            tell(out, answer.name, answer.value)
+        elif answer.error is not None:
+            out.failed(answer.name, answer.error)

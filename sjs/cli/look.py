@@ -1,0 +1,88 @@
+"""The verbs list and logs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+
+import click
+
+from sjs.cli import ids
+from sjs.cli.common import Call, fan_out, verb
+from sjs.cli.output import Output
+from sjs.cli.text import HEADER, Tamer, row
+from sjs.core.job import Job
+from sjs.core.lifecycle import FINAL, LIVE, QUEUED, STATES
+from sjs.protocols import Target
+from sjs.wire import job_to_wire
+
+NEWEST = 20
+
+
+@verb("list")
+@click.argument("which", nargs=-1, metavar="[IDS]...")
+@click.option("--all", "everything", is_flag=True, help="All jobs that there ever were.")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be given repeatedly."
+)
+def list_jobs(call: Call, which: tuple[str, ...], everything: bool, states: tuple[str, ...]) -> int:
+    """Jobs and how they stand: the 20 that ended last, then those that run, then those that wait.
+
+    IDS are written 5, 1-3, 1,4-6, last or all.
+    """
+    wanted = ids.parse(which) if which else ids.Ids(all=True) if everything or states else None
+    choice = call.choice()
+    # One queue is shown as it comes, for it may be longer than memory; several are asked at once.
+    gather = iter if len(choice.managers) == 1 else list
+    return fan_out(call, lambda target: gather(_found(target, wanted, states)), _show_jobs, choice)
+
+
+def _found(target: Target, wanted: ids.Ids | None, states: tuple[str, ...]) -> Iterator[Job]:
+    if wanted is not None:
+        yield from target.list(wanted.on(target), states or None)
+        return
+    yield from target.list(states=FINAL, newest=NEWEST)
+    yield from target.list(states=LIVE)
+    yield from target.list(states=[QUEUED])
+
+
+def _show_jobs(out: Output, name: str, jobs: Iterable[Job]) -> None:
+    now = time.time()
+    if not out.json:
+        out.line(name, HEADER)
+    for job in jobs:
+        if out.json:
+            out.record(name, job_to_wire(job))
+        else:
+            out.line(name, row(job, now))
+
+
+@verb("logs")
+@click.argument("which", metavar="ID")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
+@click.option("-n", "--lines", type=click.IntRange(0), metavar="LINES", help="Begin with the last so many lines.")
+@click.option("--stderr", "errors", is_flag=True, help="What it wrote to stderr, instead of stdout.")
+@click.option("--raw", is_flag=True, help="Let escape sequences other than colours reach the terminal, too.")
+def logs(call: Call, which: str, follow: bool, lines: int | None, errors: bool, raw: bool) -> int:
+    """What a job printed. ID is a number or `last`. Into a pipe or a file the bytes go unchanged."""
+    wanted = ids.parse_one(which)
+    tamer = None if raw or call.json or not sys.stdout.isatty() else Tamer()
+    stream = "err" if errors else "out"
+
+    def copy(target: Target) -> None:
+        job = wanted.one_on(target)
+        for piece in target.read(job, [stream], follow, lines):
+            if call.json:
+                out.record(target.name, {"job_id": job, "text": piece.data.decode("utf-8", "replace")})
+            else:
+                _write(tamer.feed(piece.data) if tamer else piece.data)
+
+    choice = call.one()
+    out = call.output(choice)
+    return fan_out(call, copy, lambda out, name, nothing: _write(tamer.rest() if tamer else b""), choice)
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,173 @@
+"""The entry: finds target, verb and --config, runs the verb, and turns every error into one line and an exit status.
+
+submit TARGET VERB [options]       or       submit VERB TARGET [options]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sjs.cli import verbs
+from sjs.errors import Refused, SjsError, UsageError
+
+USAGE, REFUSED, UNREACHABLE, INTERRUPTED, BROKEN_PIPE = 2, 1, 255, 130, 141
+
+HELP = """\
+usage: {prog} TARGET VERB [options]        ({prog} VERB TARGET is understood, too)
+
+Hand jobs to one machine, or to whichever is free, and look after them.
+
+TARGET is a name from config.yaml, `local` (this machine, always there), `a,b`, `all` (or `*`), or `any` (for jobs:
+whoever has a free slot). Without a config.yaml there is only `local`, started by its first job.
+
+verbs (each has --help):
+{verbs}
+
+examples:
+{examples}
+
+options:
+  --config FILE   instead of ./config.yaml, which comes after /etc/sjs/config.yaml and ~/.config/sjs/config.yaml
+  --json          with each verb: one JSON object a line
+  --version, --help
+
+exit status: 0 well; 1 refused; 2 typed or configured wrongly; 255 unreachable; 124 out of time;
+with --wait or --follow a job's own, or how many of several failed (101: more than 100)
+
+completion: eval "$(_SUBMIT_COMPLETE=bash_source {prog})" in ~/.bashrc; zsh_source and fish_source likewise
+"""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What the words before the options say. Without a verb, help is wanted, or the version."""
+
+    config: str | None = None
+    target: str = ""
+    verb: str = ""
+    rest: Sequence[str] = ()
+    version: bool = False
+
+
+def submit() -> None:
+    """The `submit` command."""
+    raise SystemExit(run("submit", sys.argv[1:]))
+
+
+def sjs() -> None:
+    """The `sjs` command: the same by another name."""
+    raise SystemExit(run("sjs", sys.argv[1:]))
+
+
+def run(prog: str, args: Sequence[str]) -> int:
+    """One command, from its words to its exit status."""
+    if "_SUBMIT_COMPLETE" in os.environ:
+        from sjs.cli.complete import complete
+
+        return complete(prog, os.environ["_SUBMIT_COMPLETE"])
+    try:
+        status = _run(prog, list(args))
+        sys.stdout.flush()
+        return status
+    except SjsError as error:
+        return _fail(prog, error)
+    except KeyboardInterrupt:
+        return _say(f"{prog}: interrupted", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return BROKEN_PIPE
+    except OSError as error:
+        return _say(f"{prog}: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", REFUSED)
+
+
+def parse(args: list[str]) -> Typed:
+    """Take target, verb and --config from the front; what is left belongs to the verb."""
+    config: str | None = None
+    words: list[str] = []
+    rest = list(args)
+    while rest and len(words) < 2:
+        word = rest.pop(0)
+        if word == "--config" and not rest:
+            raise UsageError("--config needs a file")
+        if word == "--config":
+            config = rest.pop(0)
+        elif word.startswith("--config="):
+            config = word.partition("=")[2]
+        elif word in ("-h", "--help"):
+            verb = verbs.canonical(words[0]) if words else None
+            return Typed(verb=verb or "", rest=["--help"] if verb else [])
+        elif word == "--version":
+            return Typed(version=True)
+        elif word.startswith("-"):
+            raise UsageError(f"{word} comes too early", "options follow TARGET VERB")
+        else:
+            words.append(word)
+    return _meant(config, words, rest) if words else Typed()
+
+
+def _meant(config: str | None, words: list[str], rest: list[str]) -> Typed:
+    """Which of the two words is the verb: the second, if it can be."""
+    found = [verbs.canonical(word) for word in words]
+    if len(words) == 1 and found[0]:
+        raise UsageError(f"{words[0]} where?", f"for example: submit all {words[0]}")
+    if len(words) == 1:
+        raise UsageError(f"what shall {words[0]} do?", f"verbs: {', '.join(verbs.VERBS)}")
+    if found[1]:
+        return Typed(config, words[0], found[1], rest)
+    if found[0]:
+        return Typed(config, words[1], found[0], rest)
+    raise verbs.unknown(words[1])
+
+
+def _run(prog: str, args: list[str]) -> int:
+    typed = parse(args)
+    if typed.version:
+        from sjs import __version__
+
+        sys.stdout.write(f"{prog} {__version__}\n")
+        return 0
+    if not typed.verb:
+        sys.stdout.write(_help(prog))
+        return 0
+    return _run_verb(prog, typed)
+
+
+def _run_verb(prog: str, typed: Typed) -> int:
+    import click
+
+    from sjs.cli.common import Call
+
+    path = f"{prog} {typed.target or 'TARGET'} {typed.verb}"
+    call = Call(prog, typed.target, typed.config, typed.rest)
+    try:
+        with verbs.command(typed.verb).make_context(path, list(typed.rest), obj=call) as context:
+            status = context.command.invoke(context)
+        return status if isinstance(status, int) else 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        return _say(f"{prog}: {error.format_message()} (see {prog} {typed.verb} --help)", USAGE)
+    except click.Abort:
+        raise KeyboardInterrupt from None
+
+
+def _help(prog: str) -> str:
+    width = max(map(len, verbs.VERBS)) + 2
+    return HELP.format(
+        prog=prog,
+        verbs="\n".join(f"  {name:<{width}}{verb.summary}" for name, verb in verbs.VERBS.items()),
+        examples="\n".join(f"  {verb.example.replace('submit', prog, 1)}" for verb in verbs.VERBS.values()),
+    )
+
+
+def _fail(prog: str, error: SjsError) -> int:
+    status = REFUSED if isinstance(error, Refused) else USAGE if isinstance(error, UsageError) else UNREACHABLE
+    return _say(f"{prog}: {error}", status)
+
+
+def _say(line: str, status: int) -> int:
+    sys.stderr.write(line + "\n")
+    return status

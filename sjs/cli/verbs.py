@@ -1,0 +1,63 @@
+"""The verbs: where each is, in a line what it does, and what else it may be called. Light: every command loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from sjs.config import suggestion
+from sjs.errors import UsageError
+
+if TYPE_CHECKING:
+    import click
+
+
+class Verb(NamedTuple):
+    """Where a verb's command is, what it does, and an example."""
+
+    place: str
+    summary: str
+    example: str
+
+
+VERBS: Mapping[str, Verb] = {
+    "job": Verb("sjs.cli.job:job", "hand in jobs", "submit any job --command 'python train.py'"),
+    "status": Verb("sjs.cli.status:status", "how many run, how many may, which wait", "submit all status"),
+    "configure": Verb("sjs.cli.status:configure", "how many may run", "submit gpu1 configure --max-jobs-running 4"),
+    "list": Verb("sjs.cli.look:list_jobs", "jobs and how they stand", "submit gpu1 list"),
+    "logs": Verb("sjs.cli.look:logs", "what a job printed", "submit gpu1 logs 7 -f"),
+    "cancel": Verb("sjs.cli.control:cancel", "end jobs", "submit gpu1 cancel 7"),
+    "wait": Verb("sjs.cli.wait:wait", "wait until jobs have ended", "submit gpu1 wait 1-5"),
+    "start": Verb("sjs.cli.control:start", "start a manager", "submit gpu1 start --max-jobs-running 4"),
+    "stop": Verb("sjs.cli.control:stop", "stop a manager; its jobs run on", "submit gpu1 stop"),
+    "check-running": Verb("sjs.cli.status:check_running", "is there a manager?", "submit all check-running"),
+}
+
+ALIASES: Mapping[str, str] = {
+    "stat": "status",
+    "submit": "job",
+    "shutdown": "stop",
+    "ls": "list",
+    "ps": "list",
+    "queue": "list",
+    "kill": "cancel",
+}
+
+
+def canonical(word: str) -> str | None:
+    """The verb that a word means."""
+    return word if word in VERBS else ALIASES.get(word)
+
+
+def unknown(word: str) -> UsageError:
+    """The error for a word that is no verb."""
+    return UsageError(f"unknown verb '{word}'{suggestion(word, [*VERBS, *ALIASES])}", f"verbs: {', '.join(VERBS)}")
+
+
+def command(verb: str) -> click.Command:
+    """The command behind a verb; loads its module."""
+    from importlib import import_module
+
+    module, _, name = VERBS[verb].place.partition(":")
+    found: click.Command = getattr(import_module(module), name)
+    return found

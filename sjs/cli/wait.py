@@ -1,0 +1,108 @@
+"""The verb wait, and waiting for jobs that were just handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import click
+
+from sjs.cli import ids
+from sjs.cli.common import Call, fan_out, verb
+from sjs.cli.output import Output
+from sjs.cli.text import ending, exit_code, tally
+from sjs.core.job import Range
+from sjs.core.lifecycle import FINAL
+from sjs.protocols import Target, Waited
+from sjs.wire import MAX_PAGE, job_to_wire
+
+TIMED_OUT = 124
+MANY = 101
+
+
+class Verdict:
+    """What the jobs of one command came to, over all targets."""
+
+    def __init__(self) -> None:
+        self._single: int | None = None
+        self._targets = 0
+        self._failed = 0
+        self._late = False
+
+    def add(self, waited: Waited) -> None:
+        """One target's jobs."""
+        self._targets += 1
+        self._late |= not waited.done
+        self._failed += failures(waited.counts)
+        self._single = exit_code(waited.job) if waited.job is not None else None
+
+    @property
+    def status(self) -> int:
+        """One job's own exit status, else how many failed."""
+        if self._late:
+            return TIMED_OUT
+        if self._targets == 1 and self._single is not None:
+            return self._single
+        return min(self._failed, MANY)
+
+
+def failures(counts: Mapping[str, int]) -> int:
+    """How many of them ended in any way but well."""
+    return sum(counts.get(state, 0) for state in FINAL if state != "succeeded")
+
+
+@verb("wait")
+@click.argument("which", nargs=-1, metavar="[IDS]...")
+@click.option("--timeout", type=click.FloatRange(0), metavar="SEC", help="Give up then, with exit status 124.")
+def wait(call: Call, which: tuple[str, ...], timeout: float | None) -> int:
+    """Wait until jobs have ended; without IDS, all that there are now.
+
+    The exit status is that of the job (128 + N when signal N ended it), or how many of several did not succeed.
+    """
+    wanted = ids.parse(which) if which else ids.Ids(all=True)
+    verdict = Verdict()
+
+    def show(out: Output, name: str, waited: Waited) -> None:
+        verdict.add(waited)
+        tell(out, name, waited)
+
+    def work(target: Target) -> Waited:
+        ranges = wanted.on(target)
+        return wait_for_present(target, timeout) if ranges is None else wait_for(target, ranges, timeout)
+
+    return fan_out(call, work, show) or verdict.status
+
+
+def wait_for_present(target: Target, timeout: float | None) -> Waited:
+    """Wait for all jobs that there are now; only those that end meanwhile are counted."""
+    before = target.report().counts
+    newest = list(target.list(newest=1))
+    if not newest:
+        return Waited(True, {})
+    waited = target.wait([(0, newest[0].id)], timeout)
+    counts = {state: count - before.get(state, 0) * (state in FINAL) for state, count in waited.counts.items()}
+    return Waited(waited.done, {state: count for state, count in counts.items() if count > 0})
+
+
+def wait_for(target: Target, ranges: Sequence[Range], timeout: float | None) -> Waited:
+    """Wait for the jobs of the ranges."""
+    counts: dict[str, int] = {}
+    done = True
+    for start in range(0, len(ranges), MAX_PAGE):
+        waited = target.wait(ranges[start : start + MAX_PAGE], timeout)
+        done = done and waited.done
+        for state, count in waited.counts.items():
+            counts[state] = counts.get(state, 0) + count
+        if len(ranges) == 1:
+            return waited
+    return Waited(done, counts)
+
+
+def tell(out: Output, name: str, waited: Waited) -> None:
+    """Say what the jobs came to: as data for a program, as a notice for a person."""
+    if out.json:
+        job = {"job": job_to_wire(waited.job)} if waited.job else {}
+        out.record(name, {"done": waited.done, "counts": dict(waited.counts), **job})
+    elif waited.job is None:
+        out.notice(name, tally(waited.counts) + ("" if waited.done else ", time is over"))
+    elif waited.job.state != "succeeded":
+        out.notice(name, ending(waited.job) + ("" if waited.done else ", time is over"))

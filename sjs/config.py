@@ -1,0 +1,350 @@
+"""config.yaml: text in, checked values out; what is wrong is named with its file and line.
+
+Layers, each able to replace whole entries of those before it:
+
+    /etc/sjs/config.yaml < $XDG_CONFIG_HOME/sjs/config.yaml < ./config.yaml, or the file given with --config
+
+An entry is replaced as a whole, never mended key by key: a config.yaml that lies in some folder could otherwise send
+the password of an entry of mine to a host of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sjs.errors import ConfigError
+
+if TYPE_CHECKING:
+    from yaml import Node
+
+RESERVED = ("any", "all", "*")
+LOCAL = "local"
+DEFAULT_PIPE = "jobs.pipe"
+TRANSPORTS = ("local", "ssh", "openssh")
+MAX_BYTES = 4 << 20
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SSH_ONLY = ("host", "port", "user", "password")
+
+
+@dataclass(frozen=True)
+class Manager:
+    """One entry under `managers:`. `builtin`: the one that nobody has to write down."""
+
+    name: str
+    transport: str
+    project_root: str
+    pipe: str = DEFAULT_PIPE
+    host: str = ""
+    port: int | None = None
+    user: str = ""
+    password: str = field(default="", repr=False)
+    default_max_jobs: int | None = None
+    state_dir: str = ""
+    datadir: str = ""
+    builtin: bool = False
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What `deployment:` says."""
+
+    project_url: str = ""
+    datasets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that is configured. `managers` are those written down, in their order; `local` is always there."""
+
+    managers: Sequence[Manager]
+    local: Manager
+    deployment: Deployment = Deployment()
+    sources: Sequence[str] = ()
+
+    @property
+    def everyone(self) -> Sequence[Manager]:
+        """Whom `all` and `any` mean."""
+        return self.managers or (self.local,)
+
+    def find(self, name: str) -> Manager | None:
+        """The entry of this name."""
+        return next((one for one in (*self.managers, self.local) if one.name == name), None)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """All names that may be used, `local` among them."""
+        return list(dict.fromkeys(one.name for one in (*self.managers, self.local)))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one file says."""
+
+    managers: Mapping[str, Manager]
+    deployment: Deployment | None
+
+
+def load(given: str | None, environ: Mapping[str, str]) -> Config:
+    """The layers that there are, put together. `given`: the file of --config."""
+    top = given if given is not None else "config.yaml"
+    paths = ["/etc/sjs/config.yaml", os.path.join(_config_home(environ), "sjs", "config.yaml"), top]
+    managers: dict[str, Manager] = {}
+    deployment = Deployment()
+    sources = []
+    for path in dict.fromkeys(paths):
+        layer = read(path, environ, wanted=path == given)
+        if layer is not None:
+            managers.update(layer.managers)
+            deployment = layer.deployment or deployment
+            sources.append(path)
+    return Config(tuple(managers.values()), builtin(environ), deployment, tuple(sources))
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """The end of a message about a word that nobody knows."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, known, 3)
+    swapped = [one for one in close if sorted(one) == sorted(word)]  # "prot" is nearer to "port" than to "root"
+    return f"; did you mean {(swapped or close)[0]}?" if close else ""
+
+
+def builtin(environ: Mapping[str, str]) -> Manager:
+    """The target that needs no config: this user's own queue on this machine."""
+    state = _absolute(environ.get("XDG_STATE_HOME")) or os.path.join(_home(environ), ".local", "state")
+    return Manager(LOCAL, "local", os.path.join(state, "sjs", "local"), builtin=True)
+
+
+def read(path: str, environ: Mapping[str, str], wanted: bool) -> Layer | None:
+    """A file's values, if nobody but its owner and root can write it; None when it is not there and need not be."""
+    try:
+        with open(path, "rb") as source:
+            found = os.fstat(source.fileno())
+            text = source.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        if not wanted:
+            return None
+        raise ConfigError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    _check_owner(path, found)
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES >> 20} MiB, which no config is")
+    layer = parse(text, path, environ)
+    if found.st_mode & (stat.S_IRGRP | stat.S_IROTH) and any(one.password for one in layer.managers.values()):
+        raise ConfigError(f"{path}: holds a password and others can read it", f"chmod go-r {path}")
+    return layer
+
+
+def _check_owner(path: str, found: os.stat_result) -> None:
+    if found.st_uid not in (0, os.geteuid()):
+        raise ConfigError(f"{path}: belongs to another user (uid {found.st_uid}), who could change what it does")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ConfigError(f"{path}: others can write it, and so could run commands as you", f"chmod go-w {path}")
+
+
+def parse(text: bytes, path: str, environ: Mapping[str, str]) -> Layer:
+    """The checked values of one file."""
+    document = _compose(text, path)
+    if document is None:
+        return Layer({}, None)
+    here = Place(path, environ)
+    top = here.pairs(document, "", ("managers", "deployment"))
+    managers = here.managers(top["managers"]) if "managers" in top else {}
+    return Layer(managers, here.deployment(top["deployment"]) if "deployment" in top else None)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The file that is being checked."""
+
+    path: str
+    environ: Mapping[str, str]
+
+    def error(self, node: Node, message: str, hint: str = "") -> ConfigError:
+        """What is wrong, and the line it stands in."""
+        return ConfigError(f"{self.path}:{node.start_mark.line + 1}: {message}", hint)
+
+    def pairs(self, node: Node, where: str, known: Sequence[str]) -> dict[str, Node]:
+        """A mapping's values by key, all of them known and none there twice."""
+        found: dict[str, Node] = {}
+        for key, value in self.mapping(node, where):
+            name = _text_of(key)
+            if known and name not in known:
+                raise self.error(key, f"{where}{name}: unknown key{suggestion(name, known)}")
+            if name in found:
+                raise self.error(key, f"{where}{name}: stands here twice")
+            found[name] = value
+        return found
+
+    def mapping(self, node: Node, where: str) -> list[tuple[Node, Node]]:
+        """The pairs of what must be a mapping with plain keys; nothing at all is an empty one."""
+        if _is_null(node):
+            return []
+        if not _is_mapping(node):
+            raise self.error(node, f"{where.rstrip('.') or 'the file'}: must be a mapping, key: value")
+        for key, _ in node.value:
+            if not _is_scalar(key):
+                raise self.error(key, f"{where}…: a key must be a plain word")
+        return list(node.value)
+
+    def managers(self, node: Node) -> dict[str, Manager]:
+        """The entries under `managers:`."""
+        found = self.pairs(node, "managers.", ())
+        keys = {_text_of(key): key for key, _ in self.mapping(node, "managers.")}
+        return {name: self.manager(name, keys[name], entry) for name, entry in found.items()}
+
+    def manager(self, name: str, key: Node, node: Node) -> Manager:
+        """One entry."""
+        where = f"managers.{name}."
+        if name in RESERVED:
+            raise self.error(key, f"managers.{name}: this name means a choice of managers", "take another one")
+        if not _NAME.fullmatch(name):
+            raise self.error(key, f"managers.{name}: a name is made of letters, digits, '.', '_' and '-'")
+        entry = self.pairs(node, where, tuple(_CHECKS))
+        values = {kind: _CHECKS[kind](self, value, where + kind) for kind, value in entry.items()}
+        if "root" in values:
+            if "project_root" in values:
+                raise self.error(entry["root"], f"{where}root: is the same as project_root, which is there as well")
+            values["project_root"] = values.pop("root")
+        values.setdefault("transport", "ssh" if "host" in values else "")
+        self._check_whole(where, key, entry, values)
+        if values["transport"] == "local":
+            for kind in ("project_root", "state_dir"):
+                if kind in values:
+                    values[kind] = self._resolved(values[kind])
+        return Manager(name=name, **values)
+
+    def _check_whole(self, where: str, key: Node, entry: Mapping[str, Node], values: Mapping[str, Any]) -> None:
+        """What no key can say alone."""
+        if not values["transport"]:
+            raise self.error(key, f"{where.rstrip('.')}: has no host", "'transport: local' means this machine")
+        if "project_root" not in values:
+            raise self.error(key, f"{where.rstrip('.')}: has no project_root, the folder of its pipe")
+        if values["transport"] != "local" and "host" not in values:
+            raise self.error(key, f"{where.rstrip('.')}: has no host to reach by {values['transport']}")
+        for kind in _SSH_ONLY:
+            if values["transport"] == "local" and kind in values:
+                raise self.error(entry[kind], f"{where}{kind}: has no meaning with transport: local")
+
+    def deployment(self, node: Node) -> Deployment:
+        """The entry `deployment:`."""
+        entry = self.pairs(node, "deployment.", ("project_url", "datasets"))
+        datasets: dict[str, str] = {}
+        if "datasets" in entry:
+            for name, value in self.pairs(entry["datasets"], "deployment.datasets.", ()).items():
+                datasets[name] = self.text(value, f"deployment.datasets.{name}")
+        url = self.text(entry["project_url"], "deployment.project_url") if "project_url" in entry else ""
+        return Deployment(url, datasets)
+
+    def text(self, node: Node, where: str) -> str:
+        """A value that must be text."""
+        if not _is_scalar(node) or node.tag != "tag:yaml.org,2002:str":
+            hint = "put it in quotes" if _is_scalar(node) and not _is_null(node) else ""
+            raise self.error(node, f"{where}: must be text", hint)
+        if not node.value or "\0" in node.value or "\n" in node.value:
+            raise self.error(node, f"{where}: must be one line that is not empty")
+        return str(node.value)
+
+    def whole(self, node: Node, where: str, low: int, high: int) -> int:
+        """A value that must be a whole number."""
+        is_number = _is_scalar(node) and node.tag == "tag:yaml.org,2002:int"
+        if not is_number or not re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", node.value):
+            raise self.error(node, f"{where}: must be a whole number")
+        number = int(node.value)
+        if not low <= number <= high:
+            raise self.error(node, f"{where}: must be from {low} to {high}, not {number}")
+        return number
+
+    def transport(self, node: Node, where: str) -> str:
+        """How the machine is reached."""
+        value = self.text(node, where)
+        if value not in TRANSPORTS:
+            raise self.error(node, f"{where}: must be one of {', '.join(TRANSPORTS)}{suggestion(value, TRANSPORTS)}")
+        return value
+
+    def pipe(self, node: Node, where: str) -> str:
+        """The name of the pipe in the project folder."""
+        value = self.text(node, where)
+        if "/" in value or value in (".", "..", ".sjs"):
+            raise self.error(node, f"{where}: must be a plain file name, not {value}")
+        return value
+
+    def _resolved(self, path: str) -> str:
+        """A path on this machine: ~ is mine, and a relative one starts where the file lies."""
+        if path == "~" or path.startswith("~/"):
+            return _home(self.environ) + path[1:]
+        return os.path.abspath(os.path.join(os.path.dirname(self.path), path))
+
+
+_CHECKS: Mapping[str, Callable[[Place, Node, str], Any]] = {
+    "transport": Place.transport,
+    "host": Place.text,
+    "port": lambda place, node, where: place.whole(node, where, 1, 65_535),
+    "user": Place.text,
+    "password": Place.text,
+    "project_root": Place.text,
+    "root": Place.text,
+    "pipe": Place.pipe,
+    "default_max_jobs": lambda place, node, where: place.whole(node, where, 0, 1_000_000),
+    "state_dir": Place.text,
+    "datadir": Place.text,
+}
+
+
+def _compose(text: bytes, path: str) -> Node | None:
+    """The file's nodes, which know their lines."""
+    import yaml
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        found: Node | None = yaml.compose(text.decode("utf-8"), Loader=loader)
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: is not UTF-8 text") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise ConfigError(f"{path}:{line}: {error.problem or error.context or 'is no YAML'}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+    return found
+
+
+def _text_of(node: Node) -> str:
+    return str(node.value) if _is_scalar(node) else ""
+
+
+def _is_mapping(node: Node) -> bool:
+    from yaml import MappingNode
+
+    return isinstance(node, MappingNode)
+
+
+def _is_scalar(node: Node) -> bool:
+    from yaml import ScalarNode
+
+    return isinstance(node, ScalarNode)
+
+
+def _is_null(node: Node) -> bool:
+    return bool(node.tag == "tag:yaml.org,2002:null")
+
+
+def _config_home(environ: Mapping[str, str]) -> str:
+    return _absolute(environ.get("XDG_CONFIG_HOME")) or os.path.join(_home(environ), ".config")
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    return environ.get("HOME") or os.path.expanduser("~")
+
+
+def _absolute(path: str | None) -> str:
+    """A folder that XDG names; the standard says that a relative one counts for nothing."""
+    return path if path and os.path.isabs(path) else ""

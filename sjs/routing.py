@@ -1,0 +1,309 @@
+"""From names to targets: whom a word means, asking many at once, and who gets which job when it is `any`."""
+
+from __future__ import annotations
+
+import os
+import queue
+import random
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from sjs.config import Config, Manager, suggestion
+from sjs.core import placement
+from sjs.core.job import Report, Spec
+from sjs.errors import NoManager, SjsError, Stopping, Unreachable, UsageError
+from sjs.protocols import Accepted, Target
+
+MAX_THREADS = 32
+IN_FLIGHT = 4
+"""Chunks of jobs that may be without an answer at once, for each target."""
+
+LATE = 0.3
+"""Seconds that `any` gives the others once one with a free slot has answered."""
+
+T = TypeVar("T")
+Notice = Callable[[str, str], None]
+"""Takes a target's name and a line for the person."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Whom a word means. `named`: answers carry the target's name; `any`: one of them is to be chosen."""
+
+    managers: Sequence[Manager]
+    named: bool = False
+    any: bool = False
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What one target said: a value, or why there is none."""
+
+    name: str
+    value: T | None = None
+    error: SjsError | None = None
+
+
+def select(config: Config, word: str) -> Choice:
+    """The managers that a target word means: a name, `a,b`, `all` or `*`, `any`."""
+    if word in ("all", "*", "any"):
+        return Choice(config.everyone, named=True, any=word == "any")
+    names = word.split(",")
+    for name in names:
+        if config.find(name) is None:
+            hint = f"the targets are {', '.join(config.names)}"
+            raise UsageError(f"unknown target '{name}'{suggestion(name, config.names)}", hint)
+    found = [config.find(name) for name in config.names if name in names]
+    return Choice([one for one in found if one is not None], named=len(names) > 1)
+
+
+class Fleet:
+    """The targets of one command, each with at most one session. A missing manager is not started, unless `start` is
+    "start" or (even if it was stopped on purpose) "restart"."""
+
+    def __init__(self, managers: Sequence[Manager], start: str, notice: Notice, max_jobs: int | None = None) -> None:
+        self.managers = {one.name: one for one in managers}
+        self._start = start
+        self._max_jobs = max_jobs
+        self.notice = notice
+        self._targets: dict[str, Target] = {}
+        self._busy: set[str] = set()
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        for name, target in self._targets.items():
+            if name not in self._busy:  # else a thread still waits there; that session ends with this process
+                target.close()
+
+    def target(self, name: str) -> Target:
+        """The target of this name, made when it is first wanted."""
+        if name not in self._targets:
+            self._targets[name] = self._build(self.managers[name])
+        return self._targets[name]
+
+    def ask(self, work: Callable[[Target], T], names: Iterable[str] | None = None) -> Iterator[Answer[T]]:
+        """Ask all, or those named, at once; answers come in the config's order, each as soon as it can."""
+        chosen = list(self.managers if names is None else names)
+        if len(chosen) == 1:
+            yield self._answer(chosen[0], work)
+            return
+        arrived: dict[int, Answer[T]] = {}
+        answers = self._ask_at_once(chosen, work)
+        for index in range(len(chosen)):
+            while index not in arrived:
+                number, answer = answers.get()
+                arrived[number] = answer
+            yield arrived.pop(index)
+
+    def reports(self) -> list[Report]:
+        """How all are, for `any` to choose. Who fails, or is later than need be, is passed over with a notice.
+
+        A manager is started only if none that runs may take jobs, so that one job does not wake all machines.
+        """
+        start, self._start = self._start, ""
+        found = self._gather(list(self.managers))
+        self._start = start
+        asleep = [one.name for one in found.values() if type(one.error) is NoManager]
+        if start and not any(one.value and one.value.max_running for one in found.values()):
+            for name in asleep:
+                self._targets.pop(name).close()
+            found.update(self._gather(asleep))
+        for name in self.managers:
+            if name not in found or found[name].error:
+                self.notice(name, f"passed over: {found[name].error if name in found else 'no answer yet'}")
+        return [one.value for one in found.values() if one.value]
+
+    def _gather(self, names: Sequence[str]) -> dict[str, Answer[Report]]:
+        """Reports, until all have answered or the others are LATE after the first with a free slot."""
+        answers = self._ask_at_once(names, lambda target: target.report().report)
+        found: dict[str, Answer[Report]] = {}
+        deadline = float("inf")
+        while len(found) < len(names):
+            left = deadline - time.monotonic()
+            try:
+                _, answer = answers.get(timeout=None if left == float("inf") else max(0.0, left))
+            except queue.Empty:
+                break
+            found[answer.name] = answer
+            if answer.value and answer.value.free:
+                deadline = min(deadline, time.monotonic() + LATE)
+        return {name: found[name] for name in names if name in found}
+
+    def _ask_at_once(self, names: Sequence[str], work: Callable[[Target], T]) -> _Arrivals[T]:
+        """Ask in threads that nobody waits for at the end: whoever hangs there must not keep a person from leaving."""
+        todo: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
+        arrivals: _Arrivals[T] = _Arrivals()
+        for item in enumerate(names):
+            todo.put(item)
+
+        def turn() -> None:
+            while True:
+                try:
+                    number, name = todo.get_nowait()
+                except queue.Empty:
+                    return
+                try:
+                    arrivals.put(number, self._answer(name, work))
+                except BaseException as error:  # noqa: BLE001 (raised again where the answer is awaited)
+                    arrivals.put(number, error)
+
+        for _ in range(min(MAX_THREADS, len(names))):
+            threading.Thread(target=turn, daemon=True).start()
+        return arrivals
+
+    def _answer(self, name: str, work: Callable[[Target], T]) -> Answer[T]:
+        self._busy.add(name)
+        try:
+            return Answer(name, work(self.target(name)))
+        except SjsError as error:
+            return Answer(name, error=error)
+        finally:
+            self._busy.discard(name)
+
+    def _build(self, manager: Manager) -> Target:
+        if manager.transport != "local":
+            raise UsageError(
+                f"{manager.name} is reached by {manager.transport}, which this version cannot do yet",
+                "only targets with 'transport: local' can be used",
+            )
+        from sjs.targets.daemon_client import DaemonTarget
+        from sjs.targets.session import Door
+        from sjs.transport.local import LocalTransport
+
+        if self._start:
+            _make_ready(manager)
+        door = Door(local_ask(), manager.project_root, manager.pipe, manager.state_dir, self._start_word(manager))
+        return DaemonTarget(manager.name, LocalTransport(), door, lambda line: self.notice(manager.name, line))
+
+    def _start_word(self, manager: Manager) -> str:
+        """What the header line says about starting."""
+        count = self._max_jobs if self._max_jobs is not None else manager.default_max_jobs
+        return f"{self._start}={'' if count is None else count}" if self._start else "-"
+
+
+class _Arrivals(Generic[T]):
+    """Answers from threads, with their numbers, as they come."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[tuple[int, Answer[T] | BaseException]] = queue.SimpleQueue()
+
+    def put(self, number: int, answer: Answer[T] | BaseException) -> None:
+        self._queue.put((number, answer))
+
+    def get(self, timeout: float | None = None) -> tuple[int, Answer[T]]:
+        """The next one; queue.Empty when none comes in time."""
+        number, answer = self._queue.get(timeout=timeout)
+        if isinstance(answer, BaseException):
+            raise answer
+        return number, answer
+
+
+def local_ask() -> list[str]:
+    """The program that opens sessions on this machine: run by path, without any installed package."""
+    import sjs
+
+    return [sys.executable, "-I", "-S", os.path.join(os.path.dirname(os.path.abspath(sjs.__file__)), "daemon"), "ask"]
+
+
+def _make_ready(manager: Manager) -> None:
+    """See to it that a manager on this machine has a folder to be started in."""
+    if manager.builtin:
+        os.makedirs(manager.project_root, mode=0o700, exist_ok=True)
+    elif not os.path.isdir(manager.project_root):
+        raise UsageError(f"project_root {manager.project_root} is no folder", f"mkdir -p {manager.project_root}")
+
+
+def send(target: Target, key: str, chunks: Iterable[Sequence[Spec]]) -> Iterator[Accepted]:
+    """Send chunks of jobs to one target, a few ahead of its answers."""
+    ahead = 0
+    for number, chunk in enumerate(chunks):
+        target.post(f"{key}/{number}", chunk)
+        ahead += 1
+        if ahead == IN_FLIGHT:
+            yield target.collect()
+            ahead -= 1
+    for _ in range(ahead):
+        yield target.collect()
+
+
+@dataclass(frozen=True)
+class _Sent:
+    name: str
+    specs: Sequence[Spec]
+
+
+class Dealer:
+    """Deals jobs to targets as `placement` says, from one round of reports.
+
+    A target that is about to stop leaves its jobs to the others. What an unreachable one was sent, nobody else may
+    get, for it may run there: such jobs are counted in `failed`.
+    """
+
+    def __init__(self, fleet: Fleet, reports: Sequence[Report], key: str) -> None:
+        self.failed: list[Answer[int]] = []
+        self._fleet = fleet
+        self._reports = list(reports)
+        self._key = key
+        self._sent: deque[_Sent] = deque()
+        self._number = 0
+
+    def deal(self, chunks: Iterable[Sequence[Spec]]) -> Iterator[tuple[str, Accepted]]:
+        """Who took what, in the order of the jobs."""
+        for chunk in chunks:
+            self._hand_out(chunk)
+            while len(self._sent) > IN_FLIGHT * max(1, len(self._reports)):
+                yield from self._collect()
+        while self._sent:
+            yield from self._collect()
+
+    def _hand_out(self, specs: Sequence[Spec]) -> None:
+        if not self._reports:
+            raise Unreachable("no manager can take jobs")
+        shares = placement.choose(self._reports, len(specs), _random_order)
+        self._reports = placement.after(self._reports, shares)
+        for name, count in shares:
+            self._post(name, specs[:count])
+            specs = specs[count:]
+
+    def _post(self, name: str, specs: Sequence[Spec]) -> None:
+        self._sent.append(_Sent(name, specs))
+        self._number += 1
+        try:
+            self._fleet.target(name).post(f"{self._key}/{self._number}", specs)
+        except Unreachable as error:
+            self._give_up(name, error)
+
+    def _collect(self) -> Iterator[tuple[str, Accepted]]:
+        sent = self._sent[0]
+        try:
+            accepted = self._fleet.target(sent.name).collect()
+        except Stopping as error:
+            self._sent.popleft()
+            self._reports = [one for one in self._reports if one.name != sent.name]
+            if not self._reports:
+                raise
+            self._fleet.notice(sent.name, f"passed over: {error}")
+            self._hand_out(sent.specs)
+        except Unreachable as error:
+            self._give_up(sent.name, error)
+        else:
+            self._sent.popleft()
+            yield sent.name, accepted
+
+    def _give_up(self, name: str, error: SjsError) -> None:
+        lost = sum(len(one.specs) for one in self._sent if one.name == name)
+        self._sent = deque(one for one in self._sent if one.name != name)
+        self._reports = [one for one in self._reports if one.name != name]
+        self.failed.append(Answer(name, lost, error))
+
+
+def _random_order(count: int) -> Sequence[int]:
+    return random.sample(range(count), count)
