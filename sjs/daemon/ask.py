@@ -90,8 +90,8 @@ class Feed:
 
     def waiting(self) -> List[bytes]:
         """The whole lines that were read already."""
-        whole, end, self._rest = self._rest.rpartition(b"\n")
-        return (whole + end).splitlines(keepends=True) if b"\r" not in whole else _cut(whole + end)
+        *whole, self._rest = self._rest.split(b"\n")
+        return [line + b"\n" for line in whole]
 
     def _read(self) -> None:
         try:
@@ -100,10 +100,6 @@ class Feed:
             return
         self.ended = not data
         self._rest += data
-
-
-def _cut(data: bytes) -> List[bytes]:
-    return [line + b"\n" for line in data.split(b"\n")[:-1]]
 
 
 class Session:
@@ -207,7 +203,7 @@ def find_manager(root: str, pipe: str, state: str, start: str) -> Any:
             return session
         if os.path.exists(where.stopped):
             return _stopped(where, start)
-        if not places.is_locked(where.keeper_lock):
+        if not where.is_taken():
             if start == "-":
                 return _records(where)
             _start(where, start)
@@ -225,7 +221,7 @@ def knock(where: Places, until: float) -> Optional[Session]:
             return None
         raise Refusal("unreachable", f"{where.door}: {error.strerror}") from None
     try:
-        if not places.is_locked(where.keeper_lock):
+        if not where.is_taken():
             raise Refusal("unreachable", f"{where.door} is read by a program that is no sjs manager")
         return _open_session(where, door, until)
     finally:

@@ -34,7 +34,10 @@ PATIENCE = 5
 
 
 def main(arguments: List[str]) -> int:
-    """`keep REPORT-FD ROOT PIPE STATE MAX`: become the keeper of a queue. The report says how that went."""
+    """`keep FD ROOT PIPE STATE MAX`: become the keeper of a queue, and report at FD how that went.
+
+    -FD: this was the manager, whose keeper has died; FD is its lock, to be let go once the keeper's is held.
+    """
     report_fd, root, pipe, state, maximum = int(arguments[0]), *arguments[1:5]
     where = Places(root, pipe, state)
     umask = os.umask(0o077)
@@ -43,7 +46,10 @@ def main(arguments: List[str]) -> int:
         os.write(report_fd, f"busy {places.holder(where.keeper_lock)}\n".encode())
         return 0
     keeper = Keeper(where, umask, maximum)
-    keeper.report_to(report_fd)
+    if report_fd < 0:
+        os.close(-report_fd)
+    else:
+        keeper.report_to(report_fd)
     keeper.start_manager()
     gc.freeze()  # what is here stays; a forked child need not look at it again
     keeper.run()

@@ -50,15 +50,19 @@ def main(arguments: List[str]) -> int:
     keeper_lives = manager.run()
     manager.close()
     if not keeper_lives:
-        _become_keeper(where)
-    del lock
+        _become_keeper(where, lock)
     return 0
 
 
-def _become_keeper(where: Places) -> None:
-    """The keeper has died. Take its place, in this very process, and start a new manager under it."""
+def _become_keeper(where: Places, lock: Optional[int]) -> None:
+    """The keeper has died. Take its place, in this very process, and start a new manager under it.
+
+    The lock stays held until the new keeper has its own, so that nobody takes the queue for one without a manager.
+    """
     note("the keeper is gone; taking its place")
-    program = [sys.executable, "-I", "-S", os.path.dirname(os.path.abspath(__file__)), "keep", "-1"]
+    assert lock is not None
+    os.set_inheritable(lock, True)
+    program = [sys.executable, "-I", "-S", os.path.dirname(os.path.abspath(__file__)), "keep", f"-{lock}"]
     os.execv(sys.executable, [*program, where.root, where.pipe, where.state, "-"])
 
 

@@ -56,6 +56,10 @@ class Places:
         if self.state.startswith(os.path.join(self.root, ".sjs")):
             _write_once(os.path.join(self.root, ".sjs", ".gitignore"), "*\n")
 
+    def is_taken(self) -> bool:
+        """Whether a keeper or a manager of ours is there: one of them is, at every moment of a queue's service."""
+        return is_locked(self.keeper_lock) or is_locked(self.manager_lock)
+
 
 def _state_folder(root: str, pipe: str) -> str:
     inside = os.path.join(root, ".sjs", pipe)

@@ -1,0 +1,203 @@
+"""A real queue in a folder, and a bare client that speaks the wire: what the live tests stand on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+DAEMON = ROOT / "sjs" / "daemon"
+
+DEADLINE = 60.0
+"""Seconds until a test gives up waiting: this is a verdict on a hang, never on speed."""
+
+
+class Machine:
+    """One folder with a manager. `kill` is kill -9."""
+
+    def __init__(self, root: Path, python: str = sys.executable) -> None:
+        self.root = root
+        self.program = [python, "-I", "-S", str(DAEMON)]
+        self.state = root / ".sjs" / "jobs.pipe"
+        self.door = root / "jobs.pipe"
+
+    def start(self, slots: int | None = None, **more: Any) -> subprocess.CompletedProcess[str]:
+        maximum = [] if slots is None else ["--max-jobs-running", str(slots)]
+        command = [*self.program, "job_manager", "--background", "--root", str(self.root), *maximum]
+        return subprocess.run(command, text=True, capture_output=True, timeout=DEADLINE, check=True, **more)
+
+    def stop(self) -> None:
+        """Stop manager and keeper, and end what runs."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError), self.client() as client:
+            client.ask("stop", kill=True)
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            wait_for_end(self.keeper_pid)
+        self.kill_all()
+
+    def kill_all(self) -> None:
+        for name in ("keeper", "manager"):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                pid = self._holder(name)
+                if str(DAEMON).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+
+    @property
+    def keeper_pid(self) -> int:
+        return self._holder("keeper")
+
+    @property
+    def manager_pid(self) -> int:
+        return self._holder("manager")
+
+    def kill_manager(self) -> int:
+        pid = self.manager_pid
+        os.kill(pid, signal.SIGKILL)
+        wait_for_end(pid)
+        return pid
+
+    def log(self) -> str:
+        return (self.state / "manager.log").read_text()
+
+    def client(self, start: str = "-") -> Client:
+        return Client(self, start)
+
+    def _holder(self, name: str) -> int:
+        return int((self.state / f"{name}.lock").read_text().split()[1])
+
+
+class Client:
+    """One session through `ask`."""
+
+    def __init__(self, machine: Machine, start: str = "-") -> None:
+        self._process = subprocess.Popen(
+            [*machine.program, "ask"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self._number = 0
+        self._early: dict[Any, list[dict[str, Any]]] = {}
+        self._rest = b""
+        try:
+            self._write(f"sjs 1\0{machine.root}\0jobs.pipe\0\0{start}\n".encode())
+            assert self.line() == b"sjs 1"
+            first = json.loads(self.line())
+        except BaseException:
+            self.close()
+            raise
+        self.refused = first.get("error")
+        self.hello = first.get("hello", {})
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with self._process, contextlib.suppress(BrokenPipeError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+
+    def send(self, op: str, **fields: Any) -> int:
+        """Send a request; its id."""
+        self._number += 1
+        message = {"op": op, "id": self._number, **fields}
+        self._write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        return self._number
+
+    def reply(self, number: int) -> dict[str, Any]:
+        """The next reply to the request, whatever comes in between."""
+        while not self._early.get(number):
+            message = json.loads(self.line())
+            if "bytes" in message:
+                message["data"] = self._take(message["bytes"])
+            self._early.setdefault(message.get("id"), []).append(message)
+        return self._early[number].pop(0)
+
+    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
+        return self.reply(self.send(op, **fields))
+
+    def submit(self, *commands: str, key: str | None = None) -> dict[str, Any]:
+        return self.ask("submit", key=key, jobs=[{"command": text} for text in commands])
+
+    def run(self, *commands: str) -> list[dict[str, Any]]:
+        """Submit, wait for the end, and give the records."""
+        first = self.submit(*commands)["first"]
+        span = [first, first + len(commands) - 1]
+        self.ask("wait", jobs=[span])
+        return list(self.ask("list", jobs=[span])["jobs"])
+
+    def output(self, job: int, stream: str = "out", **fields: Any) -> bytes:
+        number = self.send("read", job=job, stream=stream, **fields)
+        data = b""
+        while True:
+            message = self.reply(number)
+            if "bytes" not in message:
+                assert message["offset"] >= len(data)
+                return data
+            data += message["data"]
+
+    def line(self) -> bytes:
+        while b"\n" not in self._rest:
+            self._read()
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line
+
+    def _take(self, count: int) -> bytes:
+        while len(self._rest) < count:
+            self._read()
+        data, self._rest = self._rest[:count], self._rest[count:]
+        return data
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], DEADLINE)[0]:
+            raise TimeoutError("no reply")
+        data = os.read(self._process.stdout.fileno(), 1 << 16)
+        if not data:
+            raise EOFError("the session has ended")
+        self._rest += data
+
+    def _write(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(data)
+        self._process.stdin.flush()
+
+
+def wait_for_end(pid: int) -> None:
+    """Until the process is gone (or is a zombie), by the kernel's word."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([fd], [], [], DEADLINE)[0], f"process {pid} does not end"
+    finally:
+        os.close(fd)
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """For the rare thing that no event tells: look again and again, with a deadline."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, f"never came: {what}"
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def running(root: Path, slots: int | None = 2, python: str = sys.executable) -> Iterator[Machine]:
+    """A manager in the folder, gone at the end."""
+    root.mkdir(parents=True, exist_ok=True)
+    machine = Machine(root, python)
+    try:
+        machine.start(slots)
+        yield machine
+    finally:
+        machine.stop()

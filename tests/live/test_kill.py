@@ -1,0 +1,200 @@
+"""kill -9 of the manager, at random moments and at each of its steps: every job ends once, and its end is known."""
+
+from __future__ import annotations
+
+import collections
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.machine import DEADLINE, Client, Machine, running, until, wait_for_end
+
+SLOTS = 4
+BATCH = 5
+SEED = int(os.environ.get("SJS_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
+ROUNDS = int(os.environ.get("SJS_TEST_ROUNDS", "10"))
+"""Kills in each bin."""
+
+STEPS = {
+    "read": "read",  # bytes of a request are in the pipe
+    "hear": "recvfrom",  # the keeper has something to say
+    "write": "pwrite64",  # into the database's log
+    "commit": "fdatasync",
+    "tell": "sendto",  # the keeper is to start, stop or forget
+    "answer": "write",  # the reply of a request that is durable
+}
+
+JOB = "echo $SJS_JOB_ID.$SJS_ATTEMPT >> runs/$SJS_JOB_ID; sleep 0.0{pause:02}; exit $((SJS_JOB_ID % 7))"
+
+
+class Load(threading.Thread):
+    """Submits batch after batch, each under a key, and asks again by key whenever the link breaks."""
+
+    def __init__(self, machine: Machine, rng: random.Random) -> None:
+        super().__init__(daemon=True)
+        self._machine = machine
+        self._rng = rng
+        self._enough = threading.Event()
+        self.acknowledged: list[int] = []
+        self.repeated = 0
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            while not self._enough.is_set():
+                self._session()
+        except BaseException as error:  # told to the test, which fails by it
+            self.failure = error
+
+    def stop(self) -> None:
+        self._enough.set()
+        self.join(DEADLINE)
+        if self.failure is not None:
+            raise self.failure
+
+    def _session(self) -> None:
+        try:
+            with self._machine.client() as client:
+                while not self._enough.is_set() and client.refused is None:
+                    self._submit(client)
+        except (EOFError, BrokenPipeError):
+            return  # the manager was killed; the next session asks again
+
+    def _submit(self, client: Client) -> None:
+        number = len(self.acknowledged)
+        jobs = [JOB.format(pause=(number + more) % 30) for more in range(BATCH)]
+        reply = client.submit(*jobs, key=f"load/{number}")
+        self.acknowledged += range(reply["first"], reply["first"] + reply["count"])
+        self.repeated += reply["repeated"]
+        if self._rng.random() < 0.2:
+            time.sleep(0.02)  # let the queue run dry now and then, so that a kill also meets an idle manager
+
+
+def kill_at(machine: Machine, call: str, when: int) -> None:
+    """Have the kernel kill the manager as it enters its Nth such call from now on."""
+    pid = machine.manager_pid
+    tracer = subprocess.Popen(
+        ["strace", "-qq", "-o", os.devnull, "-p", str(pid), "-e", f"trace={call}"]
+        + ["-e", f"inject={call}:signal=SIGKILL:when={when}"],
+        stderr=subprocess.PIPE,
+    )
+    try:
+        wait_for_end(pid)
+    finally:
+        tracer.kill()
+        tracer.communicate(timeout=DEADLINE)
+
+
+def kill_soon(machine: Machine, rng: random.Random) -> None:
+    time.sleep(rng.random() * 0.05)
+    machine.kill_manager()
+
+
+def is_up_again(machine: Machine, old: int) -> bool:
+    try:
+        return machine.manager_pid != old and machine.door.exists()
+    except (IndexError, ValueError):
+        return False
+
+
+def check(machine: Machine, load: Load) -> None:
+    """Each acknowledged job ran once, and its end is what it was."""
+    ids = load.acknowledged
+    assert ids == sorted(set(ids)), "an id was given twice"
+    with machine.client() as client:
+        counts = client.ask("wait", jobs=None)["counts"]
+        records = records_of(client)
+        report = client.ask("report")
+    assert set(counts) <= {"succeeded", "failed"}, counts
+    assert [one["id"] for one in records] == ids, "the queue holds other jobs than were acknowledged"
+    assert [one["exit"] for one in records] == [number % 7 for number in ids]
+    runs = {number: (machine.root / "runs" / str(number)).read_text().split() for number in ids}
+    assert runs == {number: [f"{number}.1"] for number in ids}
+    assert (report["running"], report["queued"]) == (0, 0)
+
+
+def records_of(client: Client) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = []
+    after = -1
+    while True:
+        page = client.ask("list", after=after)
+        records += page["jobs"]
+        if page["next"] is None:
+            return records
+        after = page["next"]
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Any:
+    with running(tmp_path / "machine", SLOTS) as machine:
+        (machine.root / "runs").mkdir()
+        load = Load(machine, random.Random(SEED))
+        load.start()
+        yield machine, load
+
+
+def kill_and_come_back(machine: Machine, kill: Any) -> None:
+    old = machine.manager_pid
+    kill()
+    until(lambda: is_up_again(machine, old), "a new manager")
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace, which scripts/test installs")
+def test_killed_at_every_step(loaded: tuple[Machine, Load], capsys: pytest.CaptureFixture[str]) -> None:
+    machine, load = loaded
+    rng = random.Random(SEED)
+    bins: collections.Counter[str] = collections.Counter()
+    for step, call in sorted(STEPS.items()) * ROUNDS:
+        kill_and_come_back(machine, lambda call=call: kill_at(machine, call, rng.randint(1, 5)))
+        bins[step] += 1
+    load.stop()
+    check(machine, load)
+    integrity(machine)
+    with capsys.disabled():
+        print(f"\nkills {dict(bins)}, jobs {len(load.acknowledged)}, repeated {load.repeated}, seed {SEED}")
+
+
+def test_killed_at_random(loaded: tuple[Machine, Load], capsys: pytest.CaptureFixture[str]) -> None:
+    machine, load = loaded
+    rng = random.Random(SEED)
+    for _ in range(5 * ROUNDS):
+        kill_and_come_back(machine, lambda: kill_soon(machine, rng))
+    load.stop()
+    check(machine, load)
+    integrity(machine)
+    with capsys.disabled():
+        print(f"\nkills {5 * ROUNDS}, jobs {len(load.acknowledged)}, repeated {load.repeated}, seed {SEED}")
+
+
+def integrity(machine: Machine) -> None:
+    machine.stop()
+    database = sqlite3.connect(machine.state / "jobs.db")
+    assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    database.close()
+
+
+def test_death_of_the_keeper(machine: Machine) -> None:
+    """The manager takes its place, the queue goes on, and what ran then is lost, never twice and never exit 0."""
+    with machine.client() as client:
+        first = client.submit("echo $SJS_ATTEMPT >> ran; sleep 0.5", "sleep 0.5", "echo after > after")["first"]
+        number = client.send("wait", jobs=[[first, first + 2]], timeout=0.2)
+        client.reply(number)
+        keeper = machine.keeper_pid
+        os.kill(keeper, signal.SIGKILL)
+    wait_for_end(keeper)
+    with machine.client() as client:
+        client.ask("wait", jobs=None)
+        records = client.ask("list")["jobs"]
+    assert [one["state"] for one in records] == ["lost", "lost", "succeeded"]
+    assert [one["reason"] for one in records[:2]] == ["host-lost"] * 2
+    assert (machine.root / "ran").read_text() == "1\n"
+    assert machine.keeper_pid != keeper
