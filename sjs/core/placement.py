@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, List, Sequence, Tuple
+from functools import cmp_to_key
+from typing import Callable, Dict, List, Sequence, Tuple
 
 from sjs.core.job import Report
 
@@ -38,14 +39,14 @@ def after(reports: Sequence[Report], dealt: Sequence[Tuple[str, int]]) -> List[R
     return [dataclasses.replace(report, queued=report.queued + added.get(report.name, 0)) for report in reports]
 
 
-def _by_backlog(able: Sequence[Report], shares: "dict[str, int]", left: int) -> List[Tuple[str, int]]:
+def _by_backlog(able: Sequence[Report], shares: Dict[str, int], left: int) -> List[Tuple[str, int]]:
     """Deal what found no free slot so that the backlog per slot comes out level."""
     if left <= 0:
         return []
     loads = {one.name: one.running + one.queued + shares[one.name] for one in able}
     slots = {one.name: max(1, one.max_running) for one in able}
-    level = _level(loads, slots, left)
-    extra = {name: max(0, int(level * slots[name]) - loads[name]) for name in loads}
+    load, room = _level(loads, slots, left)
+    extra = {name: max(0, load * slots[name] // room - loads[name]) for name in loads}
     rest = left - sum(extra.values())
     while rest:  # fewer than one a target is left by rounding down
         name = min(loads, key=lambda one: (loads[one] + extra[one] + 1) / slots[one])
@@ -54,13 +55,16 @@ def _by_backlog(able: Sequence[Report], shares: "dict[str, int]", left: int) -> 
     return list(extra.items())
 
 
-def _level(loads: "dict[str, int]", slots: "dict[str, int]", left: int) -> float:
-    """The load per slot to which `left` more jobs fill the emptiest targets, as water fills a basin."""
-    filled: List[str] = []
-    for name in sorted(loads, key=lambda one: loads[one] / slots[one]):
-        if filled:
-            level = (sum(loads[one] for one in filled) + left) / sum(slots[one] for one in filled)
-            if level <= loads[name] / slots[name]:
-                return level
-        filled.append(name)
-    return (sum(loads[one] for one in filled) + left) / sum(slots[one] for one in filled)
+def _level(loads: Dict[str, int], slots: Dict[str, int], left: int) -> Tuple[int, int]:
+    """The load per slot to which `left` more jobs fill the emptiest targets, as water fills a basin: (load, slots)."""
+    load, room = left, 0
+
+    def fuller(one: str, other: str) -> int:
+        return loads[one] * slots[other] - loads[other] * slots[one]  # a quotient would be rounded
+
+    for name in sorted(loads, key=cmp_to_key(fuller)):
+        if room and load * slots[name] <= loads[name] * room:
+            break
+        load += loads[name]
+        room += slots[name]
+    return load, room
