@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sjs.core.job import End, Job, Report, Spec, contains, ranges
+
+
+@given(st.sets(st.integers(0, 50)))
+def test_ranges_hold_what_was_given_and_no_more(ids: set[int]) -> None:
+    found = ranges(sorted(ids))
+    assert [number for low, high in found for number in range(low, high + 1)] == sorted(ids)
+    assert all(high + 1 < low for (_, high), (low, _) in zip(found, found[1:], strict=False))
+    assert all(contains(found, number) == (number in ids) for number in range(-1, 52))
+
+
+def test_a_command_is_for_the_shell_and_an_argv_meets_none() -> None:
+    assert Spec("echo $HOME; true").program == ("/bin/sh", "-c", "echo $HOME; true")
+    assert Spec("").program == ("/bin/sh", "-c", "")
+    assert Spec(argv=("echo", "$HOME")).program == ("echo", "$HOME")
+
+
+@pytest.mark.parametrize("value", [Spec("x"), End("exit"), Job(0, Spec("x"), "queued", 0.0), Report("a", 0, 0, 0)])
+def test_values_do_not_change(value: object) -> None:
+    for field in dataclasses.fields(value):  # type: ignore[arg-type]
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(value, field.name, None)
