@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from itertools import chain, islice
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from sjs import __version__, wire
 from sjs.core.job import Job, Range, Spec, ranges
@@ -29,6 +30,9 @@ PARKED: Reply = {}
 MAX_RUNNING = 1_000_000
 MAX_SECONDS = 10 * 366 * 86_400
 DEFAULT_GRACE = 10.0
+
+PAGE_TEXT = 512 << 10
+"""Characters of commands in one reply. On the wire one may become six bytes, and a line has its limit."""
 
 
 class Handlers:
@@ -68,7 +72,7 @@ class Handlers:
         if request["op"] == "output":
             return self._where_output_is(request)
         wanted = self._wanted(request)
-        counts = {state: sum(self._store.count(span, state) for span in wanted) for state in STATES}
+        counts = {state: self._count(wanted, state) for state in STATES}
         reply: Reply = {"done": done, "counts": {state: count for state, count in counts.items() if count}}
         if len(wanted) == 1 and wanted[0][0] == wanted[0][1]:
             reply["job"] = wire.job_to_wire(self._job(wanted[0][0]))
@@ -80,19 +84,20 @@ class Handlers:
         jobs = request.get("jobs")
         if not isinstance(jobs, list) or not 1 <= len(jobs) <= wire.MAX_CHUNK_JOBS:
             raise BadRequest(f"'jobs' must be a list of 1 to {wire.MAX_CHUNK_JOBS} jobs")
-        key = wire.text(request, "key") if request.get("key") is not None else None
+        key = _key(request) if request.get("key") is not None else None
         specs = [wire.spec_from_wire(body) for body in jobs]
         first, count, repeated = self._ledger.submit(key, specs, now.wall)
         return {"first": first, "count": count, "repeated": repeated, "max": self._ledger.max_running}
 
     def _report(self, request: Request, session: Any, now: Now) -> Reply:
         head = wire.whole(request, "head", 0, wire.MAX_HEAD, 0)
-        live = [self._job(job_id) for job_id in sorted(self._ledger.live)[:head]]
+        live, _ = _fitting((self._job(job_id) for job_id in sorted(self._ledger.live)), head)
+        queued, _ = _fitting(self._store.queued(head) if head else [], head)
         return {
             "running": len(self._ledger.live),
             "max": self._ledger.max_running,
             "queued": self._ledger.counts[QUEUED],
-            "head": _named(self._store.queued(head)) if head else [],
+            "head": _named(queued),
             "live": _named(live),
             "counts": self._ledger.counts,
             "longest_turn": round(self.longest_turn, 6),
@@ -110,12 +115,11 @@ class Handlers:
         if not isinstance(states, list) or any(state not in STATES for state in states):
             raise BadRequest(f"'states' must be a list out of {', '.join(STATES)}")
         newest = request.get("newest") is True
-        found: List[Job] = []
-        for low, high in self._wanted(request, known=False):
-            if len(found) <= limit and high > after:
-                found += self._store.page((max(low, after + 1), high), states, limit + 1 - len(found), newest)
-        more = len(found) > limit
-        shown = found[-limit:] if newest else found[:limit]
+        spans = [(max(low, after + 1), high) for low, high in self._wanted(request, known=False) if high > after]
+        pages = (self._store.page(span, states, newest) for span in (reversed(spans) if newest else spans))
+        shown, more = _fitting(chain.from_iterable(pages), limit)
+        if newest:
+            shown.reverse()
         return {"jobs": [wire.job_to_wire(job) for job in shown], "next": shown[-1].id if more and not newest else None}
 
     def _cancel(self, request: Request, session: Any, now: Now) -> Reply:
@@ -149,7 +153,7 @@ class Handlers:
         if timeout is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= MAX_SECONDS):
             raise BadRequest("'timeout' must be a number of seconds")
         request = {**request, "jobs": [list(span) for span in wanted]}  # "all" means: all that there are now
-        left = sum(self._store.count(span, state) for span in wanted for state in (QUEUED, *LIVE))
+        left = sum(self._count(wanted, state) for state in (QUEUED, *LIVE))
         if left == 0:
             return self.answer(request, True)
         return self._park("end", session, request, wanted, left, None if timeout is None else now.steady + timeout)
@@ -195,7 +199,13 @@ class Handlers:
             for low, high in wanted:
                 if high >= self._ledger.next_id:
                     raise UnknownJob(f"no job {max(low, self._ledger.next_id)} in this queue", self._ids())
-        return wanted
+        return _merged(wanted)
+
+    def _count(self, wanted: Sequence[Range], state: str) -> int:
+        """How many of these jobs are in the state. Of all jobs that is known; a million take long to count."""
+        if list(wanted) == everything(self._ledger):
+            return self._ledger.counts[state]
+        return sum(self._store.count(span, state) for span in wanted)
 
     def _ids(self) -> str:
         last = self._ledger.next_id - 1
@@ -210,12 +220,44 @@ class Handlers:
     def _ended(self, wanted: Sequence[Range], cancelled: Sequence[int]) -> Sequence[Range]:
         """What had ended before, for the first of the ranges' jobs."""
         just_now = set(cancelled)
-        jobs = [job for span in wanted for job in self._store.page(span, FINAL, PIECE, False)]
-        return ranges(job.id for job in jobs if job.id not in just_now)
+        jobs = chain.from_iterable(self._store.page(span, FINAL) for span in wanted)
+        return ranges(job.id for job in islice(jobs, PIECE) if job.id not in just_now)
 
     def _identity(self) -> Reply:
         where = self._where
         return {"host": os.uname().nodename, "pid": os.getpid(), "root": where.root, "pipe": where.pipe}
+
+
+def _key(request: Request) -> str:
+    key = wire.text(request, "key")
+    try:
+        key.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadRequest("'key' holds half of a surrogate pair, which is no text") from None
+    return key
+
+
+def _merged(wanted: Sequence[Range]) -> List[Range]:
+    """The ranges in ascending order and without overlaps, so that no job counts twice."""
+    merged: List[Range] = []
+    for low, high in sorted(wanted):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return merged
+
+
+def _fitting(jobs: Iterable[Job], limit: int) -> Tuple[List[Job], bool]:
+    """The first of these, as many as one reply may hold, and whether there are more."""
+    found: List[Job] = []
+    size = 0
+    for job in jobs:
+        if len(found) == limit or size > PAGE_TEXT:
+            return found, True
+        found.append(job)
+        size += len(job.spec.command or "") + sum(map(len, job.spec.argv or ()))
+    return found, False
 
 
 def _named(jobs: Sequence[Job]) -> List[Reply]:

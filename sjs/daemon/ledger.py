@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from sjs import wire
 from sjs.core import lifecycle
-from sjs.core.job import End, Job, Range, Spec, ranges
+from sjs.core.job import End, Job, Range, Spec, contains, ranges
 from sjs.core.lifecycle import CANCELLED, QUEUED, STARTING, STATES
 from sjs.core.schedule import Running, Snapshot
 from sjs.daemon.notes import note
@@ -94,12 +94,16 @@ class Ledger:
         return ids
 
     def want_end(self, wanted: Sequence[Range], grace: float) -> List[int]:
-        """Note that the running jobs of the ranges are to be ended; `plan` has the keeper do it."""
-        chosen = [one for one in self.live.values() if any(low <= one.id <= high for low, high in wanted)]
+        """Note that the running jobs of the ranges are to be ended; `plan` has the keeper do it.
+
+        Asking again tells the keeper again only where the grace is shorter: a cancel of many jobs comes in pieces.
+        """
+        chosen = [one for one in self.live.values() if contains(wanted, one.id)]
         for one in chosen:
-            one.grace, one.told = grace, False
-            self._store.set_grace(one.id, grace)
-            self.urgent = True
+            if one.grace is None or grace < one.grace:
+                one.grace, one.told = grace, False
+                self._store.set_grace(one.id, grace)
+                self.urgent = True
         return sorted(one.id for one in chosen)
 
     # What plan decides
@@ -154,7 +158,8 @@ class Ledger:
         for live in list(self.live.values()):
             told = known.get(live.tag)
             if told is not None:
-                self.on_started(live.tag, told["pid"], told["at"])
+                if told["pid"]:  # else it could not be started
+                    self.on_started(live.tag, told["pid"], told["at"])
                 if told["end"] is not None:
                     self.on_ended(live.tag, told["end"])
             elif live.state == STARTING and same_boot:

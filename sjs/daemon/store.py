@@ -6,9 +6,10 @@ from 0 and are never given twice. No query here looks at more rows than it answe
 
 from __future__ import annotations
 
+import heapq
 import json
 import sqlite3
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from sjs import wire
 from sjs.core.job import End, Job, Range
@@ -87,6 +88,8 @@ class Store:
             if "locked" in str(error):
                 raise Busy(f"{path} is open in another process") from error
             raise
+        except sqlite3.DatabaseError as error:
+            raise SjsError(f"{path} cannot be read: {error}") from error
 
     def commit(self) -> None:
         """Make durable what was changed since the last call."""
@@ -183,15 +186,16 @@ class Store:
         ).fetchall()
         return [LiveRow(*row) for row in rows]
 
-    def page(self, span: Range, states: Sequence[str], limit: int, newest: bool) -> List[Job]:
-        """Jobs within the range and in one of the states, in order of their ids, from one end or the other."""
+    def page(self, span: Range, states: Sequence[str], newest: bool = False) -> Iterator[Job]:
+        """Jobs within the range and in one of the states, one by one in order of their ids, up or down."""
         order = "DESC" if newest else "ASC"
-        chosen = f"AND state IN ({_marks(states)})" if states else ""
-        rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM jobs WHERE id BETWEEN ? AND ? {chosen} ORDER BY id {order} LIMIT ?",
-            (*span, *states, limit),
-        ).fetchall()
-        return [_job(row) for row in (reversed(rows) if newest else rows)]
+        if not states:
+            sql = f"SELECT {COLUMNS} FROM jobs WHERE id BETWEEN ? AND ? ORDER BY id {order}"
+            return map(_job, self._db.execute(sql, span))
+        # One query a state: for several at once SQLite would sort all that there are before the first comes.
+        sql = f"SELECT {COLUMNS} FROM jobs WHERE state = ? AND id BETWEEN ? AND ? ORDER BY id {order}"
+        each = [self._db.execute(sql, (state, *span)) for state in sorted(set(states))]
+        return map(_job, heapq.merge(*each, key=lambda row: int(row[0]), reverse=newest))
 
     def count(self, span: Range, state: str) -> int:
         """How many jobs of the range are in the state."""

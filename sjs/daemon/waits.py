@@ -49,10 +49,10 @@ class Waits:
         """Those to be answered now; they wait no more."""
         answers: List[Waiting] = []
         for what, waits in self._for.items():
-            ripe = [one for one in waits if one.left <= 0 or (one.until is not None and now >= one.until)]
-            if ripe:
-                self._for[what] = [one for one in waits if one not in ripe]
-                answers += [Waiting(one.session, one.request, one.left <= 0) for one in ripe]
+            ripe = [one.left <= 0 or (one.until is not None and now >= one.until) for one in waits]
+            if any(ripe):
+                self._for[what] = [one for one, due in zip(waits, ripe) if not due]
+                answers += [Waiting(one.session, one.request, one.left <= 0) for one, due in zip(waits, ripe) if due]
         return answers
 
     def drop(self, session: Any) -> None:
