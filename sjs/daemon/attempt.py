@@ -6,6 +6,7 @@ An attempt ends when its main process does and nothing of its tree is left: what
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 import signal
@@ -110,7 +111,7 @@ class Attempts:
         if attempt is None or attempt.main_end is not None:
             return
         attempt.cancelled = True
-        attempt.kill_at = time.monotonic() + grace
+        attempt.kill_at = min(attempt.kill_at or math.inf, time.monotonic() + grace)  # asked again: never later
         self._signal_tree(attempt, signal.SIGTERM)
 
     def forget(self, tags: List[str]) -> None:
@@ -119,7 +120,13 @@ class Attempts:
             attempt = self._all.get(tag)
             if attempt is not None and attempt.end is not None:
                 del self._all[tag]
-                self._journal.forget(tag)
+                self._strike(tag)
+
+    def _strike(self, tag: str) -> None:
+        try:
+            self._journal.forget(tag)
+        except OSError as error:  # a full disk: the next keeper will tell of it again, which harms nobody
+            note(f"that {tag} may be forgotten could not be written: {error}")
 
     def reaped(self, pid: int, status: int, usage: Any) -> None:
         """A child of ours has ended: a job's main process, or an orphan of one, which needs no more than this."""
@@ -174,7 +181,7 @@ class Attempts:
         if entry.pid:
             attempt.start_time = entry.start_time
         elif not os.path.exists(entry.output):
-            self._journal.forget(entry.tag)  # it never ran; the manager finds it missing, and queues it again
+            self._strike(entry.tag)  # it never ran; the manager finds it missing, and queues it again
             return
         else:
             attempt.pid, attempt.start_time = tree.find_leader(mark)
@@ -276,8 +283,8 @@ def _owns(attempt: Attempt, process: tree.Process) -> bool:
 def _kill(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)
-    except ProcessLookupError:
-        return  # it ended by itself, which is what was wanted
+    except (ProcessLookupError, PermissionError):
+        return  # it ended by itself, or a setuid program made it somebody else's
 
 
 def _remove_if_empty(path: str) -> None:

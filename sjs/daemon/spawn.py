@@ -20,7 +20,8 @@ OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 MARK = "SJS_JOB"
 """The environment variable by which a process of a job is known, whatever it did to its session and parents."""
 
-PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
+IGNORED = [number for number in signal.valid_signals() if signal.getsignal(number) is signal.SIG_IGN]
+"""What Python ignores, and what whoever started the manager did (nohup, a shell's `&`): jobs do not inherit that."""
 
 
 class Start(NamedTuple):
@@ -60,7 +61,7 @@ class Spawner:
                 file_actions=self._files(wanted),
                 setsid=True,
                 setsigmask=[],
-                setsigdef=PYTHON_IGNORES,
+                setsigdef=IGNORED,
             )
         except (OSError, ValueError) as error:
             raise SpawnError(_explain(error, wanted)) from error
