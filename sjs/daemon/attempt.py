@@ -215,11 +215,13 @@ class Attempts:
                 continue
             found = tree.stat(pid)
             owner = next((one for one in self._all.values() if found and _owns(one, found)), None)
+            if owner is not None and not _may_end(pid):
+                owner = None
             if owner is not None:
                 owner.strays.add(pid)
             elif found is not None:
                 self._strangers.add(pid)
-                note(f"process {pid} left its job and dropped every mark of it; it is let live")
+                note(f"process {pid} dropped every mark of its job, or became somebody else's; it is let live")
 
     def _clear(self, attempt: Attempt) -> None:
         if attempt.kill_at is None and attempt.main_end is not None:
@@ -278,6 +280,16 @@ def _outcome(status: int) -> Dict[str, Any]:
 
 def _owns(attempt: Attempt, process: tree.Process) -> bool:
     return process.session == attempt.pid or tree.has_mark(process.pid, attempt.mark)
+
+
+def _may_end(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # a setuid program made it somebody else's
+        return False
+    except ProcessLookupError:
+        return True  # it has ended, and is about to be reaped
+    return True
 
 
 def _kill(pid: int, number: int) -> None:

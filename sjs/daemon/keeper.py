@@ -32,6 +32,12 @@ CALM = 10.0
 PATIENCE = 5
 """Deaths within CALM after which restarts slow down."""
 
+MAX_WAITING = 64
+"""People at the socket. One more is hung up on."""
+
+MAX_WISH = 4096
+"""Bytes that one of them may say at a time."""
+
 
 def main(arguments: List[str]) -> int:
     """`keep FD ROOT PIPE STATE MAX`: become the keeper of a queue, and report at FD how that went.
@@ -39,6 +45,7 @@ def main(arguments: List[str]) -> int:
     -FD: this was the manager, whose keeper has died; FD is its lock, to be let go once the keeper's is held.
     """
     report_fd, root, pipe, state, maximum = int(arguments[0]), *arguments[1:5]
+    os.set_inheritable(abs(report_fd), False)
     where = Places(root, pipe, state)
     umask = os.umask(0o077)
     lock = places.take_lock(where.keeper_lock, wait=report_fd < 0)
@@ -159,9 +166,7 @@ class Keeper:
 
     def _end_service(self) -> None:
         """Nobody reads the door from now on, and clients can tell."""
-        if self._door >= 0:
-            os.close(self._door)
-            self._door = -1
+        self._let_go_of_door()
         self._restart_at = None
         self._say({"event": "stopped", "running": self._attempts.live()})
 
@@ -200,13 +205,26 @@ class Keeper:
             self._say({"event": "ready", "pid": self._manager_pid})
         elif verb == "bye":
             self._stop_wanted = True
-            with open(self._where.stopped, "w", encoding="ascii") as mark:
-                mark.write("stopped on purpose\n")
+            self._mark_as_stopped()
 
     def _hold_door(self) -> None:
+        self._let_go_of_door()
+        try:
+            self._door = os.open(self._where.door, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:  # removed this moment; the manager will make it again, and say so again
+            note(f"the door could not be held: {error}")
+
+    def _let_go_of_door(self) -> None:
         if self._door >= 0:
             os.close(self._door)
-        self._door = os.open(self._where.door, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._door = -1
+
+    def _mark_as_stopped(self) -> None:
+        try:
+            with open(self._where.stopped, "w", encoding="ascii") as mark:
+                mark.write("stopped on purpose\n")
+        except OSError as error:
+            note(f"that it was stopped on purpose could not be written down: {error}")
 
     def _tell(self, news: Dict[str, Any]) -> None:
         """To the manager; without one, its successor is told by `hello`."""
@@ -215,7 +233,10 @@ class Keeper:
 
     def _welcome(self) -> None:
         connection, _ = self._listener.accept()
-        self._waiting.append(LineSocket(connection, self._selector))
+        if len(self._waiting) < MAX_WAITING:
+            self._waiting.append(LineSocket(connection, self._selector, MAX_WISH))
+        else:
+            connection.close()
 
     def _hear_waiting(self) -> None:
         for link in self._waiting:
@@ -230,7 +251,7 @@ class Keeper:
         if self._manager_pid:
             link.send({"event": "running", "pid": self._manager_pid, "host": os.uname().nodename})
             return
-        self._maximum = maximum
+        self._maximum = maximum if maximum.isdigit() else "-"
         self.start_manager()
 
     def _ask_manager_to_stop(self) -> None:

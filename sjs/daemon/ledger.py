@@ -49,7 +49,7 @@ class Ledger:
         self.max_running = int(store.meta("max_jobs_running") or 0)
         self.next_id = store.next_id()
         self.live: Dict[int, Live] = {row.id: Live(*row) for row in store.live()}
-        self.started: List[int] = []  # since `turn_over`: for those who wait
+        self.started: List[int] = []  # since `told`: for those who wait
         self.ended: List[int] = []
         self.urgent = False  # whether something changed that must be durable before this turn is answered
 
@@ -185,7 +185,8 @@ class Ledger:
             self._store.commit()
         self.urgent = False
 
-    def turn_over(self) -> None:
+    def told(self) -> None:
+        """Who waits has heard of what has started and ended."""
         self.started.clear()
         self.ended.clear()
 

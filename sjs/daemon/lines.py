@@ -11,12 +11,16 @@ PIECE = 1 << 18
 
 
 class LineSocket:
-    """One end. `closed` is set once the other end has gone and all that it sent has been received."""
+    """One end. `closed` is set once the other end has gone and all that it sent has been received.
 
-    def __init__(self, connection: socket.socket, selector: selectors.BaseSelector) -> None:
+    A stranger's end has a limit: who says more than so many bytes at a time, or no JSON object, is hung up on.
+    """
+
+    def __init__(self, connection: socket.socket, selector: selectors.BaseSelector, limit: int = 0) -> None:
         connection.setblocking(False)
         self._socket = connection
         self._selector = selector
+        self._limit = limit
         self._in = b""
         self._out = bytearray()
         self.closed = False
@@ -51,11 +55,17 @@ class LineSocket:
                 break
             except ConnectionResetError:
                 data = b""
-            if not data:
-                self.close()
             self._in += data
+            if not data or (self._limit and len(self._in) > self._limit):
+                self.close()
         *whole, self._in = self._in.split(b"\n")
-        return [json.loads(line) for line in whole]
+        try:
+            return [_message(line) for line in whole]
+        except (ValueError, RecursionError):
+            if not self._limit:
+                raise
+            self.close()
+            return []
 
     def close(self) -> None:
         if not self.closed:
@@ -68,3 +78,10 @@ class LineSocket:
             wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._out else 0)
             if self._selector.get_key(self._socket).events != wanted:
                 self._selector.modify(self._socket, wanted, self)
+
+
+def _message(line: bytes) -> Dict[str, Any]:
+    message = json.loads(line)
+    if not isinstance(message, dict):
+        raise ValueError("a message is an object")
+    return message

@@ -39,6 +39,7 @@ LAZY = 0.05
 def main(arguments: List[str]) -> int:
     """`serve FD ROOT PIPE STATE MAX`: become the manager at the other end of the keeper's socketpair."""
     fd, root, pipe_name, state, maximum = int(arguments[0]), *arguments[1:5]
+    os.set_inheritable(fd, False)  # should this become a keeper, its jobs are to have none of it
     os.umask(0o077)
     where = Places(root, pipe_name, state)
     lock = places.take_lock(where.manager_lock, wait=True)  # an `ask` may be reading; it is short
@@ -113,17 +114,16 @@ class Manager:
         asked = self._collect(ready)
         for news in self._keeper.receive() if _is_ready(self._keeper, ready) else []:
             asked += self._on_news(news, now)
+        self._tell_waits()
         for ask in asked:
             self._handle(ask, now)
+            self._tell_waits()
         self._hooks.on_time(now.steady)
         starts = self._plan()
-        self._waits.happened("start", self._ledger.started + self._ledger.ended)
-        self._waits.happened("end", self._ledger.ended)
         if self._ledger.urgent or (self._lazy_until is not None and now.steady >= self._lazy_until):
             self._ledger.commit()
         self._tell_keeper(starts)
         self._answer(now)
-        self._ledger.turn_over()
 
     def close(self) -> None:
         """Leave everything to whoever comes next."""
@@ -193,6 +193,12 @@ class Manager:
                 ask.session.owed += 1
         else:
             self._replies.append((ask, reply))
+
+    def _tell_waits(self) -> None:
+        """At once: a wait that comes later in this turn does not count what has happened already."""
+        self._waits.happened("start", self._ledger.started + self._ledger.ended)
+        self._waits.happened("end", self._ledger.ended)
+        self._ledger.told()
 
     # Plan and act
 
@@ -292,7 +298,7 @@ class Manager:
                 self._ledger.reconcile(news["attempts"], news["boot"], clock.look().wall)
                 self._stored = [one["tag"] for one in news["attempts"] if one["end"] is not None]
                 self._ledger.commit()
-                self._ledger.turn_over()
+                self._ledger.told()
                 return
 
     def _set_maximum(self, maximum: str) -> None:

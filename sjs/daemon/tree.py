@@ -61,10 +61,10 @@ def find_leader(mark: bytes) -> Tuple[int, int]:
 
 
 def session_is_empty(session: int) -> bool:
-    """Whether no process is left in the group that leads the session (one cheap call)."""
+    """Whether no process that could be ended is left in the group that leads the session (one cheap call)."""
     try:
         os.killpg(session, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # nobody, or only what a setuid program made somebody else's
         return True
     return False
 

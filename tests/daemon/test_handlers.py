@@ -117,7 +117,8 @@ def test_list(queue: Queue) -> None:
 @pytest.mark.parametrize("jobs", [None, [[3, 5], [0, 2]], [[0, 4], [2, 5]]])
 def test_pages_make_up_the_whole(queue: Queue, jobs: list[Range] | None) -> None:
     queue.submit(*"abcdef")
-    seen, after = [], -1
+    seen: list[int] = []
+    after: int | None = -1
     while after is not None:
         page = queue.ask("list", jobs=jobs, limit=2, after=after)
         seen += [job["id"] for job in page["jobs"]]
