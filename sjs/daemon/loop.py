@@ -145,6 +145,8 @@ class Manager:
     def _read(self, letter: Letter) -> Optional[Ask]:
         if letter.session is not None:
             try:
+                if not letter.line:
+                    raise BadRequest(f"a line that is empty, or longer than {wire.MAX_LINE} bytes")
                 return Ask(letter.session, wire.decode(letter.line))
             except BadRequest as error:
                 self._replies.append((Ask(letter.session, {}), {"error": to_wire(error)}))

@@ -86,9 +86,15 @@ class Session:
         self.writing = writing
         self.lines = Lines(limit)
         self.out = bytearray()
+        self.listening = True
         self.ended = False  # the client has closed its end; what it had sent is still answered
         self.owed = 0  # replies that are to come when something has happened
         self.closed = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much was left unread that its next requests have to wait."""
+        return len(self.out) > MAX_UNREAD
 
 
 class _Reply:
@@ -151,7 +157,7 @@ class Mailbox:
     @property
     def has_more(self) -> bool:
         """Whether lines are left for the next turn."""
-        return bool(self._busy) or self._door_is_busy
+        return self._door_is_busy or not all(session.is_full for session in self._busy)
 
     def open_session(self, name: str) -> Optional[Session]:
         """Open the pair of pipes that a client has made; None when they are not there any more."""
@@ -182,19 +188,19 @@ class Mailbox:
             session.out += data
 
     def reply(self, port: str, data: bytes, now: float) -> None:
-        """Queue a reply for the pipe of that name in the project folder."""
-        self._replies.append(_Reply(port, data, now))
+        """Queue a reply for the pipe of that name in the project folder, which the door itself is not."""
+        if port != self._where.pipe:
+            self._replies.append(_Reply(port, data, now))
 
     def flush(self, now: float) -> List[Session]:
         """Send what can be sent; the sessions that have ended since the last call."""
         for session in list(self._sessions.values()):
             if session.out:
                 self._send(session)
+            self._listen(session)
             if session.ended and not (session.owed or session.out or session in self._busy):
                 self._close(session)
-        for reply in [one for one in self._replies if one.due <= now]:
-            if self._deliver(reply, now):
-                self._replies.remove(reply)
+        self._replies = [one for one in self._replies if one.due > now or not self._deliver(one, now)]
         gone = [one for one in self._sessions.values() if one.closed]
         for session in gone:
             del self._sessions[session.name]
@@ -243,9 +249,10 @@ class Mailbox:
             line = self._door_lines.next()
             if line is None:
                 self._door_is_busy = False
-            elif line:
+                break
+            room -= len(line) + 1
+            if line:
                 letters.append(Letter(None, line))
-                room -= len(line)
         if self._door_lines.dropped != before:
             note(f"dropped a line of more than {DOOR_LINE} bytes at the door")
         return letters
@@ -261,7 +268,7 @@ class Mailbox:
             self._send(session)
 
     def _receive(self, session: Session) -> None:
-        if session.ended or session.closed or len(session.out) > MAX_UNREAD or len(session.lines) > self._limit:
+        if session.ended or session.closed or len(session.lines) > self._limit:
             return
         try:
             data = os.read(session.reading, PIECE)
@@ -273,19 +280,28 @@ class Mailbox:
                 self._busy.append(session)
         else:
             session.ended = True
-            self._selector.unregister(session.reading)
+            self._listen(session)
 
     def _from_sessions(self) -> List[Letter]:
-        """Whole lines, session by session in turn, until this turn's share is used up."""
+        """Whole lines, session by session in turn, until this turn's share is used up.
+
+        A line that was too long comes as an empty one, so that its sender hears of it.
+        """
         letters: List[Letter] = []
         room = TURN_BYTES
+        waiting = [session for session in self._busy if session.is_full]
+        self._busy = [session for session in self._busy if not session.is_full]
         while self._busy and room > 0 and len(letters) < TURN_LINES:
             session = self._busy.pop(0)
             line = None if session.closed else session.lines.next()
+            if session.lines.dropped:
+                session.lines.dropped = 0
+                letters.append(Letter(session, b""))
             if line is not None:
                 letters.append(Letter(session, line))
                 room -= len(line)
                 self._busy.append(session)
+        self._busy += waiting
         return letters
 
     def _send(self, session: Session) -> None:
@@ -300,6 +316,15 @@ class Mailbox:
         if not session.closed:
             self._watch(session)
 
+    def _listen(self, session: Session) -> None:
+        """Hear of requests only while they would be taken; else the selector would tell of them without an end."""
+        wanted = not (session.ended or session.closed or session.is_full)
+        if session.listening and not wanted:
+            self._selector.unregister(session.reading)
+        elif wanted and not session.listening:
+            self._selector.register(session.reading, selectors.EVENT_READ, session)
+        session.listening = wanted
+
     def _watch(self, session: Session) -> None:
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if session.out else 0)
         if self._selector.get_key(session.writing).events != wanted:
@@ -309,8 +334,7 @@ class Mailbox:
         if session.closed:
             return
         session.closed = True
-        if not session.ended:
-            self._selector.unregister(session.reading)
+        self._listen(session)
         self._selector.unregister(session.writing)
         os.close(session.reading)
         os.close(session.writing)
