@@ -1,10 +1,10 @@
-"""`ask`: one client's way to a manager. Opens a session through the door and copies lines, both ways, until one side ends.
+"""`ask`: one client's way to a manager. Opens a session through the door, and copies lines both ways.
 
     stdin    sjs 1 NUL root NUL pipe NUL state folder or nothing NUL start, then requests, a line each
     stdout   sjs 1, then the manager's hello, then replies
 
-Start is `-` (never start a manager), `start=N` (start one if there is none, unless it was stopped on purpose) or `restart=N`
-(start it even then); without N as many jobs run at once as there are CPUs.
+Start is `-` (never start a manager), `start=N` (start one if there is none, unless it was stopped on purpose) or
+`restart=N` (start it even then); without N as many jobs run at once as there are CPUs.
 
 This runs once for every command that anybody types, so it loads next to nothing, and reads nothing that it copies, but
 for one request: `read`, which it answers itself from the files that the manager names (`tail`).

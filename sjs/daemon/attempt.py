@@ -88,7 +88,7 @@ class Attempts:
         attempt.outputs = [wanted.out, wanted.err]
         self._all[wanted.tag] = attempt
         try:
-            self._journal.begin(wanted.tag, wanted.out)
+            self._journal.begin(wanted.tag, attempt.at, wanted.out)
             attempt.pid = self._spawner.spawn(wanted._replace(env={**wanted.env, MARK: mark}))
         except (SpawnError, OSError) as error:
             attempt.main_end = {"reason": "spawn-error", "detail": str(error)}
@@ -174,6 +174,7 @@ class Attempts:
         """Take over what an earlier keeper started: its recorded end, the living process, or the loss of both."""
         mark = f"{MARK}={self._where.state}/{entry.tag}".encode("utf-8", "surrogateescape")
         attempt = Attempt(entry.tag, entry.pid, mark)
+        attempt.at = entry.at
         if entry.end is not None:
             attempt.end = attempt.main_end = entry.end
             self._all[entry.tag] = attempt

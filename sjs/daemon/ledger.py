@@ -44,7 +44,7 @@ class Ledger:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.counts: Dict[str, int] = {state: 0 for state in STATES}
+        self.counts: Dict[str, int] = dict.fromkeys(STATES, 0)
         self.counts.update(json.loads(store.meta("counts") or "{}"))
         self.max_running = int(store.meta("max_jobs_running") or 0)
         self.next_id = store.next_id()

@@ -1,4 +1,4 @@
-"""JSON lines over a socket that must never be waited for: between keeper and manager, and to who waits in a terminal."""
+"""JSON lines over a socket that is never waited for: between keeper and manager, and to who waits in a terminal."""
 
 from __future__ import annotations
 

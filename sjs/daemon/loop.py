@@ -1,7 +1,7 @@
 """The manager: one thread, one loop. Inside the daemon only this module sees everybody.
 
 A turn has a fixed order: collect (lines, what the keeper says, time), apply (through the life-cycle table), plan, act,
-commit once, answer. Handlers write down wishes; only what `plan` decides reaches the keeper, and only once it is durable.
+commit once, answer. Handlers write down wishes; only what `plan` decides reaches the keeper, once it is durable.
 An idle manager waits in one system call. A manager that fails in any way ends, and the keeper starts the next.
 """
 
@@ -102,7 +102,7 @@ class Manager:
     def run(self) -> bool:
         """Until stopped (True) or until the keeper has died (False)."""
         self.turn([], clock.look())
-        while not (self._told_bye and not self._keeper.pending) and not self._keeper.closed:
+        while not (self._told_bye and not self._keeper.pending and not self._mailbox.owes) and not self._keeper.closed:
             ready = self._selector.select(self._patience())
             now = clock.look()
             self.turn(ready, now)

@@ -73,7 +73,7 @@ Ready = List[Tuple[selectors.SelectorKey, int]]
 class Letter(NamedTuple):
     """A line and where it came from: a session, or None for the door."""
 
-    session: Optional["Session"]
+    session: Optional[Session]
     line: bytes
 
 
@@ -210,6 +210,11 @@ class Mailbox:
         """When a reply pipe is to be looked at again."""
         return min((one.due for one in self._replies), default=None)
 
+    @property
+    def owes(self) -> bool:
+        """Whether something was said that has not gone out yet."""
+        return bool(self._replies) or any(session.out for session in self._sessions.values())
+
     def close(self) -> None:
         """Close everything; what was not answered is not answered by us."""
         for session in list(self._sessions.values()):
@@ -334,6 +339,7 @@ class Mailbox:
         if session.closed:
             return
         session.closed = True
+        session.out.clear()
         self._listen(session)
         self._selector.unregister(session.writing)
         os.close(session.reading)

@@ -11,8 +11,11 @@ def note(text: str) -> None:
     """Write the line. A full disk must not stop a queue: then the line is dropped, and that is all."""
     stamp = time.strftime("%Y-%m-%d %H:%M:%S")
     try:
-        os.write(2, f"{stamp} {os.path.basename(sys.argv[1] if len(sys.argv) > 1 else 'sjs')} {text}\n".encode(
-            "utf-8", "backslashreplace"
-        ))
+        os.write(
+            2,
+            f"{stamp} {os.path.basename(sys.argv[1] if len(sys.argv) > 1 else 'sjs')} {text}\n".encode(
+                "utf-8", "backslashreplace"
+            ),
+        )
     except OSError:
         return

@@ -7,7 +7,7 @@ import select
 from typing import Any, Dict, List, Tuple
 
 from sjs import wire
-from sjs.daemon import clock, places
+from sjs.daemon import clock, journal, places
 from sjs.daemon.handlers import Handlers
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.places import Places
@@ -24,7 +24,9 @@ class Records:
         self._lock = places.take_lock(where.manager_lock, wait=True)
         self._where = where
         self._store = Store(where.database)
-        self._handlers = Handlers(where, Ledger(self._store), self._store, None)
+        ledger = Ledger(self._store)
+        self._handlers = Handlers(where, ledger, self._store, None)
+        _take_in_ends(ledger, where.state)
         self.feed = Replies()
         self.feed.put(wire.encode(self._handlers.hello()))
 
@@ -57,6 +59,15 @@ class Records:
             how = "was stopped on purpose" if os.path.exists(self._where.stopped) else "is not running"
             raise NoManager(f"the manager of {self._where.door} {how}", "start it; its records can be read meanwhile")
         return self._handlers.handle(request, None, clock.look())
+
+
+def _take_in_ends(ledger: Ledger, state: str) -> None:
+    """Store what the keeper has written down since there was a manager: the next one then hears nothing new."""
+    for _, entry in journal.read(state).values():
+        if entry.end is not None:
+            ledger.on_started(entry.tag, entry.pid, entry.at)
+            ledger.on_ended(entry.tag, entry.end)
+    ledger.commit()
 
 
 class Replies:

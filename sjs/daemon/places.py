@@ -1,16 +1,16 @@
 """Where a queue lives: the door in the project folder, and the state folder. Light, for `ask` loads it.
 
-    <root>/<pipe>                 the door
-    <root>/.sjs/<pipe>/           the state folder, if <root> is on a local file system; else under the home folder,
-                                  else /var/tmp, named after machine and queue, so that hosts sharing a home share nothing
-      jobs.db                     the queue
-      jobs/<id//1000>/<id>.out    outputs (`workspace`)
-      keeper.lock keeper.sock     the keeper; its lock says who it is
-      manager.lock                whoever has the database open
-      journal.<n>                 the keeper's append files (`journal`)
-      sessions/                   pipes of sessions that are being opened
-      manager.log                 what keeper and manager had to say
-      stopped                     somebody stopped this manager on purpose
+<root>/<pipe>                 the door
+<root>/.sjs/<pipe>/           the state folder, if <root> is on a local file system; else under the home folder,
+                              else /var/tmp, named after machine and queue, so that hosts sharing a home share nothing
+  jobs.db                     the queue
+  jobs/<id//1000>/<id>.out    outputs (`workspace`)
+  keeper.lock keeper.sock     the keeper; its lock says who it is
+  manager.lock                whoever has the database open
+  journal.<n>                 the keeper's append files (`journal`)
+  sessions/                   pipes of sessions that are being opened
+  manager.log                 what keeper and manager had to say
+  stopped                     somebody stopped this manager on purpose
 """
 
 from __future__ import annotations

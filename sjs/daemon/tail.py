@@ -74,7 +74,7 @@ class Tails:
             if tail.has_more:
                 tail.pump()
 
-    def _begin(self, name: str, tail: "Tail", reply: Dict[str, Any]) -> None:
+    def _begin(self, name: str, tail: Tail, reply: Dict[str, Any]) -> None:
         path = reply[tail.stream]
         if reply["final"] or not tail.follow:
             tail.open(path)

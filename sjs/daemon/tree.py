@@ -72,11 +72,7 @@ def session_is_empty(session: int) -> bool:
 def members(session: int, mark: bytes) -> List[Process]:
     """The living processes of a job, parents before children."""
     seen = processes()
-    mine = {
-        pid
-        for pid, one in seen.items()
-        if pid != os.getpid() and (one.session == session or has_mark(pid, mark))
-    }
+    mine = {pid for pid, one in seen.items() if pid != os.getpid() and (one.session == session or has_mark(pid, mark))}
     mine |= _descendants(seen, mine)
     return [seen[pid] for pid in sorted(mine) if seen[pid].state not in "ZX"]
 

@@ -1,0 +1,127 @@
+"""A job is its whole tree: cancelled as one, and not ended before the last of it is gone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.live.machine import Client, Machine, until
+
+# Forks, leaves its session twice over, ignores TERM; each process writes its pid down.
+ESCAPE = (
+    "echo $$ >> pids; trap '' TERM; "
+    'setsid sh -c \'echo $$ >> pids; trap "" TERM; (setsid sh -c "echo \\$\\$ >> pids; sleep 60" &) ; sleep 60\' & '
+    "sh -c 'echo $$ >> pids; sleep 60' & sleep 60"
+)
+
+
+def pids(machine: Machine) -> list[int]:
+    path = machine.root / "pids"
+    return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+def alive(machine: Machine) -> list[int]:
+    found = [pid for pid in pids(machine) if Path(f"/proc/{pid}/stat").exists()]
+    return [pid for pid in found if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"]
+
+
+def start(machine: Machine, client: Client, command: str, processes: int) -> int:
+    job = int(client.submit(command)["first"])
+    until(lambda: len(pids(machine)) == processes, f"{processes} processes")
+    return job
+
+
+def test_cancel_ends_the_whole_tree(machine: Machine) -> None:
+    with machine.client() as client:
+        job = start(machine, client, ESCAPE, 4)
+        reply = client.ask("cancel", jobs=[[job, job]], grace=0.2)
+        assert reply["stopping"] == [[job, job]]
+        record = client.ask("wait", jobs=[[job, job]])["job"]
+    assert alive(machine) == []
+    assert (record["state"], record["reason"]) == ("cancelled", "cancelled")
+
+
+def test_what_a_job_leaves_behind_ends_before_its_slot_is_free(machine: Machine) -> None:
+    left = "(setsid sh -c 'echo $$ >> pids; exec sleep 60' &); (sleep 60 & echo $! >> pids); sleep 0.2; exit 3"
+    with machine.client() as client:
+        record = client.run(left)[0]
+    assert alive(machine) == []
+    assert len(pids(machine)) == 2
+    assert (record["state"], record["exit"]) == ("failed", 3)
+    assert "left behind" in record["detail"]
+
+
+def test_cancel_in_each_state(machine: Machine) -> None:
+    with machine.client() as client:
+        client.ask("configure", max_jobs=1)
+        client.submit("echo $$ >> pids; sleep 60", "true", "true")
+        until(lambda: len(pids(machine)) == 1, "the first job")
+        assert client.ask("cancel", jobs=[[1, 1]])["cancelled"] == [[1, 1]]
+        assert client.ask("cancel", jobs=[[1, 1]])["ended"] == [[1, 1]]
+        assert client.ask("cancel", jobs=[[0, 0]])["stopping"] == [[0, 0]]
+        client.ask("wait")
+        states = [one["state"] for one in client.ask("list")["jobs"]]
+        assert states == ["cancelled", "cancelled", "succeeded"]
+        assert client.ask("cancel", jobs=[[5, 5]])["error"]["code"] == "unknown_job"
+
+
+def test_a_job_that_ends_by_itself_keeps_its_end(machine: Machine) -> None:
+    """TERM is answered with an exit of its own: that is a cancelled job; an end before the order is not."""
+    with machine.client() as client:
+        record = client.run("exit 7")[0]
+        client.ask("cancel", jobs=[[0, 0]])
+        assert client.ask("list")["jobs"][0] == record
+
+
+def test_a_stopped_job_can_be_cancelled(machine: Machine) -> None:
+    with machine.client() as client:
+        job = start(machine, client, "echo $$ >> pids; kill -STOP $$; sleep 60", 1)
+        client.ask("cancel", jobs=[[job, job]], grace=30)
+        assert client.ask("wait", jobs=[[job, job]])["job"]["signal"] == 15
+
+
+def test_cancel_outlives_the_manager(machine: Machine) -> None:
+    """Asked for, and the manager killed at once: its successor sees to it."""
+    with machine.client() as client:
+        job = start(machine, client, "trap '' TERM; echo $$ >> pids; while :; do sleep 0.1; done", 1)
+        client.ask("cancel", jobs=[[job, job]], grace=0.5)
+        machine.kill_manager()
+    with machine.client() as client:
+        assert client.ask("wait", jobs=[[job, job]])["job"]["state"] == "cancelled"
+    assert alive(machine) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"argv": ["no-such-program"]}, "cannot run no-such-program: No such file"),
+        ({"argv": ["/etc/passwd"]}, "Permission denied"),
+        ({"command": "true", "cwd": "/no/such/folder"}, "cannot enter /no/such/folder: No such file"),
+    ],
+)
+def test_what_cannot_be_started_says_why(machine: Machine, spec: dict[str, object], words: str) -> None:
+    with machine.client() as client:
+        client.ask("submit", key=None, jobs=[spec])
+        record = client.ask("wait", jobs=[[0, 0]])["job"]
+    assert (record["state"], record["reason"], record["exit"]) == ("failed", "spawn-error", None)
+    assert words in record["detail"]
+
+
+def test_what_a_job_finds(machine: Machine) -> None:
+    """Descriptors 0, 1 and 2, a session of its own, default signals, the project root, a documented environment."""
+    script = (
+        "import os, signal, json; print(json.dumps(["
+        "sorted(map(int, os.listdir('/proc/self/fd')))[:-1], os.getsid(0) == os.getpid(), os.getcwd(),"
+        "[s.name for s in signal.valid_signals() if signal.getsignal(s) == signal.SIG_IGN],"
+        "len(signal.pthread_sigmask(0, [])), os.readlink('/proc/self/fd/0'),"
+        "sorted(k for k in os.environ if k.startswith(('SJS', 'SSH')))]))"
+    )
+    with machine.client() as client:
+        client.ask("submit", key=None, jobs=[{"argv": [machine.program[0], "-I", "-c", script]}])
+        client.ask("wait")
+        found = client.output(0).decode()
+    ours = '["SJS_ATTEMPT", "SJS_JOB", "SJS_JOB_ID", "SJS_MANAGER", "SJS_SLOT"]'
+    ignored = '["SIGPIPE", "SIGXFSZ"]'  # by that Python itself, after its start
+    assert found == f'[[0, 1, 2], true, "{os.fspath(machine.root)}", {ignored}, 0, "/dev/null", {ours}]\n'
