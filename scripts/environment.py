@@ -11,11 +11,16 @@ import configparser
 import contextlib
 import ctypes
 import fcntl
+import hashlib
+import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urljoin
+from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parent.parent
 AT_FDCWD = -100
@@ -65,15 +70,35 @@ def make(folder: Path, extras: list[str]) -> int:
 def build(fresh: Path, folder: Path, extras: list[str]) -> None:
     interpreter = os.path.realpath(sys.executable)
     wanted = requirements(extras)
-    run(interpreter, "-I", "-m", "venv", *([] if wanted else ["--without-pip"]), fresh)
+    run(interpreter, "-I", "-m", "venv", "--without-pip", fresh)
     python = fresh / "bin/python"
     if wanted:
-        pip = (python, "-I", "-m", "pip", "--disable-pip-version-check", "--no-input")
-        run(*pip, "install", "--quiet", *wanted)
+        pip = pip_for(python)
+        run(python, "-I", *pip, "--disable-pip-version-check", "--no-input", "install", "--quiet", *wanted)
     site = Path(run(python, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     inside = folder / site.relative_to(fresh)
     (site / "sjs.pth").write_text(f"{path_to_tree(inside)}\n", encoding="utf-8")
     shutil.copyfile(ROOT / "setup.cfg", fresh / "setup.cfg")
+
+
+def pip_for(python: Path) -> list[str | Path]:
+    """Arguments that make the python run pip: its own one, or, as Debian keeps that in a package apart, PyPI's."""
+    if importlib.util.find_spec("ensurepip"):
+        run(python, "-I", "-m", "ensurepip")
+        return ["-m", "pip"]
+    say("this Python comes without pip: fetching that, too")
+    try:
+        with urlopen("https://pypi.org/pypi/pip/json", timeout=30) as page:
+            wheel = next(one for one in json.load(page)["urls"] if one["packagetype"] == "bdist_wheel")
+        with urlopen(urljoin(page.url, wheel["url"]), timeout=60) as source:  # mirrors give relative ones
+            content = source.read()
+    except (OSError, ValueError) as error:
+        raise OSError(f"{error}; if PyPI is out of reach, on Debian: apt-get install python3-venv") from error
+    if hashlib.sha256(content).hexdigest() != wheel["digests"]["sha256"]:
+        raise OSError(f"{wheel['url']} is not what PyPI says it is")
+    fetched = python.parent.parent / wheel["filename"]
+    fetched.write_bytes(content)
+    return [fetched / "pip"]
 
 
 def path_to_tree(site: Path) -> str:
