@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import os
 import select
-import sys
 import time
 from typing import Any, List, Optional, Tuple
 
@@ -278,7 +277,3 @@ def _start(where: Places, start: str) -> None:
         raise Refusal("no_manager", f"cannot start a manager in {where.root}: {error}") from None
     if outcome == "failed":
         raise Refusal("no_manager", f"the manager of {where.door} did not start: {detail}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """In the keeper: from a start message to a running process.
 
-The process has a session of its own, stdin from /dev/null, its outputs as plain files (no pipe of ours that could break),
+The process has a session of its own, stdin from /dev/null, its outputs as plain files (no pipe of ours could break),
 default signals, the descriptors 0, 1, 2 and no other. The new process itself makes its output file, just before it
 executes the job, and while it still shares the keeper's lock: so a file says that an attempt was started, and no file,
 to whoever has that lock, that it never was.

@@ -156,7 +156,8 @@ class Store:
 
     def set_end(self, job_id: int, state: str, end: End, at: float, usage: Dict[str, Any]) -> None:
         self._write(
-            "UPDATE jobs SET state = ?, reason = ?, exit = ?, signal = ?, detail = ?, ended = ?, usage = ? WHERE id = ?",
+            "UPDATE jobs SET state = ?, reason = ?, exit = ?, signal = ?, detail = ?, ended = ?, usage = ?"
+            " WHERE id = ?",
             *(state, end.reason, end.exit, end.signal, end.detail or None, at, json.dumps(usage), job_id),
         )
 

@@ -5,6 +5,7 @@ Nothing is asked again and again: inotify tells when a file has grown, the manag
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import Any, Callable, Dict, List, Optional
@@ -80,10 +81,8 @@ class Tails:
             tail.open(path)
             tail.end(reply["record"])
             return
-        try:
+        with contextlib.suppress(FileNotFoundError):  # it ended this moment without a word; the manager will say so
             self._watches.setdefault(self._inotify.watch(path, IN_MODIFY), []).append(tail)
-        except FileNotFoundError:
-            pass  # it ended this moment without a word; the manager will say so
         tail.open(path)
         job = reply["record"]["id"]
         self._ask_manager({"op": "wait", "id": name, "jobs": [[job, job]]})

@@ -11,7 +11,7 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 
 class Process(NamedTuple):
-    """A line of /proc/PID/stat. The start time, in clock ticks since boot, tells it from a later one of the same pid."""
+    """A line of /proc/PID/stat. The start time, in clock ticks since boot, tells it from another of the same pid."""
 
     pid: int
     state: str

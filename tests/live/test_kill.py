@@ -53,7 +53,7 @@ class Load(threading.Thread):
         try:
             while self._unsure or not self._enough.is_set():
                 self._session()
-        except BaseException as error:  # told to the test, which fails by it; nothing more will reach the manager
+        except Exception as error:  # noqa: BLE001 - told to the test, which fails by it
             self.failure = error
             self._machine.kill_all()
 
