@@ -1,0 +1,221 @@
+"""The queue's rules: keys, pieces, counts, and what is made of an earlier manager's leavings."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from sjs.core.lifecycle import FINAL, QUEUED, RUNNING, STARTING, STATES
+from sjs.core.schedule import Start, plan
+from sjs.daemon.ledger import PIECE, Ledger, everything
+from sjs.daemon.store import Store
+from sjs.errors import Conflict
+from tests.daemon import queues
+from tests.daemon.queues import NOW, Queue, specs
+
+END = {"reason": "exit", "exit": 3, "at": 9.0}
+
+
+def test_the_same_key_brings_the_same_jobs_once(queue: Queue) -> None:
+    first = queue.ledger.submit("k", specs("a", "b"), 1.0)
+    assert first == (0, 2, False)
+    assert queue.ledger.submit("k", specs("a", "b"), 2.0) == (0, 2, True)
+    assert queue.ledger.submit(None, specs("a", "b"), 2.0) == (2, 2, False)
+    assert queue.ledger.counts[QUEUED] == 4
+
+
+@pytest.mark.parametrize("others", [("a",), ("a", "c"), ("b", "a"), ("a", "b", "c"), ("a\nb",)])
+def test_the_same_key_for_other_jobs_is_a_conflict(queue: Queue, others: tuple[str, ...]) -> None:
+    queue.ledger.submit("k", specs("a", "b"), 1.0)
+    with pytest.raises(Conflict):
+        queue.ledger.submit("k", specs(*others), 1.0)
+    assert queue.ledger.next_id == 2
+
+
+def test_cancel_goes_by_pieces(queue: Queue) -> None:
+    queue.ledger.submit(None, specs(*["a"] * (PIECE + 5)), 1.0)
+    assert len(queue.ledger.cancel_queued([(0, 2), (4, PIECE + 4)], 2.0)) == PIECE
+    assert queue.ledger.cancel_queued(everything(queue.ledger), 2.0) == [3, *range(PIECE + 1, PIECE + 5)]
+    assert queue.ledger.cancel_queued(everything(queue.ledger), 2.0) == []
+
+
+def test_asking_again_for_an_end_never_puts_it_off(queue: Queue) -> None:
+    queue.submit("a")
+    queue.start_all()
+    live = queue.ledger.live[0]
+    for grace, told in ((10.0, False), (10.0, True), (20.0, True), (1.0, False)):
+        queue.ledger.want_end([(0, 0)], grace)
+        assert live.told is told
+        live.told = True
+    assert live.grace == 1.0
+
+
+def test_what_the_keeper_says_of_others_is_no_news(queue: Queue) -> None:
+    queue.submit("a")
+    queue.start_all()
+    for tag in ("0.2", "7.1", "hook-12-1", "0", ""):
+        queue.ledger.on_started(tag, 5, 1.0)
+        queue.ledger.on_ended(tag, END)
+    assert queue.ledger.live[0].state == STARTING
+
+
+def test_an_end_is_stored_once(queue: Queue) -> None:
+    queue.submit("a")
+    queue.start_all()
+    queue.ledger.on_started("0.1", 5, 1.0)
+    queue.ledger.on_ended("0.1", END)
+    queue.ledger.on_ended("0.1", {**END, "exit": 4})
+    assert (queue.ledger.started, queue.ledger.ended) == ([0], [0])
+    queue.ledger.told()
+    assert (queue.ledger.started, queue.ledger.ended) == ([], [])
+
+
+def test_only_a_start_may_wait_to_be_durable(queue: Queue) -> None:
+    queue.submit("a")
+    queue.start_all()
+    queue.ledger.commit()
+    queue.ledger.on_started("0.1", 5, 1.0)
+    assert not queue.ledger.urgent
+    queue.ledger.on_ended("0.1", END)
+    assert queue.ledger.urgent
+
+
+def test_a_lowered_maximum_starts_nothing(queue: Queue) -> None:
+    queue.submit(*"abc")
+    queue.start_all()
+    queue.ledger.configure(1)
+    queue.end("0.1")
+    assert queue.start_all() == []
+    queue.end("1.1")
+    assert queue.start_all() == ["2.1"]
+
+
+# After a manager's death: every state of a row × what the keeper has of it × the same boot or another
+
+HAS = {"nothing": None, "a process": {"pid": 5, "end": None}, "an end": {"pid": 5, "end": END}}
+NOT_STARTED = {"pid": 0, "end": {"reason": "spawn-error", "detail": "no such file", "at": 9.0}}
+OUTCOME = {
+    (QUEUED, "nothing"): QUEUED,
+    (QUEUED, "a process"): QUEUED,  # cannot be: the row is older than what the keeper was told
+    (QUEUED, "an end"): QUEUED,
+    (STARTING, "nothing"): QUEUED,
+    (STARTING, "a process"): RUNNING,
+    (STARTING, "an end"): "failed",
+    (RUNNING, "nothing"): "lost",
+    (RUNNING, "a process"): RUNNING,
+    (RUNNING, "an end"): "failed",
+    **{(state, has): state for state in FINAL for has in HAS},
+}
+
+
+def at_state(state: str) -> Queue:
+    """A queue whose job 0 is in the state, as a manager that was killed left it."""
+    queue = queues.make()
+    queue.ledger.reconcile([], "this boot", 1.0)
+    queue.submit("a")
+    if state == "cancelled":
+        queue.ledger.cancel_queued([(0, 0)], 1.0)
+    elif state != QUEUED:
+        queue.start_all()
+        if state != STARTING:
+            queue.ledger.on_started("0.1", 5, 1.0)
+        if state in FINAL:
+            reason = "host-lost" if state == "lost" else "exit"
+            queue.ledger.on_ended("0.1", {"reason": reason, "exit": int(state == "failed"), "at": 2.0})
+    queue.ledger.commit()
+    return queue
+
+
+@pytest.mark.parametrize(("state", "has"), list(itertools.product(STATES, HAS)))
+@pytest.mark.parametrize("boot", ["this boot", "another boot"])
+def test_reconcile(state: str, has: str, boot: str) -> None:
+    queue = at_state(state)
+    before = queue.job(0)
+    successor = Ledger(queue.store)
+    told: dict[str, Any] | None = HAS[has]
+    successor.reconcile([{"tag": "0.1", "at": 1.0, **told}] if told else [], boot, NOW.wall)
+    wanted = OUTCOME[state, has]
+    if boot == "another boot" and (state, has) == (STARTING, "nothing"):
+        wanted = "lost"  # its record may not have reached the disk
+    after = queue.job(0)
+    assert after.state == wanted
+    assert successor.counts == {**dict.fromkeys(STATES, 0), wanted: 1}
+    assert (0 in successor.live) == (wanted in (STARTING, RUNNING))
+    if before.state in FINAL:
+        assert after == before
+
+
+def test_what_was_never_started_is_the_same_attempt_again() -> None:
+    queue = at_state(STARTING)
+    successor = Ledger(queue.store)
+    successor.reconcile([], "this boot", 1.0)
+    (start,) = plan(successor.snapshot(stopping=False))
+    assert isinstance(start, Start)
+    assert successor.begin(start.job, start.slot).tag == "0.1"
+
+
+def test_what_could_not_be_started_never_ran() -> None:
+    queue = at_state(STARTING)
+    Ledger(queue.store).reconcile([{"tag": "0.1", "at": 1.0, **NOT_STARTED}], "this boot", 1.0)
+    job = queue.job(0)
+    assert (job.state, job.started, job.pid) == ("failed", None, None)
+
+
+def test_an_end_that_was_asked_for_is_asked_for_again() -> None:
+    queue = at_state(RUNNING)
+    queue.ledger.want_end([(0, 0)], 4.0)
+    successor = Ledger(queue.store)
+    assert successor.snapshot(stopping=True).running[0].cancel_wanted
+
+
+class Counting(RuleBasedStateMachine):
+    """Whatever happens, the counts are those of the rows."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.queue = queues.make(slots=3)
+
+    @rule(count=st.integers(1, 4), key=st.sampled_from([None, "a", "b"]))
+    def submit(self, count: int, key: str | None) -> None:
+        try:
+            self.queue.ledger.submit(key, specs(*["true"] * count), 1.0)
+        except Conflict:
+            assert key
+
+    @rule()
+    def start(self) -> None:
+        self.queue.start_all()
+
+    @rule(low=st.integers(0, 9), size=st.integers(0, 9), grace=st.floats(0, 9))
+    def cancel(self, low: int, size: int, grace: float) -> None:
+        self.queue.ledger.want_end([(low, low + size)], grace)
+        self.queue.ledger.cancel_queued([(low, low + size)], 1.0)
+
+    @rule(number=st.integers(0, 9), reason=st.sampled_from(["exit", "cancelled", "host-lost", "spawn-error"]))
+    def end(self, number: int, reason: str) -> None:
+        self.queue.ledger.on_ended(f"{number}.1", {"reason": reason, "exit": 0, "at": 1.0})
+
+    @rule(boot=st.sampled_from(["x", "y"]), known=st.sets(st.integers(0, 9)))
+    def be_killed(self, boot: str, known: set[int]) -> None:
+        store: Store = self.queue.store
+        self.queue.ledger.commit()
+        ledger = Ledger(store)
+        attempts = [{"tag": f"{one}.1", "pid": 5, "at": 1.0, "end": None} for one in known]
+        ledger.reconcile(attempts, boot, 1.0)
+        self.queue = self.queue._replace(ledger=ledger)
+
+    @invariant()
+    def counts_are_those_of_the_rows(self) -> None:
+        rows = self.queue.store._db.execute("SELECT state, count(*) FROM jobs GROUP BY state")
+        assert {state: count for state, count in self.queue.ledger.counts.items() if count} == dict(rows)
+        assert {row.id for row in self.queue.store.live()} == set(self.queue.ledger.live)
+        assert len({live.slot for live in self.queue.ledger.live.values()}) == len(self.queue.ledger.live) <= 3
+
+
+TestCounting = Counting.TestCase
+TestCounting.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)

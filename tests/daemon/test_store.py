@@ -1,0 +1,156 @@
+"""Rows on a real disk: who may open them, what is durable, what a page holds."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from sjs.core.job import End
+from sjs.core.lifecycle import FINAL, STATES
+from sjs.daemon.store import SCHEMA_VERSION, Busy, Store
+from sjs.errors import SjsError
+
+SPEC = '{"command":"true"}'
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "jobs.db")
+
+
+def filled(path: str = ":memory:", count: int = 6) -> Store:
+    """Jobs 0, 1, …, whose states go round."""
+    store = Store(path)
+    store.add(0, [SPEC] * count, 1.0)
+    for number in range(count):
+        store.set_state(number, STATES[number % len(STATES)])
+    return store
+
+
+def ids(store: Store, *states: str, span: tuple[int, int] = (0, 99), newest: bool = False) -> list[int]:
+    return [job.id for job in store.page(span, states, newest)]
+
+
+def test_ids_count_from_zero_and_are_never_given_twice(path: str) -> None:
+    store = Store(path)
+    assert store.next_id() == 0
+    store.add(0, [SPEC], 1.0)
+    assert store.next_id() == 1
+    store._db.execute("DELETE FROM jobs")
+    store.close()
+    assert Store(path).next_id() == 1
+
+
+def test_what_is_committed_is_there_after_a_kill(path: str, tmp_path: Path) -> None:
+    store = Store(path)
+    store.add(0, [SPEC], 1.0)
+    store.commit()
+    store.add(1, [SPEC], 1.0)
+    for name in ("jobs.db", "jobs.db-wal"):  # what a kill would leave
+        (tmp_path / f"copy-{name}").write_bytes((tmp_path / name).read_bytes())
+    copy = Store(str(tmp_path / "copy-jobs.db"))
+    assert ids(copy) == [0]
+    assert [row[0] for row in store._db.execute("PRAGMA synchronous")] == [2]  # FULL
+
+
+def test_is_changed_until_commit(path: str) -> None:
+    store = Store(path)
+    assert not store.is_changed
+    store.set_meta("a", "1")
+    assert store.is_changed
+    store.commit()
+    assert not store.is_changed
+
+
+def test_a_second_opener_is_refused(path: str) -> None:
+    first = Store(path)
+    with pytest.raises(Busy):
+        Store(path)
+    first.close()
+    Store(path).close()
+
+
+def test_a_newer_schema_is_refused_and_left_alone(path: str) -> None:
+    Store(path).close()
+    database = sqlite3.connect(path)
+    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    database.close()
+    before = Path(path).read_bytes()
+    with pytest.raises(SjsError, match="newer sjs"):
+        Store(path)
+    assert Path(path).read_bytes() == before
+
+
+@pytest.mark.parametrize("garbage", [b"this is no database, but it is long enough for one" * 20])
+def test_what_is_no_database_is_refused_in_words(path: str, garbage: bytes) -> None:
+    Path(path).write_bytes(garbage)
+    with pytest.raises(SjsError, match="cannot be read"):
+        Store(path)
+    assert Path(path).read_bytes() == garbage
+
+
+def test_meta() -> None:
+    store = Store(":memory:")
+    assert store.meta("a") is None
+    store.set_meta("a", "1")
+    store.set_meta("a", "2")
+    assert store.meta("a") == "2"
+
+
+def test_submits_are_remembered() -> None:
+    store = Store(":memory:")
+    assert store.submit("k") is None
+    store.remember_submit("k", "digest", 4, 2, 1.0)
+    assert store.submit("k") == ("digest", 4, 2)
+
+
+def test_a_job_comes_back_as_it_was_left() -> None:
+    store = filled(count=1)
+    store.set_start(0, "starting", 1, 3)
+    store.set_started(0, "running", 77, 2.0)
+    store.set_grace(0, 5.0)
+    assert [tuple(row) for row in store.live()] == [(0, "running", 1, 3, 5.0)]
+    store.set_end(0, "failed", End("signal", None, 9, "why"), 3.0, {"seconds": 1})
+    job = store.job(0)
+    assert job is not None
+    assert (job.pid, job.started, job.ended, job.end) == (77, 2.0, 3.0, End("signal", None, 9, "why"))
+    assert (store.live(), store.job(1)) == ([], None)
+
+
+def test_page() -> None:
+    store = filled(count=14)
+    assert ids(store) == list(range(14))
+    assert ids(store, span=(3, 5)) == [3, 4, 5]
+    assert ids(store, newest=True) == list(range(13, -1, -1))
+    assert ids(store, "queued") == [0, 7]
+    assert ids(store, *FINAL) == [3, 4, 5, 6, 10, 11, 12, 13]
+    assert ids(store, *FINAL, newest=True, span=(4, 11)) == [11, 10, 6, 5, 4]
+
+
+def test_a_page_of_several_states_reads_no_more_than_is_taken() -> None:
+    """A sort of all matching rows would come before the first; steps of the database's machine tell."""
+    store = Store(":memory:")
+    store.add(0, [SPEC] * 50_000, 1.0)
+    steps: list[int] = []
+    store._db.set_progress_handler(lambda: steps.append(1), 1000)
+    pages = store.page((0, 99_999), ["lost", "queued"])
+    assert [next(pages).id for _ in range(3)] == [0, 1, 2]
+    assert len(steps) < 3
+
+
+def test_queued_and_count() -> None:
+    store = filled(count=14)
+    assert [job.id for job in store.queued(1)] == [0]
+    assert store.queued_ids((1, 13), 9) == [7]
+    assert store.queued_ids((0, 13), 1) == [0]
+    assert [store.count((0, 13), state) for state in STATES] == [2] * 7
+    assert store.count((0, 6), "queued") == 1
+
+
+def test_many_get_the_same_end() -> None:
+    store = filled(count=3)
+    store.set_states([0, 2], "cancelled", "cancelled", 5.0)
+    found = [store.job(number) for number in (0, 2)]
+    assert [(job.state, job.ended, job.end) for job in found if job] == [("cancelled", 5.0, End("cancelled"))] * 2
