@@ -21,6 +21,7 @@ from typing import Any, List, Optional, Tuple
 from sjs.daemon import places
 from sjs.daemon.places import Places
 
+STDOUT = 1
 MARKER = b"sjs 1\n"
 DEADLINE = 30.0
 """Seconds that a manager may take to answer the door: it may be on its way up again."""
@@ -50,7 +51,10 @@ def main() -> int:
     except Refusal as refusal:
         write(error_line(*refusal.args))
         return EX_UNAVAILABLE
-    Relay(feed, peer).run()
+    try:
+        Relay(feed, peer).run()
+    except BrokenPipeError:
+        return EX_UNAVAILABLE  # the client is gone
     return 0
 
 
@@ -58,7 +62,7 @@ def write(data: bytes) -> None:
     """All of it to stdout."""
     view = memoryview(data)
     while view:
-        view = view[os.write(1, view) :]
+        view = view[os.write(STDOUT, view) :]
 
 
 def error_line(code: str, message: str, hint: str = "") -> bytes:
@@ -107,6 +111,7 @@ class Session:
     def __init__(self, requests: int, replies: int) -> None:
         self._requests = requests
         self._unsent = b""
+        self._is_last = False
         self.feed = Feed(replies)
 
     def send(self, line: bytes) -> None:
@@ -120,6 +125,9 @@ class Session:
                 self._unsent = self._unsent[os.write(self._requests, self._unsent[:PIECE]) :]
             except BlockingIOError:
                 return
+        if self._is_last:
+            os.close(self._requests)
+            self._is_last = False
 
     def wanted(self) -> List[Tuple[int, int]]:
         """What to poll for."""
@@ -128,8 +136,8 @@ class Session:
 
     def no_more(self) -> None:
         """The client has nothing more to ask. The manager answers what it was asked, and closes its end."""
-        os.close(self._requests)
-        self._requests = -1
+        self._is_last = True
+        self.flush()
 
 
 class Relay:
@@ -146,6 +154,8 @@ class Relay:
         asking = True
         while not self._peer.feed.ended:
             ready = self._wait(asking)
+            if STDOUT in ready:
+                return  # the client is gone, and wants none of what may come
             if self._peer.feed.fd in ready:
                 self._from_manager(self._peer.feed.lines())
             if asking and self._client.fd in ready:
@@ -159,6 +169,7 @@ class Relay:
 
     def _wait(self, asking: bool) -> List[int]:
         poll = select.poll()
+        poll.register(STDOUT, 0)
         for fd, events in self._peer.wanted():
             poll.register(fd, events)
         if asking and not self._client.ended:
@@ -192,20 +203,18 @@ class Relay:
 def find_manager(root: str, pipe: str, state: str, start: str) -> Any:
     """A session with the queue's manager; without one, started if that is wanted, or else the records it left."""
     where = Places(root, pipe, state)
-    if start.startswith("restart") and os.path.exists(where.stopped):
-        os.unlink(where.stopped)
     until = time.monotonic() + DEADLINE
     pause = 0.005
     while time.monotonic() < until:
         session = knock(where, until)
         if session is not None:
             return session
-        if os.path.exists(where.stopped):
+        if os.path.exists(where.stopped) and not start.startswith("restart"):
             return _stopped(where, start)
-        if not where.is_taken():
-            if start == "-":
-                return _records(where)
-            _start(where, start)
+        if start != "-":
+            _start(where, start)  # a keeper that lives on for its last jobs is asked for a manager
+        elif not where.is_taken():
+            return _records(where)
         time.sleep(pause)  # a keeper is there and its manager is not yet: nothing tells when it will be
         pause = min(0.25, pause * 2)
     raise Refusal("no_manager", f"the manager of {where.door} does not come up; see {where.log}")
@@ -232,20 +241,38 @@ def _open_session(where: Places, door: int, until: float) -> Optional[Session]:
     missed: this side's end of file is the other's death."""
     name = f"{os.getpid()}-{os.urandom(4).hex()}"
     base = os.path.join(where.sessions, name)
-    os.mkfifo(base + ".in", 0o600)
-    os.mkfifo(base + ".out", 0o600)
     flags = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-    replies = os.open(base + ".out", os.O_RDONLY | flags)
-    requests = os.open(base + ".in", os.O_RDWR | flags)
-    os.write(door, b'\n{"session":"' + name.encode() + b'"}\n')
-    poll = select.poll()
-    poll.register(replies, select.POLLIN)
-    if poll.poll(max(0.0, until - time.monotonic()) * 1000):
+    try:
+        os.mkfifo(base + ".in", 0o600)
+        os.mkfifo(base + ".out", 0o600)
+        replies = os.open(base + ".out", os.O_RDONLY | flags)
+        requests = os.open(base + ".in", os.O_RDWR | flags)
+    except OSError as error:
+        raise Refusal("unreachable", f"no session can be opened in {where.sessions}: {error.strerror}") from None
+    if _is_answered(door, b'\n{"session":"' + name.encode() + b'"}\n', replies, until):
         return Session(requests, replies)
+    os.close(replies)
+    os.close(requests)
     for path in (base + ".in", base + ".out"):
         if os.path.exists(path):
             os.unlink(path)
-    raise Refusal("no_manager", f"the manager of {where.door} does not answer; see {where.log}")
+    return None
+
+
+def _is_answered(door: int, record: bytes, replies: int, until: float) -> bool:
+    """Say the record once the door takes it, and wait for a word; not, when nobody is left who reads the door."""
+    poll = select.poll()
+    poll.register(replies, select.POLLIN)
+    poll.register(door, select.POLLOUT)
+    while True:
+        ready = dict(poll.poll(max(0.0, until - time.monotonic()) * 1000))
+        if not ready or replies in ready or ready[door] & select.POLLERR:
+            return bool(ready.get(replies, 0) & select.POLLIN)
+        try:
+            os.write(door, record)
+            poll.modify(door, 0)  # from now on only its last reader's end is told
+        except (BlockingIOError, BrokenPipeError):
+            continue  # others were quicker; or the next poll tells
 
 
 def _stopped(where: Places, start: str) -> Any:

@@ -11,7 +11,7 @@ import os
 import selectors
 import signal
 import time
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from sjs.daemon import kernel, tree
 from sjs.daemon.journal import Entry, Journal
@@ -40,8 +40,8 @@ class Attempt:
         self.mark = mark
         self.outputs: List[str] = []
         self.at = time.time()
-        self.began = time.clock_gettime(time.CLOCK_BOOTTIME)
-        self.start_time: Optional[int] = None  # known for adopted ones, which are not our children
+        self.began = _boot_clock()
+        self.born: Optional[Tuple[int, int]] = None  # for adopted ones, which are not our children
         self.watch: Optional[int] = None
         self.strays: Set[int] = set()
         self.cancelled = False
@@ -99,9 +99,9 @@ class Attempts:
         self._tell({"on": "started", **attempt.as_news()})
 
     def _record_start(self, attempt: Attempt) -> None:
-        found = tree.stat(attempt.pid)
+        born = tree.ticks(attempt.began), tree.ticks(_boot_clock())
         try:
-            self._journal.started(attempt.tag, attempt.pid, found.start_time if found else 0)
+            self._journal.started(attempt.tag, attempt.pid, born)
         except OSError as error:  # a full disk; its mark finds it again, should this keeper die
             note(f"the start of {attempt.tag} could not be written: {error}")
 
@@ -160,13 +160,13 @@ class Attempts:
             if attempt.end is None and attempt.kill_at is not None and now >= attempt.kill_at:
                 attempt.kill_at = now + KILL_AGAIN
                 self._kill_tree(attempt)
-            if attempt.end is None and attempt.start_time is not None:
+            if attempt.end is None and attempt.born is not None:
                 self._look_at_adopted(attempt)
 
     def next_time(self) -> Optional[float]:
         """When `on_time` is due next, on the monotonic clock."""
         times = [one.kill_at for one in self._all.values() if one.end is None and one.kill_at is not None]
-        if any(one.end is None and one.start_time is not None and one.watch is None for one in self._all.values()):
+        if any(one.end is None and one.born is not None and one.watch is None for one in self._all.values()):
             times.append(time.monotonic() + LOOK)
         return min(times) if times else None
 
@@ -180,14 +180,15 @@ class Attempts:
             self._all[entry.tag] = attempt
             return
         if entry.pid:
-            attempt.start_time = entry.start_time
+            attempt.born = entry.born
         elif not os.path.exists(entry.output):
             self._strike(entry.tag)  # it never ran; the manager finds it missing, and queues it again
             return
         else:
-            attempt.pid, attempt.start_time = tree.find_leader(mark)
+            attempt.pid, tick = tree.find_leader(mark)
+            attempt.born = tick, tick
         self._all[entry.tag] = attempt
-        if entry.boot == self._boot and tree.is_alive(attempt.pid, attempt.start_time):
+        if entry.boot == self._boot and tree.is_alive(attempt.pid, attempt.born):
             attempt.watch = kernel.pidfd_open(attempt.pid)
             if attempt.watch is not None:
                 self._selector.register(attempt.watch, selectors.EVENT_READ, attempt)
@@ -195,7 +196,7 @@ class Attempts:
             self._lose(attempt)
 
     def _look_at_adopted(self, attempt: Attempt) -> None:
-        if not tree.is_alive(attempt.pid, attempt.start_time or 0):
+        if not tree.is_alive(attempt.pid, attempt.born or (0, 0)):
             self._lose(attempt)
 
     def _lose(self, attempt: Attempt) -> None:
@@ -235,7 +236,7 @@ class Attempts:
         if attempt.cancelled and end.get("reason") in ("exit", "signal"):
             end["reason"] = "cancelled"
         end["at"] = time.time()
-        end.setdefault("usage", {})["seconds"] = time.clock_gettime(time.CLOCK_BOOTTIME) - attempt.began
+        end.setdefault("usage", {})["seconds"] = _boot_clock() - attempt.began
         attempt.end = end
         attempt.kill_at = None
         try:
@@ -264,6 +265,10 @@ class Attempts:
                 _kill(one.pid, number)
         if attempt.pid in self._by_pid:
             _kill(attempt.pid, signal.SIGKILL)
+
+
+def _boot_clock() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def how_ended(status: int) -> str:

@@ -2,7 +2,7 @@
 
     J 1     "boot id"                   the first record of each file
     B <tag> [wall time, output file]    written before the start
-    S <tag> [pid, start time of the pid]    written after it
+    S <tag> [pid, born]                 written after it
     E <tag> {how it ended}
     F <tag> null                        the manager has stored the end
 
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     at: float
     output: str
     pid: int = 0  # 0: it was being started
-    start_time: int = 0
+    born: Tuple[int, int] = (0, 0)
     end: Optional[Dict[str, Any]] = None
 
 
@@ -49,8 +49,8 @@ def read(folder: str) -> Dict[str, Tuple[int, Entry]]:
             if kind == "E":
                 entries[tag] = home, entry._replace(end=json.loads(rest))
             else:
-                pid, start_time = json.loads(rest)
-                entries[tag] = home, entry._replace(pid=pid, start_time=start_time)
+                pid, born = json.loads(rest)
+                entries[tag] = home, entry._replace(pid=pid, born=tuple(born))
     return entries
 
 
@@ -74,8 +74,9 @@ class Journal:
         self._append("B", tag, [at, output])
         self._tags[self._number].add(tag)
 
-    def started(self, tag: str, pid: int, start_time: int) -> None:
-        self._append("S", tag, [pid, start_time])
+    def started(self, tag: str, pid: int, born: Tuple[int, int]) -> None:
+        """`born`: the earliest and the latest tick at which the process can have begun (`tree`)."""
+        self._append("S", tag, [pid, born])
 
     def ended(self, tag: str, end: Dict[str, Any]) -> None:
         self._append("E", tag, end)

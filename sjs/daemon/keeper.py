@@ -29,8 +29,14 @@ from sjs.daemon.spawn import Start
 CALM = 10.0
 """Seconds over which deaths of the manager are counted."""
 
+LAZY = 0.005
+"""Seconds that news of a start may wait for company: most short jobs have ended by then, and the manager wakes once."""
+
 PATIENCE = 5
 """Deaths within CALM after which restarts slow down."""
+
+PATIENT = 2.0
+"""Seconds for which a half-started job may hold a dead keeper's lock. Who holds it longer is a keeper."""
 
 MAX_WAITING = 64
 """People at the socket. One more is hung up on."""
@@ -48,14 +54,19 @@ def main(arguments: List[str]) -> int:
     os.set_inheritable(abs(report_fd), False)
     where = Places(root, pipe, state)
     umask = os.umask(0o077)
-    lock = places.take_lock(where.keeper_lock, wait=report_fd < 0)
+    lock = places.take_lock(where.keeper_lock, PATIENT if report_fd < 0 else places.LOOK)
     if lock is None:
-        os.write(report_fd, f"busy {places.holder(where.keeper_lock)}\n".encode())
+        holder = places.holder(where.keeper_lock)
+        if report_fd < 0:
+            note(f"{holder} was quicker")
+        else:
+            os.write(report_fd, f"busy {holder}\n".encode())
         return 0
     keeper = Keeper(where, umask, maximum)
     if report_fd < 0:
         os.close(-report_fd)
     else:
+        os.set_inheritable(report_fd, False)
         keeper.report_to(report_fd)
     keeper.start_manager()
     gc.freeze()  # what is here stays; a forked child need not look at it again
@@ -77,8 +88,10 @@ class Keeper:
         self._manager_pid = 0
         self._manager_ready = False
         self._restart_at: Optional[float] = None
+        self._tell_at: Optional[float] = None
         self._deaths: List[float] = []
         self._stop_wanted = False
+        self._next_maximum: Optional[str] = None  # set when a manager is wanted after the one that is about to stop
         self._door = -1
         self._report_fd = -1
         if not kernel.become_subreaper():
@@ -112,14 +125,17 @@ class Keeper:
         self._attempts.on_time(now)
         if self._restart_at is not None and now >= self._restart_at:
             self.start_manager()
-        for link in [self._manager, *self._waiting]:
-            if link is not None:
-                link.flush()
+        for link in self._waiting:
+            link.flush()
+        if self._manager is not None and (self._tell_at is None or now >= self._tell_at):
+            self._tell_at = None
+            self._manager.flush()
 
     def start_manager(self) -> None:
         """Start a manager at the other end of a new socketpair, and tell it all that is known."""
         self._restart_at = None
         self._stop_wanted = False
+        self._forget_stop()
         ours, theirs = socket.socketpair()
         theirs.set_inheritable(True)
         self._manager_pid = os.fork()
@@ -148,10 +164,13 @@ class Keeper:
         if self._manager is not None:
             self._manager.close()
             self._manager = None
-        if self._stop_wanted:
-            self._end_service()
-        else:
+        if not self._stop_wanted:
             self._plan_restart(status, now)
+            return
+        self._end_service()
+        if self._next_maximum is not None:
+            self._maximum, self._next_maximum = self._next_maximum, None
+            self.start_manager()
 
     def _plan_restart(self, status: int, now: float) -> None:
         how = how_ended(status)
@@ -179,7 +198,7 @@ class Keeper:
         )
 
     def _patience(self) -> Optional[float]:
-        times = [one for one in (self._restart_at, self._attempts.next_time()) if one is not None]
+        times = [one for one in (self._restart_at, self._tell_at, self._attempts.next_time()) if one is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _hear_manager(self) -> None:
@@ -226,9 +245,17 @@ class Keeper:
         except OSError as error:
             note(f"that it was stopped on purpose could not be written down: {error}")
 
+    def _forget_stop(self) -> None:
+        try:
+            os.unlink(self._where.stopped)
+        except OSError:
+            return  # it was not stopped on purpose
+
     def _tell(self, news: Dict[str, Any]) -> None:
         """To the manager; without one, its successor is told by `hello`."""
         if self._manager is not None:
+            lazy = news["on"] == "started" and (self._tell_at is not None or not self._manager.pending)
+            self._tell_at = (self._tell_at or time.monotonic() + LAZY) if lazy else None
             self._manager.send(news)
 
     def _welcome(self) -> None:
@@ -248,10 +275,14 @@ class Keeper:
         self._waiting = [link for link in self._waiting if not link.closed]
 
     def _start_if_none(self, link: LineSocket, maximum: str) -> None:
+        maximum = maximum if maximum.isdigit() else "-"
+        if self._manager_pid and self._stop_wanted:
+            self._next_maximum = maximum
+            return
         if self._manager_pid:
             link.send({"event": "running", "pid": self._manager_pid, "host": os.uname().nodename})
             return
-        self._maximum = maximum if maximum.isdigit() else "-"
+        self._maximum = maximum
         self.start_manager()
 
     def _ask_manager_to_stop(self) -> None:

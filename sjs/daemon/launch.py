@@ -18,26 +18,33 @@ DEADLINE = 20.0
 
 def start(where: Places, maximum: str) -> Tuple[str, str]:
     """Have a manager: ("ready", its pid), ("running", who was there before) or ("failed", why)."""
-    outcome, detail = _start_keeper(where, maximum)
-    return _join(where, maximum) if outcome == "busy" else (outcome, detail)
+    until = time.monotonic() + DEADLINE
+    while time.monotonic() < until:
+        outcome, detail = _start_keeper(where, maximum)
+        if outcome == "busy":
+            outcome, detail = _join(where, maximum, until)
+        if outcome:
+            return outcome, detail
+        time.sleep(0.05)  # that keeper was just born, or is just gone: nothing tells which
+    return "failed", f"{places.holder(where.keeper_lock)} is in its place and does not answer: {last_line(where.log)}"
 
 
-def _join(where: Places, maximum: str) -> Tuple[str, str]:
+def _join(where: Places, maximum: str, until: float) -> Tuple[str, str]:
     """A keeper is there. It may be waiting for its last jobs, without a manager; then it starts one."""
     import json
 
     try:
         with connect(where) as connection:
-            connection.settimeout(DEADLINE)
+            connection.settimeout(max(0.1, until - time.monotonic()))
             connection.sendall(json.dumps({"do": "start", "max": maximum}).encode("ascii") + b"\n")
-            event = json.loads(connection.makefile("rb").readline() or b"{}")
-    except (FileNotFoundError, ConnectionRefusedError, socket.timeout):
-        event = {}  # just born, or just gone
-    if event.get("event") == "ready":
-        return "ready", str(event["pid"])
-    if event.get("event") == "running":
-        return "running", f"host {event['host']}, pid {event['pid']}"
-    return "failed", f"{places.holder(where.keeper_lock)} is in its place and does not answer: {last_line(where.log)}"
+            for event in map(json.loads, connection.makefile("rb")):
+                if event["event"] == "ready":
+                    return "ready", str(event["pid"])
+                if event["event"] == "running":
+                    return "running", f"host {event['host']}, pid {event['pid']}"
+    except (FileNotFoundError, ConnectionError, socket.timeout):
+        pass
+    return "", ""
 
 
 def _start_keeper(where: Places, maximum: str) -> Tuple[str, str]:

@@ -42,7 +42,7 @@ def main(arguments: List[str]) -> int:
     os.set_inheritable(fd, False)  # should this become a keeper, its jobs are to have none of it
     os.umask(0o077)
     where = Places(root, pipe_name, state)
-    lock = places.take_lock(where.manager_lock, wait=True)  # an `ask` may be reading; it is short
+    lock = places.take_lock(where.manager_lock, places.FOREVER)  # an `ask` may be reading; it is short
     try:
         manager = Manager(where, socket.socket(fileno=fd), maximum)
     except (SjsError, OSError) as error:

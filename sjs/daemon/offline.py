@@ -21,7 +21,7 @@ class Records:
     """Stands where a session with a manager stands, and answers what can be read."""
 
     def __init__(self, where: Places) -> None:
-        self._lock = places.take_lock(where.manager_lock, wait=True)
+        self._lock = places.take_lock(where.manager_lock, places.FOREVER)
         self._where = where
         self._store = Store(where.database)
         ledger = Ledger(self._store)

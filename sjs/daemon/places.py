@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
 import stat
+import time
 from typing import Optional
 
 SHARED = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "9p", "ncpfs", "orangefs", "glusterfs")
@@ -123,20 +125,25 @@ def _write_once(path: str, content: str) -> None:
         target.write(content)
 
 
-def take_lock(path: str, wait: bool = False) -> Optional[int]:
-    """Lock the file for this process's life, and write down who holds it; None when somebody else does.
+LOOK = 0.1
+"""Seconds for which somebody who only looks whether a lock is held (`is_locked`) may be in the way."""
+
+FOREVER = math.inf
+
+
+def take_lock(path: str, wait: float = LOOK) -> Optional[int]:
+    """Lock the file for this process's life, and write down who holds it; None when somebody else does for so long.
 
     The lock belongs to the open file, so a forked child holds it as well until it executes another program: whoever
     gets the keeper's lock knows that no half-started job of an earlier keeper is left.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(fd)
-        if error.errno in (errno.EAGAIN, errno.EACCES):
+    until = time.monotonic() + wait
+    while not _lock(fd, fcntl.LOCK_EX if wait == FOREVER else fcntl.LOCK_EX | fcntl.LOCK_NB):
+        if time.monotonic() >= until:
+            os.close(fd)
             return None
-        raise
+        time.sleep(0.005)  # the kernel tells of no lock that was let go, but to one who waits for ever
     os.ftruncate(fd, 0)
     os.pwrite(fd, f"{os.uname().nodename} {os.getpid()}\n".encode(), 0)
     return fd
@@ -149,14 +156,17 @@ def is_locked(path: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.EACCES):
-            return True
-        raise
+        return not _lock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     finally:
         os.close(fd)
+
+
+def _lock(fd: int, how: int) -> bool:
+    try:
+        fcntl.flock(fd, how)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def holder(path: str) -> str:

@@ -45,7 +45,15 @@ class Tails:
 
     def add(self, line: bytes) -> None:
         """Begin with a client's `read` request."""
-        request = json.loads(line)
+        try:
+            request = json.loads(line)
+        except ValueError:
+            self._ask(line)  # the manager says what is wrong with a line
+            return
+        fault = _fault(request)
+        if fault:
+            Tail({"id": request.get("id")}, self._write).fail({"code": "bad_request", "message": fault})
+            return
         self._count += 1
         name = f"ask.{self._count}"
         tail = self._tails[name] = Tail(request, self._write)
@@ -128,12 +136,11 @@ class Tail:
             frames -= 1
 
     def end(self, record: Dict[str, Any]) -> None:
-        """The job has ended, or its end is not waited for: send what is left, and say so."""
-        while self.has_more or self._fd >= 0:
-            self.has_more = True
-            self.pump()
-            if not self.has_more:
-                break
+        """The job has ended, or its end is not waited for: send what there is now, and say so."""
+        size = os.fstat(self._fd).st_size if self._fd >= 0 else 0
+        self.has_more = True
+        while self.has_more and self._offset < size:
+            self.pump(1)
         self._say({"end": record, "offset": self._offset})
         self._close()
 
@@ -150,6 +157,14 @@ class Tail:
             self._fd = -1
         self.has_more = False
         self.done = True
+
+
+def _fault(request: Dict[str, Any]) -> str:
+    for name in ("offset", "lines"):
+        value = request.get(name)
+        if value is not None and not (type(value) is int and 0 <= value < 1 << 62):
+            return f"'{name}' must be a whole number"
+    return ""
 
 
 def start_of_lines(fd: int, lines: int) -> int:

@@ -46,14 +46,19 @@ def children() -> List[int]:
         return [one.pid for one in processes().values() if one.parent == os.getpid()]
 
 
-def is_alive(pid: int, start_time: int) -> bool:
+def ticks(seconds: float) -> int:
+    """A time on the boot clock as /proc counts it."""
+    return int(seconds * os.sysconf("SC_CLK_TCK"))
+
+
+def is_alive(pid: int, born: Tuple[int, int]) -> bool:
     """Whether this very process still runs (in this boot), and not another that was given its pid."""
     found = stat(pid)
-    return found is not None and found.start_time == start_time and found.state not in "ZX"
+    return found is not None and born[0] <= found.start_time <= born[1] and found.state not in "ZX"
 
 
 def find_leader(mark: bytes) -> Tuple[int, int]:
-    """Pid and start time of the session leader that carries the mark; zeros when there is none."""
+    """Pid and start tick of the session leader that carries the mark; zeros when there is none."""
     for one in processes().values():
         if one.session == one.pid and has_mark(one.pid, mark):
             return one.pid, one.start_time
