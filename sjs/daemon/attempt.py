@@ -37,6 +37,7 @@ class Attempt:
     def __init__(self, tag: str, pid: int, mark: bytes) -> None:
         self.tag = tag
         self.pid = pid
+        self.session = pid
         self.mark = mark
         self.outputs: List[str] = []
         self.at = time.time()
@@ -89,7 +90,7 @@ class Attempts:
         self._all[wanted.tag] = attempt
         try:
             self._journal.begin(wanted.tag, attempt.at, wanted.out)
-            attempt.pid = self._spawner.spawn(wanted._replace(env={**wanted.env, MARK: mark}))
+            attempt.pid = attempt.session = self._spawner.spawn(wanted._replace(env={**wanted.env, MARK: mark}))
         except (SpawnError, OSError) as error:
             attempt.main_end = {"reason": "spawn-error", "detail": str(error)}
             self._finish(attempt)
@@ -148,11 +149,17 @@ class Attempts:
             return
         self._attribute(manager_pid)
         for attempt in list(self._clearing):
-            if attempt.strays or not tree.session_is_empty(attempt.pid):
-                self._clear(attempt)
-            else:
+            if self._is_gone(attempt):
                 self._clearing.remove(attempt)
                 self._finish(attempt)
+            else:
+                self._clear(attempt)
+
+    def _is_gone(self, attempt: Attempt) -> bool:
+        """Whether nothing of it is left. Of an adopted one we are not told of orphans, so it takes a look."""
+        if attempt.born is None:
+            return not attempt.strays and tree.session_is_empty(attempt.session)
+        return not tree.members(attempt.session, attempt.mark)
 
     def on_time(self, now: float) -> None:
         """What is due: KILL where the grace is over, and looks at adopted ones without a descriptor."""
@@ -160,7 +167,7 @@ class Attempts:
             if attempt.end is None and attempt.kill_at is not None and now >= attempt.kill_at:
                 attempt.kill_at = now + KILL_AGAIN
                 self._kill_tree(attempt)
-            if attempt.end is None and attempt.born is not None:
+            if attempt.main_end is None and attempt.born is not None:
                 self._look_at_adopted(attempt)
 
     def next_time(self) -> Optional[float]:
@@ -186,6 +193,7 @@ class Attempts:
             return
         else:
             attempt.pid, tick = tree.find_leader(mark)
+            attempt.session = attempt.pid
             attempt.born = tick, tick
         self._all[entry.tag] = attempt
         if entry.boot == self._boot and tree.is_alive(attempt.pid, attempt.born):
@@ -200,7 +208,8 @@ class Attempts:
             self._lose(attempt)
 
     def _lose(self, attempt: Attempt) -> None:
-        """It has ended, and nobody saw how."""
+        """It has ended, and nobody saw how. Its pid may be somebody else's by now, so what is left is known by mark."""
+        attempt.session = tree.NO_SESSION
         if attempt.watch is not None:
             self._selector.unregister(attempt.watch)
             os.close(attempt.watch)
@@ -208,7 +217,11 @@ class Attempts:
         attempt.main_end = {"reason": "host-lost", "detail": "its keeper died before it ended, so nobody saw how"}
         if attempt.cancelled:
             attempt.main_end["reason"] = "cancelled"
-        self._finish(attempt)
+        if self._is_gone(attempt):
+            self._finish(attempt)
+        else:
+            self._clearing.append(attempt)
+            self._clear(attempt)
 
     def _attribute(self, manager_pid: int) -> None:
         """Find whose the orphans are that the kernel gave us."""
@@ -249,7 +262,7 @@ class Attempts:
 
     def _signal_tree(self, attempt: Attempt, number: int) -> int:
         """Signal every living process of the attempt, and wake the stopped ones so that they notice; how many."""
-        processes = tree.members(attempt.pid, attempt.mark)
+        processes = tree.members(attempt.session, attempt.mark)
         for one in processes:
             _kill(one.pid, number)
             _kill(one.pid, signal.SIGCONT)
@@ -260,7 +273,7 @@ class Attempts:
     def _kill_tree(self, attempt: Attempt) -> None:
         """KILL, until a look finds nobody: a tree that forks while it is cut is stopped first."""
         for number in (signal.SIGSTOP, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL):
-            processes = tree.members(attempt.pid, attempt.mark)
+            processes = tree.members(attempt.session, attempt.mark)
             for one in processes:
                 _kill(one.pid, number)
         if attempt.pid in self._by_pid:
@@ -285,7 +298,7 @@ def _outcome(status: int) -> Dict[str, Any]:
 
 
 def _owns(attempt: Attempt, process: tree.Process) -> bool:
-    return process.session == attempt.pid or tree.has_mark(process.pid, attempt.mark)
+    return process.session == attempt.session or tree.has_mark(process.pid, attempt.mark)
 
 
 def _may_end(pid: int) -> bool:

@@ -20,6 +20,9 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 MAX_BYTES = 1 << 20
 
+DAMAGED = object()
+SHAPES: Dict[str, type] = {"J": str, "B": list, "S": list, "E": dict, "F": type(None)}
+
 OPEN = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -38,18 +41,18 @@ class Entry(NamedTuple):
 def read(folder: str) -> Dict[str, Tuple[int, Entry]]:
     """What the files tell: for each attempt that is not forgotten the number of its file, and its entry."""
     entries: Dict[str, Tuple[int, Entry]] = {}
-    for number, boot, kind, tag, rest in _records(folder):
+    for number, boot, kind, tag, value in _records(folder):
         if kind == "B":
-            at, output = json.loads(rest)
+            at, output = value
             entries[tag] = number, Entry(tag, boot, at, output)
         elif kind == "F":
             entries.pop(tag, None)
         elif tag in entries:
             home, entry = entries[tag]
             if kind == "E":
-                entries[tag] = home, entry._replace(end=json.loads(rest))
+                entries[tag] = home, entry._replace(end=value)
             else:
-                pid, born = json.loads(rest)
+                pid, born = value
                 entries[tag] = home, entry._replace(pid=pid, born=tuple(born))
     return entries
 
@@ -62,8 +65,10 @@ class Journal:
         self._boot = boot
         self._tags: Dict[int, Set[str]] = {number: set() for number in _numbers(folder)}
         found = read(folder)
-        for tag, (number, _) in found.items():
-            self._tags[number].add(tag)
+        for tag, (home, _) in found.items():
+            for number in self._tags:
+                if number >= home:  # its end may be in a later file
+                    self._tags[number].add(tag)
         self.found = [entry for _, entry in found.values()]
         self._number = max(self._tags, default=0)
         self.fd = -1
@@ -80,6 +85,7 @@ class Journal:
 
     def ended(self, tag: str, end: Dict[str, Any]) -> None:
         self._append("E", tag, end)
+        self._tags[self._number].add(tag)  # so that this file stays as long as the one with its start
 
     def forget(self, tag: str) -> None:
         """The end is stored elsewhere; drop the record, and files that hold nothing else."""
@@ -119,19 +125,18 @@ def _numbers(folder: str) -> List[int]:
     return sorted(int(name) for name in names if name.isdigit())
 
 
-def _records(folder: str) -> Iterator[Tuple[int, str, str, str, str]]:
-    """Every whole record: (number of its file, boot, kind, tag, value as JSON)."""
+def _records(folder: str) -> Iterator[Tuple[int, str, str, str, Any]]:
+    """Every whole record: (number of its file, boot, kind, tag, value)."""
     for number in _numbers(folder):
         boot = ""
         for line in _lines(_path(folder, number)):
             kind, _, body = line.partition(" ")
             tag, _, rest = body.partition(" ")
-            if not _is_whole(rest):
-                continue
+            value = _value(kind, rest)
             if kind == "J":
-                boot = json.loads(rest)
-            else:
-                yield number, boot, kind, tag, rest
+                boot = str(value)
+            elif value is not DAMAGED:
+                yield number, boot, kind, tag, value
 
 
 def _lines(path: str) -> List[str]:
@@ -142,9 +147,9 @@ def _lines(path: str) -> List[str]:
         return []  # the keeper was done with it this moment
 
 
-def _is_whole(value: str) -> bool:
+def _value(kind: str, text: str) -> Any:
     try:
-        json.loads(value)
+        value = json.loads(text)
     except ValueError:
-        return False
-    return True
+        return DAMAGED
+    return value if isinstance(value, SHAPES.get(kind, ())) else DAMAGED

@@ -164,6 +164,7 @@ class Keeper:
         if self._manager is not None:
             self._manager.close()
             self._manager = None
+            self._tell_at = None
         if not self._stop_wanted:
             self._plan_restart(status, now)
             return

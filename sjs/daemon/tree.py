@@ -10,6 +10,9 @@ import os
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 
+NO_SESSION = -1
+
+
 class Process(NamedTuple):
     """A line of /proc/PID/stat. The start time, in clock ticks since boot, tells it from another of the same pid."""
 
