@@ -266,7 +266,7 @@ class Attempts:
         for one in processes:
             _kill(one.pid, number)
             _kill(one.pid, signal.SIGCONT)
-        if attempt.pid in self._by_pid and attempt.pid not in [one.pid for one in processes]:
+        if self._by_pid.get(attempt.pid) is attempt and attempt.pid not in [one.pid for one in processes]:
             _kill(attempt.pid, number)  # forked this moment, not yet in a session of its own
         return len(processes)
 
@@ -276,7 +276,7 @@ class Attempts:
             processes = tree.members(attempt.session, attempt.mark)
             for one in processes:
                 _kill(one.pid, number)
-        if attempt.pid in self._by_pid:
+        if self._by_pid.get(attempt.pid) is attempt:
             _kill(attempt.pid, signal.SIGKILL)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-
-NO_SESSION = -1
+NO_SESSION = -2
+"""No process is in it. (-1 is what /proc says of one that is just being reaped.)"""
 
 
 class Process(NamedTuple):
