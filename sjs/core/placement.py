@@ -49,7 +49,7 @@ def _by_backlog(able: Sequence[Report], shares: Dict[str, int], left: int) -> Li
     extra = {name: max(0, load * slots[name] // room - loads[name]) for name in loads}
     rest = left - sum(extra.values())
     while rest:  # fewer than one a target is left by rounding down
-        name = min(loads, key=lambda one: (loads[one] + extra[one] + 1) / slots[one])
+        name = min(loads, key=lambda one: _quotient((loads[one] + extra[one] + 1, slots[one])))
         extra[name] += 1
         rest -= 1
     return list(extra.items())
@@ -58,13 +58,17 @@ def _by_backlog(able: Sequence[Report], shares: Dict[str, int], left: int) -> Li
 def _level(loads: Dict[str, int], slots: Dict[str, int], left: int) -> Tuple[int, int]:
     """The load per slot to which `left` more jobs fill the emptiest targets, as water fills a basin: (load, slots)."""
     load, room = left, 0
-
-    def fuller(one: str, other: str) -> int:
-        return loads[one] * slots[other] - loads[other] * slots[one]  # a quotient would be rounded
-
-    for name in sorted(loads, key=cmp_to_key(fuller)):
+    for name in sorted(loads, key=lambda one: _quotient((loads[one], slots[one]))):
         if room and load * slots[name] <= loads[name] * room:
             break
         load += loads[name]
         room += slots[name]
     return load, room
+
+
+def _compare(one: Tuple[int, int], other: Tuple[int, int]) -> int:
+    return one[0] * other[1] - other[0] * one[1]
+
+
+_quotient = cmp_to_key(_compare)
+"""Orders (dividend, divisor) by what they come to, exactly: quotients of large numbers are rounded into equals."""
