@@ -18,6 +18,8 @@ import json
 import os
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
+from sjs.daemon.lines import to_json
+
 MAX_BYTES = 1 << 20
 
 DAMAGED = object()
@@ -97,7 +99,7 @@ class Journal:
             self._next_file()
 
     def _append(self, kind: str, tag: str, value: Any) -> None:
-        data = f"\n{kind} {tag} {json.dumps(value, separators=(',', ':'))}\n".encode("ascii")
+        data = f"\n{kind} {tag} {to_json(value)}\n".encode("ascii")
         if os.write(self.fd, data) != len(data):
             raise OSError(errno.ENOSPC, "the journal could not take a whole record")
 

@@ -11,6 +11,7 @@ import os
 from typing import Any, Callable, Dict, List, Optional
 
 from sjs.daemon.kernel import IN_MODIFY, Inotify
+from sjs.daemon.lines import to_json
 
 FRAME = 256 << 10
 FRAMES_A_TURN = 16
@@ -96,7 +97,7 @@ class Tails:
         self._ask_manager({"op": "wait", "id": name, "jobs": [[job, job]]})
 
     def _ask_manager(self, request: Dict[str, Any]) -> None:
-        self._ask(json.dumps(request, separators=(",", ":")).encode("ascii") + b"\n")
+        self._ask(to_json(request).encode("ascii") + b"\n")
 
 
 class Tail:
@@ -149,7 +150,7 @@ class Tail:
         self._close()
 
     def _say(self, body: Dict[str, Any]) -> None:
-        self._write(json.dumps({"id": self._id, **body}, separators=(",", ":")).encode("ascii") + b"\n")
+        self._write(to_json({"id": self._id, **body}).encode("ascii") + b"\n")
 
     def _close(self) -> None:
         if self._fd >= 0:

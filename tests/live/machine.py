@@ -21,6 +21,10 @@ DEADLINE = 60.0
 """Seconds until a test gives up waiting: this is a verdict on a hang, never on speed."""
 
 
+SUBMIT = [sys.executable, "-m", "sjs.cli"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
 class Machine:
     """One folder with a manager. `kill` is kill -9."""
 
