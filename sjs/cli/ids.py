@@ -73,7 +73,7 @@ def merged(ranges: Sequence[Range]) -> list[Range]:
 
 def text(ranges: Sequence[Range]) -> str:
     """[(1, 1), (4, 6)] -> 1,4-6."""
-    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in merged(ranges))
 
 
 def _span(part: str) -> Range:

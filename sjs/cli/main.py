@@ -98,7 +98,7 @@ def parse(args: list[str]) -> Typed:
             config = word.partition("=")[2]
         elif word in ("-h", "--help"):
             verb = verbs.canonical(words[0]) if words else None
-            return Typed(verb=verb or "", rest=["--help"] if verb else [])
+            return Typed(verb=verb or "", rest=("--help",) if verb else ())
         elif word == "--version":
             return Typed(version=True)
         elif word.startswith("-"):
@@ -116,9 +116,9 @@ def _meant(config: str | None, words: list[str], rest: list[str]) -> Typed:
     if len(words) == 1:
         raise UsageError(f"what shall {words[0]} do?", f"verbs: {', '.join(verbs.VERBS)}")
     if found[1]:
-        return Typed(config, words[0], found[1], rest)
+        return Typed(config, words[0], found[1], tuple(rest))
     if found[0]:
-        return Typed(config, words[1], found[0], rest)
+        return Typed(config, words[1], found[0], tuple(rest))
     raise verbs.unknown(words[1])
 
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from types import TracebackType
 from typing import BinaryIO
 
@@ -42,7 +43,9 @@ class Source:
 
     def __enter__(self) -> Source:
         if self.path is not None:
-            self._open(self.path)
+            with self._stack:  # closes what was opened, unless all went well
+                self._open(self.path)
+                self._stack = self._stack.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
@@ -61,7 +64,8 @@ class Source:
         """The jobs in pieces that one request may carry."""
         from sjs.targets.daemon_client import chunks
 
-        return chunks(Spec(spec.command, spec.argv, cwd) for spec in self._specs())
+        given = (Spec(spec.command, spec.argv, cwd) for spec in self._given)
+        return chunks(chain(given, (Spec(command=text, cwd=cwd) for text in self._texts())))
 
     def _open(self, path: str) -> None:
         if path == "-":
@@ -75,29 +79,29 @@ class Source:
             self._stream = stream
 
     def _read_through(self) -> None:
-        for _ in self._specs():
+        for _ in self._texts():
             pass
 
-    def _specs(self) -> Iterator[Spec]:
-        yield from self._given
+    def _texts(self) -> Iterator[str]:
         if self._stream is not None:
             yield from self._lines(self._stream)
         elif self._file:
             with _opened(self._file) as stream:
                 yield from self._lines(stream)
 
-    def _lines(self, stream: BinaryIO) -> Iterator[Spec]:
+    def _lines(self, stream: BinaryIO) -> Iterator[str]:
         """A job a line; bytes that are not UTF-8 stay what they are."""
         number = 0
         while line := stream.readline(LONGEST):
             number += 1
             text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
-            text = text.removeprefix("\ufeff") if number == 1 else text
+            if number == 1:
+                text = text.removeprefix("\ufeff")
             start = text.lstrip()
             if start and not start.startswith("#"):
-                spec = Spec(command=text)
-                _check(spec, f"{'stdin' if self.path == '-' else self.path}:{number}")
-                yield spec
+                if "\0" in text or len(line) > MAX_COMMAND_BYTES:
+                    _check(Spec(command=text), f"{'stdin' if self.path == '-' else self.path}:{number}")
+                yield text
 
 
 def _opened(path: str) -> BinaryIO:

@@ -1,7 +1,7 @@
 """A manager of ours as a target, over any transport.
 
 A broken link is mended here: every request may be asked again, because jobs carry keys, output has offsets, and all
-else says what is to be, not what is to change. Each outage has PATIENCE seconds; whoever is above hears of it once.
+else says what is to be, not what is to change. Each outage has its seconds; whoever is above hears of it once.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from sjs.protocols import Accepted, Cancelled, Piece, Status, Transport, Waited,
 from sjs.targets.session import ANSWER, Door, Message, Session, open_session, soon
 
 PATIENCE = 30.0
+"""Seconds of one outage."""
+
+FIRST_PATIENCE = 5.0
+"""… of a manager that was never heard: it may just be restarting, but what cannot work should say so soon."""
+
 PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
 SLICE = 60.0
 """Seconds of silence after which a wait is asked anew, or a manager whose output we follow is asked for a sign."""
@@ -50,6 +55,7 @@ class DaemonTarget:
         self._door = door
         self._notice = notice
         self._session: Session | None = None
+        self._greeted = False
         self._chunks: deque[_Chunk] = deque()
 
     @property
@@ -159,13 +165,14 @@ class DaemonTarget:
                 if outage is None:
                     if not isinstance(error, LinkLost):
                         raise
-                    outage = _Outage()
-                    self._notice(f"{error.message}; asking again for {PATIENCE:.0f} seconds")
+                    outage = _Outage(PATIENCE if self._greeted else FIRST_PATIENCE)
+                    self._notice(f"{error.message}; asking again for {outage.seconds:.0f} seconds")
                 outage.pause(error)
 
     def _opened(self) -> Session:
         if self._session is None:
             self._session = open_session(self._transport, self._door)
+            self._greeted = True
         return self._session
 
     def _send_chunks(self, session: Session) -> None:
@@ -182,8 +189,9 @@ class DaemonTarget:
 class _Outage:
     """A link that is broken now."""
 
-    def __init__(self) -> None:
-        self._end = soon(PATIENCE)
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = soon(seconds)
         self._pauses = iter(PAUSES)
 
     def pause(self, error: Unreachable) -> None:

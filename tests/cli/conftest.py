@@ -1,0 +1,65 @@
+"""The whole command line in this process, against pretended machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sjs import config, routing
+from sjs.cli.main import run
+from sjs.routing import Fleet
+from tests.targets.fake import FakeMachine
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left."""
+
+    status: int
+    out: str
+    err: str
+
+
+class CommandLine:
+    """Types commands. `play` says what the machine of a name does, session by session."""
+
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.machines: dict[str, FakeMachine] = {}
+        self._capture = capture
+
+    def play(self, name: str, *scenes: str) -> FakeMachine:
+        machine = self.machines[name] = FakeMachine(self.folder / f"fake-{name}", *scenes)
+        entries = "".join(f"  {one}: {{transport: local, root: .}}\n" for one in self.machines)
+        path = self.folder / "config.yaml"
+        path.write_text("managers:\n" + entries)
+        path.chmod(0o600)
+        return machine
+
+    def submit(self, *words: str) -> Outcome:
+        self._capture.readouterr()
+        status = run("submit", words)
+        return Outcome(status, *self._capture.readouterr())
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """An empty home folder, in which we are, and nothing configured."""
+    line = CommandLine(tmp_path, capsys)
+    build: Callable[[Fleet, config.Manager], Any] = Fleet._build
+
+    def fake(fleet: Fleet, manager: config.Manager) -> Any:
+        machine = line.machines.get(manager.name)
+        monkeypatch.setattr(routing, "local_ask", lambda: machine.argv if machine else ["/no/such/ask"])
+        return build(fleet, manager)
+
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "_SUBMIT_COMPLETE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Fleet, "_build", fake)
+    return line

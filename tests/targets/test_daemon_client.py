@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sjs import wire
+from sjs.core.job import Spec
+from sjs.errors import Conflict, LinkLost, NoManager, Stopped, Unreachable
+from sjs.protocols import Accepted, Piece
+from sjs.targets import daemon_client
+from sjs.targets.daemon_client import chunks
+from tests.targets.fake import FakeMachine
+
+REPORT = "say(id=hear()['id'], running=1, max=2, queued=3, head=[{'job': 'x', 'job_id': 7}], counts={'queued': 3})\n"
+RECORD = (
+    "{'id': 5, 'state': 'failed', 'reason': 'exit', 'exit': 3, 'attempt': 1, 'submitted': 1.0, 'started': 2.0,"
+    " 'ended': 3.0, 'command': 'x'}"
+)
+
+
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon_client, "PATIENCE", 1.0)
+    monkeypatch.setattr(daemon_client, "FIRST_PATIENCE", 0.3)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "fake"
+
+
+def test_a_report_holds_what_the_manager_said(folder: Path) -> None:
+    machine = FakeMachine(folder, "hello()\n" + REPORT)
+    status = machine.target.report(head=1)
+    machine.target.close()
+    assert (status.report.running, status.report.max_running, status.report.queued) == (1, 2, 3)
+    assert (status.head[0].id, status.head[0].command, status.host, status.version) == (7, "x", "fake", "9")
+
+
+def test_the_header_says_where_and_whether_to_start(folder: Path) -> None:
+    machine = FakeMachine(folder, "hello()\n" + REPORT)
+    machine.target.report()
+    machine.target.close()
+    assert (folder / "headers").read_bytes() == b"sjs 1\0/fake\0jobs.pipe\0\0-\n"
+
+
+def test_all_requests_of_a_target_share_one_session(folder: Path) -> None:
+    machine = FakeMachine(folder, "hello()\n" + REPORT * 2 + "say(id=hear()['id'], old=2, new=0)\nhear()")
+    machine.target.report()
+    machine.target.report()
+    assert machine.target.configure(0) == (2, 0)
+    machine.target.close()
+    assert machine.sessions == 1
+
+
+def test_the_noise_of_a_login_shell_is_skipped(folder: Path) -> None:
+    machine = FakeMachine(folder, "raw(b'Welcome!\\n\\xff\\xfe\\nno line end')\nhello()\n" + REPORT)
+    assert machine.target.report().host == "fake"
+    machine.target.close()
+
+
+def test_a_flood_before_the_greeting_is_no_manager(folder: Path) -> None:
+    machine = FakeMachine(folder, "for _ in range(100000): raw(b'noise\\n')")
+    with pytest.raises(Unreachable, match="something else"):
+        machine.target.report()
+
+
+def test_another_version_of_the_wire_is_said(folder: Path) -> None:
+    with pytest.raises(Unreachable, match="version 2 of the wire"):
+        FakeMachine(folder, "raw(b'sjs 2\\n')").target.report()
+
+
+def test_a_program_that_cannot_run_is_not_asked_again(folder: Path) -> None:
+    machine = FakeMachine(folder, "sys.exit('no such module')")
+    with pytest.raises(Unreachable, match="no such module"):
+        machine.target.report()
+    assert machine.sessions == 1
+
+
+@pytest.mark.parametrize(("code", "kind"), [("stopped", Stopped), ("no_manager", NoManager), ("conflict", Conflict)])
+def test_an_error_instead_of_a_greeting_is_raised_as_it_was_meant(folder: Path, code: str, kind: type) -> None:
+    scene = f"raw(b'sjs 1\\n')\nsay(error={{'code': {code!r}, 'message': 'm', 'hint': 'h'}})"
+    machine = FakeMachine(folder, scene)
+    with pytest.raises(kind, match="m [(]h[)]"):
+        machine.target.report()
+    assert machine.sessions == 1
+
+
+def test_a_broken_link_is_mended_and_said_once(folder: Path) -> None:
+    lost = "hello()\nhear()"
+    machine = FakeMachine(folder, lost, lost, "hello()\n" + REPORT)
+    assert machine.target.report().report.running == 1
+    machine.target.close()
+    assert machine.sessions == 3
+    assert len(machine.notices) == 1
+
+
+def test_patience_has_an_end(folder: Path) -> None:
+    machine = FakeMachine(folder, "hello()\nhear()")
+    with pytest.raises(LinkLost):
+        machine.target.report()
+    assert machine.sessions > 2
+
+
+def test_a_manager_stopped_during_an_outage_is_not_waited_for(folder: Path) -> None:
+    stopped = "raw(b'sjs 1\\n')\nsay(error={'code': 'stopped', 'message': 'was stopped'})"
+    machine = FakeMachine(folder, "hello()\nhear()", stopped)
+    with pytest.raises(Stopped):
+        machine.target.report()
+    assert machine.sessions == 2
+
+
+@pytest.mark.parametrize(
+    "garbage", ["{nonsense}", "[1]", '{"id":"x"}', '{"id":1,"bytes":-1}', '{"id":1,"bytes":99999999}']
+)
+def test_garbage_is_a_broken_link(folder: Path, garbage: str) -> None:
+    machine = FakeMachine(folder, f"hello()\nhear()\nraw({garbage.encode()!r} + b'\\n')", "hello()\n" + REPORT)
+    assert machine.target.report().report.queued == 3
+    machine.target.close()
+
+
+def test_a_reply_without_its_fields_is_said_in_one_line(folder: Path) -> None:
+    machine = FakeMachine(folder, "hello()\nsay(id=hear()['id'], running='many')")
+    with pytest.raises(Unreachable, match="makes no sense"):
+        machine.target.report()
+    machine.target.close()
+
+
+def test_chunks_without_an_answer_are_sent_again_under_their_keys(folder: Path) -> None:
+    machine = FakeMachine(folder, "hello()\ntake(0)\nhear()\nhear()", "hello()\ntake(1)\ntake(3)")
+    for number, size in enumerate((1, 2, 3)):
+        machine.target.post(f"k/{number}", [Spec(command="x")] * size)
+    assert [machine.target.collect() for _ in range(3)] == [Accepted(0, 1, 1), Accepted(1, 2, 1), Accepted(3, 3, 1)]
+    machine.target.close()
+    assert [one["key"] for one in machine.requests] == ["k/0", "k/1", "k/2", "k/1", "k/2"]
+
+
+def test_a_refused_chunk_does_not_stand_in_the_way_of_the_next(folder: Path) -> None:
+    refuse = "say(id=hear()['id'], error={'code': 'conflict', 'message': 'other content'})\n"
+    machine = FakeMachine(folder, "hello()\n" + refuse + "take(5)")
+    machine.target.post("k/0", [Spec(command="x")])
+    machine.target.post("k/1", [Spec(command="y")])
+    with pytest.raises(Conflict):
+        machine.target.collect()
+    assert machine.target.collect().first == 5
+    machine.target.close()
+
+
+def test_a_list_is_asked_page_by_page(folder: Path) -> None:
+    pages = f"say(id=hear()['id'], jobs=[{RECORD}], next=5)\nsay(id=hear()['id'], jobs=[], next=None)"
+    machine = FakeMachine(folder, "hello()\n" + pages)
+    (job,) = machine.target.list([(0, 9)], ["failed"])
+    machine.target.close()
+    assert (job.id, job.end and job.end.exit) == (5, 3)
+    assert [one.get("after") for one in machine.requests] == [None, 5]
+
+
+def test_a_cancel_is_asked_page_by_page(folder: Path) -> None:
+    replies = (
+        "say(id=hear()['id'], cancelled=[[0, 3]], stopping=[[9, 9]], ended=[], next=3)\n"
+        "say(id=hear()['id'], cancelled=[[4, 4]], stopping=[], ended=[[5, 6]], next=None)"
+    )
+    machine = FakeMachine(folder, "hello()\n" + replies)
+    found = machine.target.cancel(None, 2.5)
+    machine.target.close()
+    assert (found.cancelled, found.stopping, found.ended) == ([(0, 3), (4, 4)], [(9, 9)], [(5, 6)])
+    assert [one["grace"] for one in machine.requests] == [2.5, 2.5]
+
+
+def test_waiting_survives_a_manager_that_is_restarted(folder: Path) -> None:
+    done = f"say(id=hear()['id'], done=True, counts={{'failed': 1}}, job={RECORD})"
+    machine = FakeMachine(folder, "hello()\nhear()", "hello()\n" + done)
+    waited = machine.target.wait([(5, 5)])
+    machine.target.close()
+    assert waited.done and waited.job is not None and waited.job.id == 5
+
+
+def test_waiting_ends_in_time(folder: Path) -> None:
+    machine = FakeMachine(folder, "hello()\nsay(id=hear()['id'], done=False, counts={'running': 1})\nhear()")
+    assert not machine.target.wait([(5, 5)], timeout=0.0).done
+    machine.target.close()
+
+
+def test_both_streams_are_read_in_one_session_in_the_order_of_arrival(folder: Path) -> None:
+    scene = """hello()
+out, err = hear()["id"], hear()["id"]
+say(id=err, bytes=2); raw(b"e\\n")
+say(id=out, bytes=3); raw(b"o\\n\\xff")
+say(id=out, end=None, offset=3)
+say(id=err, end=None, offset=2)
+"""
+    machine = FakeMachine(folder, scene)
+    assert list(machine.target.read(5, ("out", "err"), follow=True)) == [Piece("err", b"e\n"), Piece("out", b"o\n\xff")]
+    machine.target.close()
+
+
+def test_reading_goes_on_at_the_byte_where_the_link_broke(folder: Path) -> None:
+    first = "hello()\nn = hear()['id']\nsay(id=n, bytes=4)\nraw(b'abcd')\nsay(id=n, bytes=9)\nraw(b'ef')"
+    second = "hello()\nn = hear()['id']\nsay(id=n, bytes=2)\nraw(b'ef')\nsay(id=n, end=None, offset=6)"
+    machine = FakeMachine(folder, first, second)
+    assert b"".join(piece.data for piece in machine.target.read(5, ("out",), follow=True)) == b"abcdef"
+    machine.target.close()
+    assert [one["offset"] for one in machine.requests] == [0, 4]
+
+
+def test_last_lines_go_on_where_their_place_is_known(folder: Path) -> None:
+    first = "hello()\nn = hear()['id']\nsay(id=n, bytes=4, offset=100)\nraw(b'abcd')"
+    second = "hello()\nn = hear()['id']\nsay(id=n, end=None, offset=104)"
+    machine = FakeMachine(folder, first, second)
+    assert [piece.data for piece in machine.target.read(5, ("out",), follow=True, lines=1)] == [b"abcd"]
+    machine.target.close()
+    assert (machine.requests[0]["lines"], machine.requests[1]["offset"]) == (1, 104)
+
+
+def test_last_lines_are_never_shown_twice(folder: Path) -> None:
+    machine = FakeMachine(folder, "hello()\nn = hear()['id']\nsay(id=n, bytes=4)\nraw(b'abcd')", "hello()\nhear()")
+    pieces = machine.target.read(5, ("out",), follow=True, lines=1)
+    assert next(pieces).data == b"abcd"
+    with pytest.raises(Unreachable, match="how much"):
+        next(pieces)
+    machine.target.close()
+
+
+def test_a_silent_manager_is_asked_for_a_sign(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon_client, "SLICE", 0.05)
+    scene = "hello()\nn = hear()['id']\n" + REPORT + "say(id=n, end=None, offset=0)"
+    machine = FakeMachine(folder, scene)
+    assert list(machine.target.read(5, ("out",), follow=True)) == []
+    machine.target.close()
+    assert [one["op"] for one in machine.requests][:2] == ["read", "report"]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3_000), max_size=60))
+def test_chunks_keep_order_and_fit_into_a_request(texts: list[str]) -> None:
+    specs = [Spec(command=text * 40, cwd="/x") for text in texts]
+    pieces = list(chunks(specs))
+    assert [spec for piece in pieces for spec in piece] == specs
+    for piece in pieces:
+        line = wire.encode({"jobs": [wire.spec_to_wire(spec) for spec in piece]})
+        assert 0 < len(piece) <= wire.MAX_CHUNK_JOBS
+        assert len(line) <= wire.MAX_CHUNK_BYTES or len(piece) == 1
+
+
+def test_a_chunk_has_at_most_a_thousand_jobs() -> None:
+    assert [len(piece) for piece in chunks([Spec(command="x")] * 2_500)] == [1_000, 1_000, 500]
