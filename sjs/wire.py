@@ -28,7 +28,7 @@ MAX_ID = 2**62
 
 
 to_json = json.JSONEncoder(separators=(",", ":")).encode
-"""Compact JSON. (`json.dumps` with such an option makes a new encoder for every text, which takes longer than the text.)"""
+"""Compact JSON. (`json.dumps` with such an option makes an encoder for every text, which costs more than the text.)"""
 
 
 def encode(message: Dict[str, Any]) -> bytes:
