@@ -59,9 +59,6 @@ def make(folder: Path, extras: list[str]) -> int:
         say(f"cannot make {folder}: {' '.join(map(str, error.cmd))} failed")
         sys.stderr.write(error.output)
         return 1
-    except OSError as error:
-        say(f"cannot make {folder}: {error}")
-        return 1
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return 0
@@ -137,6 +134,11 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        sys.exit(main(Path(os.path.abspath(sys.argv[1])), sys.argv[2:]))
-    sys.exit(130)
+    try:
+        status = main(Path(os.path.abspath(sys.argv[1])), sys.argv[2:])
+    except OSError as error:
+        say(f"cannot make {sys.argv[1]}: {error}")
+        status = 1
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)

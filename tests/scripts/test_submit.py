@@ -118,6 +118,15 @@ def test_a_tree_that_cannot_be_written_has_its_environment_in_the_cache(unwritab
     assert list((home / ".cache/sjs").glob("venv-*/bin/python"))
 
 
+def test_a_place_that_cannot_be_written_is_named(tree: Path) -> None:
+    (tree / ".venv").write_text("in the way, and not ours")
+    (tree.parent / "cache").write_text("in the way, too")
+    call = submit(tree)
+    assert call.returncode == 2
+    assert call.stderr.startswith(f"sjs: cannot make {tree.parent}/cache/sjs/venv-")
+    assert call.stderr.count("\n") == 1
+
+
 def test_a_python_without_venv_is_named_with_what_to_install(tree: Path) -> None:
     fake_python(tree.parent / "bin", "-c) case $4 in *version_info*) echo 3.11 ;; *) exit 1 ;; esac ;;")
     call = submit(tree, PATH=str(tree.parent / "bin"))
