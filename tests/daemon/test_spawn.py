@@ -1,0 +1,142 @@
+"""What a started process finds, and what is said of one that cannot be started."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sjs.daemon.spawn import Spawner, SpawnError, Start, base_environment, find_program
+
+LOOK = """
+import json, os, signal
+with open("/proc/self/status") as status:
+    sets = dict(line.split(":\\t") for line in status)
+print(json.dumps({
+    "fds": [int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + fd)],
+    "session": os.getsid(0) == os.getpid() == os.getpgid(0),
+    "ignored": int(sets["SigIgn"], 16) & ~INTERNAL, "blocked": int(sets["SigBlk"], 16),
+    "umask": os.umask(0), "env": dict(os.environ), "cwd": os.getcwd(),
+}))
+"""
+INTERNAL = 0b11 << 31  # the C library's own two, which it has ignored
+PYTHON_IGNORES = 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)
+
+
+def order(folder: Path, *argv: str, **more: Any) -> Start:
+    out, err = str(folder / "out"), str(folder / "err")
+    return Start(**{"tag": "0.1", "argv": list(argv), "cwd": str(folder), "env": {}, "out": out, "err": err, **more})
+
+
+def run(wanted: Start, umask: int = 0o022) -> int:
+    """Start it, wait for it; its exit status."""
+    here = os.getcwd()
+    try:
+        pid = Spawner({"PATH": os.environ["PATH"], "BASE": "1"}, umask).spawn(wanted)
+    finally:
+        os.chdir(here)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def look(folder: Path, **more: Any) -> dict[str, Any]:
+    script = f"INTERNAL = {INTERNAL}{LOOK}"
+    assert run(order(folder, sys.executable, "-I", "-S", "-c", script, **more), 0o027) == 0
+    return dict(json.loads((folder / "out").read_text()))
+
+
+def test_what_it_finds(tmp_path: Path) -> None:
+    mine = os.open("/dev/null", os.O_RDONLY)
+    open_here = [int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")]
+    given = {fd for fd in open_here if os.get_inheritable(fd)}
+    found = look(tmp_path, env={"SJS_JOB": "m"})
+    os.close(mine)
+    assert (set(found["fds"]), found["session"], found["blocked"]) == ({0, 1, 2} | given, True, 0)
+    assert found["ignored"] == PYTHON_IGNORES  # by itself, after its start
+    assert (found["umask"], found["cwd"]) == (0o027, str(tmp_path))
+    env = {name: value for name, value in found["env"].items() if name != "LC_CTYPE"}
+    assert env == {"PATH": os.environ["PATH"], "BASE": "1", "SJS_JOB": "m", "PWD": str(tmp_path)}
+
+
+def test_signals_that_the_starter_ignores_or_blocks_are_as_ever(tmp_path: Path) -> None:
+    """As under nohup, or behind a shell's `&`: a keeper inherits that from its start, so this needs a start."""
+    script = (
+        f"import sys; sys.path[:0] = {sys.path!r}; from tests.daemon import test_spawn as t; from pathlib import Path"
+    )
+    script += f"; f = t.look(Path({str(tmp_path)!r})); print(f['ignored'], f['blocked'])"
+    shell = f'trap "" HUP INT QUIT USR1; exec "{sys.executable}" -c "$0"'
+    done = subprocess.run(["/bin/sh", "-c", shell, script], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == [str(PYTHON_IGNORES), "0"], done.stderr
+
+
+def test_outputs_are_apart_private_and_appended_to(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert run(order(tmp_path, "/bin/sh", "-c", "echo o; echo e >&2; exit 5")) == 5
+    assert ((tmp_path / "out").read_text(), (tmp_path / "err").read_text()) == ("o\no\n", "e\ne\n")
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600
+
+
+def test_both_outputs_may_be_one_file(tmp_path: Path) -> None:
+    run(order(tmp_path, "/bin/sh", "-c", "echo o; echo e >&2", err=str(tmp_path / "out")))
+    assert (tmp_path / "out").read_text() == "o\ne\n"
+
+
+def test_an_output_is_never_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to(tmp_path / "victim")
+    with pytest.raises(SpawnError):
+        run(order(tmp_path, "true"))
+    assert not (tmp_path / "victim").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "more", "words"),
+    [
+        (["no-such-program"], {}, "cannot run no-such-program: No such file or directory"),
+        (["/etc/passwd"], {}, "cannot run /etc/passwd: Permission denied"),
+        (["./text"], {}, "cannot run ./text: Exec format error"),
+        (["true"], {"cwd": "/no/such"}, "cannot enter /no/such: No such file or directory"),
+        (["true"], {"cwd": "/etc/passwd"}, "cannot enter /etc/passwd: Not a directory"),
+        (["true"], {"cwd": "a\0b"}, "cannot run true: embedded null byte"),
+        (["true", "a\0b"], {}, "cannot run true: embedded null byte"),
+        (["true", "x" * 200_000], {}, "cannot run true: Argument list too long"),
+    ],
+)
+def test_what_cannot_be_started_says_why(tmp_path: Path, argv: list[str], more: dict[str, Any], words: str) -> None:
+    (tmp_path / "text").write_text("no program")
+    (tmp_path / "text").chmod(0o755)
+    umask = os.umask(0o077)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(SpawnError, match=words):
+        run(order(tmp_path, *argv, **more))
+    assert os.umask(umask) == 0o077
+    assert len(os.listdir("/proc/self/fd")) == len(before) + 1  # the spawner's own
+
+
+def test_names_that_are_no_utf8_arrive_as_they_were(tmp_path: Path) -> None:
+    run(order(tmp_path, "/bin/echo", "-n", os.fsdecode(b"a\xffb")))
+    assert (tmp_path / "out").read_bytes() == b"a\xffb"
+
+
+def test_base_environment() -> None:
+    given = {"HOME": "/h", "SSH_AUTH_SOCK": "s", "SJS_JOB": "m", "PWD": "/p", "OLDPWD": "/o", "SHLVL": "3", "_": "x"}
+    assert base_environment(given) == {"HOME": "/h", "PYTHONUNBUFFERED": "1"}
+    assert base_environment({"PYTHONUNBUFFERED": ""}) == {"PYTHONUNBUFFERED": ""}
+
+
+def test_a_program_is_found_as_a_shell_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, mode in (("a/tool", 0o644), ("b/tool", 0o755), ("tool", 0o755)):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        path.chmod(mode)
+    monkeypatch.chdir(tmp_path)
+    assert find_program("tool", "a:b") == "b/tool"
+    assert find_program("tool", "a::b") == "./tool"
+    assert find_program("./x", "b") == "./x"
+    with pytest.raises(FileNotFoundError):
+        find_program("tool", "a")
