@@ -26,6 +26,8 @@ from typing import Optional
 SHARED = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "9p", "ncpfs", "orangefs", "glusterfs")
 """Starts of the names of file systems that other machines see, too; FUSE ones are judged by the rest of their name."""
 
+VAR_TMP = "/var/tmp"
+
 SHARED_FUSE = ("sshfs", "glusterfs", "gcsfuse", "s3fs", "cephfs", "rclone", "juicefs", "mfs")
 
 
@@ -48,13 +50,12 @@ class Places:
 
     def make(self) -> None:
         """Make the state folder, private to its owner, and say to git that it is none of its business."""
-        for folder in (self.state, self.jobs, self.sessions):
+        above = os.path.dirname(self.state)
+        if above == _folder_in_var_tmp():
+            _make_private(above)  # anybody can have made it first
+        _make_private(self.state)
+        for folder in (self.jobs, self.sessions):
             os.makedirs(folder, mode=0o700, exist_ok=True)
-        found = os.stat(self.state)
-        if found.st_uid != os.geteuid():
-            raise PermissionError(errno.EPERM, "belongs to somebody else", self.state)
-        if stat.S_IMODE(found.st_mode) & 0o077:
-            os.chmod(self.state, 0o700)
         if self.state.startswith(os.path.join(self.root, ".sjs")):
             _write_once(os.path.join(self.root, ".sjs", ".gitignore"), "*\n")
 
@@ -71,7 +72,23 @@ def _state_folder(root: str, pipe: str) -> str:
     home = os.path.expanduser("~/.local/state/sjs")
     if is_local(os.path.expanduser("~")):
         return os.path.join(home, name)
-    return os.path.join(f"/var/tmp/sjs-{os.geteuid()}", name)
+    return os.path.join(_folder_in_var_tmp(), name)
+
+
+def _folder_in_var_tmp() -> str:
+    return os.path.join(VAR_TMP, f"sjs-{os.geteuid()}")
+
+
+def _make_private(folder: str) -> None:
+    """Make the folder, or take one that is there, if it is mine."""
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "is no folder", folder)
+    if found.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "belongs to somebody else", folder)
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        os.chmod(folder, 0o700)
 
 
 def is_local(path: str) -> bool:

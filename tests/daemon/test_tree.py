@@ -1,0 +1,157 @@
+"""Whose process is it: real ones, in all the ways in which they leave their parents."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sjs.daemon import tree
+
+ROOT = Path(__file__).resolve().parents[2]
+
+DEADLINE = 30.0
+"""Seconds until a process that does not come up is a failure."""
+
+# Twice forked, in a session of its own: an orphan that only its environment gives away.
+ESCAPE = "setsid sh -c 'setsid {} sleep 600 & echo $! > pid' &"
+
+Shell = Callable[..., int]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """Runs a script as a session of its own with a mark; gives its pid."""
+    mark = f"{tmp_path}/0.1"
+    started: list[subprocess.Popen[bytes]] = []
+
+    def run(script: str) -> int:
+        env = {**os.environ, "SJS_JOB": mark}
+        argv = ["sh", "-c", f"{script}\necho up; exec sleep 600"]
+        process = subprocess.Popen(argv, env=env, cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE)
+        started.append(process)
+        assert process.stdout is not None
+        assert select.select([process.stdout], [], [], DEADLINE)[0]
+        return process.pid
+
+    yield run
+    for process in started:
+        for one in tree.members(process.pid, f"SJS_JOB={mark}".encode()):
+            os.kill(one.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def written_pid(path: Path) -> int:
+    """The pid that a process writes down once it runs: no event tells when."""
+    end = time.monotonic() + DEADLINE
+    while not path.exists() or not path.read_text().endswith("\n"):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    pid = int(path.read_text())
+    while Path(f"/proc/{pid}/comm").read_text() != "sleep\n":
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return pid
+
+
+def mark(folder: Path) -> bytes:
+    return f"SJS_JOB={folder}/0.1".encode()
+
+
+def pids(session: int, text: bytes) -> set[int]:
+    return {one.pid for one in tree.members(session, text)}
+
+
+def test_stat_of_a_name_that_lies(tmp_path: Path) -> None:
+    program = tmp_path / ") S 1 1"
+    program.symlink_to("/bin/sleep")
+    process = subprocess.Popen([program, "600"])
+    found = tree.stat(process.pid)
+    process.kill()
+    process.wait()
+    assert found is not None
+    assert (found.parent, found.session) == (os.getpid(), os.getsid(0))
+    assert tree.stat(process.pid) is None
+
+
+def test_children_zombies_included() -> None:
+    process = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    found = tree.stat(process.pid)
+    assert process.pid in tree.children()
+    assert found is not None
+    assert found.state == "Z"
+    assert not tree.is_alive(process.pid, (0, found.start_time))
+    process.wait()
+    assert process.pid not in tree.children()
+
+
+def test_another_process_of_the_same_pid_is_another() -> None:
+    me = tree.stat(os.getpid())
+    assert me is not None
+    assert tree.is_alive(me.pid, (me.start_time, me.start_time))
+    assert not tree.is_alive(me.pid, (me.start_time + 1, me.start_time + 9))
+    assert not tree.is_alive(me.pid, (0, me.start_time - 1))
+    assert me.start_time <= tree.ticks(time.clock_gettime(time.CLOCK_BOOTTIME))
+
+
+def test_the_session_and_its_children_are_members(shell: Shell, tmp_path: Path) -> None:
+    pid = shell("sleep 600 & echo $! > pid")
+    assert {pid, written_pid(tmp_path / "pid")} <= pids(pid, b"nobody")
+    assert os.getpid() not in pids(pid, mark(tmp_path))
+
+
+def test_who_left_the_session_is_known_by_its_mark(shell: Shell, tmp_path: Path) -> None:
+    pid = shell(ESCAPE.format(""))
+    escaped = written_pid(tmp_path / "pid")
+    assert os.getsid(escaped) != pid
+    assert escaped in pids(tree.NO_SESSION, mark(tmp_path))
+
+
+def test_who_dropped_the_mark_and_left_is_not_attributed(shell: Shell, tmp_path: Path) -> None:
+    pid = shell(ESCAPE.format("env -u SJS_JOB"))
+    escaped = written_pid(tmp_path / "pid")
+    assert escaped not in pids(pid, mark(tmp_path))
+    assert pid in pids(pid, mark(tmp_path))
+    os.kill(escaped, signal.SIGKILL)
+
+
+def test_a_mark_is_the_whole_of_it(shell: Shell, tmp_path: Path) -> None:
+    pid = shell("")
+    assert tree.has_mark(pid, mark(tmp_path))
+    assert not tree.has_mark(pid, mark(tmp_path)[:-1])
+    assert not tree.has_mark(1 << 22, mark(tmp_path))
+
+
+def test_find_leader(shell: Shell, tmp_path: Path) -> None:
+    pid = shell("sleep 600 &")
+    found = tree.stat(pid)
+    assert found is not None
+    assert tree.find_leader(mark(tmp_path)) == (pid, found.start_time)
+    assert tree.find_leader(b"SJS_JOB=nobody") == (0, 0)
+
+
+def test_a_session_is_empty_once_its_last_process_is_gone(shell: Shell, tmp_path: Path) -> None:
+    pid = shell("sleep 600 & echo $! > pid")
+    child = written_pid(tmp_path / "pid")
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert not tree.session_is_empty(pid)
+    os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start somebody else's process")
+def test_what_became_somebody_elses_counts_as_gone() -> None:
+    theirs = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    code = f"import os, sys; sys.path[:0] = [{str(ROOT)!r}]; from sjs.daemon import tree; os.setuid(65534)"
+    code += f"; print(tree.session_is_empty({theirs.pid}))"
+    done = subprocess.run(["python3", "-I", "-S", "-c", code], capture_output=True, timeout=DEADLINE)
+    theirs.kill()
+    theirs.wait()
+    assert done.stdout == b"True\n", done.stderr
