@@ -229,14 +229,20 @@ class Attempts:
             if pid in self._by_pid or pid == manager_pid or pid in self._strangers:
                 continue
             found = tree.stat(pid)
-            owner = next((one for one in self._all.values() if found and _owns(one, found)), None)
-            if owner is not None and not _may_end(pid):
-                owner = None
+            owner = self._owner(found) if found is not None and _may_end(pid) else None
             if owner is not None:
                 owner.strays.add(pid)
             elif found is not None:
                 self._strangers.add(pid)
                 note(f"process {pid} dropped every mark of its job, or became somebody else's; it is let live")
+
+    def _owner(self, process: tree.Process) -> Optional[Attempt]:
+        live = [one for one in self._all.values() if one.end is None]
+        for one in live:
+            if process.session == one.session:
+                return one
+        marks = tree.settled_environment(process.pid) if process.state not in "ZX" else []
+        return next((one for one in live if one.mark in marks), None)
 
     def _clear(self, attempt: Attempt) -> None:
         if attempt.kill_at is None and attempt.main_end is not None:
@@ -295,10 +301,6 @@ def _outcome(status: int) -> Dict[str, Any]:
     if os.WIFSIGNALED(status):
         return {"reason": "signal", "signal": os.WTERMSIG(status)}
     return {"reason": "exit", "exit": os.WEXITSTATUS(status)}
-
-
-def _owns(attempt: Attempt, process: tree.Process) -> bool:
-    return process.session == attempt.session or tree.has_mark(process.pid, attempt.mark)
 
 
 def _may_end(pid: int) -> bool:

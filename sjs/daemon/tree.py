@@ -7,10 +7,15 @@ executed with, or descends from one that is. One that has dropped all three can 
 from __future__ import annotations
 
 import os
+import time
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 NO_SESSION = -2
 """No process is in it. (-1 is what /proc says of one that is just being reaped.)"""
+
+
+LOOKS = 5
+"""How often an empty environment is looked at again."""
 
 
 class Process(NamedTuple):
@@ -87,11 +92,25 @@ def members(session: int, mark: bytes) -> List[Process]:
 
 def has_mark(pid: int, mark: bytes) -> bool:
     """Whether the process was executed with the mark in its environment."""
+    return mark in _environment(pid)
+
+
+def settled_environment(pid: int) -> List[bytes]:
+    """The environment of a process that may just be executing a program: for that moment it has none."""
+    for _ in range(LOOKS):
+        found = _environment(pid)
+        if found != [b""]:
+            break
+        time.sleep(0.001)
+    return found
+
+
+def _environment(pid: int) -> List[bytes]:
     try:
         with open(f"/proc/{pid}/environ", "rb") as source:
-            return mark in source.read().split(b"\0")
+            return source.read().split(b"\0")
     except OSError:  # somebody else's, or gone
-        return False
+        return []
 
 
 def _descendants(seen: Dict[int, Process], roots: Iterable[int]) -> Set[int]:

@@ -124,13 +124,16 @@ def test_who_dropped_the_mark_and_left_is_not_attributed(shell: Shell, tmp_path:
 
 def test_a_mark_is_the_whole_of_it(shell: Shell, tmp_path: Path) -> None:
     pid = shell("")
-    assert tree.has_mark(pid, mark(tmp_path))
-    assert not tree.has_mark(pid, mark(tmp_path)[:-1])
+    found = tree.settled_environment(pid)
+    assert mark(tmp_path) in found
+    assert mark(tmp_path)[:-1] not in found
+    assert tree.settled_environment(1 << 22) == []
     assert not tree.has_mark(1 << 22, mark(tmp_path))
 
 
 def test_find_leader(shell: Shell, tmp_path: Path) -> None:
     pid = shell("sleep 600 &")
+    assert tree.settled_environment(pid)
     found = tree.stat(pid)
     assert found is not None
     assert tree.find_leader(mark(tmp_path)) == (pid, found.start_time)
