@@ -37,7 +37,7 @@ class Attempt:
     def __init__(self, tag: str, pid: int, mark: bytes) -> None:
         self.tag = tag
         self.pid = pid
-        self.session = pid
+        self.session = pid or tree.NO_SESSION
         self.mark = mark
         self.outputs: List[str] = []
         self.at = time.time()
@@ -193,7 +193,7 @@ class Attempts:
             return
         else:
             attempt.pid, tick = tree.find_leader(mark)
-            attempt.session = attempt.pid
+            attempt.session = attempt.pid or tree.NO_SESSION
             attempt.born = tick, tick
         self._all[entry.tag] = attempt
         if entry.boot == self._boot and tree.is_alive(attempt.pid, attempt.born):
@@ -314,6 +314,8 @@ def _may_end(pid: int) -> bool:
 
 
 def _kill(pid: int, number: int) -> None:
+    if pid <= 1:
+        raise ValueError(f"{pid} is no process of a job")
     try:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):

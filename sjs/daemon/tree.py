@@ -75,6 +75,8 @@ def find_leader(mark: bytes) -> Tuple[int, int]:
 
 def session_is_empty(session: int) -> bool:
     """Whether no process that could be ended is left in the group that leads the session (one cheap call)."""
+    if session <= 1:
+        return True  # no job's; to the kernel, 0 would be our own group
     try:
         os.killpg(session, 0)
     except (ProcessLookupError, PermissionError):  # nobody, or only what a setuid program made somebody else's
@@ -83,11 +85,16 @@ def session_is_empty(session: int) -> bool:
 
 
 def members(session: int, mark: bytes) -> List[Process]:
-    """The living processes of a job, parents before children."""
+    """The living processes of a job, parents before children.
+
+    Never the init process, whose descendants are all that there are: session 0, which is its own, is no job's.
+    """
     seen = processes()
-    mine = {pid for pid, one in seen.items() if pid != os.getpid() and (one.session == session or has_mark(pid, mark))}
+    spared = (1, os.getpid(), os.getppid())
+    sessions = (session,) if session > 1 else ()
+    mine = {pid for pid, one in seen.items() if pid not in spared and (one.session in sessions or has_mark(pid, mark))}
     mine |= _descendants(seen, mine)
-    return [seen[pid] for pid in sorted(mine) if seen[pid].state not in "ZX"]
+    return [seen[pid] for pid in sorted(mine) if seen[pid].state not in "ZX" and pid not in spared]
 
 
 def has_mark(pid: int, mark: bytes) -> bool:
