@@ -158,3 +158,10 @@ def test_what_became_somebody_elses_counts_as_gone() -> None:
     theirs.kill()
     theirs.wait()
     assert done.stdout == b"True\n", done.stderr
+
+
+@pytest.mark.parametrize("session", [0, 1, -1, tree.NO_SESSION])
+def test_nobodys_session_has_no_members(session: int) -> None:
+    """Session 0 is that of the init process, whose descendants are all the processes that there are."""
+    assert tree.members(session, b"SJS_JOB=nobody") == []
+    assert tree.session_is_empty(session)
