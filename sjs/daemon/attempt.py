@@ -201,13 +201,13 @@ class Attempts:
             if attempt.watch is not None:
                 self._selector.register(attempt.watch, selectors.EVENT_READ, attempt)
         else:
-            self._lose(attempt)
+            self._lose(attempt, entry.boot == self._boot)
 
     def _look_at_adopted(self, attempt: Attempt) -> None:
         if not tree.is_alive(attempt.pid, attempt.born or (0, 0)):
             self._lose(attempt)
 
-    def _lose(self, attempt: Attempt) -> None:
+    def _lose(self, attempt: Attempt, this_boot: bool = True) -> None:
         """It has ended, and nobody saw how. Its pid may be somebody else's by now, so what is left is known by mark."""
         attempt.session = tree.NO_SESSION
         if attempt.watch is not None:
@@ -217,7 +217,7 @@ class Attempts:
         attempt.main_end = {"reason": "host-lost", "detail": "its keeper died before it ended, so nobody saw how"}
         if attempt.cancelled:
             attempt.main_end["reason"] = "cancelled"
-        if self._is_gone(attempt):
+        if not this_boot or self._is_gone(attempt):
             self._finish(attempt)
         else:
             self._clearing.append(attempt)

@@ -1,0 +1,261 @@
+"""Attempts of real processes, reaped and settled by hand in a process of their own kind: a subreaper."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sjs.daemon import attempt as module
+from sjs.daemon import kernel, tree
+from sjs.daemon.attempt import Attempts, how_ended
+from sjs.daemon.keeper import _reaped
+from sjs.daemon.places import Places
+from sjs.daemon.spawn import Start
+
+DEADLINE = 30.0
+"""Seconds until what does not happen is a failure."""
+
+IGNORING = "trap '' TERM; echo up > up; while :; do sleep 0.05; done"
+ESCAPED = (
+    "setsid sh -c 'trap \"\" TERM; echo $$ > pid; while :; do sleep 0.05; done' & "
+    "while [ ! -s pid ]; do sleep 0.02; done; "
+)
+
+
+class Bench:
+    """A keeper's attempts without a keeper; `run` does its rounds until something is so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.where = Places(str(folder), "p", str(folder / "state"))
+        self.where.make()
+        self.news: list[dict[str, Any]] = []
+        self.selector = selectors.DefaultSelector()
+        self.attempts = self.successor()
+
+    def successor(self) -> Attempts:
+        """What the next keeper would have, reading what this one wrote."""
+        self.attempts = Attempts(self.where, 0o022, self.selector, self.news.append)
+        return self.attempts
+
+    def start(self, script: str, tag: str = "0.1", **more: Any) -> None:
+        out = str(self.folder / f"{tag}.out")
+        argv = ["/bin/sh", "-c", script]
+        here = os.getcwd()
+        self.attempts.start(
+            Start(**{"tag": tag, "argv": argv, "cwd": str(self.folder), "env": {}, "out": out, "err": out, **more})
+        )
+        os.chdir(here)
+
+    def turn(self) -> None:
+        for pid, status, usage in _reaped():
+            self.attempts.reaped(pid, status, usage)
+        self.attempts.settle(0)
+        self.attempts.on_time(time.monotonic())
+
+    def run(self, so: Callable[[], object]) -> None:
+        end = time.monotonic() + DEADLINE
+        while not so():
+            self.turn()
+            assert time.monotonic() < end
+            time.sleep(0.005)  # several kinds of events, of which a keeper's selector tells
+
+    def end(self, tag: str = "0.1") -> dict[str, Any]:
+        """The end that a manager is told of, once it is."""
+        self.run(lambda: any(one["on"] == "ended" and one["tag"] == tag for one in self.news))
+        return next(dict(one["end"]) for one in self.news if one["on"] == "ended" and one["tag"] == tag)
+
+    def pid(self, name: str) -> int:
+        path = self.folder / name
+        self.run(lambda: path.exists() and path.read_text().endswith("\n"))
+        return int(path.read_text())
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    kernel.become_subreaper()
+    made = Bench(tmp_path)
+    yield made
+    for one in list(made.attempts._all.values()):
+        made.attempts.stop(one.tag, 0)
+    made.run(lambda: made.attempts.live() == 0)
+    made.selector.close()
+    kernel._libc().prctl(kernel.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def is_gone(pid: int) -> bool:
+    found = tree.stat(pid)
+    return found is None or found.state in "ZX"
+
+
+@pytest.mark.parametrize(
+    ("script", "end"),
+    [
+        ("exit 0", {"reason": "exit", "exit": 0}),
+        ("exit 7", {"reason": "exit", "exit": 7}),
+        ("kill -9 $$", {"reason": "signal", "signal": 9}),
+        ("ulimit -c 0; kill -SEGV $$", {"reason": "signal", "signal": 11}),
+    ],
+)
+def test_how_it_ended(bench: Bench, script: str, end: dict[str, Any]) -> None:
+    bench.start(script)
+    assert bench.end().items() >= end.items()
+    assert [one["on"] for one in bench.news] == ["started", "ended"]
+    assert bench.attempts.live() == 0
+
+
+def test_what_it_used_is_told(bench: Bench) -> None:
+    bench.start("sleep 0.05")
+    usage = bench.end()["usage"]
+    assert set(usage) == {"user", "system", "max_rss_kb", "seconds"}
+    assert 0.05 <= usage["seconds"] < DEADLINE
+
+
+def test_what_cannot_be_started_has_an_end(bench: Bench) -> None:
+    bench.start("", argv=["no-such-program"])
+    assert bench.end()["reason"] == "spawn-error"
+    assert [one["on"] for one in bench.news] == ["ended"]
+
+
+def test_an_order_that_comes_twice_runs_once(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        bench.start("echo x >> ran")
+    bench.end()
+    bench.start("echo x >> ran")
+    assert (bench.folder / "ran").read_text() == "x\n"
+    assert "started before" in capfd.readouterr().err
+
+
+def test_empty_outputs_go_and_others_stay(bench: Bench) -> None:
+    bench.start("true", "0.1")
+    bench.start("echo x", "1.1")
+    assert [bench.end("0.1")["exit"], bench.end("1.1")["exit"]] == [0, 0]
+    assert sorted(path.name for path in bench.folder.glob("*.out")) == ["1.1.out"]
+
+
+def test_stop_gives_the_job_time_to_end_by_itself(bench: Bench) -> None:
+    bench.start("trap 'exit 5' TERM; echo up > up; while :; do sleep 0.05; done")
+    bench.run((bench.folder / "up").exists)
+    bench.attempts.stop("0.1", 60)
+    assert bench.end().items() >= {"reason": "cancelled", "exit": 5}.items()
+
+
+def test_who_ignores_term_is_killed(bench: Bench) -> None:
+    bench.start(IGNORING)
+    bench.run((bench.folder / "up").exists)
+    bench.attempts.stop("0.1", 0.1)
+    assert bench.end().items() >= {"reason": "cancelled", "signal": 9}.items()
+
+
+def test_asked_again_it_ends_sooner_and_never_later(bench: Bench) -> None:
+    bench.start(IGNORING)
+    bench.run((bench.folder / "up").exists)
+    for grace in (600.0, 0.1, 600.0):
+        bench.attempts.stop("0.1", grace)
+    assert bench.end()["reason"] == "cancelled"
+
+
+def test_what_it_leaves_behind_is_ended_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GRACE", 0.1)
+    bench.start(f"{ESCAPED} exit 3")
+    left = bench.pid("pid")
+    end = bench.end()
+    assert is_gone(left)
+    assert (end["reason"], end["exit"]) == ("exit", 3)
+    assert end["detail"].startswith("ended ")
+
+
+def test_a_stranger_does_not_hold_the_slot(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+    bench.start("env -i setsid /bin/sh -c 'echo $$ > pid; exec sleep 600' & while [ ! -s pid ]; do sleep 0.02; done")
+    stranger = bench.pid("pid")
+    assert bench.end()["exit"] == 0
+    assert not is_gone(stranger)
+    assert f"process {stranger} dropped every mark" in capfd.readouterr().err
+    os.kill(stranger, signal.SIGKILL)
+
+
+def test_an_end_is_kept_until_the_manager_has_stored_it(bench: Bench) -> None:
+    bench.start("exit 4")
+    bench.attempts.forget(["0.1"])
+    assert [one["tag"] for one in bench.attempts.known()["attempts"]] == ["0.1"]
+    bench.end()
+    assert bench.successor().known()["attempts"][0]["end"]["exit"] == 4
+    bench.attempts.forget(["0.1", "9.9"])
+    assert bench.attempts.known()["attempts"] == []
+    assert bench.successor().known()["attempts"] == []
+
+
+# After a keeper's death. What it had started is not the child of the next one: here it is started by another process.
+
+
+def orphan(bench: Bench, script: str) -> int:
+    """Have a keeper start it and die; the job's pid."""
+    code = (
+        f"import sys; sys.path[:0] = {sys.path!r}; "
+        "from tests.daemon import test_attempt as t; from pathlib import Path; "
+        f"b = t.Bench(Path({str(bench.folder)!r})); b.start({script!r}); print(b.news[0]['pid'])"
+    )
+    done = subprocess.run(["setsid", sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE)
+    return int(done.stdout or done.stderr)
+
+
+def test_a_living_process_is_adopted_and_its_end_is_lost(bench: Bench) -> None:
+    pid = orphan(bench, "sleep 600")
+    (known,) = bench.successor().known()["attempts"]
+    assert (known["pid"], known["end"], bench.attempts.live()) == (pid, None, 1)
+    os.kill(pid, signal.SIGKILL)
+    assert bench.end()["reason"] == "host-lost"
+
+
+def test_an_adopted_one_is_cancelled_with_all_that_it_left(bench: Bench) -> None:
+    pid = orphan(bench, f"{ESCAPED} sleep 600")
+    escaped = bench.pid("pid")
+    bench.successor().stop("0.1", 0.2)
+    assert bench.end()["reason"] == "cancelled"
+    assert is_gone(pid)
+    assert is_gone(escaped)
+
+
+def test_what_ended_meanwhile_is_lost(bench: Bench) -> None:
+    pid = orphan(bench, "true")
+    bench.run(lambda: is_gone(pid))
+    (known,) = bench.successor().known()["attempts"]
+    assert known["end"]["reason"] == "host-lost"
+
+
+def test_a_start_that_was_cut_off_before_it_is_no_start(bench: Bench) -> None:
+    bench.attempts._journal.begin("0.1", 1.0, str(bench.folder / "never"))
+    assert bench.successor().known()["attempts"] == []
+    assert bench.successor().known()["attempts"] == []
+
+
+def test_a_start_that_was_cut_off_after_it_is_found_by_its_mark(bench: Bench) -> None:
+    bench.start("sleep 600")
+    pid = bench.attempts._all["0.1"].pid
+    journal = Path(bench.where.state, "journal.1")
+    journal.write_text("".join(line for line in journal.read_text().splitlines(True) if not line.startswith("S ")))
+    bench.run(lambda: tree.settled_environment(pid) != [b""])
+    assert bench.successor().known()["attempts"][0]["pid"] == pid
+
+
+def test_after_a_reboot_nothing_is_adopted(bench: Bench) -> None:
+    bench.start("sleep 600")
+    pid = bench.attempts._all["0.1"].pid
+    journal = Path(bench.where.state, "journal.1")
+    journal.write_text(journal.read_text().replace(bench.attempts._boot, "another"))
+    assert bench.successor().live() == 0
+    os.kill(pid, 0)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_how_ended() -> None:
+    assert [how_ended(9), how_ended(3 << 8)] == ["signal 9", "exit 3"]
