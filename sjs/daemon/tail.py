@@ -6,8 +6,10 @@ Nothing is asked again and again: inotify tells when a file has grown, the manag
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import stat
 from typing import Any, Callable, Dict, List, Optional
 
 from sjs.daemon.kernel import IN_MODIFY, Inotify
@@ -68,7 +70,10 @@ class Tails:
         if "error" in reply:
             tail.fail(reply["error"])
         elif "record" in reply:
-            self._begin(name, tail, reply)
+            try:
+                self._begin(name, tail, reply)
+            except OSError as error:
+                tail.fail({"code": "refused", "message": f"the output cannot be read: {error.strerror}"})
         else:
             tail.end(reply["job"])
         if tail.done:
@@ -117,9 +122,11 @@ class Tail:
     def open(self, path: str) -> None:
         """Open the file, at the offset or at the last lines; a job that wrote nothing has none."""
         try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return
+        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+            raise OSError(errno.EINVAL, "it is no file any more", path)
         if self._lines is not None:
             self._offset = start_of_lines(self._fd, int(self._lines))
         self.has_more = True
