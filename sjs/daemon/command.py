@@ -10,7 +10,7 @@ import os
 import selectors
 import signal
 import sys
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, NoReturn, Optional
 
 from sjs import __version__
 from sjs.daemon import launch
@@ -41,8 +41,14 @@ def main(arguments: List[str]) -> int:
     return _start(where, maximum, options.background)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line: what is wrong stands above no screen of help."""
+        self.exit(2, f"{self.prog}: {message} (--help shows how)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="job_manager",
         description="Own the job queue of a folder: read commands from a named pipe, run at most N at once.",
         epilog=EXAMPLES,
@@ -64,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or int(text) > 1_000_000:
+    if not (text.isascii() and text.isdigit()) or int(text) > 1_000_000:
         raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 1000000, not {text!r}")
     return int(text)
 
@@ -125,6 +131,7 @@ class Waiter:
         self._where = where
         self._selector = selectors.DefaultSelector()
         self._link: Optional[LineSocket] = None
+        self._heard: List[Dict[str, Any]] = []
         self._wakeup, writing = os.pipe()
         os.set_blocking(self._wakeup, False)
         os.set_blocking(writing, False)
@@ -150,17 +157,16 @@ class Waiter:
 
     def wait(self, seconds: Optional[float] = None) -> Dict[str, Any]:
         """The keeper's next word; {} when there is none in time, or the keeper is gone."""
-        while self.connected and self._selector.select(seconds):
+        while not self._heard and self.connected and self._selector.select(seconds):
             self._on_signals()
-            for event in self._link.receive() if self._link else []:
-                return event
-        return {}
+            self._heard += self._link.receive() if self._link else []
+        return self._heard.pop(0) if self._heard else {}
 
     def until_stopped(self) -> int:
         """Wait for the end; Ctrl-C, TERM and a closed terminal ask for it."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, frame: None)
-        while self.connected or self._reconnect():
+        while self._heard or self.connected or self._reconnect():
             event = self.wait()
             if event.get("event") == "stopped":
                 return self._farewell(int(event["running"]))
