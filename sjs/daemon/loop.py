@@ -293,15 +293,19 @@ class Manager:
     # The start
 
     def _hear_hello(self) -> None:
-        """The keeper speaks first: what it has. Nothing else may happen before that."""
-        while not self._keeper.closed:
+        """The keeper speaks first: what it has. Nothing else may happen before that; news may have come with it."""
+        heard: List[Dict[str, Any]] = []
+        while not heard and not self._keeper.closed:
             self._selector.select()
-            for news in self._keeper.receive():
+            heard = self._keeper.receive()
+        for news in heard:
+            if news["on"] == "hello":
                 self._ledger.reconcile(news["attempts"], news["boot"], clock.look().wall)
                 self._stored = [one["tag"] for one in news["attempts"] if one["end"] is not None]
                 self._ledger.commit()
                 self._ledger.told()
-                return
+            else:
+                self._on_news(news, clock.look())
 
     def _set_maximum(self, maximum: str) -> None:
         if maximum != "-":
