@@ -248,7 +248,7 @@ def test_a_start_that_was_cut_off_after_it_is_found_by_its_mark(bench: Bench) ->
 
 
 def test_after_a_reboot_nothing_is_adopted(bench: Bench) -> None:
-    bench.start("sleep 600")
+    bench.start("exec sleep 600")
     pid = bench.attempts._all["0.1"].pid
     journal = Path(bench.where.state, "journal.1")
     journal.write_text(journal.read_text().replace(bench.attempts._boot, "another"))
