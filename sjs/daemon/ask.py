@@ -297,6 +297,8 @@ def _records(where: Places) -> Any:
 def _start(where: Places, start: str) -> None:
     from sjs.daemon import launch
 
+    if not os.path.isdir(where.root):
+        raise Refusal("no_manager", f"project_root {where.root} is no folder on this machine", f"mkdir -p {where.root}")
     maximum = start.partition("=")[2] or "-"
     try:
         outcome, detail = launch.start(where, maximum)

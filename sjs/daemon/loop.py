@@ -12,7 +12,8 @@ import selectors
 import signal
 import socket
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional
+from collections import deque
+from typing import Any, Deque, Dict, List, NamedTuple, Optional
 
 from sjs import wire
 from sjs.core.schedule import Start, plan
@@ -31,6 +32,12 @@ from sjs.dialects import pipe
 from sjs.errors import BadRequest, SjsError, to_wire
 
 EX_CONFIG = 78
+
+TURN = 0.02
+"""Seconds after which a turn begins no further request."""
+
+FAREWELL = 10.0
+"""Seconds that clients have to read their last replies once the manager stops."""
 
 LAZY = 0.05
 """Seconds until a change that nobody waits for is made durable."""
@@ -88,11 +95,12 @@ class Manager:
         self._mailbox = Mailbox(where, self._selector, wire.MAX_LINE)
         self._keeper = LineSocket(keeper, self._selector)
         self._hooks = Hooks(where.root, os.path.join(where.state, "hooks.log"), str(os.getpid()), self._keeper.send)
+        self._todo: Deque[Ask] = deque()
         self._replies: List[Any] = []
         self._stored: List[str] = []
         self._lazy_until: Optional[float] = None
         self._watch: Optional[kernel.Inotify] = None
-        self._told_bye = False
+        self._bye_at: Optional[float] = None
         self._hear_hello()
         self._set_maximum(maximum)
         self._open_door()
@@ -102,7 +110,7 @@ class Manager:
     def run(self) -> bool:
         """Until stopped (True) or until the keeper has died (False)."""
         self.turn([], clock.look())
-        while not (self._told_bye and not self._keeper.pending and not self._mailbox.owes) and not self._keeper.closed:
+        while not self._keeper.closed and not self._is_done():
             ready = self._selector.select(self._patience())
             now = clock.look()
             self.turn(ready, now)
@@ -111,19 +119,22 @@ class Manager:
 
     def turn(self, ready: Ready, now: Now) -> None:
         """One turn."""
-        asked = self._collect(ready)
+        self._todo += self._collect(ready)
         for news in self._keeper.receive() if _is_ready(self._keeper, ready) else []:
-            asked += self._on_news(news, now)
+            self._todo += self._on_news(news, now)
         self._tell_waits()
-        for ask in asked:
-            self._handle(ask, now)
-            self._tell_waits()
+        self._work_off(now)
         self._hooks.on_time(now.steady)
         starts = self._plan()
         if self._ledger.urgent or (self._lazy_until is not None and now.steady >= self._lazy_until):
             self._ledger.commit()
         self._tell_keeper(starts)
         self._answer(now)
+
+    def _is_done(self) -> bool:
+        if self._bye_at is None or self._keeper.pending:
+            return False
+        return not self._mailbox.owes or clock.look().steady >= self._bye_at + FAREWELL
 
     def close(self) -> None:
         """Leave everything to whoever comes next."""
@@ -134,7 +145,8 @@ class Manager:
     # Collect
 
     def _collect(self, ready: Ready) -> List[Ask]:
-        asked = [self._read(letter) for letter in self._mailbox.collect(ready)]
+        letters = [] if self._todo else self._mailbox.collect(ready)
+        asked = [self._read(letter) for letter in letters]
         for key, _ in ready:
             if key.data is self._watch and self._watch is not None:
                 self._mend_door()
@@ -178,6 +190,14 @@ class Manager:
         return []
 
     # Apply
+
+    def _work_off(self, now: Now) -> None:
+        """Handle requests until the turn has lasted long enough. What is left comes before anything new."""
+        while self._todo:
+            self._handle(self._todo.popleft(), now)
+            self._tell_waits()
+            if clock.look().steady > now.steady + TURN:
+                return
 
     def _handle(self, ask: Ask, now: Now) -> None:
         if ask.call is not None and ask.call.hooks:
@@ -241,9 +261,9 @@ class Manager:
         if self._stored and not self._ledger.urgent:
             self._keeper.send({"do": "forget", "tags": self._stored})
             self._stored = []
-        if self._handlers.stopping and not self._told_bye:
+        if self._handlers.stopping and self._bye_at is None:
             self._keeper.send({"do": "bye"})
-            self._told_bye = True
+            self._bye_at = clock.look().steady
         self._keeper.flush()
 
     # Answer
@@ -280,13 +300,20 @@ class Manager:
     def _patience(self) -> Optional[float]:
         """How long nothing can be due, in seconds; None is for ever."""
         now = clock.look().steady
-        if self._mailbox.has_more:
+        if self._todo or self._mailbox.has_more:
             return 0.0
         if self._store.is_changed:
             self._lazy_until = self._lazy_until or now + LAZY
         else:
             self._lazy_until = None
-        times = (self._lazy_until, self._mailbox.next_time(), self._waits.next_time(), self._hooks.next_time())
+        farewell = None if self._bye_at is None else self._bye_at + FAREWELL
+        times = (
+            farewell,
+            self._lazy_until,
+            self._mailbox.next_time(),
+            self._waits.next_time(),
+            self._hooks.next_time(),
+        )
         due = [one for one in times if one is not None]
         return max(0.0, min(due) - now) if due else None
 
