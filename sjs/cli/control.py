@@ -97,4 +97,4 @@ def _show_stopped(out: Output, name: str, found: tuple[int, int] | None, kill: b
     elif found is None:
         out.line(name, "no manager was running")
     else:
-        out.line(name, f"stopped; running jobs that {'are ended' if kill else 'run on'}: {running}, kept: {queued}")
+        out.line(name, f"stopped; {running} running {'are ended' if kill else 'go on'}, {queued} queued are kept")

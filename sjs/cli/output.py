@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from sjs.cli.text import printable
-from sjs.errors import Refused, SjsError, UsageError, to_wire
+from sjs.errors import NoManager, Refused, SjsError, UsageError, to_wire
 
 
 class Output:
@@ -51,7 +51,8 @@ class Output:
         if self.json:
             self.record(name, {"error": to_wire(error)})
         flush()
-        sys.stderr.write(f"[{name}] error: {printable(str(error))}\n")
+        hint = f"submit {name} start" if isinstance(error, NoManager) and error.hint else error.hint
+        sys.stderr.write(f"[{name}] error: {printable(error.message + (f' ({hint})' if hint else ''))}\n")
 
     def finish(self) -> int:
         """Sum up; the exit status."""

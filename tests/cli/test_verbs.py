@@ -235,7 +235,7 @@ def test_stop_is_done_also_when_nobody_ran(cli: CommandLine) -> None:
     cli.play("m2", GONE)
     outcome = cli.submit("all", "stop")
     assert outcome.status == 0
-    assert outcome.out == "[m1] stopped; running jobs that run on: 1, kept: 2\n[m2] no manager was running\n"
+    assert outcome.out == "[m1] stopped; 1 running go on, 2 queued are kept\n[m2] no manager was running\n"
 
 
 def test_start_starts_even_what_was_stopped_and_sets_the_maximum(cli: CommandLine) -> None:
