@@ -67,7 +67,7 @@ def test_all_prefixes_names_in_order_and_sums_up_what_went_wrong(cli: CommandLin
     outcome = cli.submit("all", "status")
     assert (outcome.status, outcome.out[:6]) == (255, "[m1] {")
     assert outcome.err == (
-        "[m2] error: no manager here (start it)\n[m3] error: no\nok 1, failed 1, unreachable 1: m3, m2\n"
+        "[m2] error: no manager here (submit m2 start)\n[m3] error: no\nok 1, failed 1, unreachable 1: m3, m2\n"
     )
 
 

@@ -64,7 +64,7 @@ def test_a_state_folder_that_is_named_is_taken(tmp_path: Path) -> None:
 
 def test_this_file_system_has_a_type() -> None:
     assert places._file_system("/proc/self") == "proc"
-    assert places._file_system("/no/such/folder")
+    assert places._file_system("/proc/no/such/folder") == "proc"
 
 
 def test_make(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from tests.live.machine import DEADLINE, Machine, running, until, wait_for_end
 def test_stop_keeps_what_waits_and_what_runs(tmp_path: Path) -> None:
     with running(tmp_path, 1) as machine:
         with machine.client() as client:
-            client.submit("echo up > up; read line < gate; echo done; exit 5", "echo second")
             os.mkfifo(tmp_path / "gate")
+            client.submit("echo up > up; read line < gate; echo done; exit 5", "echo second")
             until((tmp_path / "up").exists, "the first job")
             reply = client.ask("stop")
             assert (reply["running"], reply["queued"]) == (1, 1)
@@ -37,8 +37,8 @@ def test_stop_keeps_what_waits_and_what_runs(tmp_path: Path) -> None:
 def test_a_new_manager_joins_a_keeper_that_waits_for_its_jobs(tmp_path: Path) -> None:
     with running(tmp_path, 1) as machine:
         with machine.client() as client:
-            client.submit("echo up > up; read line < gate; exit 5")
             os.mkfifo(tmp_path / "gate")
+            client.submit("echo up > up; read line < gate; exit 5")
             until((tmp_path / "up").exists, "the job")
             client.ask("stop")
         wait_for_end(machine.manager_pid)
