@@ -10,9 +10,12 @@
         Conflict          this key was used before, for other content
         Stopping          the manager is about to stop
       Unreachable       no answer: nothing is known about what was asked
+        NotReached        no connection came about, and later one may
+        Missing           the machine has no sjs, or none of this version
         NoManager         nobody owns the queue
         Stopped           … because somebody stopped it on purpose
         LinkLost          the link broke before the answer came; asking again by key is safe
+          Ended             … because the program at its other end did
 
 Each class has a `code`, which is what travels over the wire, and a one-line message; `hint` says what to do.
 """
@@ -70,6 +73,14 @@ class Unreachable(SjsError):
     code = "unreachable"
 
 
+class NotReached(Unreachable):
+    code = "not_reached"
+
+
+class Missing(Unreachable):
+    code = "missing"
+
+
 class NoManager(Unreachable):
     code = "no_manager"
 
@@ -80,6 +91,10 @@ class Stopped(NoManager):
 
 class LinkLost(Unreachable):
     code = "link_lost"
+
+
+class Ended(LinkLost):
+    code = "ended"
 
 
 def _tree(root: Type[SjsError]) -> Dict[str, Type[SjsError]]:

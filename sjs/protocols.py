@@ -16,7 +16,8 @@ from sjs.core.job import Job, Range, Report, Spec
 
 
 class Stream(Protocol):
-    """Two-way bytes to one process over there. Raises LinkLost once nothing more can come."""
+    """Two-way bytes to one process over there. Once nothing more can come it raises LinkLost: Ended, if that process
+    has ended, and not what lies between."""
 
     def send(self, data: bytes, deadline: float) -> None:
         """Hand over all of the data."""
@@ -36,6 +37,9 @@ class Transport(Protocol):
 
     def open(self, argv: Sequence[str]) -> Stream:
         """Run a program there. Raises Unreachable."""
+
+    def close(self) -> None:
+        """Let go of what the streams shared, if they did; called any number of times, and open() may follow."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sjs import wire
 from sjs.core.job import Job, Range, Report, Spec
-from sjs.errors import LinkLost, NoManager, SjsError, Stopped, Unreachable
+from sjs.errors import LinkLost, NoManager, NotReached, SjsError, Stopped, Unreachable
 from sjs.protocols import Accepted, Cancelled, Piece, Status, Transport, Waited, Waiting
 from sjs.targets.session import ANSWER, Door, Message, Session, open_session, soon
 
@@ -136,6 +136,7 @@ class DaemonTarget:
         session, self._session = self._session, None
         if session is not None:
             session.close()
+        self._transport.close()
 
     def _wait_for(self, jobs: Sequence[Range] | None, seconds: float) -> Waited:
         reply = self._persist(
@@ -163,7 +164,7 @@ class DaemonTarget:
             except Unreachable as error:
                 self.close()
                 if outage is None:
-                    if not isinstance(error, LinkLost):
+                    if not (isinstance(error, LinkLost) or (self._greeted and isinstance(error, NotReached))):
                         raise
                     outage = _Outage(PATIENCE if self._greeted else FIRST_PATIENCE)
                     self._notice(f"{error.message}; asking again for {outage.seconds:.0f} seconds")
@@ -196,7 +197,11 @@ class _Outage:
 
     def pause(self, error: Unreachable) -> None:
         """Wait a little before the next attempt; raise the error when waiting is of no more use."""
-        if isinstance(error, Stopped) or not isinstance(error, (LinkLost, NoManager)) or soon(0) > self._end:
+        if (
+            isinstance(error, Stopped)
+            or not isinstance(error, (LinkLost, NoManager, NotReached))
+            or soon(0) > self._end
+        ):
             raise error
         time.sleep(next(self._pauses, PAUSES[-1]))
 

@@ -6,12 +6,12 @@ import contextlib
 import re
 import time
 from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sjs import wire
-from sjs.errors import LinkLost, SjsError, Unreachable, from_wire
+from sjs.errors import Ended, LinkLost, Missing, SjsError, Unreachable, from_wire
 from sjs.protocols import Stream, Transport
 
 HELLO = 40.0
@@ -23,18 +23,31 @@ ANSWER = 30.0
 MAX_NOISE = 1 << 16
 """Bytes that a login shell may print before the marker line."""
 
-_MARKER = re.compile(rb"sjs (\d+)\r?$")
+_MARKER = re.compile(rb"sjs (\d+|missing|unpacked|python \S+|failed .*?)\r?$")
+
+DELIVERY = 120.0
+"""Seconds for putting the program there, over whatever line."""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What has to lie on a machine before a session can be opened there, and the program that unpacks it."""
+
+    argv: Sequence[str]
+    contents: Callable[[], bytes]
 
 
 @dataclass(frozen=True)
 class Door:
-    """How to reach a manager: the program that opens sessions, and what it is told in the header line."""
+    """How to reach a manager: the program that opens sessions, and what it is told in the header line. `parcel`: what
+    is put there when that program says that it is missing."""
 
     argv: Sequence[str]
     root: str
     pipe: str
     state_dir: str = ""
     start: str = "-"
+    parcel: Parcel | None = None
 
     @property
     def header(self) -> bytes:
@@ -126,11 +139,28 @@ def soon(seconds: float) -> float:
 
 def open_session(transport: Transport, door: Door) -> Session:
     """Open the door and wait for the manager's greeting."""
+    try:
+        return _knock(transport, door)
+    except Missing:
+        if door.parcel is None:
+            raise
+    _deliver(transport, door.parcel)
+    return _knock(transport, door)
+
+
+def _knock(transport: Transport, door: Door) -> Session:
     stream = transport.open(door.argv)
     try:
         deadline = soon(HELLO)
-        stream.send(door.header, deadline)
-        _skip_noise(stream, deadline)
+        with contextlib.suppress(LinkLost):  # who has ended already has said why
+            stream.send(door.header, deadline)
+        said = _first_word(stream, deadline)
+        if said == "missing":
+            raise Missing(
+                "sjs is not on that machine, or not in this version", "`deploy: never` keeps it from being put there"
+            )
+        if said != str(wire.VERSION):
+            raise Unreachable(f"the manager speaks version {said} of the wire, this client {wire.VERSION}")
         session = Session(stream)
         session.hello = _greeting(stream, deadline)
         return session
@@ -142,21 +172,49 @@ def open_session(transport: Transport, door: Door) -> Session:
         raise
 
 
-def _skip_noise(stream: Stream, deadline: float) -> None:
-    """Read up to the marker line. Before it only a shell has spoken, and trying again would not help."""
-    seen = 0
+def _deliver(transport: Transport, parcel: Parcel) -> None:
+    """Put the program there that opens sessions."""
+    stream = transport.open(parcel.argv)
+    try:
+        deadline = soon(DELIVERY)
+        with contextlib.suppress(LinkLost):  # who has ended already has said why
+            stream.send(parcel.contents(), deadline)
+        said = _first_word(stream, deadline)
+    except TimeoutError:
+        raise LinkLost(f"sjs could not be put there within {DELIVERY:.0f} seconds") from None
+    finally:
+        stream.close()
+    if said != "unpacked":
+        raise Unreachable(f"sjs cannot be put there: {said.removeprefix('failed ')}")
+
+
+def _first_word(stream: Stream, deadline: float) -> str:
+    """What the marker line says. Before it only a login shell has spoken, or whatever else answers there."""
+    seen, noise = 0, b""
     while seen < MAX_NOISE:
         try:
             line = stream.line(deadline)
-        except LinkLost as error:
-            raise Unreachable(error.message) from None
+        except Ended as error:
+            raise Unreachable(_with_noise(error.message, noise)) from None
         marker = _MARKER.search(line)
-        if marker and int(marker[1]) != wire.VERSION:
-            raise Unreachable(f"the manager speaks version {int(marker[1])} of the wire, this client {wire.VERSION}")
         if marker:
-            return
+            return _checked_word(marker[1].decode("utf-8", "replace"))
         seen += len(line) + 1
-    raise Unreachable("something else than a manager answers there")
+        noise = line.strip() or noise
+    raise Unreachable(_with_noise("something else than a manager answers there", noise))
+
+
+def _checked_word(said: str) -> str:
+    """The word itself, unless it is about a Python with which nothing can be done."""
+    if not said.startswith("python "):
+        return said
+    found = said.removeprefix("python ")
+    problem = "it has no python3" if found == "missing" else f"its python3 is version {found}, too old"
+    raise Unreachable(f"{problem}: sjs needs Python 3.8 or newer there", "`python:` in the config can name another one")
+
+
+def _with_noise(message: str, noise: bytes) -> str:
+    return f"{message}; it said: {noise.decode('utf-8', 'replace')[:200]}" if noise else message
 
 
 def _greeting(stream: Stream, deadline: float) -> dict[str, Any]:

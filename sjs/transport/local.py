@@ -10,13 +10,10 @@ import time
 from collections.abc import Sequence
 from typing import IO
 
-from sjs.errors import LinkLost, Unreachable
+from sjs.errors import Ended, LinkLost, Unreachable
+from sjs.transport.incoming import MAX_COMPLAINT, Incoming
 
 PIECE = 1 << 18
-MAX_AHEAD = 8 << 20
-"""More than this much unread is no answer to anything: the other side has gone astray."""
-
-MAX_COMPLAINT = 4096
 FAREWELL = 2.0
 """Seconds that a program has to end itself once its input has ended."""
 
@@ -39,16 +36,17 @@ class LocalTransport:
             raise Unreachable(f"cannot run {argv[0]}: {error.strerror}") from None
         return LocalStream(process)
 
+    def close(self) -> None:
+        """There is nothing that streams share."""
 
-class LocalStream:
+
+class LocalStream(Incoming):
     """The pipes of one child. What it sends is also read while we send, so the two never wait for each other."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        super().__init__()
         self._process = process
         self._stdin, self._stdout, self._stderr = _pipes(process)
-        self._buffer = bytearray()
-        self._searched = 0
-        self._complaint = bytearray()
         self._ended = False
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._stdout, selectors.EVENT_READ)
@@ -63,23 +61,6 @@ class LocalStream:
                     view = view[self._write(view) :]
         finally:
             self._selector.unregister(self._stdin)
-
-    def line(self, deadline: float) -> bytes:
-        while (end := self._buffer.find(b"\n", self._searched)) < 0:
-            self._searched = len(self._buffer)
-            self._more(deadline)
-        self._searched = 0
-        found = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
-        return found
-
-    def take(self, count: int, deadline: float) -> bytes:
-        while len(self._buffer) < count:
-            self._more(deadline)
-        self._searched = 0
-        found = bytes(self._buffer[:count])
-        del self._buffer[:count]
-        return found
 
     def close(self) -> None:
         if self._stdin.closed:
@@ -97,7 +78,7 @@ class LocalStream:
 
     def _more(self, deadline: float) -> None:
         if self._ended:
-            raise LinkLost(self._last_words())
+            raise self._end()
         self._turn(deadline)
 
     def _turn(self, deadline: float) -> bool:
@@ -115,12 +96,10 @@ class LocalStream:
 
     def _read(self) -> None:
         data = os.read(self._stdout.fileno(), PIECE)
-        self._buffer += data
         if not data:
             self._ended = True
             self._selector.unregister(self._stdout)
-        if len(self._buffer) > MAX_AHEAD:
-            raise LinkLost("the other side sends more than anybody asked for")
+        self._came(data)
 
     def _listen(self) -> bool:
         """Keep the end of what it complains of; whether there was anything."""
@@ -128,7 +107,7 @@ class LocalStream:
             data = os.read(self._stderr.fileno(), MAX_COMPLAINT)
         except BlockingIOError:
             return False
-        self._complaint = (self._complaint + data)[-MAX_COMPLAINT:]
+        self._complained(data)
         if not data and self._stderr.fileno() in self._selector.get_map():
             self._selector.unregister(self._stderr)
         return bool(data)
@@ -139,18 +118,15 @@ class LocalStream:
         except BlockingIOError:
             return 0
         except BrokenPipeError:
-            raise LinkLost(self._last_words()) from None
+            raise self._end() from None
 
-    def _last_words(self) -> str:
+    def _end(self) -> LinkLost:
         """Why the child is gone: its last complaint, else how it ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(FAREWELL)
         while self._listen():
             pass
-        lines = self._complaint.decode("utf-8", "replace").strip().splitlines()
-        if lines:
-            return f"the link broke: {lines[-1]}"
-        return f"the link broke (exit status {self._process.returncode})"
+        return Ended(f"the link broke: {self._last_complaint or f'exit status {self._process.returncode}'}")
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:

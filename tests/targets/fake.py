@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sjs.protocols import Transport
 from sjs.targets.daemon_client import DaemonTarget
-from sjs.targets.session import Door
+from sjs.targets.session import Door, Parcel
 from sjs.transport.local import LocalTransport
 
 PLAYER = """\
@@ -52,7 +54,13 @@ exec(compile(open(scene).read(), scene, "exec"))
 class FakeMachine:
     """Plays scenes: the first session the first one, and so on; the last one is played as often as it is asked for."""
 
-    def __init__(self, folder: Path, *scenes: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *scenes: str,
+        parcel: Callable[[FakeMachine], Parcel] | None = None,
+        transport: Transport | None = None,
+    ) -> None:
         self.folder = folder
         self.notices: list[str] = []
         folder.mkdir(exist_ok=True)
@@ -60,8 +68,8 @@ class FakeMachine:
         for number, scene in enumerate(scenes):
             (folder / f"{number:03}.scene").write_text(scene)
         self.argv = [sys.executable, "-I", "-S", str(folder / "player.py"), str(folder)]
-        door = Door(self.argv, "/fake", "jobs.pipe")
-        self.target = DaemonTarget("fake", LocalTransport(), door, self.notices.append)
+        door = Door(self.argv, "/fake", "jobs.pipe", parcel=parcel(self) if parcel else None)
+        self.target = DaemonTarget("fake", transport or LocalTransport(), door, self.notices.append)
 
     @property
     def sessions(self) -> int:

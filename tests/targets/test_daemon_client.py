@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from sjs import wire
 from sjs.core.job import Spec
-from sjs.errors import Conflict, LinkLost, NoManager, Stopped, Unreachable
-from sjs.protocols import Accepted, Piece
+from sjs.errors import Conflict, LinkLost, NoManager, NotReached, Stopped, Unreachable
+from sjs.protocols import Accepted, Piece, Stream
 from sjs.targets import daemon_client
 from sjs.targets.daemon_client import chunks
+from sjs.targets.session import Parcel
+from sjs.transport.local import LocalTransport
 from tests.targets.fake import FakeMachine
 
 REPORT = "say(id=hear()['id'], running=1, max=2, queued=3, head=[{'job': 'x', 'job_id': 7}], counts={'queued': 3})\n"
@@ -247,3 +249,65 @@ def test_chunks_keep_order_and_fit_into_a_request(texts: list[str]) -> None:
 
 def test_a_chunk_has_at_most_a_thousand_jobs() -> None:
     assert [len(piece) for piece in chunks([Spec(command="x")] * 2_500)] == [1_000, 1_000, 500]
+
+
+def test_a_machine_that_lost_its_shell_is_quoted(folder: Path) -> None:
+    machine = FakeMachine(folder, "raw(b'This account is currently not available.\\n')\nsys.exit(1)")
+    with pytest.raises(Unreachable, match="exit status 1; it said: This account is currently not available"):
+        machine.target.report()
+
+
+@pytest.mark.parametrize(("word", "said"), [("missing", "has no python3"), ("3.6.9", "python3 is version 3.6.9")])
+def test_a_machine_without_a_fitting_python_is_refused(folder: Path, word: str, said: str) -> None:
+    with pytest.raises(Unreachable, match=f"{said}.*3.8 or newer"):
+        FakeMachine(folder, f"raw(b'sjs python {word}\\n')").target.report()
+
+
+def parcel(machine: FakeMachine) -> Parcel:
+    return Parcel(machine.argv, lambda: b"everything\n")
+
+
+def test_what_is_missing_is_put_there_and_asked_again(folder: Path) -> None:
+    scenes = "raw(b'sjs missing\\n')", "raw(b'noise sjs unpacked\\n')", "hello()\n" + REPORT
+    machine = FakeMachine(folder, *scenes, parcel=parcel)
+    assert machine.target.report().host == "fake"
+    machine.target.close()
+    assert (folder / "headers").read_bytes().splitlines()[1] == b"everything"
+    assert machine.notices == []
+
+
+def test_what_is_missing_stays_so_where_nothing_may_be_put(folder: Path) -> None:
+    with pytest.raises(Unreachable, match="not in this version.*deploy: never"):
+        FakeMachine(folder, "raw(b'sjs missing\\n')").target.report()
+
+
+def test_a_delivery_that_fails_is_told(folder: Path) -> None:
+    machine = FakeMachine(folder, "raw(b'sjs missing\\n')", "raw(b'sjs failed disk full\\n')", parcel=parcel)
+    with pytest.raises(Unreachable, match="cannot be put there: disk full"):
+        machine.target.report()
+    assert machine.sessions == 2
+
+
+class Absent:
+    """A way that ends nowhere after so many times."""
+
+    def __init__(self, good: int) -> None:
+        self.good = good
+        self.way = LocalTransport()
+
+    def open(self, argv: Sequence[str]) -> Stream:
+        self.good -= 1
+        if self.good < 0:
+            raise NotReached("no route")
+        return self.way.open(argv)
+
+    def close(self) -> None:
+        self.way.close()
+
+
+@pytest.mark.parametrize(("good", "notices"), [(0, 0), (1, 1)])
+def test_who_was_never_reached_is_not_waited_for_but_who_was_is(folder: Path, good: int, notices: int) -> None:
+    machine = FakeMachine(folder, "hello()\nhear()", transport=Absent(good))
+    with pytest.raises(NotReached, match="no route"):
+        machine.target.report()
+    assert len(machine.notices) == notices

@@ -10,7 +10,7 @@ import pytest
 
 from sjs.errors import LinkLost, Unreachable
 from sjs.protocols import Stream
-from sjs.transport import local
+from sjs.transport import incoming, local
 from sjs.transport.local import LocalStream, LocalTransport
 
 LONG = 30.0
@@ -98,7 +98,7 @@ def test_an_endless_complaint_is_bounded_and_stops_nobody() -> None:
     with running(code) as stream:
         assert stream.line(soon()) == b"done"
         assert isinstance(stream, LocalStream)
-        assert len(stream._complaint) <= local.MAX_COMPLAINT
+        assert len(stream._complaint) <= incoming.MAX_COMPLAINT
 
 
 def test_a_flood_without_a_line_end_is_a_broken_link() -> None:
