@@ -1,0 +1,313 @@
+"""Hosts with OpenSSH servers, made of namespaces: `with rig(hosts=3) as lab`.
+
+All of it lives in one set of namespaces (mounts, network, host name, pids) whose first process reads a pipe that this
+process holds: however a test ends, nothing is left, neither a process nor an address nor a mount. The test itself stays
+outside; what it calls inside (`lab.submit`, `lab.call`, `host.call`) dies with its caller, or else with the lab.
+
+The client is the lab's own network, `10.88.0.1`; the hosts hang on a bridge there. A host sees its part of the
+temporary folder as /run/host and /home, this repository as /mnt, and has a /tmp of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.live.machine import DEADLINE, ROOT, until
+
+USER = "worker"
+UID = 2001
+CLIENT = "10.88.0.1"
+PROJECT = "project"
+TOOLS = ("sshd", "ssh", "ssh-keygen", "ip", "unshare", "nsenter", "setpriv")
+WRAPPER = ("unshare", "-m", "-n", "-u", "-p", "-f", "--kill-child", "--mount-proc", "--propagation", "private")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+Done = subprocess.CompletedProcess[str]
+
+LAB = """\
+set -e
+mount -t tmpfs tmpfs /run
+mkdir -p /run/sshd /run/netns /run/host
+mount --bind {folder}/passwd /etc/passwd
+mount --bind {folder}/hosts /etc/hosts
+hostname client
+ip link set lo up
+ip -batch {folder}/links
+for name in {names}; do
+    ip netns exec $name unshare -u sh {folder}/$name/up.sh &
+done
+echo begun
+exec env --ignore-signal=CHLD cat
+"""
+
+HOST = """\
+set -e
+hostname {name}
+mount --bind {folder} /run/host
+mount --bind {folder}/home /home
+mount --bind {folder}/passwd /etc/passwd
+mount --bind {root} /mnt
+mount -t tmpfs tmpfs /tmp
+mount -t tmpfs tmpfs /var/tmp
+ip link set lo up
+ip addr add {address}/16 dev e0
+ip link set e0 up
+{server}
+echo $$ > /run/host/init.new
+mv /run/host/init.new /run/host/init
+exec sleep infinity
+"""
+
+SERVER = "/usr/sbin/sshd -f /run/host/sshd_config -E /run/host/log"
+
+# curve25519: a login takes 0.2 s with it, and 0.4 with OpenSSH's first choice.
+SSHD = """\
+HostKey /run/host/key
+PidFile /run/host/pid
+LogLevel VERBOSE
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UseDNS no
+PrintMotd no
+KexAlgorithms curve25519-sha256
+{more}
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a host is to be. `files` are put into the home; `sshd` are more lines of its sshd_config, put first."""
+
+    shell: str = "/bin/bash"
+    files: Mapping[str, str] = field(default_factory=dict)
+    sshd: Sequence[str] = ()
+    serves: bool = True
+
+
+class Host:
+    """One of them. `home` and `root` are its user's home and project folder, as seen from outside."""
+
+    def __init__(self, lab: Lab, number: int, plan: Plan) -> None:
+        self.lab = lab
+        self.plan = plan
+        self.name = f"h{number}"
+        self.address = f"10.88.{number // 200}.{10 + number % 200}"
+        self.folder = lab.folder / self.name
+        self.home = self.folder / "home" / USER
+        self.root = self.home / PROJECT
+
+    @property
+    def public_key(self) -> str:
+        """What stands in a known_hosts file behind the name."""
+        return " ".join((self.folder / "key.pub").read_text().split()[:2])
+
+    @property
+    def connections(self) -> int:
+        """How many TCP connections its sshd has seen."""
+        return self._count(r"^Connection from ")
+
+    @property
+    def sessions(self) -> int:
+        """How many commands and shells it has been asked to run."""
+        return self._count(r"^Starting session: ")
+
+    def call(self, *argv: str, user: str = USER, check: bool = True) -> Done:
+        """Run something there, as its user in the home folder, without ssh."""
+        environ = ("env", "-i", "-C", f"/home/{USER}", f"HOME=/home/{USER}", f"USER={user}", f"PATH={PATH}")
+        enter = ("nsenter", "-t", self._read("init"), "-m", "-n", "-u", "--", *environ)
+        return self.lab.call(*enter, "runuser", "-u", user, "--", *argv, check=check)
+
+    def manager(self, slots: int, *more: str) -> None:
+        """Start a manager in the project folder, as its user would by hand."""
+        self.call("/mnt/job_manager", "--root", PROJECT, "--max-jobs-running", str(slots), "--background", *more)
+
+    def cut(self) -> None:
+        """From now on, what is sent to it is lost without a word, and it sends nothing."""
+        self.lab.call("ip", "-n", self.name, "route", "add", "blackhole", f"{CLIENT}/32")
+
+    def heal(self) -> None:
+        """Undo `cut`."""
+        self.lab.call("ip", "-n", self.name, "route", "del", "blackhole", f"{CLIENT}/32")
+
+    def refuse(self) -> None:
+        """End the server; connections that are open stay. From now on, new ones are refused."""
+        self.call("kill", self._read("pid"), user="root")
+        until(lambda: not (self.folder / "pid").exists(), f"the end of the server of {self.name}")
+
+    def serve(self) -> None:
+        """Undo `refuse`."""
+        self.call(*SERVER.split(), user="root")
+        self.wait_for_server()
+
+    def wait_for_server(self) -> None:
+        """sshd writes its pid once it listens."""
+        until(lambda: bool(self._read("pid")), f"the server of {self.name}")
+
+    def wait(self) -> None:
+        """Until it is up."""
+        until(lambda: bool(self._read("init")), f"host {self.name}")
+        if self.plan.serves:
+            self.wait_for_server()
+
+    def prepare(self, key: str) -> None:
+        """Lay out its folder."""
+        self.home.mkdir(parents=True)
+        self.root.mkdir()
+        server = SERVER if self.plan.serves else ""
+        self._write("up.sh", HOST, name=self.name, folder=self.folder, root=ROOT, address=self.address, server=server)
+        self._write("sshd_config", "\n".join(self.plan.sshd) + "\n" + SSHD, more=f"AllowUsers {USER}")
+        # With UsePAM off, an account with "!" counts as locked; "*" does not.
+        line = f"{USER}:*:{UID}:{UID}::/home/{USER}:{self.plan.shell}\n"
+        self._write("passwd", "{text}", text=Path("/etc/passwd").read_text() + line)
+        _new_key(self.folder / "key")
+        for name, text in {".ssh/authorized_keys": key, **self.plan.files}.items():
+            path = self.home / name
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_text(text)
+        for path in (self.home, *self.home.rglob("*")):
+            os.chown(path, UID, UID)
+
+    def _write(self, file: str, template: str, **values: Any) -> None:
+        (self.folder / file).write_text(template.format(**values))
+
+    def _read(self, name: str) -> str:
+        with contextlib.suppress(FileNotFoundError):
+            return (self.folder / name).read_text().strip()
+        return ""
+
+    def _count(self, pattern: str) -> int:
+        return len(re.findall(pattern, self._read("log"), re.MULTILINE))
+
+
+class Lab:
+    """The hosts and their client, whose home is `home`: there lie its config.yaml, key and known_hosts."""
+
+    def __init__(self, folder: Path, plans: Sequence[Plan]) -> None:
+        self.folder = folder
+        self.home = folder / "client"
+        self.hosts = [Host(self, number, plan) for number, plan in enumerate(plans, 1)]
+        self._init = 0
+
+    @property
+    def known_hosts(self) -> Path:
+        """The client's own."""
+        return self.home / ".ssh" / "known_hosts"
+
+    def call(self, *argv: str, check: bool = True, **environ: str) -> Done:
+        """Run something as the client, in its home."""
+        command = self.command(*argv, **environ)
+        done = subprocess.run(command, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=DEADLINE)
+        if check and done.returncode != 0:
+            raise AssertionError(f"{shlex.join(argv)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def submit(self, *argv: str, **environ: str) -> Done:
+        """The command under test, as the client."""
+        return self.call(sys.executable, "-m", "sjs.cli", *argv, check=False, **environ)
+
+    def ssh(self, host: Host, text: str, *options: str) -> Done:
+        """OpenSSH's own client."""
+        return self.call("ssh", "-o", "BatchMode=yes", *options, f"{USER}@{host.address}", text, check=False)
+
+    def config(self, hosts: Sequence[Host] | None = None, **more: Any) -> Path:
+        """A config.yaml in the client's home that names the hosts `manager-1` … in their order."""
+        lines = ["managers:"]
+        for number, host in enumerate(self.hosts if hosts is None else hosts, 1):
+            entry = {"host": host.address, "user": USER, "project_root": f"/home/{USER}/{PROJECT}", **more}
+            lines.append(f"  manager-{number}: {json.dumps(entry)}")
+        path = self.home / "config.yaml"
+        path.write_text("\n".join(lines) + "\n")
+        path.chmod(0o600)
+        return path
+
+    def trust(self, *lines: str) -> None:
+        """Write known_hosts: these lines, or the hosts' keys."""
+        self.known_hosts.write_text(
+            "\n".join(lines or [f"{one.address} {one.public_key}" for one in self.hosts]) + "\n"
+        )
+
+    def command(self, *argv: str, **environ: str) -> list[str]:
+        """How to run something inside. It ends with the process that started it."""
+        enter = ["nsenter", "-t", str(self._init), "-m", "-n", "-u", "-p", "--", "setpriv", "--pdeathsig", "KILL"]
+        values = {"HOME": str(self.home), "PATH": PATH, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8", **environ}
+        return [*enter, "env", "-i", "-C", str(self.home), *(f"{k}={v}" for k, v in values.items()), *argv]
+
+    @contextlib.contextmanager
+    def up(self) -> Iterator[Lab]:
+        """Switch all on, and off at the end."""
+        self._prepare()
+        with (self.folder / "trouble").open("w") as trouble:
+            process = subprocess.Popen(
+                [*WRAPPER, "sh", str(self.folder / "up.sh")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=trouble,
+            )
+        with process:  # at its end the pipe is closed, and with the lab's first process all others end
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            assert said == b"begun\n", (self.folder / "trouble").read_text()
+            self._init = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+            for host in self.hosts:
+                host.wait()
+            yield self
+
+    def _prepare(self) -> None:
+        (self.home / ".ssh").mkdir(mode=0o700, parents=True)
+        _new_key(self.home / ".ssh" / "id_ed25519")
+        for host in self.hosts:
+            host.prepare((self.home / ".ssh" / "id_ed25519.pub").read_text())
+        self.trust()
+        names = " ".join(one.name for one in self.hosts)
+        (self.folder / "up.sh").write_text(LAB.format(folder=self.folder, names=names))
+        (self.folder / "links").write_text("\n".join(self._links()) + "\n")
+        (self.folder / "hosts").write_text("".join(f"{one.address} {one.name}\n" for one in self.hosts))
+        # OpenSSH's client looks for its files in the home that passwd names, whatever $HOME says.
+        users = re.sub(r"^root:.*", f"root:x:0:0:root:{self.home}:/bin/sh", Path("/etc/passwd").read_text(), flags=re.M)
+        (self.folder / "passwd").write_text(users)
+
+    def _links(self) -> Iterator[str]:
+        """For `ip -batch`: a bridge with the client's address, and a cable from it into each host's namespace."""
+        yield "link add lab type bridge"
+        yield f"addr add {CLIENT}/16 dev lab"
+        yield "link set lab up"
+        for host in self.hosts:
+            yield f"netns add {host.name}"
+            yield f"link add to-{host.name} type veth peer name e0 netns {host.name}"
+            yield f"link set to-{host.name} master lab up"
+
+
+@contextlib.contextmanager
+def rig(hosts: int | Sequence[Plan] = 3) -> Iterator[Lab]:
+    """So many hosts, or one for each plan."""
+    folder = Path(tempfile.mkdtemp(prefix="sjs-rig-"))
+    try:
+        with Lab(folder, [Plan()] * hosts if isinstance(hosts, int) else hosts).up() as lab:
+            yield lab
+    finally:
+        shutil.rmtree(folder)
+
+
+def obstacle() -> str:
+    """Why there can be no lab here; "" when there can."""
+    missing = [one for one in TOOLS if shutil.which(one, path=PATH) is None]
+    if missing:
+        return f"not found: {', '.join(missing)}"
+    return "" if os.geteuid() == 0 else "only root can make hosts of namespaces"
+
+
+def _new_key(path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)], check=True)
