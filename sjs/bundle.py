@@ -1,0 +1,67 @@
+"""What goes to machines: collected here, named after its contents, started there without being installed.
+
+It lies in ~/.cache/sjs/<digest>/ there. A machine that lacks it says so, and is sent it over the same connection.
+The programs below are constant and hold no quote, `$`, `!`, backslash or newline, so every login shell passes them on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import sjs
+from sjs.targets.session import Parcel
+
+SHIPPED = ("__init__.py", "errors.py", "wire.py", "core", "dialects", "daemon")
+UNPACK = "sjs/daemon/unpack.py"
+PYTHON = "python3"
+
+_ASK = "cd && test -f {place}/__main__.py || exec echo sjs missing; exec {python} -I -S {place} ask"
+_RUN = "import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"
+_UNPACK = 'command -v {python} >/dev/null || exec echo sjs python missing; exec {python} -I -S -c "{run}"'
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The sources, by their names: Python only, no compiled code."""
+
+    files: Mapping[str, str]
+
+    @cached_property
+    def digest(self) -> str:
+        """Their name: equal sources have the same, whatever their dates and wherever they lie."""
+        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode("ascii")).hexdigest()[:24]
+
+    def ask(self, python: str = PYTHON) -> list[str]:
+        """The program on a machine that opens sessions, or says `sjs missing`."""
+        place = f".cache/sjs/{self.digest}/sjs/daemon"
+        return ["/bin/sh", "-c", _ASK.format(place=place, python=python)]
+
+    def parcel(self, python: str = PYTHON) -> Parcel:
+        """How a machine gets it."""
+        return Parcel(["/bin/sh", "-c", _UNPACK.format(python=python, run=_RUN)], self._packed)
+
+    def _packed(self) -> bytes:
+        """The unpacking program and what it unpacks, each after a line with its length."""
+        body = json.dumps({"digest": self.digest, "files": self.files}).encode("ascii")
+        return b"".join(b"%d\n%b" % (len(piece), piece) for piece in (self.files[UNPACK].encode(), body))
+
+
+def collect(package: str = os.path.dirname(os.path.abspath(sjs.__file__))) -> Bundle:
+    """What there is beside this file."""
+    found = {}
+    for path in sorted(path for name in SHIPPED for path in _sources(os.path.join(package, name))):
+        with open(path, encoding="utf-8", newline="") as source:
+            found["sjs/" + os.path.relpath(path, package).replace(os.sep, "/")] = source.read()
+    return Bundle(found)
+
+
+def _sources(path: str) -> Iterator[str]:
+    if path.endswith(".py"):
+        yield path
+    for folder, _, names in os.walk(path):
+        yield from (os.path.join(folder, name) for name in names if name.endswith(".py"))

@@ -1,0 +1,170 @@
+"""What goes to machines: its name, its way there, and what may lie in its way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sjs import bundle
+from sjs.bundle import Bundle
+from sjs.transport import login_shell
+
+PACKAGE = Path(bundle.__file__).parent
+SHELLS = ("sh", "bash", "zsh", "csh", "tcsh", "fish")
+
+
+@pytest.fixture(scope="module")
+def whole() -> Bundle:
+    return bundle.collect()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    home = tmp_path / "home"
+    home.mkdir()
+    yield home
+
+
+def run(home: Path, argv: list[str], given: bytes = b"", shell: str = "sh") -> bytes:
+    """What it prints when a login shell of that kind runs it, in a folder that is not the home."""
+    call = subprocess.run(
+        [shell, "-c", login_shell.line(argv)],
+        input=given,
+        cwd="/",
+        env={**os.environ, "HOME": str(home)},
+        stdout=subprocess.PIPE,
+        timeout=60,
+    )
+    return call.stdout
+
+
+def unpack(home: Path, whole: Bundle) -> bytes:
+    parcel = whole.parcel(sys.executable)
+    return run(home, list(parcel.argv), parcel.contents())
+
+
+def place(home: Path, whole: Bundle) -> Path:
+    return home / ".cache/sjs" / whole.digest
+
+
+def is_whole(home: Path, whole: Bundle) -> bool:
+    return bundle.collect(str(place(home, whole) / "sjs")) == whole
+
+
+def test_it_holds_what_machines_need_and_nothing_else(whole: Bundle) -> None:
+    assert {"sjs/__init__.py", "sjs/wire.py", "sjs/core/job.py", "sjs/daemon/ask.py"} <= set(whole.files)
+    assert not [name for name in whole.files if name.startswith(("sjs/cli", "sjs/transport", "sjs/bundle"))]
+
+
+def test_equal_sources_have_one_name_wherever_they_lie(whole: Bundle, tmp_path: Path) -> None:
+    copy = shutil.copytree(PACKAGE, tmp_path / "elsewhere")
+    for path in copy.rglob("*"):
+        os.utime(path, (1, 1))
+    assert bundle.collect(str(copy)).digest == whole.digest
+    (copy / "daemon/ask.py").write_text("# other\n")
+    assert bundle.collect(str(copy)).digest != whole.digest
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_login_shell_takes_it_there_and_runs_it(shell: str, home: Path, whole: Bundle) -> None:
+    ask, parcel = whole.ask(sys.executable), whole.parcel(sys.executable)
+    assert run(home, ask, shell=shell) == b"sjs missing\n"
+    assert run(home, list(parcel.argv), parcel.contents(), shell) == b"sjs unpacked\n"
+    assert is_whole(home, whole)
+    assert run(home, ask, b"nonsense\n", shell).startswith(b'sjs 1\n{"error"')
+
+
+def test_only_its_owner_can_look_at_it(home: Path, whole: Bundle) -> None:
+    unpack(home, whole)
+    assert {path.stat().st_mode & 0o077 for path in (home / ".cache/sjs").rglob("*")} == {0}
+    assert os.listdir(home / ".cache/sjs") == [whole.digest]
+
+
+@pytest.mark.parametrize("kept", [0, 3, 5_000, -1])
+def test_a_cut_stream_leaves_nothing(kept: int, home: Path, whole: Bundle) -> None:
+    parcel = whole.parcel(sys.executable)
+    assert b"unpacked" not in run(home, list(parcel.argv), parcel.contents()[:kept])
+    assert not (home / ".cache").exists()
+
+
+def test_damage_on_the_way_is_noticed(home: Path, whole: Bundle) -> None:
+    other = Bundle({**whole.files, "sjs/wire.py": "# not ours\n"})
+    body = json.dumps({"digest": whole.digest, "files": other.files}).encode()
+    pieces = b"".join(b"%d\n%b" % (len(piece), piece) for piece in (whole.files[bundle.UNPACK].encode(), body))
+    said = run(home, list(whole.parcel(sys.executable).argv), pieces)
+    assert said.startswith(b"sjs failed what was written")
+    assert os.listdir(home / ".cache/sjs") == []
+
+
+def test_what_is_whole_is_left_alone(home: Path, whole: Bundle) -> None:
+    unpack(home, whole)
+    before = place(home, whole).stat().st_ino
+    assert unpack(home, whole) == b"sjs unpacked\n"
+    assert place(home, whole).stat().st_ino == before
+
+
+@pytest.mark.parametrize("obstacle", ["file", "symlink", "part", "changed"])
+def test_what_is_in_the_way_makes_room(obstacle: str, home: Path, whole: Bundle) -> None:
+    where = place(home, whole)
+    where.parent.mkdir(parents=True, mode=0o755)
+    if obstacle == "file":
+        where.write_text("hostile")
+    elif obstacle == "symlink":
+        where.symlink_to("/nowhere")
+    elif obstacle == "part":
+        (where / "sjs").mkdir(parents=True)
+    else:
+        unpack(home, whole)
+        (where / "sjs/daemon/ask.py").write_text("raise SystemExit('hostile')")
+    assert unpack(home, whole) == b"sjs unpacked\n"
+    assert is_whole(home, whole)
+    assert os.listdir(where.parent) == [whole.digest]
+
+
+@pytest.mark.parametrize("where", [".cache", ".cache/sjs"])
+def test_a_file_where_a_folder_must_be_is_told(where: str, home: Path, whole: Bundle) -> None:
+    (home / where).parent.mkdir(exist_ok=True)
+    (home / where).write_text("")
+    assert unpack(home, whole).startswith(b"sjs failed")
+
+
+def test_many_may_come_at_once(home: Path, whole: Bundle) -> None:
+    parcel = whole.parcel(sys.executable)
+    line, environ = login_shell.line(parcel.argv), {**os.environ, "HOME": str(home)}
+    calls = [
+        subprocess.Popen(["sh", "-c", line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ)
+        for _ in range(4)
+    ]
+    assert {call.communicate(parcel.contents(), 60)[0] for call in calls} == {b"sjs unpacked\n"}
+    assert os.listdir(home / ".cache/sjs") == [whole.digest]
+    assert is_whole(home, whole)
+
+
+def test_a_machine_without_python_is_told(home: Path, whole: Bundle) -> None:
+    argv = list(whole.parcel("/no/such/python3").argv)
+    assert run(home, argv, b"") == b"sjs python missing\n"
+
+
+def test_an_old_python_is_told(home: Path, whole: Bundle) -> None:
+    old = "import sys\nsys.version_info = (3, 6, 9)\n" + whole.files[bundle.UNPACK]
+    call = subprocess.run([sys.executable, "-I", "-c", old], input=b"", stdout=subprocess.PIPE, timeout=60)
+    assert call.stdout == b"sjs python 3.6.9\n"
+
+
+@pytest.mark.parametrize("word", ["it's", "a!b", "a\nb", "a\\b", "ä"])
+def test_what_not_all_shells_would_pass_on_is_refused(word: str) -> None:
+    with pytest.raises(ValueError, match="login shell"):
+        login_shell.line(["echo", word])
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("word", ["$HOME `ls` $(ls) {a,b} *", "", 'say "hi"', "~", "a#b;c|d&e>f<g(h)", "%1 ^a^b"])
+def test_words_arrive_as_they_are(shell: str, word: str, tmp_path: Path) -> None:
+    assert run(tmp_path, ["/usr/bin/printf", "%s|", word], shell=shell) == word.encode() + b"|"
