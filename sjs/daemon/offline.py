@@ -12,7 +12,7 @@ from sjs.daemon.handlers import Handlers
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.places import Places
 from sjs.daemon.store import Store
-from sjs.errors import NoManager, SjsError, to_wire
+from sjs.errors import NoManager, SjsError, Stopped, to_wire
 
 ANSWERED = ("list", "output", "wait")
 
@@ -56,9 +56,17 @@ class Records:
 
     def _reply(self, request: Dict[str, Any]) -> Dict[str, Any]:
         if request.get("op") not in ANSWERED:
-            how = "was stopped on purpose" if os.path.exists(self._where.stopped) else "is not running"
-            raise NoManager(f"the manager of {self._where.door} {how}", "start it; its records can be read meanwhile")
-        return self._handlers.handle(request, None, clock.look())
+            raise self._nobody()
+        try:
+            return self._handlers.handle(request, None, clock.look())
+        except NoManager:  # it would have to wait for something to happen
+            raise self._nobody() from None
+
+    def _nobody(self) -> NoManager:
+        hint = "start it; its records can be read meanwhile"
+        if os.path.exists(self._where.stopped):
+            return Stopped(f"the manager of {self._where.door} was stopped on purpose", hint)
+        return NoManager(f"the manager of {self._where.door} is not running", hint)
 
 
 def _take_in_ends(ledger: Ledger, state: str) -> None:

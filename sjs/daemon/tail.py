@@ -138,9 +138,9 @@ class Tail:
             if not data:
                 self.has_more = False
                 return
-            self._offset += len(data)
-            self._say({"bytes": len(data)})
+            self._say({"bytes": len(data), "offset": self._offset})
             self._write(data)
+            self._offset += len(data)
             frames -= 1
 
     def end(self, record: Dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ def test_stop_keeps_what_waits_and_what_runs(tmp_path: Path) -> None:
         with machine.client() as client:
             assert "manager" not in client.hello
             assert client.ask("list")["jobs"][1]["state"] == "queued"
-            assert client.ask("submit", key="x/0", jobs=[{"command": "true"}])["error"]["code"] == "no_manager"
+            assert client.ask("submit", key="x/0", jobs=[{"command": "true"}])["error"]["code"] == "stopped"
         machine.start()
         with machine.client() as client:
             client.ask("wait")
