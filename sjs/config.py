@@ -17,7 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sjs.errors import ConfigError
+from sjs.core.names import Known, expand, suggestion
+from sjs.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from yaml import Node
@@ -59,6 +60,14 @@ class Deployment:
 
 
 @dataclass(frozen=True)
+class Group:
+    """A set of targets that has a name, and where that is written down."""
+
+    meaning: str
+    place: str
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that is configured. `managers` are those written down, in their order; `local` is always there."""
 
@@ -66,6 +75,7 @@ class Config:
     local: Manager
     deployment: Deployment = Deployment()
     sources: Sequence[str] = ()
+    groups: Mapping[str, Group] = field(default_factory=dict)
 
     @property
     def everyone(self) -> Sequence[Manager]:
@@ -81,6 +91,12 @@ class Config:
         """All names that may be used, `local` among them."""
         return list(dict.fromkeys(one.name for one in (*self.managers, self.local)))
 
+    @property
+    def known(self) -> Known:
+        """What words for sets of targets are made of."""
+        groups = {name: group.meaning for name, group in self.groups.items()}
+        return Known(self.names, [one.name for one in self.everyone], groups)
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -88,6 +104,7 @@ class Layer:
 
     managers: Mapping[str, Manager]
     deployment: Deployment | None
+    groups: Mapping[str, Group]
 
 
 def load(given: str | None, environ: Mapping[str, str]) -> Config:
@@ -96,23 +113,27 @@ def load(given: str | None, environ: Mapping[str, str]) -> Config:
     paths = ["/etc/sjs/config.yaml", os.path.join(_config_home(environ), "sjs", "config.yaml"), top]
     managers: dict[str, Manager] = {}
     deployment = Deployment()
+    groups: dict[str, Group] = {}
     sources = []
     for path in dict.fromkeys(paths):
         layer = read(path, environ, wanted=path == given)
         if layer is not None:
             managers.update(layer.managers)
             deployment = layer.deployment or deployment
+            groups.update(layer.groups)
             sources.append(path)
-    return Config(tuple(managers.values()), builtin(environ), deployment, tuple(sources))
+    config = Config(tuple(managers.values()), builtin(environ), deployment, tuple(sources), groups)
+    _check_groups(config)
+    return config
 
 
-def suggestion(word: str, known: Sequence[str]) -> str:
-    """The end of a message about a word that nobody knows."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(word, known, 3)
-    swapped = [one for one in close if sorted(one) == sorted(word)]  # "prot" is nearer to "port" than to "root"
-    return f"; did you mean {(swapped or close)[0]}?" if close else ""
+def _check_groups(config: Config) -> None:
+    """Refuse groups that mean nobody, or themselves. A group may name what another file has."""
+    for name, group in config.groups.items():
+        try:
+            expand(f"@{name}", config.known)
+        except UsageError as error:
+            raise ConfigError(f"{group.place}: groups.{name}: {error.message}", error.hint) from None
 
 
 def builtin(environ: Mapping[str, str]) -> Manager:
@@ -153,11 +174,12 @@ def parse(text: bytes, path: str, environ: Mapping[str, str]) -> Layer:
     """The checked values of one file."""
     document = _compose(text, path)
     if document is None:
-        return Layer({}, None)
+        return Layer({}, None, {})
     here = Place(path, environ)
-    top = here.pairs(document, "", ("managers", "deployment"))
+    top = here.pairs(document, "", ("managers", "deployment", "groups"))
     managers = here.managers(top["managers"]) if "managers" in top else {}
-    return Layer(managers, here.deployment(top["deployment"]) if "deployment" in top else None)
+    groups = here.groups(top["groups"]) if "groups" in top else {}
+    return Layer(managers, here.deployment(top["deployment"]) if "deployment" in top else None, groups)
 
 
 @dataclass(frozen=True)
@@ -232,6 +254,19 @@ class Place:
         for kind in _SSH_ONLY:
             if values["transport"] == "local" and kind in values:
                 raise self.error(entry[kind], f"{where}{kind}: has no meaning with transport: local")
+
+    def groups(self, node: Node) -> dict[str, Group]:
+        """The entries under `groups:`. What they mean is known only when all files are read."""
+        found: dict[str, Group] = {}
+        keys = {_text_of(key): key for key, _ in self.mapping(node, "groups.")}
+        for name, value in self.pairs(node, "groups.", ()).items():
+            if not _NAME.fullmatch(name):
+                raise self.error(keys[name], f"groups.{name}: a name is made of letters, digits, '.', '_' and '-'")
+            words = [self.text(one, f"groups.{name}") for one in _members(value)]
+            if not words:
+                raise self.error(keys[name], f"groups.{name}: has no targets")
+            found[name] = Group(",".join(words), f"{self.path}:{keys[name].start_mark.line + 1}")
+        return found
 
     def deployment(self, node: Node) -> Deployment:
         """The entry `deployment:`."""
@@ -315,6 +350,13 @@ def _compose(text: bytes, path: str) -> Node | None:
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
     return found
+
+
+def _members(node: Node) -> Sequence[Node]:
+    """The parts of a list; one word may stand without."""
+    from yaml import SequenceNode
+
+    return node.value if isinstance(node, SequenceNode) else [node]
 
 
 def _text_of(node: Node) -> str:

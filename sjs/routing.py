@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from sjs.config import Config, Manager, suggestion
+from sjs.config import Config, Manager
 from sjs.core import placement
 from sjs.core.job import Report, Spec
+from sjs.core.names import expand
 from sjs.errors import NoManager, SjsError, Stopping, Unreachable, UsageError
 from sjs.protocols import Accepted, Target
 
@@ -51,16 +52,12 @@ class Answer(Generic[T]):
 
 
 def select(config: Config, word: str) -> Choice:
-    """The managers that a target word means: a name, `a,b`, `all` or `*`, `any`."""
-    if word in ("all", "*", "any"):
-        return Choice(config.everyone, named=True, any=word == "any")
-    names = word.split(",")
-    for name in names:
-        if config.find(name) is None:
-            hint = f"the targets are {', '.join(config.names)}"
-            raise UsageError(f"unknown target '{name}'{suggestion(name, config.names)}", hint)
-    found = [config.find(name) for name in config.names if name in names]
-    return Choice([one for one in found if one is not None], named=len(names) > 1)
+    """The managers that a target word means: a set (`core.names`), or `any` of all or `any:SET`, the best of a set."""
+    is_any = word == "any" or word.startswith("any:")
+    wanted = "all" if word == "any" else word[4:] if is_any else word
+    names = expand(wanted, config.known)
+    found = [one for one in map(config.find, names) if one is not None]
+    return Choice(found, named=is_any or config.find(wanted) is None, any=is_any)
 
 
 class Fleet:

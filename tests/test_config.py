@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sjs.config import Config, Manager, load, parse, suggestion
+from sjs.config import Config, Manager, load, parse
 from sjs.errors import ConfigError
 
 WHOLE = """\
@@ -131,7 +131,38 @@ def test_an_empty_config_is_none(home: Path, text: str) -> None:
     assert loaded(home).managers == ()
 
 
+def test_groups_name_sets_also_of_what_another_file_has(home: Path) -> None:
+    write(
+        home / ".config/sjs/config.yaml", "groups:\n  one: m\n  two: [m, '@one', other]\n" + ENTRY.replace("NAME", "m")
+    )
+    write(home / "config.yaml", "groups:\n  one: [other]\n" + ENTRY.replace("NAME", "other"))
+    groups = loaded(home).known.groups
+    assert groups == {"one": "other", "two": "m,@one,other"}
+
+
+@pytest.mark.parametrize(
+    ("groups", "line", "wanted"),
+    [
+        ("  g: [m]\n  h: [m, nobody]\n", 3, "groups.h: unknown target 'nobody'"),
+        ("  g: ['@h']\n", 2, "groups.g: unknown group '@h' (the groups are g)"),
+        ("  g: '@h'\n  h: '@g'\n", 2, "groups.g: a group that is made of itself: @g -> @h -> @g"),
+        ("  g: ['!m']\n", 2, "groups.g: '!m' leaves nobody"),
+    ],
+)
+def test_groups_that_mean_nobody_are_named_with_their_line(home: Path, groups: str, line: int, wanted: str) -> None:
+    write(home / "config.yaml", "groups:\n" + groups + ONE)
+    with pytest.raises(ConfigError) as caught:
+        loaded(home)
+    assert str(caught.value).startswith(f"config.yaml:{line}: {wanted}")
+
+
 WRONG = [
+    ("groups: [a]\n", 1, "groups: must be a mapping"),
+    ("groups:\n  'a b': [m]\n", 2, "groups.a b: a name is made of"),
+    ("groups:\n  g:\n", 2, "groups.g: must be text"),
+    ("groups:\n  g: []\n", 2, "groups.g: has no targets"),
+    ("groups:\n  g:\n    - m\n    - 5\n", 4, "groups.g: must be text"),
+    ("groups:\n  g: [m]\n  g: [m]\n", 3, "groups.g: stands here twice"),
     ("manager: {}\n", 1, "manager: unknown key; did you mean managers?"),
     ("managers: [a]\n", 1, "managers: must be a mapping, key: value"),
     ("- a\n", 1, "the file: must be a mapping, key: value"),
@@ -249,8 +280,3 @@ def test_an_endless_file_is_not_read_to_its_end(home: Path) -> None:
 
 def test_no_secret_shows_in_a_repr(home: Path) -> None:
     assert "secret" not in repr(Manager("m", "ssh", "r", password="secret"))
-
-
-def test_a_near_word_is_suggested() -> None:
-    assert suggestion("stauts", ["status", "stop"]) == "; did you mean status?"
-    assert suggestion("xyz", ["status"]) == ""

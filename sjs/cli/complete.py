@@ -65,7 +65,8 @@ def _split(words: Sequence[str]) -> tuple[str | None, list[str]]:
 
 def _targets(config: str | None) -> list[str]:
     try:
-        return [*load(config, os.environ).names, "any", "all"]
+        found = load(config, os.environ)
+        return [*found.names, *(f"@{name}" for name in found.groups), "any", "all"]
     except SjsError:  # a shell that completes is no place to complain of a config
         return ["any", "all"]
 

@@ -20,8 +20,11 @@ usage: {prog} TARGET VERB [options]        ({prog} VERB TARGET is understood, to
 
 Hand jobs to one machine, or to whichever is free, and look after them.
 
-TARGET is a name from config.yaml, `local` (this machine, always there), `a,b`, `all` (or `*`), or `any` (for jobs:
-whoever has a free slot). Without a config.yaml there is only `local`, started by its first job.
+TARGET is a name from config.yaml, `local` (this machine, always there), a set, or `any` (for jobs: whoever has a free
+slot). Without a config.yaml there is only `local`, started by its first job.
+
+sets:   a,b   all (or '*')   'gpu*'   'node[1-3,7]'   @GROUP (of config.yaml)   'all,!node3' (without node3)
+        any:SET means the best of a set: any:@gpus, 'any:all,!node3'
 
 verbs (each has --help):
 {verbs}

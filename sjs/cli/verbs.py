@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from sjs.config import suggestion
+from sjs.core.names import suggestion
 from sjs.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from sjs.config import Config, Manager
+from sjs.config import Config, Group, Manager
 from sjs.core.job import Report, Spec
 from sjs.errors import BadRequest, LinkLost, NoManager, SjsError, Stopped, Stopping, Unreachable, UsageError
 from sjs.protocols import Accepted, Status, Target
@@ -14,7 +14,7 @@ from sjs.routing import Dealer, Fleet, select, send
 
 LOCAL = Manager("local", "local", "/local", builtin=True)
 THREE = tuple(Manager(name, "local", f"/{name}") for name in ("m1", "m2", "m3"))
-CONFIG = Config(THREE, LOCAL)
+CONFIG = Config(THREE, LOCAL, groups={"one": Group("m1", "here")})
 
 
 class FakeTarget:
@@ -90,6 +90,12 @@ def specs(count: int) -> list[Spec]:
         ("m3,m1", ["m1", "m3"], True, False),
         ("m1,m1", ["m1"], True, False),
         ("local,m1", ["m1", "local"], True, False),
+        ("all,m1", ["m1", "m2", "m3"], True, False),
+        ("m*,!m2", ["m1", "m3"], True, False),
+        ("m[2]", ["m2"], True, False),
+        ("@one", ["m1"], True, False),
+        ("any:@one", ["m1"], True, True),
+        ("any:m1,m3", ["m1", "m3"], True, True),
     ],
 )
 def test_words_mean_managers(word: str, names: list[str], named: bool, is_any: bool) -> None:
@@ -97,7 +103,7 @@ def test_words_mean_managers(word: str, names: list[str], named: bool, is_any: b
     assert ([one.name for one in choice.managers], choice.named, choice.any) == (names, named, is_any)
 
 
-@pytest.mark.parametrize("word", ["nobody", "m1,nobody", "m1,", ",", "", "any,m1", "all,m1"])
+@pytest.mark.parametrize("word", ["nobody", "m1,nobody", "m1,", ",", "", "any,m1", "any:", "any:any"])
 def test_unknown_words_are_refused(word: str) -> None:
     with pytest.raises(UsageError, match="unknown target"):
         select(CONFIG, word)
