@@ -17,14 +17,14 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from tests.live.machine import DEADLINE, ROOT, until
+from tests.live.machine import DEADLINE, ROOT, SUBMIT, until
 
 USER = "worker"
 UID = 2001
@@ -97,6 +97,13 @@ class Plan:
     serves: bool = True
 
 
+class Count(NamedTuple):
+    """What an sshd has seen."""
+
+    connections: int
+    sessions: int
+
+
 class Host:
     """One of them. `home` and `root` are its user's home and project folder, as seen from outside."""
 
@@ -146,6 +153,14 @@ class Host:
         """End the server; connections that are open stay. From now on, new ones are refused."""
         self.call("kill", self._read("pid"), user="root")
         until(lambda: not (self.folder / "pid").exists(), f"the end of the server of {self.name}")
+
+    def freeze(self) -> None:
+        """Stop the server: the kernel still takes connections, and nobody says anything on them."""
+        self.call("kill", "-STOP", self._read("pid"), user="root")
+
+    def thaw(self) -> None:
+        """Undo `freeze`."""
+        self.call("kill", "-CONT", self._read("pid"), user="root")
 
     def serve(self) -> None:
         """Undo `refuse`."""
@@ -206,6 +221,21 @@ class Lab:
         """The client's own."""
         return self.home / ".ssh" / "known_hosts"
 
+    @property
+    def counts(self) -> list[Count]:
+        """What each host's sshd has seen so far."""
+        return [Count(one.connections, one.sessions) for one in self.hosts]
+
+    def since(self, before: Sequence[Count]) -> list[Count]:
+        """What has been added to the counts."""
+        pairs = zip(self.counts, before, strict=True)
+        return [Count(now.connections - then.connections, now.sessions - then.sessions) for now, then in pairs]
+
+    def manage(self, *slots: int) -> None:
+        """Start a manager on each host, all at once."""
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(Host.manager, self.hosts, slots))
+
     def call(self, *argv: str, check: bool = True, **environ: str) -> Done:
         """Run something as the client, in its home."""
         command = self.command(*argv, **environ)
@@ -216,18 +246,19 @@ class Lab:
 
     def submit(self, *argv: str, **environ: str) -> Done:
         """The command under test, as the client."""
-        return self.call(sys.executable, "-m", "sjs.cli", *argv, check=False, **environ)
+        return self.call(*SUBMIT, *argv, check=False, **environ)
 
     def ssh(self, host: Host, text: str, *options: str) -> Done:
         """OpenSSH's own client."""
         return self.call("ssh", "-o", "BatchMode=yes", *options, f"{USER}@{host.address}", text, check=False)
 
-    def config(self, hosts: Sequence[Host] | None = None, **more: Any) -> Path:
-        """A config.yaml in the client's home that names the hosts `manager-1` … in their order."""
+    def config(self, hosts: Sequence[Host] | None = None, each: Sequence[Mapping[str, Any]] = (), **more: Any) -> Path:
+        """A config.yaml in the client's home that names the hosts `manager-1` … in their order. `more` is for all."""
         lines = ["managers:"]
-        for number, host in enumerate(self.hosts if hosts is None else hosts, 1):
+        for number, host in enumerate(self.hosts if hosts is None else hosts):
             entry = {"host": host.address, "user": USER, "project_root": f"/home/{USER}/{PROJECT}", **more}
-            lines.append(f"  manager-{number}: {json.dumps(entry)}")
+            entry.update(each[number] if each else {})
+            lines.append(f"  manager-{number + 1}: {json.dumps(entry)}")
         path = self.home / "config.yaml"
         path.write_text("\n".join(lines) + "\n")
         path.chmod(0o600)

@@ -36,13 +36,13 @@ class Fault:
 
 
 class Proxy:
-    """Listens on a port of 127.0.0.1. `strike` is for the next connection only; the others are carried faithfully."""
+    """Listens on 127.0.0.1. `strike` is for the next connection only; the others are carried faithfully."""
 
-    def __init__(self, server: tuple[str, int]) -> None:
+    def __init__(self, server: tuple[str, int], port: int = 0) -> None:
         self.connections: list[Connection] = []
         self._server = server
         self._next: Fault | None = None
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self._selector = selectors.DefaultSelector()
         self._wakeup, self._bell = socket.socketpair()
@@ -87,12 +87,14 @@ class Proxy:
 
 
 class Connection:
-    """One that was taken. `up` and `down`: bytes that have passed; `struck`: whether its fault has come."""
+    """One that was taken. `up` and `down`: bytes that have passed; `struck`: whether its fault has come; `port`: where
+    the server sees it come from."""
 
     def __init__(
         self, selector: selectors.BaseSelector, client: socket.socket, server: socket.socket, fault: Fault | None
     ) -> None:
         self.struck = False
+        self.port: int = server.getsockname()[1]
         self._selector = selector
         self._fault = fault
         self._sockets = (client, server)
@@ -100,6 +102,10 @@ class Connection:
         for one in self._sockets:
             one.setblocking(False)
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def marks(self, way: str) -> list[int]:
+        """How far it had come that way after each piece that was sent on: where packets end, as a rule."""
+        return self._ways[way].marks
 
     @property
     def up(self) -> int:
@@ -181,6 +187,7 @@ class _Way:
 
     def __init__(self, source: socket.socket, sink: socket.socket) -> None:
         self.count = 0
+        self.marks: list[int] = []
         self.pending = b""
         self.done = False
         self._ended = False
@@ -199,6 +206,7 @@ class _Way:
     def send(self, most: int) -> None:
         if self.pending and (sent := _now(lambda: self._sink.send(self.pending[:most]))) is not None:
             self.count += sent
+            self.marks.append(self.count)
             self.pending = self.pending[sent:]
         if self._ended and not self.done:
             self.done = True

@@ -1,0 +1,101 @@
+"""What a client says to a manager, cut off after each of its bytes: its own retry brings one job and one answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from sjs.core.job import Spec
+from sjs.errors import LinkLost
+from sjs.protocols import Stream
+from sjs.routing import local_ask
+from sjs.targets.daemon_client import DaemonTarget
+from sjs.targets.session import Door
+from sjs.transport.local import LocalTransport
+from tests.live.machine import Machine, running
+
+
+class CutTransport:
+    """Its first stream breaks after so many bytes sent and so many lines received; the others are whole."""
+
+    def __init__(self, sent: float = float("inf"), received: float = float("inf")) -> None:
+        self._local = LocalTransport()
+        self._limits: tuple[float, float] | None = (sent, received)
+
+    def open(self, argv: Sequence[str]) -> Stream:
+        stream = self._local.open(argv)
+        limits, self._limits = self._limits, None
+        return CutStream(stream, *limits) if limits else stream
+
+    def close(self) -> None:
+        self._local.close()
+
+
+class CutStream:
+    def __init__(self, stream: Stream, sent: float, received: float) -> None:
+        self._stream = stream
+        self._sent = sent
+        self._received = received
+
+    def send(self, data: bytes, deadline: float) -> None:
+        if len(data) > self._sent:
+            self._stream.send(data[: int(self._sent)], deadline)
+            self._break()
+        self._sent -= len(data)
+        self._stream.send(data, deadline)
+
+    def line(self, deadline: float) -> bytes:
+        if not self._received:
+            self._break()
+        self._received -= 1
+        return self._stream.line(deadline)
+
+    def take(self, count: int, deadline: float) -> bytes:
+        return self._stream.take(count, deadline)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _break(self) -> None:
+        self._stream.close()
+        self._received = 0
+        raise LinkLost("cut")
+
+
+@pytest.fixture
+def collecting(tmp_path: Path) -> Iterator[Machine]:
+    """A manager that starts no job."""
+    with running(tmp_path / "m", slots=0) as machine:
+        yield machine
+
+
+def hand_in(machine: Machine, transport: CutTransport) -> tuple[int, int]:
+    """Submit a job; its id, and how often the line broke."""
+    notices: list[str] = []
+    target = DaemonTarget("m", transport, Door(local_ask(), str(machine.root), "jobs.pipe"), notices.append)
+    target.post(f"key-{os.urandom(8).hex()}", [Spec(command="true")])
+    accepted = target.collect()
+    target.close()
+    assert accepted.count == 1
+    return accepted.first, len(notices)
+
+
+def test_each_byte_that_is_sent(collecting: Machine) -> None:
+    last, broke, after = -1, 1, 0
+    while broke:
+        found, broke = hand_in(collecting, CutTransport(sent=after))
+        assert found == last + 1, f"cut after {after} bytes"
+        last, after = found, after + 1
+    assert after > 150, "the header and the request were sent"
+
+
+def test_each_line_that_comes(collecting: Machine) -> None:
+    last, broke, after = -1, 1, 0
+    while broke:
+        found, broke = hand_in(collecting, CutTransport(received=after))
+        assert found == last + 1, f"cut after {after} lines"
+        last, after = found, after + 1
+    assert after == 4, "marker, greeting and answer came"
