@@ -8,11 +8,13 @@
         UnknownRequest    no such op: the manager is older than the client
         UnknownJob        no job with this id
         Conflict          this key was used before, for other content
-        Stopping          the manager is about to stop
+        Stopping          the manager is about to stop, or has stopped, and has not taken this before
+        Full              no slot is free now, and the job was for a free one only
       Unreachable       no answer: nothing is known about what was asked
         NotReached        no connection came about, and later one may
         Missing           the machine has no sjs, or none of this version
         NoManager         nobody owns the queue
+          NoQueue           … and nobody ever has: there are no records
         Stopped           … because somebody stopped it on purpose
         LinkLost          the link broke before the answer came; asking again by key is safe
           Ended             … because the program at its other end did
@@ -69,6 +71,10 @@ class Stopping(Refused):
     code = "stopping"
 
 
+class Full(Refused):
+    code = "full"
+
+
 class Unreachable(SjsError):
     code = "unreachable"
 
@@ -83,6 +89,10 @@ class Missing(Unreachable):
 
 class NoManager(Unreachable):
     code = "no_manager"
+
+
+class NoQueue(NoManager):
+    code = "no_queue"
 
 
 class Stopped(NoManager):

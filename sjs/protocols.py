@@ -109,11 +109,15 @@ class Target(Protocol):
     def report(self, head: int = 0) -> Status:
         """How the manager is, with the first `head` queued jobs."""
 
-    def post(self, key: str, specs: Sequence[Spec]) -> None:
-        """Send one chunk of jobs under a key of its own, without waiting for the answer."""
+    def post(self, key: str, specs: Sequence[Spec], again: bool = False, if_free: bool = False) -> None:
+        """Send one chunk of jobs under a key of its own, without waiting for the answer. `again`: the key may have
+        been used before; `if_free`: they are to be refused unless there is a free slot for each."""
 
     def collect(self) -> Accepted:
         """The answer to the oldest chunk that has none yet."""
+
+    def lookup(self, key: str) -> Sequence[str]:
+        """Of all chunks that were taken under "KEY/…", what stands behind the stroke."""
 
     def configure(self, max_jobs: int) -> tuple[int, int]:
         """Set the maximum; the old and the new one."""

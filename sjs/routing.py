@@ -18,7 +18,7 @@ from sjs.config import Config, Manager
 from sjs.core import placement
 from sjs.core.job import Report, Spec
 from sjs.core.names import expand
-from sjs.errors import NoManager, SjsError, Stopping, Unreachable, UsageError
+from sjs.errors import NoManager, NoQueue, SjsError, Stopping, Unreachable, UsageError
 from sjs.protocols import Accepted, Target
 
 MAX_THREADS = 32
@@ -108,7 +108,7 @@ class Fleet:
         start, self._start = self._start, ""
         found = self._gather(list(self.managers))
         self._start = start
-        asleep = [one.name for one in found.values() if type(one.error) is NoManager]
+        asleep = [one.name for one in found.values() if type(one.error) in (NoManager, NoQueue)]
         if start and not any(one.value and one.value.max_running for one in found.values()):
             for name in asleep:
                 self._targets.pop(name).close()

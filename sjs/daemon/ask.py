@@ -284,7 +284,7 @@ def _stopped(where: Places, start: str) -> Any:
 def _records(where: Places) -> Any:
     """The queue's records, for reading, when it has no manager."""
     if not os.path.exists(where.database):
-        raise Refusal("no_manager", f"no manager at {where.door}, and there never was one", "start it")
+        raise Refusal("no_queue", f"no manager at {where.door}, and there never was one", "start it")
     from sjs.daemon.offline import Records
     from sjs.errors import SjsError
 

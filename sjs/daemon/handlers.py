@@ -19,7 +19,7 @@ from sjs.daemon.ledger import PIECE, Ledger, everything
 from sjs.daemon.places import Places
 from sjs.daemon.store import Store
 from sjs.daemon.waits import Waits
-from sjs.errors import BadRequest, NoManager, Stopping, UnknownJob, UnknownRequest
+from sjs.errors import BadRequest, Full, NoManager, Stopping, UnknownJob, UnknownRequest
 
 Request = Dict[str, Any]
 Reply = Dict[str, Any]
@@ -30,6 +30,9 @@ PARKED: Reply = {}
 MAX_RUNNING = 1_000_000
 MAX_SECONDS = 10 * 366 * 86_400
 DEFAULT_GRACE = 10.0
+
+MAX_KEYS = 1_000
+"""Keys of one reply to `lookup`."""
 
 PAGE_TEXT = 512 << 10
 """Characters of commands in one reply. On the wire one may become six bytes, and a line has its limit."""
@@ -50,6 +53,7 @@ class Handlers:
             "output": self._output,
             "wait": self._wait,
             "submit": self._submit,
+            "lookup": self._lookup,
             "report": self._report,
             "configure": self._configure,
             "cancel": self._cancel,
@@ -79,15 +83,30 @@ class Handlers:
         return reply
 
     def _submit(self, request: Request, session: Any, now: Now) -> Reply:
-        if self.stopping:
-            raise Stopping("this manager is about to stop")
         jobs = request.get("jobs")
         if not isinstance(jobs, list) or not 1 <= len(jobs) <= wire.MAX_CHUNK_JOBS:
             raise BadRequest(f"'jobs' must be a list of 1 to {wire.MAX_CHUNK_JOBS} jobs")
         key = _key(request) if request.get("key") is not None else None
         specs = [wire.spec_from_wire(body) for body in jobs]
+        if key is None or not self._ledger.has_taken(key):
+            self._check_room(request, len(specs))
         first, count, repeated = self._ledger.submit(key, specs, now.wall)
         return {"first": first, "count": count, "repeated": repeated, "max": self._ledger.max_running}
+
+    def _check_room(self, request: Request, wanted: int) -> None:
+        """Refuse jobs that cannot be taken. What was taken before under its key never comes here: a refusal proves
+        that it was not."""
+        if self.stopping:
+            raise Stopping("this manager is about to stop")
+        free = max(0, self._ledger.max_running - len(self._ledger.live) - self._ledger.counts[QUEUED])
+        if request.get("if_free") is True and free < wanted:
+            raise Full(f"{free} free slots for {wanted} jobs" if free else "no free slot")
+
+    def _lookup(self, request: Request, session: Any, now: Now) -> Reply:
+        """Which chunks were taken under a key: what stands behind it in their own keys, and the ids they got."""
+        after = _key(request, "after") if "after" in request else ""
+        rows = self._store.submits(f"{_key(request)}/", after, MAX_KEYS)
+        return {"parts": rows, "next": rows[-1][0] if len(rows) == MAX_KEYS else None}
 
     def _report(self, request: Request, session: Any, now: Now) -> Reply:
         head = wire.whole(request, "head", 0, wire.MAX_HEAD, 0)
@@ -228,12 +247,12 @@ class Handlers:
         return {"host": os.uname().nodename, "pid": os.getpid(), "root": where.root, "pipe": where.pipe}
 
 
-def _key(request: Request) -> str:
-    key = wire.text(request, "key")
+def _key(request: Request, name: str = "key") -> str:
+    key = wire.text(request, name)
     try:
         key.encode("utf-8")
     except UnicodeEncodeError:
-        raise BadRequest("'key' holds half of a surrogate pair, which is no text") from None
+        raise BadRequest(f"'{name}' holds half of a surrogate pair, which is no text") from None
     return key
 
 

@@ -73,6 +73,10 @@ class Ledger:
         self.urgent = True
         return first, len(specs), False
 
+    def has_taken(self, key: str) -> bool:
+        """Whether jobs were submitted under the key."""
+        return self._store.submit(key) is not None
+
     def configure(self, max_running: int) -> int:
         """Set how many may run at once; what it was."""
         old, self.max_running = self.max_running, max_running

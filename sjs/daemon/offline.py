@@ -12,9 +12,10 @@ from sjs.daemon.handlers import Handlers
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.places import Places
 from sjs.daemon.store import Store
-from sjs.errors import NoManager, SjsError, Stopped, to_wire
+from sjs.errors import NoManager, SjsError, Stopped, Stopping, to_wire
 
-ANSWERED = ("list", "output", "wait")
+ANSWERED = ("list", "output", "wait", "lookup", "submit")
+"""`submit` only says whether the jobs were taken while there was a manager."""
 
 
 class Records:
@@ -26,6 +27,7 @@ class Records:
         self._store = Store(where.database)
         ledger = Ledger(self._store)
         self._handlers = Handlers(where, ledger, self._store, None)
+        self._handlers.stopping = True
         _take_in_ends(ledger, where.state)
         self.feed = Replies()
         self.feed.put(wire.encode(self._handlers.hello()))
@@ -61,6 +63,9 @@ class Records:
             return self._handlers.handle(request, None, clock.look())
         except NoManager:  # it would have to wait for something to happen
             raise self._nobody() from None
+        except Stopping:
+            nobody = self._nobody()
+            raise Stopping(nobody.message, "start it") from None
 
     def _nobody(self) -> NoManager:
         hint = "start it; its records can be read meanwhile"

@@ -51,6 +51,12 @@ PRAGMAS = (
     "PRAGMA temp_store = MEMORY",
 )
 
+LAST = "\U0010ffff"
+"""Comes after every other character."""
+
+MAX_REST = 64
+"""Keys that go on for longer were not made by a client of ours."""
+
 COLUMNS = "id, state, spec, submitted, attempt, started, ended, pid, reason, exit, signal, detail"
 
 
@@ -130,6 +136,14 @@ class Store:
         """What was submitted under the key before: (digest, first id, how many)."""
         row = self._db.execute("SELECT digest, first, count FROM submits WHERE key = ?", (key,)).fetchone()
         return None if row is None else (str(row[0]), int(row[1]), int(row[2]))
+
+    def submits(self, prefix: str, after: str, limit: int) -> List[Tuple[str, int, int]]:
+        """What was submitted under keys that begin so: (rest of the key, first id, how many), after that rest."""
+        return self._db.execute(
+            "SELECT substr(key, ?), first, count FROM submits"
+            " WHERE key > ? AND key < ? AND length(key) <= ? ORDER BY key LIMIT ?",
+            (len(prefix) + 1, prefix + after, prefix + LAST, len(prefix) + MAX_REST, limit),
+        ).fetchall()
 
     def remember_submit(self, key: str, digest: str, first: int, count: int, now: float) -> None:
         self._write("INSERT INTO submits VALUES (?, ?, ?, ?, ?)", key, digest, first, count, now)

@@ -42,6 +42,7 @@ class _Chunk:
 
     key: str
     jobs: list[dict[str, Any]]
+    more: dict[str, Any]
     session: Session | None = None
     number: int = 0
 
@@ -66,8 +67,10 @@ class DaemonTarget:
         reply = self._persist(lambda session: {**session.hello, **session.call("report", head=head)})
         return _understood(lambda reply: _status(self._name, reply), reply)
 
-    def post(self, key: str, specs: Sequence[Spec]) -> None:
-        self._chunks.append(_Chunk(key, [wire.spec_to_wire(spec) for spec in specs]))
+    def post(self, key: str, specs: Sequence[Spec], again: bool = False, if_free: bool = False) -> None:
+        more = {"again": again, "if_free": if_free}
+        flags = {name: True for name, said in more.items() if said}
+        self._chunks.append(_Chunk(key, [wire.spec_to_wire(spec) for spec in specs], flags))
         self._persist(self._send_chunks)
 
     def collect(self) -> Accepted:
@@ -81,6 +84,10 @@ class DaemonTarget:
             raise
         self._chunks.popleft()
         return _understood(_accepted, reply)
+
+    def lookup(self, key: str) -> Sequence[str]:
+        pages = self._pages("lookup", {"key": key})
+        return [part for reply in pages for part in _understood(_parts, reply)]
 
     def configure(self, max_jobs: int) -> tuple[int, int]:
         reply = self._call("configure", max_jobs=max_jobs)
@@ -179,8 +186,9 @@ class DaemonTarget:
     def _send_chunks(self, session: Session) -> None:
         for chunk in self._chunks:
             if chunk.session is not session:
-                chunk.number = session.post("submit", key=chunk.key, jobs=chunk.jobs)
+                chunk.number = session.post("submit", key=chunk.key, **chunk.more, jobs=chunk.jobs)
                 chunk.session = session
+                chunk.more["again"] = True  # should it be sent once more
 
     def _chunk_reply(self, session: Session, chunk: _Chunk) -> dict[str, Any]:
         self._send_chunks(session)
@@ -309,6 +317,10 @@ def _command(job: Any) -> str:
 
 def _accepted(reply: dict[str, Any]) -> Accepted:
     return Accepted(int(reply["first"]), int(reply["count"]), int(reply["max"]), bool(reply["repeated"]))
+
+
+def _parts(reply: dict[str, Any]) -> list[str]:
+    return [str(rest) for rest, _, _ in reply["parts"]]
 
 
 def _cancelled(reply: dict[str, Any]) -> Cancelled:

@@ -45,7 +45,7 @@ def test_a_header_that_is_none(garbage: bytes) -> None:
 
 def test_where_never_was_a_manager(tmp_path: Path) -> None:
     error = refusal(tmp_path)
-    assert error["code"] == "no_manager"
+    assert error["code"] == "no_queue"
     assert "never was one" in error["message"]
     assert os.listdir(tmp_path) == []
 
@@ -87,9 +87,23 @@ def test_the_records_can_be_read_without_a_manager(stopped: Machine) -> None:
         assert client.ask("list")["jobs"][0]["exit"] == 3
         assert client.ask("wait", jobs=[[0, 0]])["done"] is True
         assert client.output(0) == b"out\n"
-        for op in ("submit", "report", "configure", "cancel", "stop", "dance"):
+        for op in ("report", "configure", "cancel", "stop", "dance"):
             error = client.ask(op)["error"]
             assert (error["code"], "stopped on purpose" in error["message"]) == ("stopped", True)
+
+
+def test_without_a_manager_a_key_is_known_or_was_not_taken(tmp_path: Path) -> None:
+    with running(tmp_path) as machine, machine.client() as client:
+        client.submit("true", key="k/0-1")
+        client.ask("wait")
+        client.ask("stop")
+        wait_for_end(machine.keeper_pid)
+    with machine.client() as client:
+        assert client.submit("true", key="k/0-1")["repeated"] is True
+        assert client.ask("lookup", key="k")["parts"] == [["0-1", 0, 1]]
+        for key in ("k/1-1", None):
+            error = client.submit("true", key=key)["error"]
+            assert (error["code"], "stopped on purpose" in error["message"]) == ("stopping", True)
 
 
 def test_garbage_is_answered_without_a_manager_too(stopped: Machine) -> None:

@@ -10,7 +10,7 @@ from sjs import wire
 from sjs.core.job import Range
 from sjs.daemon.handlers import DEFAULT_GRACE, PAGE_TEXT, PARKED, Handlers
 from sjs.daemon.ledger import PIECE
-from sjs.errors import BadRequest, Conflict, NoManager, SjsError, Stopping, UnknownJob, UnknownRequest
+from sjs.errors import BadRequest, Conflict, Full, NoManager, SjsError, Stopping, UnknownJob, UnknownRequest
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue
 
@@ -27,6 +27,10 @@ REFUSED: list[tuple[dict[str, Any], type[SjsError]]] = [
     ({"op": "submit", "jobs": [JOB], "key": 7}, BadRequest),
     ({"op": "submit", "jobs": [JOB], "key": ""}, BadRequest),
     ({"op": "submit", "jobs": [JOB], "key": "\ud800"}, BadRequest),
+    ({"op": "lookup"}, BadRequest),
+    ({"op": "lookup", "key": ""}, BadRequest),
+    ({"op": "lookup", "key": "\ud800"}, BadRequest),
+    ({"op": "lookup", "key": "k", "after": 5}, BadRequest),
     ({"op": "report", "head": 101}, BadRequest),
     ({"op": "configure"}, BadRequest),
     ({"op": "configure", "max_jobs": -1}, BadRequest),
@@ -73,6 +77,42 @@ def test_nothing_is_accepted_by_a_manager_that_stops(queue: Queue) -> None:
     queue.ask("stop")
     with pytest.raises(Stopping):
         queue.submit("true")
+
+
+@pytest.mark.parametrize("close", [{"op": "stop"}, {"op": "configure", "max_jobs": 0}])
+def test_what_was_taken_is_never_refused_later(queue: Queue, close: dict[str, Any]) -> None:
+    queue.ask("submit", jobs=[JOB], key="k")
+    queue.ask(**close)
+    assert queue.ask("submit", jobs=[JOB], key="k", if_free=True)["repeated"] is True
+    with pytest.raises((Stopping, Full)):
+        queue.ask("submit", jobs=[JOB], key="other", if_free=True)
+
+
+def test_jobs_for_free_slots_are_taken_or_refused_together(queue: Queue) -> None:
+    with pytest.raises(Full, match="2 free slots for 3 jobs"):
+        queue.ask("submit", jobs=[JOB] * 3, if_free=True)
+    assert queue.ask("submit", jobs=[JOB] * 2, if_free=True)["first"] == 0
+    with pytest.raises(Full, match="no free slot"):
+        queue.ask("submit", jobs=[JOB], if_free=True)
+    queue.start_all()
+    queue.end("0.1")
+    assert queue.ask("submit", jobs=[JOB], if_free=True)["first"] == 2
+
+
+def test_lookup_finds_what_was_taken_under_a_key(queue: Queue) -> None:
+    for key in ("k/0-1", "k/1-2", "kk/0-1", "k", "k/" + "x" * 65, "j/9-9", None):
+        queue.ask("submit", jobs=[JOB], key=key)
+    assert queue.ask("lookup", key="k") == {"parts": [("0-1", 0, 1), ("1-2", 1, 1)], "next": None}
+    assert queue.ask("lookup", key="k", after="0-1")["parts"] == [("1-2", 1, 1)]
+    assert queue.ask("lookup", key="nobody's")["parts"] == []
+
+
+def test_lookup_comes_in_pages(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sjs.daemon.handlers.MAX_KEYS", 2)
+    for number in range(3):
+        queue.ask("submit", jobs=[JOB], key=f"k/{number}")
+    assert queue.ask("lookup", key="k")["next"] == "1"
+    assert queue.ask("lookup", key="k", after="1") == {"parts": [("2", 2, 1)], "next": None}
 
 
 def test_report(queue: Queue) -> None:

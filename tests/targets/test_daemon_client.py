@@ -92,6 +92,22 @@ def test_an_error_instead_of_a_greeting_is_raised_as_it_was_meant(folder: Path, 
     assert machine.sessions == 1
 
 
+def test_a_chunk_that_is_sent_once_more_says_so(folder: Path) -> None:
+    machine = FakeMachine(folder, "hello()\nhear()", "hello()\ntake(7)\nhear()")
+    machine.target.post("k", [Spec(command="true")], if_free=True)
+    assert machine.target.collect().first == 7
+    assert [(one.get("again"), one["if_free"]) for one in machine.requests] == [(None, True), (True, True)]
+    machine.target.close()
+
+
+def test_a_lookup_is_read_page_by_page(folder: Path) -> None:
+    pages = [{"parts": [["0-1", 0, 1]], "next": "0-1"}, {"parts": [["1-2", 1, 1]], "next": None}]
+    machine = FakeMachine(folder, "hello()\n" + "".join(f"say(id=hear()['id'], **{page!r})\n" for page in pages))
+    assert machine.target.lookup("k") == ["0-1", "1-2"]
+    assert [(one["key"], one.get("after")) for one in machine.requests] == [("k", None), ("k", "0-1")]
+    machine.target.close()
+
+
 def test_a_broken_link_is_mended_and_said_once(folder: Path) -> None:
     lost = "hello()\nhear()"
     machine = FakeMachine(folder, lost, lost, "hello()\n" + REPORT)
