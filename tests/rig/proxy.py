@@ -130,6 +130,8 @@ class Connection:
 
     def _turn(self) -> None:
         """Carry what can be carried."""
+        if self._is_over or self._sockets[0].fileno() < 0:
+            return  # both sides were ready, and the other one's turn was the last
         try:
             for name, way in self._ways.items():
                 way.receive()
