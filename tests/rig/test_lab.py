@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.live.machine import DEADLINE, ROOT, until, wait_for_end
-from tests.rig.lab import Lab, Plan, rig
+from tests.rig.lab import Lab, Plan, insist, rig
 
 ASK = (
     r"printf 'sjs 1\0/home/worker/project\0jobs.pipe\0\0-\n{\"op\":\"report\",\"id\":1}\n'"
@@ -96,6 +96,7 @@ def test_sixteen_hosts() -> None:
 
 def test_nothing_is_left_even_if_the_test_is_killed() -> None:
     """A test that is killed can clean nothing up: the lab ends by itself."""
+    insist()
     text = """
 from tests.rig.lab import rig
 with rig(2) as lab:
