@@ -138,8 +138,13 @@ def _check_groups(config: Config) -> None:
 
 def builtin(environ: Mapping[str, str]) -> Manager:
     """The target that needs no config: this user's own queue on this machine."""
-    state = _absolute(environ.get("XDG_STATE_HOME")) or os.path.join(_home(environ), ".local", "state")
-    return Manager(LOCAL, "local", os.path.join(state, "sjs", "local"), builtin=True)
+    return Manager(LOCAL, "local", state_path("local", environ), builtin=True)
+
+
+def state_path(name: str, environ: Mapping[str, str]) -> str:
+    """Where something of this user's is kept on this machine."""
+    home = _absolute(environ.get("XDG_STATE_HOME")) or os.path.join(_home(environ), ".local", "state")
+    return os.path.join(home, "sjs", name)
 
 
 def read(path: str, environ: Mapping[str, str], wanted: bool) -> Layer | None:

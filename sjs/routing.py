@@ -1,30 +1,25 @@
-"""From names to targets: whom a word means, asking many at once, and who gets which job when it is `any`."""
+"""From names to targets: whom a word means, and asking many at once."""
 
 from __future__ import annotations
 
 import os
 import queue
-import random
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, TypeVar
 
 from sjs.config import Config, Manager
-from sjs.core import placement
-from sjs.core.job import Report, Spec
+from sjs.core.job import Report
 from sjs.core.names import expand
-from sjs.errors import NoManager, NoQueue, SjsError, Stopping, Unreachable, UsageError
-from sjs.protocols import Accepted, Target
+from sjs.errors import NoManager, NoQueue, SjsError, Unreachable, UsageError
+from sjs.protocols import Target
 
 MAX_THREADS = 32
-IN_FLIGHT = 4
-"""Chunks of jobs that may be without an answer at once, for each target."""
-
 LATE = 0.3
 """Seconds that `any` gives the others once one with a free slot has answered."""
 
@@ -86,6 +81,12 @@ class Fleet:
             self._targets[name] = self._build(self.managers[name])
         return self._targets[name]
 
+    def free_target(self, name: str) -> Target:
+        """The target, unless a thread still waits for its answer: it serves one at a time."""
+        if name in self._busy:
+            raise Unreachable("no answer yet")
+        return self.target(name)
+
     def ask(self, work: Callable[[Target], T], names: Iterable[str] | None = None) -> Iterator[Answer[T]]:
         """Ask all, or those named, at once; answers come in the config's order, each as soon as it can."""
         chosen = list(self.managers if names is None else names)
@@ -100,16 +101,20 @@ class Fleet:
                 arrived[number] = answer
             yield arrived.pop(index)
 
+    def lookup(self, key: str) -> list[Answer[Sequence[str]]]:
+        """Where the parts of a key went (`Target.lookup`). Whoever cannot say is an error: there they may be."""
+        with self._starting_nobody():
+            return [_none_if_no_queue(answer) for answer in self.ask(lambda target: target.lookup(key))]
+
     def reports(self) -> list[Report]:
         """How all are, for `any` to choose. Who fails, or is later than need be, is passed over with a notice.
 
         A manager is started only if none that runs may take jobs, so that one job does not wake all machines.
         """
-        start, self._start = self._start, ""
-        found = self._gather(list(self.managers))
-        self._start = start
+        with self._starting_nobody():
+            found = self._gather(list(self.managers))
         asleep = [one.name for one in found.values() if type(one.error) in (NoManager, NoQueue)]
-        if start and not any(one.value and one.value.max_running for one in found.values()):
+        if self._start and not any(one.value and one.value.max_running for one in found.values()):
             for name in asleep:
                 self._targets.pop(name).close()
             found.update(self._gather(asleep))
@@ -117,6 +122,14 @@ class Fleet:
             if name not in found or found[name].error:
                 self.notice(name, f"passed over: {found[name].error if name in found else 'no answer yet'}")
         return [one.value for one in found.values() if one.value]
+
+    @contextmanager
+    def _starting_nobody(self) -> Iterator[None]:
+        start, self._start = self._start, ""
+        try:
+            yield
+        finally:
+            self._start = start
 
     def _gather(self, names: Sequence[str]) -> dict[str, Answer[Report]]:
         """Reports, until all have answered or the others are LATE after the first with a free slot."""
@@ -186,6 +199,10 @@ class Fleet:
         return f"{self._start}={'' if count is None else count}" if self._start else "-"
 
 
+def _none_if_no_queue(answer: Answer[Sequence[str]]) -> Answer[Sequence[str]]:
+    return Answer(answer.name, ()) if isinstance(answer.error, NoQueue) else answer
+
+
 class _Arrivals(Generic[T]):
     """Answers from threads, with their numbers, as they come."""
 
@@ -216,91 +233,3 @@ def _make_ready(manager: Manager) -> None:
         os.makedirs(manager.project_root, mode=0o700, exist_ok=True)
     elif not os.path.isdir(manager.project_root):
         raise UsageError(f"project_root {manager.project_root} is no folder", f"mkdir -p {manager.project_root}")
-
-
-def send(target: Target, key: str, chunks: Iterable[Sequence[Spec]]) -> Iterator[Accepted]:
-    """Send chunks of jobs to one target, a few ahead of its answers."""
-    ahead = 0
-    for number, chunk in enumerate(chunks):
-        target.post(f"{key}/{number}", chunk)
-        ahead += 1
-        if ahead == IN_FLIGHT:
-            yield target.collect()
-            ahead -= 1
-    for _ in range(ahead):
-        yield target.collect()
-
-
-@dataclass(frozen=True)
-class _Sent:
-    name: str
-    specs: Sequence[Spec]
-
-
-class Dealer:
-    """Deals jobs to targets as `placement` says, from one round of reports.
-
-    A target that is about to stop leaves its jobs to the others. What an unreachable one was sent, nobody else may
-    get, for it may run there: such jobs are counted in `failed`.
-    """
-
-    def __init__(self, fleet: Fleet, reports: Sequence[Report], key: str) -> None:
-        self.failed: list[Answer[int]] = []
-        self._fleet = fleet
-        self._reports = list(reports)
-        self._key = key
-        self._sent: deque[_Sent] = deque()
-        self._number = 0
-
-    def deal(self, chunks: Iterable[Sequence[Spec]]) -> Iterator[tuple[str, Accepted]]:
-        """Who took what, in the order of the jobs."""
-        for chunk in chunks:
-            self._hand_out(chunk)
-            while len(self._sent) > IN_FLIGHT * max(1, len(self._reports)):
-                yield from self._collect()
-        while self._sent:
-            yield from self._collect()
-
-    def _hand_out(self, specs: Sequence[Spec]) -> None:
-        if not self._reports:
-            raise Unreachable("no manager can take jobs")
-        shares = placement.choose(self._reports, len(specs), _random_order)
-        self._reports = placement.after(self._reports, shares)
-        for name, count in shares:
-            self._post(name, specs[:count])
-            specs = specs[count:]
-
-    def _post(self, name: str, specs: Sequence[Spec]) -> None:
-        self._sent.append(_Sent(name, specs))
-        self._number += 1
-        try:
-            self._fleet.target(name).post(f"{self._key}/{self._number}", specs)
-        except Unreachable as error:
-            self._give_up(name, error)
-
-    def _collect(self) -> Iterator[tuple[str, Accepted]]:
-        sent = self._sent[0]
-        try:
-            accepted = self._fleet.target(sent.name).collect()
-        except Stopping as error:
-            self._sent.popleft()
-            self._reports = [one for one in self._reports if one.name != sent.name]
-            if not self._reports:
-                raise
-            self._fleet.notice(sent.name, f"passed over: {error}")
-            self._hand_out(sent.specs)
-        except Unreachable as error:
-            self._give_up(sent.name, error)
-        else:
-            self._sent.popleft()
-            yield sent.name, accepted
-
-    def _give_up(self, name: str, error: SjsError) -> None:
-        lost = sum(len(one.specs) for one in self._sent if one.name == name)
-        self._sent = deque(one for one in self._sent if one.name != name)
-        self._reports = [one for one in self._reports if one.name != name]
-        self.failed.append(Answer(name, lost, error))
-
-
-def _random_order(count: int) -> Sequence[int]:
-    return random.sample(range(count), count)

@@ -11,7 +11,7 @@ import click
 
 from sjs.cli.output import Output, flush
 from sjs.cli.verbs import VERBS
-from sjs.config import Config, load
+from sjs.config import Config, load, state_path
 from sjs.errors import SjsError, UsageError
 from sjs.protocols import Target
 from sjs.routing import Choice, Fleet, select
@@ -33,6 +33,13 @@ class Call:
     def config(self) -> Config:
         """The configuration that counts for this command."""
         return load(self.config_file, os.environ)
+
+    def has_leftovers(self) -> bool:
+        """Whether there is something in the outbox; it may be of a command that runs now."""
+        try:
+            return bool(os.listdir(state_path("outbox", os.environ)))
+        except FileNotFoundError:
+            return False
 
     def choice(self, any_allowed: bool = False) -> Choice:
         """Whom the target word means."""

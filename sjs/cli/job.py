@@ -17,11 +17,13 @@ from sjs.cli.output import Output, flush
 from sjs.cli.source import Source
 from sjs.cli.text import ending
 from sjs.cli.wait import Verdict, tell, wait_for
-from sjs.config import Manager
+from sjs.config import Manager, state_path
 from sjs.core.job import Range
+from sjs.dealing import Dealer, Failure, Found, found_parts, head, plan, send
 from sjs.errors import LinkLost, SjsError, Unreachable, UsageError
+from sjs.outbox import Outbox
 from sjs.protocols import Accepted, Target
-from sjs.routing import Choice, Dealer, Fleet, send
+from sjs.routing import Fleet
 
 MANY_LINES = 10_000
 """With more jobs than this, one line sums them up."""
@@ -32,6 +34,8 @@ class Wish:
     """What the options say besides the jobs themselves."""
 
     key: str
+    again: bool
+    if_free: bool
     parsable: bool
     wait: bool
     follow: bool
@@ -60,6 +64,7 @@ class Sent:
 @click.option("--wait", is_flag=True, help="Wait for the end; exit as the job does, or with the number of failed ones.")
 @click.option("--follow", is_flag=True, help="Copy the job's output as it comes, and exit as the job does.")
 @click.option("--key", metavar="TEXT", help="A name for this handing in: with the same one again, nothing runs twice.")
+@click.option("--if-free", is_flag=True, help="Only into slots that are free now; else refuse, and exit with 1.")
 @click.option("-p", "--parsable", is_flag=True, help="Print only ids.")
 def job(
     call: Call,
@@ -70,6 +75,7 @@ def job(
     wait: bool,
     follow: bool,
     key: str | None,
+    if_free: bool,
     parsable: bool,
 ) -> int:
     """Hand in jobs: shell text with --command, many with --command-file, or after -- a command that meets no shell.
@@ -80,14 +86,12 @@ def job(
         raise UsageError(f"what is '{argv[0]}'?", f"shell text: --command '{argv[0]}'; a plain command: -- {argv[0]}")
     source = Source(commands, command_file, argv)
     choice = call.choice(any_allowed=True)
-    if key and choice.any:
-        raise UsageError("--key needs a named target", "another time, `any` may choose another one")
     if follow and not (source.is_one and (choice.any or not choice.named)):
         raise UsageError("--follow is for one job on one target", "--wait waits for many")
-    wish = Wish(key or uuid4().hex, parsable, wait, follow, cwd)
+    wish = Wish(key or uuid4().hex, key is not None, if_free, parsable, wait, follow, cwd)
     out = call.output(choice)
     with source, Fleet(choice.managers, "start", out.notice) as fleet:
-        sent = _deal(fleet, choice, source, wish, out) if choice.any else _send_all(fleet, source, wish, out)
+        sent = _deal(call, fleet, source, wish, out) if choice.any else _send_all(fleet, source, wish, out)
         return _until_ended(call, fleet, [one for one in sent if one.accepted], wish, out)
 
 
@@ -99,7 +103,7 @@ def _send_all(fleet: Fleet, source: Source, wish: Wish, out: Output) -> list[Sen
         sent = Sent(target.name)
         try:
             chunks = source.chunks(folder(fleet.managers[target.name], wish.cwd))
-            for accepted in send(target, wish.key, chunks):
+            for accepted in send(target, wish.key, chunks, wish.again, wish.if_free):
                 sent.accepted.append(accepted)
         except SjsError as error:
             sent.error = _with_key(error, wish.key) if sent.accepted or isinstance(error, LinkLost) else error
@@ -118,37 +122,58 @@ def _send_all(fleet: Fleet, source: Source, wish: Wish, out: Output) -> list[Sen
     return found
 
 
-def _deal(fleet: Fleet, choice: Choice, source: Source, wish: Wish, out: Output) -> list[Sent]:
-    """Each job to whoever has room."""
+def _deal(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output) -> list[Sent]:
+    """Each job to whoever has room. What goes to whom is written down before."""
+    found = _taken_before(fleet, wish.key) if wish.again else []
     reports = fleet.reports()
     if not reports:
-        raise Unreachable("no manager can take jobs", "see `submit all status`")
-    found: dict[str, Sent] = {}
-    dealt: list[tuple[str, Accepted]] = []
-    dealer = Dealer(fleet, reports, wish.key)
-    cwd = folder(choice.managers[0], wish.cwd)
-    try:
-        for name, accepted in dealer.deal(source.chunks(cwd)):
-            dealt.append((name, accepted))
-            found.setdefault(name, Sent(name)).accepted.append(accepted)
-    finally:
-        acknowledge(out, dealt, wish)
-    for lost in dealer.failed:
-        if lost.error is not None:
-            message = f"{lost.error.message}; whether {lost.value} job(s) were taken is not known"
-            out.failed(lost.name, type(lost.error)(message, f"see submit {lost.name} list"))
-    for name in found:
+        raise Unreachable("no manager can take jobs", f"see `{call.prog} all status`")
+    managers = list(fleet.managers.values())
+    taken: list[tuple[str, Accepted]] = []
+    with Outbox(state_path("outbox", os.environ)).begin(
+        head(wish.key, wish.if_free, call.config_file, managers)
+    ) as entry:
+        reports = plan(entry, source.chunks(folder(managers[0], wish.cwd)), reports, found)
+        entry.seal()
+        dealer = Dealer(fleet, entry, reports)
+        try:
+            taken.extend(dealer.deal())
+        except KeyboardInterrupt:
+            out.notice("any", f"the next command hands in the rest, unless you say: rm {entry.path}")
+            raise
+        finally:
+            acknowledge(out, taken, wish)
+            flush()
+    for failure in dealer.failed:
+        out.failed(failure.name, _told(failure))
+    sent = {name: Sent(name) for name, _ in taken}
+    for name, accepted in taken:
+        sent[name].accepted.append(accepted)
+    for name in sent.keys() - {failure.name for failure in dealer.failed}:
         out.succeeded(name)
-    return list(found.values())
+    return list(sent.values())
+
+
+def _taken_before(fleet: Fleet, key: str) -> list[Found]:
+    """What an earlier command under the same key has handed in, and where."""
+    found: list[Found] = []
+    for answer in fleet.lookup(key):
+        if answer.error is not None:
+            message = f"{answer.name} may have jobs of this key and does not say: {answer.error.message}"
+            raise type(answer.error)(message, f"to go on without it: any:'SET,!{answer.name}'")
+        found += found_parts(answer.name, answer.value or ())
+    return found
+
+
+def _told(failure: Failure) -> SjsError:
+    """What became of jobs that nobody has acknowledged."""
+    fate = "kept for it: the next command asks again" if failure.is_open else "not handed in"
+    return type(failure.error)(f"{failure.error.message}; {failure.count} job(s) {fate}", failure.error.hint)
 
 
 def folder(manager: Manager, wanted: str | None) -> str | None:
-    """Where a job runs on this target; None is its project_root."""
-    if manager.builtin:
-        return os.path.abspath(wanted or ".")
-    if wanted is not None and manager.transport == "local":
-        return os.path.join(manager.project_root, wanted)
-    return wanted
+    """Where a job runs on this target; None is its project_root, and there begins a relative one."""
+    return os.path.abspath(wanted or ".") if manager.builtin else wanted
 
 
 def _with_key(error: SjsError, key: str) -> SjsError:

@@ -147,6 +147,10 @@ def _run_verb(prog: str, typed: Typed) -> int:
     call = Call(prog, typed.target, typed.config, typed.rest)
     try:
         with verbs.command(typed.verb).make_context(path, list(typed.rest), obj=call) as context:
+            if call.has_leftovers():
+                from sjs.cli.leftover import finish_leftovers
+
+                finish_leftovers(call)
             status = context.command.invoke(context)
         return status if isinstance(status, int) else 0
     except click.exceptions.Exit as done:

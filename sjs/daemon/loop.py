@@ -244,7 +244,7 @@ class Manager:
             "do": "start",
             "tag": live.tag,
             "argv": spec.program,
-            "cwd": spec.cwd or self._where.root,
+            "cwd": os.path.join(self._where.root, spec.cwd) if spec.cwd else self._where.root,
             "env": {
                 "SJS_JOB_ID": str(live.id),
                 "SJS_ATTEMPT": str(live.attempt),

@@ -126,7 +126,6 @@ def test_the_version_is_said(cli: CommandLine) -> None:
         ("local job --command-file nowhere", "submit: nowhere: No such file or directory"),
         ("local job --command-file .", "submit: .: Is a directory"),
         ("all job --command x --follow", "submit: --follow is for one job"),
-        ("any job --command x --key k", "submit: --key needs a named target"),
         ("local status --config nowhere", "submit: nowhere: no such file"),
     ],
 )

@@ -1,82 +1,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from typing import cast
 
 import pytest
 
 from sjs.config import Config, Group, Manager
-from sjs.core.job import Report, Spec
-from sjs.errors import BadRequest, LinkLost, NoManager, SjsError, Stopped, Stopping, Unreachable, UsageError
-from sjs.protocols import Accepted, Status, Target
-from sjs.routing import Dealer, Fleet, select, send
+from sjs.errors import NoManager, NoQueue, Refused, Stopped, Unreachable, UsageError
+from sjs.protocols import Target
+from sjs.routing import LATE, Fleet, select
+from tests.routing.fakes import FakeTarget, fleet_of
 
 LOCAL = Manager("local", "local", "/local", builtin=True)
 THREE = tuple(Manager(name, "local", f"/{name}") for name in ("m1", "m2", "m3"))
 CONFIG = Config(THREE, LOCAL, groups={"one": Group("m1", "here")})
-
-
-class FakeTarget:
-    """A manager of plain values. `errors` are raised, one by one, instead of answers to chunks; None lets one pass."""
-
-    def __init__(self, name: str, maximum: int = 2, running: int = 0, error: SjsError | None = None) -> None:
-        self.name = name
-        self.maximum, self.running, self.error = maximum, running, error
-        self.errors: list[SjsError | None] = []
-        self.taken: list[str] = []
-        self.keys: list[str] = []
-        self.waiting: list[Sequence[Spec]] = []
-        self.closed = False
-        self.asked = 0
-        self.gate: threading.Event | None = None
-
-    def report(self, head: int = 0) -> Status:
-        self.asked += 1
-        if self.gate is not None:
-            self.gate.wait(30)
-        if self.error is not None:
-            raise self.error
-        return Status(Report(self.name, self.running, self.maximum, 0), [], {}, "host", 1, "/", "1")
-
-    def post(self, key: str, specs: Sequence[Spec]) -> None:
-        self.keys.append(key)
-        self.waiting.append(specs)
-
-    def collect(self) -> Accepted:
-        specs = self.waiting.pop(0)
-        error = self.errors.pop(0) if self.errors else None
-        if error is not None:
-            raise error
-        first = len(self.taken)
-        self.taken += [spec.command or "" for spec in specs]
-        return Accepted(first, len(specs), self.maximum)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-Fakes = dict[str, FakeTarget]
-
-
-def fleet_of(*fakes: FakeTarget, start: str = "") -> tuple[Fleet, list[str]]:
-    """A fleet of these targets, and where its notices go. Starting wakes whoever was asleep."""
-    known: Fakes = {one.name: one for one in fakes}
-    notices: list[str] = []
-
-    class FakeFleet(Fleet):
-        def _build(self, manager: Manager) -> Target:
-            fake = known[manager.name]
-            if self._start and type(fake.error) is NoManager:
-                fake.error = None
-            return cast(Target, fake)
-
-    managers = [Manager(one.name, "local", "/") for one in fakes]
-    return FakeFleet(managers, start, lambda name, text: notices.append(f"{name}: {text}")), notices
-
-
-def specs(count: int) -> list[Spec]:
-    return [Spec(command=str(number)) for number in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -178,6 +114,47 @@ def test_reports_pass_over_who_fails_and_say_so() -> None:
     assert notices == ["a: passed over: no route"]
 
 
+def test_reports_wait_for_all_while_nobody_has_a_free_slot() -> None:
+    """The late one comes when the busy ones have long answered, and is waited for; only then does time count."""
+    busy, late = FakeTarget("a", running=2), FakeTarget("b")
+    late.gate = threading.Event()
+    fleet, notices = fleet_of(busy, late)
+    found: list[str] = []
+    waiting = threading.Thread(target=lambda: found.extend(one.name for one in fleet.reports()))
+    waiting.start()
+    waiting.join(2 * LATE)
+    assert waiting.is_alive()
+    late.gate.set()
+    waiting.join(30)
+    assert (found, notices) == (["a", "b"], [])
+
+
+def test_a_target_that_is_still_asked_is_given_to_nobody_else() -> None:
+    late = FakeTarget("b")
+    late.gate = threading.Event()
+    fleet, _ = fleet_of(FakeTarget("a"), late)
+    with fleet:
+        fleet.reports()
+        assert fleet.free_target("a").name == "a"
+        with pytest.raises(Unreachable, match="no answer yet"):
+            fleet.free_target("b")
+    late.gate.set()
+
+
+def test_a_lookup_starts_nobody_and_says_who_is_silent() -> None:
+    asked, never = FakeTarget("a"), FakeTarget("b", error=NoQueue("never"))
+    down, old = FakeTarget("c", error=NoManager("down")), FakeTarget("d", error=Refused("what?"))
+    fleet, _ = fleet_of(asked, never, down, old, start="start")
+    with fleet:
+        answers = fleet.lookup("k")
+    assert [(one.name, one.value, str(one.error or "")) for one in answers] == [
+        ("a", [], ""),
+        ("b", (), ""),
+        ("c", None, "down"),
+        ("d", None, "what?"),
+    ]
+
+
 def test_reports_do_not_wait_long_for_the_last_once_there_is_a_free_slot() -> None:
     late = FakeTarget("b")
     late.gate = threading.Event()
@@ -217,90 +194,3 @@ def test_a_manager_is_not_started_in_a_folder_that_is_not_there() -> None:
     with Fleet([Manager("m", "local", "/no/such")], "start", lambda name, text: None) as fleet:
         (answer,) = fleet.ask(lambda target: target.report())
     assert "/no/such is no folder" in str(answer.error)
-
-
-def test_chunks_are_sent_a_few_ahead_under_numbered_keys() -> None:
-    fake = FakeTarget("a")
-    most = 0
-
-    def chunks() -> Iterator[list[Spec]]:
-        nonlocal most
-        for _ in range(9):
-            most = max(most, len(fake.waiting))
-            yield specs(2)
-
-    accepted = list(send(cast(Target, fake), "k", chunks()))
-    assert [one.first for one in accepted] == list(range(0, 18, 2))
-    assert fake.keys == [f"k/{number}" for number in range(9)]
-    assert 1 < most <= 4
-
-
-def deal(fleet: Fleet, chunks: list[list[Spec]]) -> tuple[Dealer, list[tuple[str, Accepted]]]:
-    dealer = Dealer(fleet, fleet.reports(), "k")
-    return dealer, list(dealer.deal(chunks))
-
-
-def test_jobs_are_dealt_by_free_slots_from_one_round_of_reports() -> None:
-    fakes = [FakeTarget("a", 2), FakeTarget("b", 4), FakeTarget("c", 6)]
-    fleet, _ = fleet_of(*fakes)
-    with fleet:
-        _, dealt = deal(fleet, [specs(6), specs(6)])
-    assert [len(one.taken) for one in fakes] == [2, 4, 6]
-    assert sum(accepted.count for _, accepted in dealt) == 12
-    assert [one.asked for one in fakes] == [1, 1, 1]
-
-
-def test_every_key_of_a_deal_is_its_own() -> None:
-    fakes = [FakeTarget("a"), FakeTarget("b")]
-    fleet, _ = fleet_of(*fakes)
-    with fleet:
-        deal(fleet, [specs(100), specs(100), specs(100)])
-    keys = fakes[0].keys + fakes[1].keys
-    assert len(keys) == len(set(keys))
-
-
-def test_what_a_stopping_target_refuses_goes_to_the_others() -> None:
-    stopping, other = FakeTarget("a", 100), FakeTarget("b", 1)
-    stopping.errors = [Stopping("about to stop")]
-    fleet, notices = fleet_of(stopping, other)
-    with fleet:
-        dealer, dealt = deal(fleet, [specs(5)])
-    assert (len(other.taken), dealer.failed) == (5, [])
-    assert notices == ["a: passed over: about to stop"]
-
-
-def test_what_an_unreachable_target_was_sent_nobody_else_gets() -> None:
-    lost, other = FakeTarget("a", 4), FakeTarget("b", 4)
-    lost.errors = [LinkLost("cut")] * 9
-    fleet, _ = fleet_of(lost, other)
-    with fleet:
-        dealer, _ = deal(fleet, [specs(8), specs(8)])
-    (failed,) = dealer.failed
-    assert failed.name == "a"
-    assert (failed.value or 0) + len(other.taken) == 16
-
-
-def test_a_job_that_is_refused_itself_is_offered_to_nobody_else() -> None:
-    first, second = FakeTarget("a"), FakeTarget("b")
-    first.errors = second.errors = [BadRequest("no"), BadRequest("no")]
-    fleet, _ = fleet_of(first, second)
-    with fleet, pytest.raises(BadRequest):
-        deal(fleet, [specs(1)])
-    assert len(first.keys) + len(second.keys) == 1
-
-
-def test_when_nobody_is_left_the_rest_is_an_error() -> None:
-    only = FakeTarget("a")
-    only.errors = [Stopping("about to stop")]
-    fleet, _ = fleet_of(only)
-    with fleet, pytest.raises(Stopping):
-        deal(fleet, [specs(1)])
-
-
-def test_ties_are_settled_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sjs.routing.random.sample", lambda population, count: list(population)[::-1])
-    fakes = [FakeTarget("a"), FakeTarget("b")]
-    fleet, _ = fleet_of(*fakes)
-    with fleet:
-        deal(fleet, [specs(1)])
-    assert [one.taken for one in fakes] == [[], ["0"]]

@@ -1,0 +1,258 @@
+"""Handing in: the same jobs to a target that was named, or each to whoever is best, by the outbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from sjs.config import Config, Manager
+from sjs.core import placement
+from sjs.core.job import Report, Spec
+from sjs.errors import Conflict, Full, NoQueue, Refused, SjsError, Stopping, Unreachable
+from sjs.outbox import Entry, Head, Share
+from sjs.protocols import Accepted, Target
+from sjs.routing import Fleet
+
+IN_FLIGHT = 4
+"""Chunks of jobs that may be without an answer at once, for each target."""
+
+
+def send(
+    target: Target, key: str, chunks: Iterable[Sequence[Spec]], again: bool = False, if_free: bool = False
+) -> Iterator[Accepted]:
+    """Send chunks of jobs to one target, a few ahead of its answers."""
+    ahead = 0
+    for number, chunk in enumerate(chunks):
+        target.post(f"{key}/{number}", chunk, again, if_free)
+        ahead += 1
+        if ahead == IN_FLIGHT:
+            yield target.collect()
+            ahead -= 1
+    for _ in range(ahead):
+        yield target.collect()
+
+
+def head(key: str, if_free: bool, config: str | None, managers: Iterable[Manager]) -> Head:
+    """What an entry of the outbox has to say about a command. `config`: the file that --config named."""
+    path = config or "config.yaml"
+    source = os.path.abspath(path) if config or os.path.exists(path) else ""
+    return Head(key, if_free, source, {one.name: identity(one) for one in managers}, time.time())
+
+
+def identity(manager: Manager) -> Mapping[str, object]:
+    """What the config says of a target, its password excepted, in plain values."""
+    fields = {name: value for name, value in asdict(manager).items() if name != "password"}
+    plain: Mapping[str, object] = json.loads(json.dumps(fields, default=str))
+    return plain
+
+
+def same_managers(entry: Entry, config: Config) -> list[Manager]:
+    """The targets of the entry's command that are still what they were."""
+    known = [*config.managers, config.local]
+    return [one for one in known if entry.head.managers.get(one.name) == identity(one)]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Jobs from `start` up to before `stop` that a target took under this key in an earlier command."""
+
+    start: int
+    stop: int
+    target: str
+
+
+def found_parts(name: str, parts: Iterable[str]) -> list[Found]:
+    """What `lookup` said, understood; parts that are none of ours are left out."""
+    spans = [part.partition("-") for part in parts]
+    return [Found(int(low), int(high) + 1, name) for low, _, high in spans if low.isdecimal() and high.isdecimal()]
+
+
+def plan(
+    entry: Entry, chunks: Iterable[Sequence[Spec]], reports: Sequence[Report], found: Iterable[Found] = ()
+) -> list[Report]:
+    """Write down who gets which jobs; the reports as they will be then. What was `found` stays where it is."""
+    known = deque(sorted(found, key=lambda one: one.start))
+    start = 0
+    for chunk in chunks:
+        for low, high, target in _cut(start, start + len(chunk), known):
+            specs = chunk[low - start : high - start]
+            if target:
+                entry.add(target, low, specs, again=True)
+            else:
+                reports = _plan_new(entry, specs, low, reports)
+        start += len(chunk)
+    if known:
+        raise Conflict(f"the key {entry.head.key!r} was used before, for other jobs", "use another --key")
+    return list(reports)
+
+
+def _cut(low: int, stop: int, known: deque[Found]) -> Iterator[tuple[int, int, str]]:
+    """A chunk in parts: those that some target has, taken out of `known`, and those (without a name) between them."""
+    while known and low <= known[0].start and known[0].stop <= stop:
+        one = known.popleft()
+        if low < one.start:
+            yield low, one.start, ""
+        yield one.start, one.stop, one.target
+        low = one.stop
+    if low < stop:
+        yield low, stop, ""
+
+
+def _plan_new(entry: Entry, specs: Sequence[Spec], start: int, reports: Sequence[Report]) -> list[Report]:
+    shares = shared_out(reports, len(specs), entry.head.if_free)
+    at = 0
+    for name, count in shares:
+        entry.add(name, start + at, specs[at : at + count])
+        at += count
+    return placement.after(reports, shares)
+
+
+def shared_out(reports: Sequence[Report], wanted: int, if_free: bool) -> list[tuple[str, int]]:
+    """How many jobs each gets; Full when they are for free slots and there are fewer."""
+    free = sum(one.free for one in reports)
+    if if_free and free < wanted:
+        raise Full(f"{free} free slots for {wanted} jobs" if free else "no free slot anywhere")
+    return placement.choose(reports, wanted, _random_order)
+
+
+def _random_order(count: int) -> Sequence[int]:
+    return random.sample(range(count), count)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Jobs without a home. `is_open`: the outbox keeps them, for the target may have them, or take them later."""
+
+    name: str
+    error: SjsError
+    count: int
+    is_open: bool
+
+
+class Dealer:
+    """Carries out the plan of an entry of the outbox, or what is left of it.
+
+    Only who is known not to have a share, and not to take it, loses it to others: by its own refusal, for a manager
+    looks for the key first, or because it has no queue at all, or because nothing was ever sent to it. What others may
+    have stays with them, in the outbox.
+    """
+
+    def __init__(self, fleet: Fleet, entry: Entry, reports: Sequence[Report] | None = None) -> None:
+        self._failed: dict[tuple[str, bool], Failure] = {}
+        self._fleet = fleet
+        self._entry = entry
+        self._reports = None if reports is None else list(reports)
+        self._passed_over: set[str] = set()
+        self._left = deque(entry.pending.values())
+        self._sent: deque[Share] = deque()
+
+    @property
+    def failed(self) -> Sequence[Failure]:
+        """What became of jobs that nobody has taken."""
+        return list(self._failed.values())
+
+    def deal(self) -> Iterator[tuple[str, Accepted]]:
+        """Who took what, in the order of the jobs."""
+        while self._left or self._sent:
+            if self._left and len(self._sent) < IN_FLIGHT * len(self._fleet.managers):
+                self._post(self._left.popleft())
+            else:
+                yield from self._collect()
+
+    def _post(self, share: Share) -> None:
+        self._sent.append(share)
+        key = f"{self._entry.head.key}/{share.part}"
+        try:
+            target = self._fleet.free_target(share.target)
+            target.post(key, self._entry.jobs(share), share.again, self._entry.head.if_free)
+        except NoQueue as error:
+            self._hand_on(error, self._taken_back(self._sent, share.target))
+        except Unreachable as error:
+            self._give_up(share.target, error)
+
+    def _collect(self) -> Iterator[tuple[str, Accepted]]:
+        share = self._sent[0]
+        try:
+            accepted = self._fleet.target(share.target).collect()
+        except NoQueue as error:
+            self._hand_on(error, self._taken_back(self._sent, share.target))
+        except (Stopping, Full) as error:
+            self._hand_on(error, [self._sent.popleft()])
+        except Refused as error:
+            self._refuse(error, [self._sent.popleft()])
+        except Unreachable as error:
+            self._give_up(share.target, error)
+        else:
+            self._sent.popleft()
+            self._entry.take(share, accepted.first)
+            yield share.target, accepted
+
+    def _give_up(self, name: str, error: SjsError) -> None:
+        """It does not answer. What it was never sent may go to others."""
+        shares = self._taken_back(self._left, name)
+        untouched = [share for share in shares if not share.again]
+        touched = [*self._taken_back(self._sent, name), *(share for share in shares if share.again)]
+        if touched:
+            self._keep(error, touched)
+        self._hand_on(error, untouched)
+
+    def _hand_on(self, error: SjsError, shares: list[Share]) -> None:
+        """Give to others what one target will not have, and all else that was planned for it."""
+        if not shares:
+            return
+        name = shares[0].target
+        shares += [share for share in self._taken_back(self._left, name) if not share.again]
+        if name not in self._passed_over:
+            self._passed_over.add(name)
+            self._fleet.notice(name, f"passed over: {error}")
+        try:
+            pieces = [piece for share in shares for piece in self._pieces(share)]
+        except SjsError:
+            if any(share.again for share in shares) and not isinstance(error, Full):
+                self._keep(error, shares)  # nobody waits for the answer, and later somebody may take them
+            else:
+                self._refuse(error, shares)
+        else:
+            self._left.extendleft(reversed(self._entry.move(shares, pieces)))
+
+    def _pieces(self, share: Share) -> Iterator[tuple[int, int, str]]:
+        if self._reports is None:
+            self._reports = self._fleet.reports()
+        self._reports = [one for one in self._reports if one.name not in self._passed_over]
+        if not self._reports:
+            raise Unreachable("no other manager can take jobs")
+        dealt = shared_out(self._reports, share.count, self._entry.head.if_free)
+        self._reports = placement.after(self._reports, dealt)
+        start = share.start
+        for name, count in dealt:
+            yield start, count, name
+            start += count
+
+    def _refuse(self, error: SjsError, shares: Sequence[Share]) -> None:
+        for share in shares:
+            self._entry.refuse(share)
+        self._fail(error, shares, is_open=False)
+
+    def _keep(self, error: SjsError, shares: Sequence[Share]) -> None:
+        self._fail(error, shares, is_open=True)
+        self._entry.try_later(f"{shares[0].target}: {error.message}")
+
+    def _fail(self, error: SjsError, shares: Sequence[Share], is_open: bool) -> None:
+        """Once for each target, with its first error."""
+        key = (shares[0].target, is_open)
+        before = self._failed.get(key)
+        count = sum(share.count for share in shares) + (before.count if before else 0)
+        self._failed[key] = Failure(shares[0].target, before.error if before else error, count, is_open)
+
+    @staticmethod
+    def _taken_back(shares: deque[Share], name: str) -> list[Share]:
+        """Take those of one target out."""
+        found = [share for share in shares if share.target == name]
+        for share in found:
+            shares.remove(share)
+        return found

@@ -1,0 +1,252 @@
+"""Jobs for `any` on their way: what goes to whom is on disk before the first byte leaves.
+
+One file for each command, locked by its process for as long as that lives. It has a line for
+
+    {"sjs": 1, "key": K, …}                                 the command
+    {"to": NAME, "start": N, "jobs": […]}                   its jobs from the Nth on: for NAME, under the key K/N-LAST
+    {"moved": [N, …], "to": [[start, count, NAME], …]}      shares that NAME does not have and will not take
+    {"taken": [N, first id]}, {"refused": N}                a share that is settled
+    {"tried": time, "why": TEXT}                            somebody tried to finish this, and could not
+
+The file gets its name once the plan is whole and durable; until then nothing was sent, and it counts for nothing. What
+says `moved` is durable before anything is sent again. The rest need not be: to ask again by key does no harm.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from sjs import wire
+from sjs.core.job import Spec
+from sjs.errors import SjsError
+
+VERSION = 1
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+_UNFINISHED = "new-"
+
+
+@dataclass(frozen=True)
+class Share:
+    """Some jobs of a command, counted from `start`, that are for one target. `again`: it may have them already."""
+
+    target: str
+    start: int
+    count: int
+    again: bool = False
+    place: int = 0
+    """Where in the file the line with their texts begins, …"""
+
+    skip: int = 0
+    """… and how many jobs of that line come before them."""
+
+    @property
+    def part(self) -> str:
+        """What stands behind the command's key in the key of this share."""
+        return f"{self.start}-{self.start + self.count - 1}"
+
+
+@dataclass(frozen=True)
+class Head:
+    """What there is to know of a command to finish it: its key, and how the targets were configured then."""
+
+    key: str
+    if_free: bool
+    config: str
+    managers: Mapping[str, Any]
+    at: float
+
+
+class Entry:
+    """One command's file. Left as a context, it is gone if everything in it is settled."""
+
+    def __init__(self, path: str, log: BinaryIO, head: Head) -> None:
+        self.path = path
+        self.head = head
+        self.pending: dict[int, Share] = {}
+        self.taken: list[tuple[Share, int]] = []
+        self.tried: tuple[float, str] = (0.0, "")
+        self._log = log
+        self._texts: BinaryIO | None = None
+
+    def __enter__(self) -> Entry:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        if not self.pending or self._texts is None:
+            os.unlink(self.path)
+        if self._texts is not None:
+            self._texts.close()
+        self._log.close()
+
+    def add(self, target: str, start: int, specs: Sequence[Spec], again: bool = False) -> None:
+        """Plan a share."""
+        place = self._log.tell()
+        self.pending[start] = Share(target, start, len(specs), again, place)
+        self._write({"to": target, "start": start, "jobs": [wire.spec_to_wire(spec) for spec in specs]})
+
+    def seal(self) -> None:
+        """Make the plan durable: from now on it will be carried out, whatever becomes of this process."""
+        self._sync()
+        folder, name = os.path.split(self.path)
+        path = os.path.join(folder, name.removeprefix(_UNFINISHED))
+        os.rename(self.path, path)
+        self.path = path
+        _sync_folder(folder)
+        self.open_texts()
+
+    def open_texts(self) -> None:
+        """Be ready for `jobs`."""
+        self._texts = os.fdopen(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC), "rb")
+
+    def jobs(self, share: Share) -> list[Spec]:
+        """The jobs of a share."""
+        assert self._texts is not None, "the plan is not whole yet"
+        self._texts.seek(share.place)
+        bodies = json.loads(self._texts.readline())["jobs"]
+        return [wire.spec_from_wire(body) for body in bodies[share.skip : share.skip + share.count]]
+
+    def take(self, share: Share, first: int) -> None:
+        """Its target has taken the share, and gave it ids from `first` on."""
+        self._note({"taken": [share.start, first]})
+
+    def refuse(self, share: Share) -> None:
+        """Nobody takes the share, and its sender knows."""
+        self._note({"refused": share.start})
+
+    def move(self, shares: Iterable[Share], pieces: Sequence[tuple[int, int, str]]) -> list[Share]:
+        """Give shares, whole or in pieces (start, count, target), to others; durable on return."""
+        self._note({"moved": [share.start for share in shares], "to": pieces})
+        self._sync()
+        return [self.pending[start] for start, _, _ in pieces]
+
+    def try_later(self, why: str) -> None:
+        """It cannot be finished now."""
+        self._note({"tried": time.time(), "why": why})
+
+    def read(self, line: bytes, place: int) -> None:
+        """Take in a line of the file."""
+        body = json.loads(line)
+        if "jobs" in body:
+            share = Share(str(body["to"]), int(body["start"]), len(body["jobs"]), True, place)
+            self.pending[share.start] = share
+        else:
+            self._follow(body, again=True)
+
+    def _follow(self, body: Mapping[str, Any], again: bool) -> None:
+        """What a line says has happened."""
+        if "taken" in body:
+            start, first = body["taken"]
+            self.taken.append((self.pending.pop(start), first))
+        elif "refused" in body:
+            del self.pending[body["refused"]]
+        elif "moved" in body:
+            sources = [self.pending.pop(start) for start in body["moved"]]
+            for start, count, name in body["to"]:
+                one = next(one for one in sources if one.start <= start < one.start + one.count)
+                self.pending[start] = Share(name, start, count, again, one.place, one.skip + start - one.start)
+        elif "tried" in body:
+            self.tried = (float(body["tried"]), str(body["why"]))
+
+    def _note(self, body: Mapping[str, Any]) -> None:
+        self._write(body)
+        self._log.flush()
+        self._follow(body, again=False)
+
+    def _write(self, body: Mapping[str, Any]) -> None:
+        self._log.write(wire.encode(dict(body)))
+
+    def _sync(self) -> None:
+        self._log.flush()
+        os.fdatasync(self._log.fileno())
+
+
+class Outbox:
+    """The folder of these files."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def begin(self, head: Head) -> Entry:
+        """A new file, as yet without a plan."""
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        found = os.stat(self.folder)
+        if found.st_uid != os.geteuid():
+            raise SjsError(f"{self.folder} belongs to somebody else")
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            os.chmod(self.folder, 0o700)
+        path = os.path.join(self.folder, _UNFINISHED + os.urandom(8).hex())
+        log = self._locked(path, os.O_CREAT | os.O_EXCL)
+        if log is None:  # somebody who looks for what is left has taken it for that
+            return self.begin(head)
+        log.write(wire.encode({"sjs": VERSION, **asdict(head)}))
+        return Entry(path, log, head)
+
+    def left(self) -> list[str]:
+        """The files that there are."""
+        try:
+            return sorted(os.path.join(self.folder, name) for name in os.listdir(self.folder))
+        except FileNotFoundError:
+            return []
+
+    def take_over(self, path: str) -> Entry | None:
+        """The file of a command that is no more; None when it lives, or had not sent anything."""
+        log = self._locked(path)
+        if log is None:
+            return None
+        if os.path.basename(path).startswith(_UNFINISHED):
+            os.unlink(path)
+            log.close()
+            return None
+        try:
+            return _read(path, log)
+        except (ValueError, KeyError, TypeError, StopIteration) as error:
+            log.close()
+            raise SjsError(f"{path} cannot be understood ({error!r:.80})", f"rm {path}") from None
+
+    def _locked(self, path: str, how: int = 0) -> BinaryIO | None:
+        """The file, open and ours alone; None when somebody else has it, or has done away with it."""
+        try:
+            log = os.fdopen(os.open(path, _FLAGS | how, 0o600), "ab")
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.close()
+            return None
+        if os.fstat(log.fileno()).st_nlink == 0:
+            log.close()
+            return None
+        return log
+
+
+def _read(path: str, log: BinaryIO) -> Entry:
+    with open(path, "rb") as lines:
+        body = json.loads(lines.readline())
+        if body.pop("sjs") != VERSION:
+            raise ValueError("another version's")
+        entry = Entry(path, log, Head(**body))
+        place = lines.tell()
+        while (line := lines.readline()).endswith(b"\n"):
+            entry.read(line, place)
+            place = lines.tell()
+    if line:  # half of one: its writer was cut short
+        log.truncate(place)
+    entry.open_texts()
+    return entry
+
+
+def _sync_folder(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
