@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import sjs
 from sjs.targets.session import Parcel
@@ -51,8 +51,14 @@ class Bundle:
         return b"".join(b"%d\n%b" % (len(piece), piece) for piece in (self.files[UNPACK].encode(), body))
 
 
-def collect(package: str = os.path.dirname(os.path.abspath(sjs.__file__))) -> Bundle:
+@cache
+def ours() -> Bundle:
     """What there is beside this file."""
+    return collect(os.path.dirname(os.path.abspath(sjs.__file__)))
+
+
+def collect(package: str) -> Bundle:
+    """What there is in that folder of the package."""
     found = {}
     for path in sorted(path for name in SHIPPED for path in _sources(os.path.join(package, name))):
         with open(path, encoding="utf-8", newline="") as source:

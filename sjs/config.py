@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sjs.core.names import Known, expand, suggestion
+from sjs.core.names import Known, expand
 from sjs.errors import ConfigError, UsageError
+from sjs.nodes import Checks, compose, members, text_of
 
 if TYPE_CHECKING:
     from yaml import Node
@@ -27,10 +28,17 @@ RESERVED = ("any", "all", "*")
 LOCAL = "local"
 DEFAULT_PIPE = "jobs.pipe"
 TRANSPORTS = ("local", "ssh", "openssh")
+DEPLOY = ("auto", "never")
 MAX_BYTES = 4 << 20
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_SSH_ONLY = ("host", "port", "user", "password")
+_WORD = re.compile(r"(?!-)[A-Za-z0-9._:-]+")
+_PROGRAM = re.compile(r"(~/|/)?(?!-)[A-Za-z0-9._/+-]+")
+_JUMPS = re.compile(r"none|(?!-)[A-Za-z0-9._:@,/\[\]-]+")
+_SSH_ONLY = (
+    *("host", "port", "user", "password", "identity_file", "identities_only", "proxy_jump"),
+    *("connect_timeout", "accept_new", "python", "deploy"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,13 @@ class Manager:
     port: int | None = None
     user: str = ""
     password: str = field(default="", repr=False)
+    identity_file: str = ""
+    identities_only: bool | None = None
+    proxy_jump: str = ""
+    connect_timeout: int | None = None
+    accept_new: bool = False
+    python: str = "python3"
+    deploy: str = "auto"
     default_max_jobs: int | None = None
     state_dir: str = ""
     datadir: str = ""
@@ -177,7 +192,7 @@ def _check_owner(path: str, found: os.stat_result) -> None:
 
 def parse(text: bytes, path: str, environ: Mapping[str, str]) -> Layer:
     """The checked values of one file."""
-    document = _compose(text, path)
+    document = compose(text, path)
     if document is None:
         return Layer({}, None, {})
     here = Place(path, environ)
@@ -188,43 +203,15 @@ def parse(text: bytes, path: str, environ: Mapping[str, str]) -> Layer:
 
 
 @dataclass(frozen=True)
-class Place:
-    """The file that is being checked."""
+class Place(Checks):
+    """The file that is being checked, and the environment in which its paths mean something."""
 
-    path: str
     environ: Mapping[str, str]
-
-    def error(self, node: Node, message: str, hint: str = "") -> ConfigError:
-        """What is wrong, and the line it stands in."""
-        return ConfigError(f"{self.path}:{node.start_mark.line + 1}: {message}", hint)
-
-    def pairs(self, node: Node, where: str, known: Sequence[str]) -> dict[str, Node]:
-        """A mapping's values by key, all of them known and none there twice."""
-        found: dict[str, Node] = {}
-        for key, value in self.mapping(node, where):
-            name = _text_of(key)
-            if known and name not in known:
-                raise self.error(key, f"{where}{name}: unknown key{suggestion(name, known)}")
-            if name in found:
-                raise self.error(key, f"{where}{name}: stands here twice")
-            found[name] = value
-        return found
-
-    def mapping(self, node: Node, where: str) -> list[tuple[Node, Node]]:
-        """The pairs of what must be a mapping with plain keys; nothing at all is an empty one."""
-        if _is_null(node):
-            return []
-        if not _is_mapping(node):
-            raise self.error(node, f"{where.rstrip('.') or 'the file'}: must be a mapping, key: value")
-        for key, _ in node.value:
-            if not _is_scalar(key):
-                raise self.error(key, f"{where}…: a key must be a plain word")
-        return list(node.value)
 
     def managers(self, node: Node) -> dict[str, Manager]:
         """The entries under `managers:`."""
         found = self.pairs(node, "managers.", ())
-        keys = {_text_of(key): key for key, _ in self.mapping(node, "managers.")}
+        keys = {text_of(key): key for key, _ in self.mapping(node, "managers.")}
         return {name: self.manager(name, keys[name], entry) for name, entry in found.items()}
 
     def manager(self, name: str, key: Node, node: Node) -> Manager:
@@ -259,15 +246,19 @@ class Place:
         for kind in _SSH_ONLY:
             if values["transport"] == "local" and kind in values:
                 raise self.error(entry[kind], f"{where}{kind}: has no meaning with transport: local")
+        if values["transport"] == "openssh" and "password" in values:
+            raise self.error(
+                entry["password"], f"{where}password: ssh takes none from us", "use a key, or transport: ssh"
+            )
 
     def groups(self, node: Node) -> dict[str, Group]:
         """The entries under `groups:`. What they mean is known only when all files are read."""
         found: dict[str, Group] = {}
-        keys = {_text_of(key): key for key, _ in self.mapping(node, "groups.")}
+        keys = {text_of(key): key for key, _ in self.mapping(node, "groups.")}
         for name, value in self.pairs(node, "groups.", ()).items():
             if not _NAME.fullmatch(name):
                 raise self.error(keys[name], f"groups.{name}: a name is made of letters, digits, '.', '_' and '-'")
-            words = [self.text(one, f"groups.{name}") for one in _members(value)]
+            words = [self.text(one, f"groups.{name}") for one in members(value)]
             if not words:
                 raise self.error(keys[name], f"groups.{name}: has no targets")
             found[name] = Group(",".join(words), f"{self.path}:{keys[name].start_mark.line + 1}")
@@ -282,32 +273,6 @@ class Place:
                 datasets[name] = self.text(value, f"deployment.datasets.{name}")
         url = self.text(entry["project_url"], "deployment.project_url") if "project_url" in entry else ""
         return Deployment(url, datasets)
-
-    def text(self, node: Node, where: str) -> str:
-        """A value that must be text."""
-        if not _is_scalar(node) or node.tag != "tag:yaml.org,2002:str":
-            hint = "put it in quotes" if _is_scalar(node) and not _is_null(node) else ""
-            raise self.error(node, f"{where}: must be text", hint)
-        if not node.value or "\0" in node.value or "\n" in node.value:
-            raise self.error(node, f"{where}: must be one line that is not empty")
-        return str(node.value)
-
-    def whole(self, node: Node, where: str, low: int, high: int) -> int:
-        """A value that must be a whole number."""
-        is_number = _is_scalar(node) and node.tag == "tag:yaml.org,2002:int"
-        if not is_number or not re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", node.value):
-            raise self.error(node, f"{where}: must be a whole number")
-        number = int(node.value)
-        if not low <= number <= high:
-            raise self.error(node, f"{where}: must be from {low} to {high}, not {number}")
-        return number
-
-    def transport(self, node: Node, where: str) -> str:
-        """How the machine is reached."""
-        value = self.text(node, where)
-        if value not in TRANSPORTS:
-            raise self.error(node, f"{where}: must be one of {', '.join(TRANSPORTS)}{suggestion(value, TRANSPORTS)}")
-        return value
 
     def pipe(self, node: Node, where: str) -> str:
         """The name of the pipe in the project folder."""
@@ -324,11 +289,18 @@ class Place:
 
 
 _CHECKS: Mapping[str, Callable[[Place, Node, str], Any]] = {
-    "transport": Place.transport,
-    "host": Place.text,
+    "transport": lambda place, node, where: place.choice(node, where, TRANSPORTS),
+    "host": lambda place, node, where: place.word(node, where, _WORD),
     "port": lambda place, node, where: place.whole(node, where, 1, 65_535),
-    "user": Place.text,
+    "user": lambda place, node, where: place.word(node, where, _WORD),
     "password": Place.text,
+    "identity_file": Place.text,
+    "identities_only": Place.flag,
+    "proxy_jump": lambda place, node, where: place.word(node, where, _JUMPS),
+    "connect_timeout": lambda place, node, where: place.whole(node, where, 1, 3600),
+    "accept_new": Place.flag,
+    "python": lambda place, node, where: place.word(node, where, _PROGRAM),
+    "deploy": lambda place, node, where: place.choice(node, where, DEPLOY),
     "project_root": Place.text,
     "root": Place.text,
     "pipe": Place.pipe,
@@ -336,52 +308,6 @@ _CHECKS: Mapping[str, Callable[[Place, Node, str], Any]] = {
     "state_dir": Place.text,
     "datadir": Place.text,
 }
-
-
-def _compose(text: bytes, path: str) -> Node | None:
-    """The file's nodes, which know their lines."""
-    import yaml
-
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        found: Node | None = yaml.compose(text.decode("utf-8"), Loader=loader)
-    except UnicodeDecodeError as error:
-        line = text.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: is not UTF-8 text") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise ConfigError(f"{path}:{line}: {error.problem or error.context or 'is no YAML'}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
-    return found
-
-
-def _members(node: Node) -> Sequence[Node]:
-    """The parts of a list; one word may stand without."""
-    from yaml import SequenceNode
-
-    return node.value if isinstance(node, SequenceNode) else [node]
-
-
-def _text_of(node: Node) -> str:
-    return str(node.value) if _is_scalar(node) else ""
-
-
-def _is_mapping(node: Node) -> bool:
-    from yaml import MappingNode
-
-    return isinstance(node, MappingNode)
-
-
-def _is_scalar(node: Node) -> bool:
-    from yaml import ScalarNode
-
-    return isinstance(node, ScalarNode)
-
-
-def _is_null(node: Node) -> bool:
-    return bool(node.tag == "tag:yaml.org,2002:null")
 
 
 def _config_home(environ: Mapping[str, str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,10 +12,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, TypeVar
 
+from sjs import reach
 from sjs.config import Config, Manager
 from sjs.core.job import Report
 from sjs.core.names import expand
-from sjs.errors import NoManager, NoQueue, SjsError, Unreachable, UsageError
+from sjs.errors import NoManager, NoQueue, SjsError, Unreachable
 from sjs.protocols import Target
 
 MAX_THREADS = 32
@@ -179,19 +179,8 @@ class Fleet:
             self._busy.discard(name)
 
     def _build(self, manager: Manager) -> Target:
-        if manager.transport != "local":
-            raise UsageError(
-                f"{manager.name} is reached by {manager.transport}, which this version cannot do yet",
-                "only targets with 'transport: local' can be used",
-            )
-        from sjs.targets.daemon_client import DaemonTarget
-        from sjs.targets.session import Door
-        from sjs.transport.local import LocalTransport
-
-        if self._start:
-            _make_ready(manager)
-        door = Door(local_ask(), manager.project_root, manager.pipe, manager.state_dir, self._start_word(manager))
-        return DaemonTarget(manager.name, LocalTransport(), door, lambda line: self.notice(manager.name, line))
+        start = self._start_word(manager)
+        return reach.target(manager, start, os.environ, lambda line: self.notice(manager.name, line))
 
     def _start_word(self, manager: Manager) -> str:
         """What the header line says about starting."""
@@ -218,18 +207,3 @@ class _Arrivals(Generic[T]):
         if isinstance(answer, BaseException):
             raise answer
         return number, answer
-
-
-def local_ask() -> list[str]:
-    """The program that opens sessions on this machine: run by path, without any installed package."""
-    import sjs
-
-    return [sys.executable, "-I", "-S", os.path.join(os.path.dirname(os.path.abspath(sjs.__file__)), "daemon"), "ask"]
-
-
-def _make_ready(manager: Manager) -> None:
-    """See to it that a manager on this machine has a folder to be started in."""
-    if manager.builtin:
-        os.makedirs(manager.project_root, mode=0o700, exist_ok=True)
-    elif not os.path.isdir(manager.project_root):
-        raise UsageError(f"project_root {manager.project_root} is no folder", f"mkdir -p {manager.project_root}")

@@ -22,7 +22,7 @@ SHELLS = ("sh", "bash", "zsh", "csh", "tcsh", "fish")
 
 @pytest.fixture(scope="module")
 def whole() -> Bundle:
-    return bundle.collect()
+    return bundle.ours()
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ VERBS: Mapping[str, Verb] = {
     "wait": Verb("sjs.cli.wait:wait", "wait until jobs have ended", "submit gpu1 wait 1-5"),
     "start": Verb("sjs.cli.control:start", "start a manager", "submit gpu1 start --max-jobs-running 4"),
     "stop": Verb("sjs.cli.control:stop", "stop a manager; its jobs run on", "submit gpu1 stop"),
+    "trust": Verb("sjs.cli.trust:trust", "make a machine's ssh key known", "submit gpu1 trust"),
     "check-running": Verb("sjs.cli.status:check_running", "is there a manager?", "submit all check-running"),
 }
 

@@ -19,6 +19,7 @@ class Incoming(ABC):
         self._buffer = bytearray()
         self._searched = 0
         self._complaint = bytearray()
+        self._has_heard = False
 
     def line(self, deadline: float) -> bytes:
         """The next line, without its end."""
@@ -41,6 +42,7 @@ class Incoming(ABC):
 
     def _came(self, data: bytes) -> None:
         self._buffer += data
+        self._has_heard |= bool(data)
         if len(self._buffer) > MAX_AHEAD:
             raise LinkLost("the other side sends more than anybody asked for")
 

@@ -8,33 +8,24 @@ import selectors
 import subprocess
 import time
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, TypeVar
 
-from sjs.errors import Ended, LinkLost, Unreachable
+from sjs.errors import Ended, Unreachable
 from sjs.transport.incoming import MAX_COMPLAINT, Incoming
 
 PIECE = 1 << 18
 FAREWELL = 2.0
 """Seconds that a program has to end itself once its input has ended."""
 
+AnyLocalStream = TypeVar("AnyLocalStream", bound="LocalStream")
+
 
 class LocalTransport:
     """This machine."""
 
     def open(self, argv: Sequence[str]) -> LocalStream:
-        """Run a program in a session of its own: Ctrl-C at our terminal is ours to handle."""
-        try:
-            process = subprocess.Popen(
-                list(argv),
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise Unreachable(f"cannot run {argv[0]}: {error.strerror}") from None
-        return LocalStream(process)
+        """Run a program."""
+        return start(argv, LocalStream)
 
     def close(self) -> None:
         """There is nothing that streams share."""
@@ -120,13 +111,29 @@ class LocalStream(Incoming):
         except BrokenPipeError:
             raise self._end() from None
 
-    def _end(self) -> LinkLost:
+    def _end(self) -> Unreachable:
         """Why the child is gone: its last complaint, else how it ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(FAREWELL)
         while self._listen():
             pass
         return Ended(f"the link broke: {self._last_complaint or f'exit status {self._process.returncode}'}")
+
+
+def start(argv: Sequence[str], kind: type[AnyLocalStream]) -> AnyLocalStream:
+    """Run a program here, in a session of its own: Ctrl-C at our terminal is ours to handle."""
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise Unreachable(f"cannot run {argv[0]}: {error.strerror}") from None
+    return kind(process)
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:

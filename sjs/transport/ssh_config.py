@@ -17,7 +17,7 @@ from sjs.errors import UsageError
 from sjs.transport import host_keys
 from sjs.transport.way import NAME, Hop, Login, Way
 
-PATIENCE = 10.0
+PATIENCE = 10
 MAX_JUMPS = 8
 SSH_G = 10.0
 """Seconds for `ssh -G`, which may run programs of `Match exec`."""
@@ -44,8 +44,13 @@ def find_way(login: Login, environ: Mapping[str, str]) -> Way:
     config = Config(environ)
     words = config.words(login.host, login.user, login.port)
     hops = _hops(config, login.host, login.user, login.port, login.proxy_jump, 0)
-    patience = login.connect_timeout or _seconds(_one(words, "connecttimeout"))
-    return Way(login, [*hops[:-1], _with_own_keys(config, hops[-1], login)], patience)
+    return Way(login, [*hops[:-1], _with_own_keys(config, hops[-1], login)], patience(login, words))
+
+
+def patience(login: Login, words: Words) -> int:
+    """The seconds that each step of connecting may take."""
+    said = _one(words, "connecttimeout")
+    return login.connect_timeout or (int(said) if said.isdigit() else 0) or PATIENCE
 
 
 class Config:
@@ -124,7 +129,7 @@ def _parsed(path: str, host: str, user: str, port: int | None) -> Words:
     except paramiko.SSHException as error:
         raise UsageError(f"{path}: {error}") from None
     lists: dict[str, Any] = dict(found)
-    return {word: value if isinstance(value, list) else [value] for word, value in lists.items()}
+    return {word: value if isinstance(value, list) else [value or "none"] for word, value in lists.items()}
 
 
 def _check_words(path: str, text: str) -> None:
@@ -216,10 +221,6 @@ def _known_hosts(config: Config, words: Words) -> list[str]:
 
 def _one(words: Words, word: str) -> str:
     return words[word][0] if words.get(word) else ""
-
-
-def _seconds(text: str) -> float:
-    return float(text) if text.isdigit() and int(text) else PATIENCE
 
 
 def _expand(text: str, tokens: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sjs import config, routing
+from sjs import config, reach
 from sjs.cli.main import run
 from sjs.routing import Fleet
 from tests.targets.fake import FakeMachine
@@ -54,7 +54,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     def fake(fleet: Fleet, manager: config.Manager) -> Any:
         machine = line.machines.get(manager.name)
-        monkeypatch.setattr(routing, "local_ask", lambda: machine.argv if machine else ["/no/such/ask"])
+        monkeypatch.setattr(reach, "local_ask", lambda: machine.argv if machine else ["/no/such/ask"])
         return build(fleet, manager)
 
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "_SUBMIT_COMPLETE"):

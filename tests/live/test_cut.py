@@ -11,7 +11,7 @@ import pytest
 from sjs.core.job import Spec
 from sjs.errors import LinkLost
 from sjs.protocols import Stream
-from sjs.routing import local_ask
+from sjs.reach import local_ask
 from sjs.targets.daemon_client import DaemonTarget
 from sjs.targets.session import Door
 from sjs.transport.local import LocalTransport

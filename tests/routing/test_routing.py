@@ -183,13 +183,6 @@ def test_reports_wake_sleepers_when_nobody_may_run_jobs() -> None:
     assert notices == ["c: passed over: on purpose"]
 
 
-def test_a_target_over_ssh_is_refused_by_name() -> None:
-    with Fleet([Manager("far", "ssh", "/", host="h")], "", lambda name, text: None) as fleet:
-        (answer,) = fleet.ask(lambda target: target.report())
-    assert isinstance(answer.error, UsageError)
-    assert "far is reached by ssh" in str(answer.error)
-
-
 def test_a_manager_is_not_started_in_a_folder_that_is_not_there() -> None:
     with Fleet([Manager("m", "local", "/no/such")], "start", lambda name, text: None) as fleet:
         (answer,) = fleet.ask(lambda target: target.report())

@@ -1,0 +1,94 @@
+"""From an entry of the config to a target: by which transport, and what is asked of it there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from sjs.config import Manager
+from sjs.errors import UsageError
+from sjs.protocols import Target, Transport
+
+if TYPE_CHECKING:
+    from sjs.targets.session import Door
+    from sjs.transport.ssh import SshTransport
+    from sjs.transport.way import Login
+
+Notice = Callable[[str], None]
+
+
+def target(manager: Manager, start: str, environ: Mapping[str, str], notice: Notice) -> Target:
+    """The target behind an entry. `start`: what its header line says about starting."""
+    from sjs.targets.daemon_client import DaemonTarget
+
+    return DaemonTarget(manager.name, transport(manager, environ, notice), _door(manager, start), notice)
+
+
+def transport(manager: Manager, environ: Mapping[str, str], notice: Notice) -> Transport:
+    """The way to its machine."""
+    if manager.transport == "openssh":
+        from sjs.transport.openssh import OpensshTransport
+
+        return OpensshTransport(login(manager), environ)
+    if manager.transport == "ssh":
+        return ssh(manager, environ, notice)
+    from sjs.transport.local import LocalTransport
+
+    return LocalTransport()
+
+
+def ssh(manager: Manager, environ: Mapping[str, str], notice: Notice) -> SshTransport:
+    """The way by our own ssh."""
+    from sjs.transport.ssh import SshTransport
+
+    return SshTransport(login(manager), environ, notice)
+
+
+def login(manager: Manager) -> Login:
+    """What the entry says about logging in."""
+    from sjs.transport.way import Login
+
+    return Login(
+        manager.name,
+        manager.host,
+        port=manager.port,
+        user=manager.user,
+        password=manager.password,
+        identity_file=manager.identity_file,
+        identities_only=manager.identities_only,
+        proxy_jump=manager.proxy_jump,
+        connect_timeout=manager.connect_timeout,
+        accept_new=manager.accept_new,
+    )
+
+
+def local_ask() -> list[str]:
+    """The program that opens sessions on this machine: run by path, without any installed package."""
+    import sjs
+
+    return [sys.executable, "-I", "-S", os.path.join(os.path.dirname(os.path.abspath(sjs.__file__)), "daemon"), "ask"]
+
+
+def _door(manager: Manager, start: str) -> Door:
+    from sjs.targets.session import Door
+
+    where = manager.project_root, manager.pipe, manager.state_dir
+    if manager.transport == "local":
+        if start != "-":
+            _make_ready(manager)
+        return Door(local_ask(), *where, start)
+    from sjs import bundle
+
+    shipped = bundle.ours()
+    parcel = shipped.parcel(manager.python) if manager.deploy == "auto" else None
+    return Door(shipped.ask(manager.python), *where, start, parcel)
+
+
+def _make_ready(manager: Manager) -> None:
+    """See to it that a manager on this machine has a folder to be started in."""
+    if manager.builtin:
+        os.makedirs(manager.project_root, mode=0o700, exist_ok=True)
+    elif not os.path.isdir(manager.project_root):
+        raise UsageError(f"project_root {manager.project_root} is no folder", f"mkdir -p {manager.project_root}")

@@ -1,0 +1,219 @@
+"""Saying who we are: keys of the agent and of files, then the password of the config. Whoever calls has checked the
+server's key before.
+
+No more keys are offered than ssh would offer, and never more than MAX_OFFERS, for a server counts each as an attempt
+(MaxAuthTries) and may lock out whoever makes too many (PerSourcePenalties).
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import getpass
+import os
+import socket
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
+from paramiko import PKey
+from paramiko.agent import AgentSSH
+from paramiko.pkey import UnknownKeyType
+
+from sjs.errors import LinkLost, NotReached, Unreachable
+from sjs.transport.client import Client
+from sjs.transport.known_hosts import HostKey
+from sjs.transport.way import Hop
+
+MAX_OFFERS = 5
+ANSWER = 30.0
+"""Seconds for a server's answer: it may ask others, and waits on purpose after a wrong password."""
+
+AGENT = 5.0
+SIGNING = 60.0
+"""Seconds for an agent to sign: it may ask its owner first."""
+
+_asking = threading.Lock()
+_unlocked: dict[str, PKey | None] = {}
+
+
+@dataclass
+class Attempt:
+    """Logging in at one server. `tried`: what it was offered, and what could not be, in words for a person."""
+
+    client: Client
+    password: str = field(default="", repr=False)
+    tried: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Log in, or say what was tried."""
+        steps: list[Callable[[], None]] = [self._keys] if self.client.hop.public_keys else []
+        if self.password:
+            steps += [self._password, self._interactive]
+        for step in steps:
+            step()
+            if self.client.is_authenticated():
+                return
+        raise self._denied()
+
+    def _denied(self, more: str = "") -> Unreachable:
+        hop = self.client.hop
+        tried = ", ".join(self.tried) or "nothing, for there is no key, neither in an agent nor in a file"
+        hint = f"ssh-copy-id {hop.user}@{hop.host} puts a key there; `identity_file:` in the config names one here"
+        return Unreachable(f"permission denied for {hop}: tried {tried}{more}", hint)
+
+    def _try(self, label: str, patience: float, offer: Callable[[], object]) -> bool:
+        """Make an offer; whether another one of this kind may follow, should it have been declined."""
+        self.tried.append(label)
+        self.client.auth_timeout = patience
+        until = time.monotonic() + patience
+        try:
+            return not offer()  # a list of what is wanted besides
+        except paramiko.BadAuthenticationType as error:
+            self.tried[-1] += f" (it takes {' or '.join(error.allowed_types)})"
+            return False
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            if not self.client.is_active():
+                raise self._gone(error) from None
+            if time.monotonic() >= until:
+                raise NotReached(f"{self.client.hop} does not answer to a login within {patience:.0f} s") from None
+            return True
+
+    def _gone(self, error: Exception) -> Unreachable:
+        if self.client.last_words:
+            return self._denied(f"; then it hung up: {self.client.last_words}")
+        return LinkLost(f"the link to {self.client.hop} broke during the login ({error or type(error).__name__})")
+
+    def _keys(self) -> None:
+        user = self.client.hop.user
+        with _agent_keys(self.client.hop.agent, self.tried) as agent:
+            for number, (label, key) in enumerate(_candidates(self.client.hop, agent, self.tried)):
+                if number == MAX_OFFERS:
+                    self.tried.append("no more, for a server counts them: `identity_file:` names the right one")
+                    return
+                patience = SIGNING if label.startswith("agent") else ANSWER
+                may_go_on = self._try(label, patience, functools.partial(self.client.auth_publickey, user, key))
+                if self.client.is_authenticated() or not may_go_on:
+                    return
+
+    def _password(self) -> None:
+        user = self.client.hop.user
+        self._try("password", ANSWER, lambda: self.client.auth_password(user, self.password, fallback=False))
+
+    def _interactive(self) -> None:
+        def answer(title: str, instructions: str, prompts: Sequence[tuple[str, bool]]) -> list[str]:
+            return ["" if is_shown else self.password for _, is_shown in prompts]
+
+        user = self.client.hop.user
+        self._try("keyboard-interactive", ANSWER, lambda: self.client.auth_interactive(user, answer))
+
+
+def _candidates(hop: Hop, agent: Sequence[Any], notes: list[str]) -> Iterator[tuple[str, PKey]]:
+    """Keys in ssh's order: the agent's that files name, its others, then files that can be read, then locked ones."""
+    files = [path for path in hop.identity_files if os.path.exists(path) or os.path.exists(path + ".pub")]
+    named = {path: _public_part(path) for path in files}
+    blobs = [key.asbytes() for key in agent]
+    listed = [key for key in agent if key.asbytes() in named.values()]
+    others = [] if hop.identities_only else [key for key in agent if key.asbytes() not in named.values()]
+    for key in (*listed, *others):
+        shown = HostKey(key.get_name(), key.asbytes())
+        yield f"agent key {shown}", key
+    locked = []
+    for path in files:
+        if named[path] in blobs or not os.path.exists(path):
+            continue
+        found = _read_key(path, None, notes)
+        if found == LOCKED:
+            locked.append(path)
+        elif not isinstance(found, str):
+            yield _shown(path), found
+    for path in locked:
+        unlocked = _unlock(path, notes)
+        if unlocked is not None:
+            yield _shown(path), unlocked
+
+
+LOCKED, UNFIT = "locked", "unfit"
+
+
+def _read_key(path: str, passphrase: str | None, notes: list[str]) -> PKey | str:
+    """The key of a file; else LOCKED or UNFIT."""
+    try:
+        if os.stat(path).st_uid == os.geteuid() and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+            notes.append(f"{_shown(path)} (not offered: others can read it, chmod 600)")
+            return UNFIT
+        return paramiko.PKey.from_path(path, passphrase.encode() if passphrase else None)  # type: ignore[arg-type]
+    except (TypeError, paramiko.PasswordRequiredException):
+        return LOCKED
+    except OSError as error:
+        notes.append(f"{_shown(path)} ({error.strerror})")
+    except (ValueError, UnsupportedAlgorithm, paramiko.SSHException, UnknownKeyType):
+        notes.append(f"{_shown(path)} ({'wrong passphrase' if passphrase else 'of a kind for `transport: openssh`'})")
+    return UNFIT
+
+
+def _unlock(path: str, notes: list[str]) -> PKey | None:
+    """Ask for a key's passphrase: once, whoever else needs the key, one question at a time."""
+    with _asking:
+        if path not in _unlocked:
+            passphrase = _ask(f"passphrase for {_shown(path)}: ")
+            if passphrase is None:
+                notes.append(f"{_shown(path)} (has a passphrase, and there is no terminal to ask at; ssh-add can)")
+                return None
+            found = _read_key(path, passphrase, notes)
+            _unlocked[path] = None if isinstance(found, str) else found
+        elif _unlocked[path] is None:
+            notes.append(f"{_shown(path)} (wrong passphrase)")
+        return _unlocked[path]
+
+
+def _ask(prompt: str) -> str | None:
+    """What somebody types at the terminal, unseen; None without a terminal."""
+    try:
+        with open("/dev/tty", "r+b", buffering=0):
+            pass
+        return getpass.getpass(prompt)
+    except (OSError, EOFError):
+        return None
+
+
+def _public_part(path: str) -> bytes:
+    """What is public of a key, from the file beside it, or from its own, if that is not locked."""
+    try:
+        with open(path + ".pub", "rb") as source:
+            return base64.b64decode(source.read(1 << 16).split()[1])
+    except (OSError, ValueError, IndexError):
+        found = _read_key(path, None, [])
+        return b"" if isinstance(found, str) else found.asbytes()
+
+
+def _shown(path: str) -> str:
+    home = os.path.expanduser("~")
+    return "~" + path[len(home) :] if path.startswith(home + "/") else path
+
+
+@contextlib.contextmanager
+def _agent_keys(path: str, notes: list[str]) -> Iterator[Sequence[Any]]:
+    """The keys of the agent that listens there, for as long as they may have to sign."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        yield _ask_agent(path, sock, notes) if path else ()
+
+
+def _ask_agent(path: str, sock: socket.socket, notes: list[str]) -> Sequence[Any]:
+    agent: Any = AgentSSH()
+    try:
+        sock.settimeout(AGENT)
+        sock.connect(path)
+        agent._connect(sock)  # its public way in takes no socket, so it could wait for ever
+        sock.settimeout(SIGNING)
+    except (OSError, paramiko.SSHException) as error:
+        notes.append(f"no agent ({path}: {error})")
+        return ()
+    found: Sequence[Any] = agent.get_keys()
+    return found

@@ -1,0 +1,122 @@
+"""ssh as the ssh binary speaks it, with all that it knows; the first connection of a minute is kept for the others."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+
+from sjs.errors import Ended, LinkLost, NotReached, Unreachable
+from sjs.transport import host_keys, login_shell
+from sjs.transport.local import LocalStream, start
+from sjs.transport.ssh_config import Config, Words, patience
+from sjs.transport.way import Login
+
+KEPT = 60
+"""Seconds for which an idle connection is kept."""
+
+SSH_FAILED = 255
+LONGEST_SOCKET = 107 - 40 - 18
+"""What is left of a socket's path for its folder, less %C and what ssh adds while it makes one."""
+
+_PERMANENT = (
+    "permission denied",
+    "host key verification failed",
+    "could not resolve hostname",
+    "too many authentication failures",
+    "bad configuration option",
+    "no matching",
+)
+
+
+class OpensshTransport:
+    """A machine behind ssh, reached with the ssh binary, which asks nobody anything."""
+
+    def __init__(self, login: Login, environ: Mapping[str, str]) -> None:
+        self._login = login
+        self._environ = environ
+
+    def open(self, argv: Sequence[str]) -> OpensshStream:
+        """Run a program there."""
+        config = Config(self._environ)
+        words = config.words(self._login.host, self._login.user, self._login.port)
+        command = ["ssh", *config.options(), *options(self._login, words, config, _folder(self._environ))]
+        return start([*command, "--", self._login.host, login_shell.line(argv)], OpensshStream)
+
+    def close(self) -> None:
+        """What streams share, ssh looks after."""
+
+
+class OpensshStream(LocalStream):
+    """The pipes of an ssh process, whose status 255 means that ssh has failed, and not the program over there."""
+
+    def _end(self) -> Unreachable:
+        ended = super()._end()
+        if not isinstance(ended, Ended) or self._process.returncode != SSH_FAILED:
+            return ended
+        if self._has_heard:
+            return LinkLost(ended.message)
+        said = self._last_complaint.removeprefix("ssh: ") or "failed without a word"
+        kind = Unreachable if any(one in said.lower() for one in _PERMANENT) else NotReached
+        return kind(f"ssh: {said}")
+
+
+def options(login: Login, words: Words, config: Config, folder: str) -> list[str]:
+    """What ssh is told beyond its own files. It never forwards, never asks, and knows whom we know."""
+    known = [config.expanded(path) for path in " ".join(words.get("userknownhostsfile", host_keys.USER)).split()]
+    chosen = {
+        "BatchMode": "yes",
+        "ClearAllForwardings": "yes",
+        "ConnectTimeout": str(patience(login, words)),
+        "ForwardAgent": "no",
+        "ForwardX11": "no",
+        "PermitLocalCommand": "no",
+        "RemoteCommand": "none",
+        "RequestTTY": "no",
+        "ServerAliveCountMax": "3",
+        "ServerAliveInterval": "5",
+        "StrictHostKeyChecking": "accept-new" if login.accept_new else "yes",
+        "UserKnownHostsFile": " ".join(map(_quoted, [*known, host_keys.own_file(config.environ)])),
+    }
+    if folder and (words.get("controlpath") or ["none"])[0] == "none":
+        chosen |= {
+            "ControlMaster": "auto",
+            "ControlPath": _quoted(folder.replace("%", "%%") + "/%C"),
+            "ControlPersist": str(KEPT),
+        }
+    if login.identities_only or (login.identity_file and login.identities_only is None):
+        chosen["IdentitiesOnly"] = "yes"
+    return [*_own(login, config), *(part for name, value in chosen.items() for part in ("-o", f"{name}={value}"))]
+
+
+def _own(login: Login, config: Config) -> list[str]:
+    """What our config says of the machine."""
+    said = {
+        "-l": login.user,
+        "-p": str(login.port) if login.port else "",
+        "-i": config.expanded(login.identity_file) if login.identity_file else "",
+        "-J": login.proxy_jump,
+    }
+    return [part for option, value in said.items() if value for part in (option, value)]
+
+
+def _quoted(path: str) -> str:
+    return f'"{path}"' if " " in path else path
+
+
+def _folder(environ: Mapping[str, str]) -> str:
+    """A folder of mine alone for ssh's sockets; none, when there is no place with a name short enough."""
+    for base in (environ.get("XDG_RUNTIME_DIR", ""), os.path.join(environ.get("HOME", ""), ".cache")):
+        folder = os.path.join(base, "sjs", "ssh")
+        if os.path.isabs(folder) and len(folder) < LONGEST_SOCKET and _is_private(folder):
+            return folder
+    return ""
+
+
+def _is_private(folder: str) -> bool:
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        found = os.lstat(folder)
+    except OSError:  # then the next place
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not stat.S_IMODE(found.st_mode) & 0o077

@@ -1,0 +1,112 @@
+"""ssh as paramiko speaks it: one connection to a machine, through its jump hosts; a channel for each program."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sjs.errors import Unreachable
+from sjs.transport import dial, host_keys, login_shell
+from sjs.transport.auth import Attempt
+from sjs.transport.client import Client
+from sjs.transport.host_keys import HostKeys
+from sjs.transport.known_hosts import HostKey, Verdict
+from sjs.transport.ssh_config import find_way
+from sjs.transport.ssh_stream import SshStream
+from sjs.transport.way import Hop, Login, Way
+
+Trust = Callable[[Hop, HostKey], bool]
+"""Whether a key that no file knows shall be known from now on."""
+
+
+class SshTransport:
+    """A machine behind ssh. Connects when it is first used, and again when the connection was lost."""
+
+    def __init__(self, login: Login, environ: Mapping[str, str], notice: Callable[[str], None]) -> None:
+        self._login = login
+        self._environ = environ
+        self._notice = notice
+        self._clients: list[Client] = []
+
+    def open(self, argv: Sequence[str]) -> SshStream:
+        """Run a program there."""
+        line = login_shell.line(argv)
+        way = find_way(self._login, self._environ)
+        if not (self._clients and self._clients[-1].is_active()):
+            self._connect(way, self._may_be_new, is_login=True)
+        client = self._clients[-1]
+        return SshStream(client, client.channel("session", way.patience), line)
+
+    def close(self) -> None:
+        """Hang up."""
+        while self._clients:
+            self._clients.pop().close()
+
+    def show_keys(self, trust: Trust) -> None:
+        """Go there, and ask about each server on the way whose key is unknown; pin those that are trusted. Nobody logs
+        in at the machine itself."""
+        try:
+            self._connect(find_way(self._login, self._environ), trust, is_login=False)
+        finally:
+            self.close()
+
+    def _connect(self, way: Way, trust: Trust, is_login: bool) -> None:
+        self.close()
+        try:
+            with dial.turn(way.hops[0]):
+                for hop in way.hops:
+                    self._clients.append(self._greet(hop, way.patience, trust))
+                    if hop is not way.machine:
+                        Attempt(self._clients[-1]).run()
+                    elif is_login:
+                        Attempt(self._clients[-1], self._login.password).run()
+        except BaseException:
+            self.close()
+            raise
+
+    def _greet(self, hop: Hop, patience: float, trust: Trust) -> Client:
+        """A connection to a server that is who it ought to be."""
+        keys = HostKeys(hop.known_hosts, host_keys.own_file(self._environ))
+        client = Client(self._reach(hop, patience), hop, keys.kinds(hop.known_as))
+        try:
+            self._check(hop, keys, client.negotiate(patience), trust)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _reach(self, hop: Hop, patience: float) -> Any:
+        """Something like a socket: through the last jump host, or, for the first server, through the network."""
+        if self._clients:
+            return self._clients[-1].channel("direct-tcpip", patience, (hop.host, hop.port))
+        return dial.dial(hop, time.monotonic() + patience)
+
+    def _check(self, hop: Hop, keys: HostKeys, key: HostKey, trust: Trust) -> None:
+        verdict = keys.judge(hop.known_as, key)
+        if verdict.state == "known":
+            return
+        if verdict.state == "revoked":
+            raise Unreachable(f"the key of {hop.endpoint} was revoked in {verdict.where}: {key}")
+        if verdict.state == "changed":
+            hint = (
+                "was it really replaced? then remove that line, and trust the new one; if not, somebody is in between"
+            )
+            raise Unreachable(f"{hop.endpoint} shows {key}, and {verdict.where} knows another key", hint)
+        if not trust(hop, key):
+            raise Unreachable(
+                f"nobody has said yet that {hop.endpoint} is to be trusted: {key}", self._advice(key, verdict)
+            )
+        keys.pin(hop.known_as, key)
+        self._notice(f"{hop.endpoint} is known from now on: {key}")
+
+    def _advice(self, key: HostKey, verdict: Verdict) -> str:
+        if verdict.unsupported:
+            return f"{verdict.unsupported} names an authority for it, which only `transport: openssh` can ask"
+        return (
+            f"compare it with `ssh-keygen -lf /etc/ssh/ssh_host_{key.short_kind.lower()}_key.pub` there, then: "
+            f"submit {self._login.name} trust --fingerprint {key.fingerprint}"
+        )
+
+    def _may_be_new(self, hop: Hop, key: HostKey) -> bool:
+        return self._login.accept_new

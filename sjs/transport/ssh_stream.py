@@ -1,0 +1,126 @@
+"""A program at the other end of an ssh connection, spoken to through one channel."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import paramiko
+from paramiko.common import cMSG_CHANNEL_REQUEST
+
+from sjs.errors import Ended, LinkLost, Unreachable
+from sjs.transport.client import Client
+from sjs.transport.incoming import Incoming
+
+PIECE = 1 << 15
+TICK = 0.05
+"""Seconds for which a sender whose window is full looks away from what comes in."""
+
+FAREWELL = 2.0
+"""Seconds that an exit status may follow later than the end of output."""
+
+
+class SshStream(Incoming):
+    """The reader of paramiko's thread puts what comes into buffers and rings; all waiting here is for that bell."""
+
+    def __init__(self, client: Client, channel: paramiko.Channel, line: str) -> None:
+        super().__init__()
+        self._client = client
+        self._channel: Any = channel  # paramiko's own type hides what it is made of
+        self._bell = _Bell()
+        self._ended = False
+        self._channel.in_buffer.set_event(self._bell)
+        self._channel.in_stderr_buffer.set_event(self._bell)
+        with self._translated():
+            _execute(self._channel, line)
+
+    def send(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        with self._translated():
+            while view:
+                view = view[self._send_some(bytes(view[:PIECE]), deadline) :]
+                self._drain()
+
+    def close(self) -> None:
+        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):  # it may be gone already
+            self._channel.close()
+
+    def _send_some(self, piece: bytes, deadline: float) -> int:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._channel.settimeout(min(left, TICK))
+        try:
+            sent: int = self._channel.send(piece)
+        except TimeoutError:  # it does not read; perhaps because we do not
+            return 0
+        if not sent:
+            raise self._end()
+        return sent
+
+    def _more(self, deadline: float) -> None:
+        if self._ended:
+            raise self._end()
+        if not self._bell.wait(max(0.0, deadline - time.monotonic())):
+            raise TimeoutError
+        with self._translated():
+            self._drain()
+
+    def _drain(self) -> None:
+        """Take all that has come. The bell is stopped and the end is looked for before, so that neither is missed."""
+        self._bell.stop()
+        ended = self._channel.closed or self._channel.eof_received
+        while self._channel.recv_ready():
+            self._came(self._channel.recv(PIECE))
+        while self._channel.recv_stderr_ready():
+            self._complained(self._channel.recv_stderr(PIECE))
+        self._ended = ended
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The border that no exception of paramiko passes."""
+        try:
+            yield
+        except TimeoutError:
+            raise
+        except (paramiko.SSHException, EOFError, OSError):
+            raise self._end() from None
+
+    def _end(self) -> Unreachable:
+        """Why nothing more can come."""
+        self._channel.status_event.wait(FAREWELL)
+        status = self._channel.exit_status
+        if status != -1:
+            return Ended(f"the link broke: {self._last_complaint or f'exit status {status}'}")
+        if self._client.is_active() and not self._channel.event_ready:
+            return Unreachable(f"{self._client.hop} refuses to run a command")
+        if self._client.is_active():
+            return LinkLost(f"the program on {self._client.hop.endpoint} ended, and nobody knows how")
+        return self._client.trouble("off")
+
+
+class _Bell(threading.Event):
+    """An event that paramiko's buffers may set; they would also unset it, each without a look at the other."""
+
+    def stop(self) -> None:
+        """What only the reader may do."""
+        super().clear()
+
+    def clear(self) -> None:
+        """What paramiko calls when one of its buffers is empty: not to be heeded."""
+
+
+def _execute(channel: Any, line: str) -> None:
+    """Run a command there, as Channel.exec_command does, which then waits for a reply without an end. A refusal
+    closes the channel; who does not wait saves a round trip."""
+    request = paramiko.Message()
+    request.add_byte(cMSG_CHANNEL_REQUEST)
+    request.add_int(channel.remote_chanid)
+    request.add_string("exec")
+    request.add_boolean(True)
+    request.add_string(line)
+    channel._event_pending()
+    channel.transport._send_user_message(request)
