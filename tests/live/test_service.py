@@ -25,7 +25,7 @@ def test_stop_keeps_what_waits_and_what_runs(tmp_path: Path) -> None:
         with machine.client() as client:
             assert "manager" not in client.hello
             assert client.ask("list")["jobs"][1]["state"] == "queued"
-            assert client.ask("submit", key="x/0", jobs=[{"command": "true"}])["error"]["code"] == "stopped"
+            assert client.ask("submit", key="x/0", jobs=[{"command": "true"}])["error"]["code"] == "stopping"
         machine.start()
         with machine.client() as client:
             client.ask("wait")
@@ -81,7 +81,7 @@ def test_a_stopped_manager_is_not_started_by_the_way(machine: Machine) -> None:
 def test_ask_starts_a_manager_that_is_missing(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     with machine.client() as client:
-        assert client.refused["code"] == "no_manager"
+        assert client.refused["code"] == "no_queue"
     try:
         with machine.client("start=3") as client:
             assert client.ask("report")["max"] == 3
