@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -22,6 +23,9 @@ from sjs.protocols import Target
 MAX_THREADS = 32
 LATE = 0.3
 """Seconds that `any` gives the others once one with a free slot has answered."""
+
+HELD = 1.0
+"""Seconds for which an answer is kept back at most, so that answers come in the config's order."""
 
 T = TypeVar("T")
 Notice = Callable[[str, str], None]
@@ -88,18 +92,29 @@ class Fleet:
         return self.target(name)
 
     def ask(self, work: Callable[[Target], T], names: Iterable[str] | None = None) -> Iterator[Answer[T]]:
-        """Ask all, or those named, at once; answers come in the config's order, each as soon as it can."""
+        """Ask all, or those named, at once. Answers come in the config's order, but nobody's is kept back for more than
+        HELD seconds, because one that ought to come before it is late."""
         chosen = list(self.managers if names is None else names)
         if len(chosen) == 1:
             yield self._answer(chosen[0], work)
             return
-        arrived: dict[int, Answer[T]] = {}
         answers = self._ask_at_once(chosen, work)
-        for index in range(len(chosen)):
-            while index not in arrived:
-                number, answer = answers.get()
-                arrived[number] = answer
-            yield arrived.pop(index)
+        awaited = list(range(len(chosen)))
+        held: dict[int, Answer[T]] = {}
+        due = float("inf")
+        while awaited:
+            try:
+                number, answer = answers.get(_left(due))
+            except queue.Empty:
+                ready = sorted(held)
+            else:
+                held[number] = answer
+                due = min(due, time.monotonic() + HELD)
+                ready = list(takewhile(held.__contains__, awaited))
+            for number in ready:
+                awaited.remove(number)
+                yield held.pop(number)
+            due = due if held else float("inf")
 
     def lookup(self, key: str) -> list[Answer[Sequence[str]]]:
         """Where the parts of a key went (`Target.lookup`). Whoever cannot say is an error: there they may be."""
@@ -137,9 +152,8 @@ class Fleet:
         found: dict[str, Answer[Report]] = {}
         deadline = float("inf")
         while len(found) < len(names):
-            left = deadline - time.monotonic()
             try:
-                _, answer = answers.get(timeout=None if left == float("inf") else max(0.0, left))
+                _, answer = answers.get(_left(deadline))
             except queue.Empty:
                 break
             found[answer.name] = answer
@@ -190,6 +204,11 @@ class Fleet:
 
 def _none_if_no_queue(answer: Answer[Sequence[str]]) -> Answer[Sequence[str]]:
     return Answer(answer.name, ()) if isinstance(answer.error, NoQueue) else answer
+
+
+def _left(deadline: float) -> float | None:
+    """How long to wait; None is for ever."""
+    return None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
 
 
 class _Arrivals(Generic[T]):

@@ -68,6 +68,17 @@ def test_answers_come_in_order_and_errors_stay_with_their_targets() -> None:
     ]
 
 
+def test_nobody_waits_for_one_that_does_not_answer() -> None:
+    silent = FakeTarget("b")
+    silent.gate = threading.Event()
+    fleet, _ = fleet_of(FakeTarget("a"), silent, FakeTarget("c"), FakeTarget("d"))
+    with fleet:
+        answers = fleet.ask(lambda target: target.report().report.name)
+        assert [next(answers).name for _ in range(3)] == ["a", "c", "d"]
+        silent.gate.set()
+        assert [one.name for one in answers] == ["b"]
+
+
 def test_an_answer_is_given_before_later_ones_are_there() -> None:
     late = FakeTarget("b")
     late.gate = threading.Event()
