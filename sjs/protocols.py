@@ -44,19 +44,26 @@ class Transport(Protocol):
 
 @dataclass(frozen=True)
 class Accepted:
-    """The answer to a chunk of jobs: their ids count up from `first`. `repeated`: its key had been used before."""
+    """The answer to a chunk of jobs: their ids count up from `first`, or are `ids`. `repeated`: its key had been used
+    before."""
 
     first: int
     count: int
     max_running: int
     repeated: bool = False
+    ids: Sequence[Range] = ()
+
+    @property
+    def ranges(self) -> Sequence[Range]:
+        """The ids of the jobs."""
+        return self.ids or [(self.first, self.first + self.count - 1)]
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A queued job as `status` names it."""
+    """A queued job as `status` names it. `id`: None where the manager does not tell."""
 
-    id: int
+    id: int | None
     command: str
 
 

@@ -53,7 +53,7 @@ class Sent:
     @property
     def ranges(self) -> list[Range]:
         """The ids of the jobs."""
-        return ids.merged([(one.first, one.first + one.count - 1) for one in self.accepted])
+        return ids.merged([span for one in self.accepted for span in one.ranges])
 
 
 @verb("job")
@@ -191,8 +191,9 @@ def acknowledge(out: Output, taken: Sequence[tuple[str, Accepted]], wish: Wish) 
             _write_summary(out, name, [accepted for other, accepted in taken if other == name])
         return
     for name, accepted in taken:
-        for number in range(accepted.first, accepted.first + accepted.count):
-            _write_line(out, name, number, wish)
+        for low, high in accepted.ranges:
+            for number in range(low, high + 1):
+                _write_line(out, name, number, wish)
 
 
 def _write_line(out: Output, name: str, number: int, wish: Wish) -> None:
@@ -213,7 +214,7 @@ def _write_summary(out: Output, name: str, accepted: Sequence[Accepted]) -> None
         "message": f"{count} jobs submitted successfully",
         "code": 0,
         "first_job_id": min(one.first for one in accepted),
-        "last_job_id": max(one.first + one.count - 1 for one in accepted),
+        "last_job_id": max(high for one in accepted for _, high in one.ranges),
         "jobs": count,
     }
     if out.json:

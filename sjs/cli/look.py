@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 import click
 
@@ -49,9 +50,11 @@ def _found(target: Target, wanted: ids.Ids | None, states: tuple[str, ...]) -> I
 
 def _show_jobs(out: Output, name: str, jobs: Iterable[Job]) -> None:
     now = time.time()
+    rest = iter(jobs)
+    first = list(islice(rest, 1))  # what is refused has no header
     if not out.json:
         out.line(name, HEADER)
-    for job in jobs:
+    for job in chain(first, rest):
         if out.json:
             out.record(name, job_to_wire(job))
         else:

@@ -26,6 +26,9 @@ MARKER = b"sjs 1\n"
 DEADLINE = 30.0
 """Seconds that a manager may take to answer the door: it may be on its way up again."""
 
+BUSY = 0.5
+"""Seconds for which nobody may read the door of a manager of simple-job-submit that lives."""
+
 PIECE = 1 << 18
 READ = b'{"op":"read"'
 OURS = b'{"id":"ask.'
@@ -220,20 +223,46 @@ def find_manager(root: str, pipe: str, state: str, start: str) -> Any:
     raise Refusal("no_manager", f"the manager of {where.door} does not come up; see {where.log}")
 
 
-def knock(where: Places, until: float) -> Optional[Session]:
-    """A session, if somebody reads the door."""
+def knock(where: Places, until: float) -> Any:
+    """A session, if somebody reads the door; who does and has none of our locks is a manager of simple-job-submit."""
     try:
-        door = places.open_door(where.door)
-    except OSError as error:
-        if error.errno in (errno.ENXIO, errno.ENOENT):
+        door = _opened(where)
+        if door is None:
             return None
+        try:
+            if where.is_taken():
+                places.check_pipe(door, where.door)
+                return _open_session(where, door, until)
+        finally:
+            os.close(door)
+    except OSError as error:
         raise Refusal("unreachable", f"{where.door}: {error.strerror}") from None
+    return _seed(where)
+
+
+def _opened(where: Places) -> Optional[int]:
+    """The door; None when nobody reads it. A manager of simple-job-submit does not while it is at a request, so where
+    one of ours never was, that is looked at for a moment."""
+    until = time.monotonic() + BUSY
+    while True:
+        try:
+            return places.open_door(where.door, private=False)
+        except OSError as error:
+            if error.errno not in (errno.ENXIO, errno.ENOENT):
+                raise
+            if error.errno == errno.ENOENT or os.path.exists(where.database) or time.monotonic() >= until:
+                return None
+        time.sleep(0.005)
+
+
+def _seed(where: Places) -> Any:
+    from sjs.daemon.seed import Seed
+    from sjs.errors import SjsError
+
     try:
-        if not where.is_taken():
-            raise Refusal("unreachable", f"{where.door} is read by a program that is no sjs manager")
-        return _open_session(where, door, until)
-    finally:
-        os.close(door)
+        return Seed(where)
+    except SjsError as error:
+        raise Refusal(error.code, error.message, error.hint) from None
 
 
 def _open_session(where: Places, door: int, until: float) -> Optional[Session]:
@@ -284,6 +313,8 @@ def _stopped(where: Places, start: str) -> Any:
 def _records(where: Places) -> Any:
     """The queue's records, for reading, when it has no manager."""
     if not os.path.exists(where.database):
+        if os.path.lexists(where.door):
+            raise Refusal("no_manager", f"nobody reads {where.door}", "start it")
         raise Refusal("no_queue", f"no manager at {where.door}, and there never was one", "start it")
     from sjs.daemon.offline import Records
     from sjs.errors import SjsError

@@ -11,6 +11,7 @@ from sjs.daemon import clock, journal, places
 from sjs.daemon.handlers import Handlers
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.places import Places
+from sjs.daemon.replies import Replies
 from sjs.daemon.store import Store
 from sjs.errors import NoManager, SjsError, Stopped, Stopping, to_wire
 
@@ -81,27 +82,3 @@ def _take_in_ends(ledger: Ledger, state: str) -> None:
             ledger.on_started(entry.tag, entry.pid, entry.at)
             ledger.on_ended(entry.tag, entry.end)
     ledger.commit()
-
-
-class Replies:
-    """Lines that are there at once, behind a descriptor that is readable while there are any."""
-
-    def __init__(self) -> None:
-        self.fd, self._bell = os.pipe()
-        self.ended = False
-        self._lines: List[bytes] = []
-
-    def put(self, line: bytes) -> None:
-        if not self._lines:
-            os.write(self._bell, b"!")
-        self._lines.append(line)
-
-    def lines(self) -> List[bytes]:
-        """Those that nobody has taken yet."""
-        self.ended = not os.read(self.fd, 1)
-        lines, self._lines = self._lines, []
-        return lines
-
-    def end(self) -> None:
-        """No more will come."""
-        os.close(self._bell)

@@ -196,14 +196,14 @@ def holder(path: str) -> str:
     return f"host {host}, pid {pid}" if pid else "unknown"
 
 
-def open_door(path: str) -> int:
-    """Open the door for writing, never waiting; refuse what is not a pipe of mine.
+def open_door(path: str, private: bool = True) -> int:
+    """Open the door for writing, never waiting; refuse what is not a pipe of mine, or not private where it must be.
 
     ENXIO means that nobody reads; the caller decides what that says.
     """
     fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        check_pipe(fd, path)
+        check_pipe(fd, path, private)
     except OSError:
         os.close(fd)
         raise

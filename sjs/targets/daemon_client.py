@@ -302,7 +302,7 @@ def _understood(read: Callable[[dict[str, Any]], T], reply: dict[str, Any]) -> T
 def _status(name: str, reply: dict[str, Any]) -> Status:
     return Status(
         report=Report(name, int(reply["running"]), int(reply["max"]), int(reply["queued"])),
-        head=[Waiting(int(one["job_id"]), _command(one["job"])) for one in reply["head"]],
+        head=[_waiting(one) for one in reply["head"]],
         counts=dict(reply["counts"]),
         host=str(reply["host"]),
         pid=int(reply["pid"]),
@@ -311,12 +311,18 @@ def _status(name: str, reply: dict[str, Any]) -> Status:
     )
 
 
+def _waiting(entry: dict[str, Any]) -> Waiting:
+    number = entry["job_id"]
+    return Waiting(None if number is None else int(number), _command(entry["job"]))
+
+
 def _command(job: Any) -> str:
     return job if isinstance(job, str) else shlex.join(job)
 
 
 def _accepted(reply: dict[str, Any]) -> Accepted:
-    return Accepted(int(reply["first"]), int(reply["count"]), int(reply["max"]), bool(reply["repeated"]))
+    ids = tuple(_ranges(reply.get("ids", ())))
+    return Accepted(int(reply["first"]), int(reply["count"]), int(reply["max"]), bool(reply["repeated"]), ids)
 
 
 def _parts(reply: dict[str, Any]) -> list[str]:

@@ -50,24 +50,6 @@ def test_where_never_was_a_manager(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_a_door_that_a_stranger_reads(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "jobs.pipe", 0o600)
-    stranger = os.open(tmp_path / "jobs.pipe", os.O_RDWR | os.O_NONBLOCK)
-    assert "no sjs manager" in refusal(tmp_path)["message"]
-    with pytest.raises(BlockingIOError):
-        os.read(stranger, 1)  # it was told nothing
-    os.close(stranger)
-
-
-@pytest.mark.parametrize("mode", [0o622, 0o644])
-def test_a_door_that_is_open_to_others(tmp_path: Path, mode: int) -> None:
-    os.mkfifo(tmp_path / "jobs.pipe")
-    (tmp_path / "jobs.pipe").chmod(mode)
-    stranger = os.open(tmp_path / "jobs.pipe", os.O_RDWR | os.O_NONBLOCK)
-    assert "open to others" in refusal(tmp_path)["message"]
-    os.close(stranger)
-
-
 def test_a_door_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "jobs.pipe").write_text("precious")
     assert "not a named pipe" in refusal(tmp_path)["message"]
