@@ -154,7 +154,8 @@ def _read_key(path: str, passphrase: str | None, notes: list[str]) -> PKey | str
     except OSError as error:
         notes.append(f"{_shown(path)} ({error.strerror})")
     except (ValueError, UnsupportedAlgorithm, paramiko.SSHException, UnknownKeyType):
-        notes.append(f"{_shown(path)} ({'wrong passphrase' if passphrase else 'of a kind for `transport: openssh`'})")
+        why = "wrong passphrase" if passphrase else "which only `transport: openssh` may be able to read"
+        notes.append(f"{_shown(path)} ({why})")
     return UNFIT
 
 

@@ -191,7 +191,7 @@ def _peek(sock: socket.socket, hop: Hop, known: int, deadline: float) -> bytes:
     """What has come, more than is known already; nothing when no more will."""
     poll = select.poll()
     poll.register(sock, select.POLLIN | select.POLLRDHUP)
-    while ready := poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+    while (left := deadline - time.monotonic()) > 0 and (ready := poll.poll(left * 1000)):
         try:
             came = sock.recv(MAX_GREETING, socket.MSG_PEEK)
         except OSError:  # hung up hard

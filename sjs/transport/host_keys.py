@@ -43,7 +43,8 @@ class HostKeys:
 def own_file(environ: Mapping[str, str]) -> str:
     """Where sjs notes the keys that somebody trusts."""
     base = environ.get("XDG_CONFIG_HOME", "")
-    return os.path.join(base if os.path.isabs(base) else os.path.join(environ["HOME"], ".config"), "sjs", "known_hosts")
+    home = environ.get("HOME") or os.path.expanduser("~")
+    return os.path.join(base if os.path.isabs(base) else os.path.join(home, ".config"), "sjs", "known_hosts")
 
 
 def _read(path: str) -> list[Entry]:

@@ -45,8 +45,8 @@ KexAlgorithms curve25519-sha256
 
 
 def keygen(path: Path, kind: str = "ed25519", passphrase: str = "") -> str:
-    """Make a key; its public part."""
-    argv = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", str(path)]
+    """Make a key; its public part. It has a comment, without which paramiko cannot read half of the ECDSA keys."""
+    argv = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "me@here", "-f", str(path)]
     subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
     return " ".join(path.with_suffix(".pub").read_text().split()[:2])
 
