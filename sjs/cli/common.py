@@ -35,11 +35,13 @@ class Call:
         return load(self.config_file, os.environ)
 
     def has_leftovers(self) -> bool:
-        """Whether there is something in the outbox; it may be of a command that runs now."""
+        """Whether there is something in the outbox; also what runs now, or cannot be read."""
         try:
             return bool(os.listdir(state_path("outbox", os.environ)))
         except FileNotFoundError:
             return False
+        except OSError:
+            return True
 
     def choice(self, any_allowed: bool = False) -> Choice:
         """Whom the target word means."""

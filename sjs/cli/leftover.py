@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sjs.cli import ids
 from sjs.cli.common import Call
@@ -28,20 +28,26 @@ REST = 60.0
 
 def finish_leftovers(call: Call) -> None:
     """Hand in what is left, as far as it can be done soon; say what became of it."""
-    outbox = Outbox(state_path("outbox", os.environ))
-    works: list[_Work] = []
-    for path in outbox.left():
-        try:
-            entry = outbox.take_over(path)
-        except SjsError as error:
-            _say(call, str(error))
-            continue
-        if entry is not None:
-            works.append(_Work(call, entry))
+    works = [_Work(call, entry) for entry in _entries(call, Outbox(state_path("outbox", os.environ)))]
     deadline = time.monotonic() + PATIENCE
     for work in works:
         work.join(max(0.0, deadline - time.monotonic()))
         _say(call, work.outcome())
+
+
+def _entries(call: Call, outbox: Outbox) -> Iterator[Entry]:
+    """What is left and can be read; what cannot is said, and keeps no command from its own work."""
+    try:
+        for path in outbox.left():
+            try:
+                entry = outbox.take_over(path)
+            except SjsError as error:
+                _say(call, str(error))
+                continue
+            if entry is not None:
+                yield entry
+    except OSError as error:
+        _say(call, f"{error.filename}: {error.strerror}")
 
 
 class _Work(threading.Thread):

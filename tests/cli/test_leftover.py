@@ -55,6 +55,14 @@ def test_a_refused_job_is_not_kept(cli: CommandLine) -> None:
     assert left(cli) == []
 
 
+def test_an_outbox_that_cannot_be_read_is_said_and_stops_nobody(cli: CommandLine) -> None:
+    (cli.folder / ".local/state/sjs").mkdir(parents=True)
+    (cli.folder / ".local/state/sjs/outbox").write_text("a file")
+    cli.play("m", answers(report()))
+    outcome = cli.submit("m", "status")
+    assert (outcome.status, outcome.err.endswith("sjs/outbox: Not a directory\n")) == (0, True)
+
+
 def test_a_rerun_that_cannot_ask_somebody_is_refused(cli: CommandLine) -> None:
     cli.play("m1", "sys.exit('no such host')")
     cli.play("m2", answers({"parts": [], "next": None}, report(), accepted()))
