@@ -280,3 +280,50 @@ def test_an_endless_file_is_not_read_to_its_end(home: Path) -> None:
 
 def test_no_secret_shows_in_a_repr(home: Path) -> None:
     assert "secret" not in repr(Manager("m", "ssh", "r", password="secret"))
+
+
+def test_what_the_config_says_of_ssh(home: Path) -> None:
+    write(
+        home / "config.yaml",
+        """\
+managers:
+  m:
+    host: fd88::7
+    root: ~/p
+    identity_file: ~/.ssh/key
+    identities_only: yes
+    proxy_jump: me@gate:24,inner
+    connect_timeout: 5
+    accept_new: true
+    python: ~/bin/python3.12
+    deploy: never
+""",
+    )
+    (found,) = loaded(home).managers
+    assert (found.host, found.identity_file, found.identities_only) == ("fd88::7", "~/.ssh/key", True)
+    assert (found.proxy_jump, found.connect_timeout, found.accept_new) == ("me@gate:24,inner", 5, True)
+    assert (found.python, found.deploy) == ("~/bin/python3.12", "never")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("host: -oProxyCommand=x", "host: cannot be"),
+        ("host: a;b", "host: cannot be"),
+        ("host: 'a b'", "host: cannot be"),
+        ("user: $(id)", "user: cannot be"),
+        ("user: -l", "user: cannot be"),
+        ("proxy_jump: 'a b'", "proxy_jump: cannot be"),
+        ("proxy_jump: -J", "proxy_jump: cannot be"),
+        ("python: python3; rm", "python: cannot be"),
+        ("python: -c", "python: cannot be"),
+        ("accept_new: maybe", "accept_new: must be true or false"),
+        ("identities_only: 1", "identities_only: must be true or false"),
+        ("connect_timeout: 0", "connect_timeout: must be from 1"),
+        ("deploy: nver", "deploy: must be one of auto, never; did you mean never?"),
+        ("transport: openssh\n    password: x", "password: ssh takes none from us"),
+    ],
+)
+def test_what_ssh_could_take_for_something_else_is_refused(home: Path, line: str, said: str) -> None:
+    host = "" if line.startswith("host") else "    host: h\n"
+    assert said in complaint(f"managers:\n  m:\n{host}    root: p\n    {line}\n", home)
