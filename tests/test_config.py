@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -327,3 +328,16 @@ managers:
 def test_what_ssh_could_take_for_something_else_is_refused(home: Path, line: str, said: str) -> None:
     host = "" if line.startswith("host") else "    host: h\n"
     assert said in complaint(f"managers:\n  m:\n{host}    root: p\n    {line}\n", home)
+
+
+def test_the_example_shows_every_key(home: Path) -> None:
+    text = (Path(__file__).parents[1] / "config.yaml.example").read_text()
+    shown = (
+        text.replace("  # manager-4", "  manager-4")
+        .replace("\n  #   ", "\n    ")
+        .replace("transport: ssh  ", "transport: ssh")
+    )
+    layer = parse(shown.encode(), "config.yaml", {"HOME": str(home)})
+    example = layer.managers["manager-4"]
+    unset = {field.name for field in fields(Manager) if getattr(example, field.name) in ("", None)}
+    assert unset == set()
