@@ -1,0 +1,117 @@
+"""Ways of logging in that OpenSSH's server offers only with PAM, played by paramiko's server."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+from paramiko.common import AUTH_FAILED, AUTH_PARTIALLY_SUCCESSFUL, AUTH_SUCCESSFUL
+from paramiko.server import InteractiveQuery
+
+from sjs.errors import NotReached, Unreachable
+from sjs.transport import auth
+from sjs.transport.auth import Attempt
+from sjs.transport.client import Client
+from sjs.transport.way import Hop
+from tests.transport.sshd import keygen
+
+SECRET = "correct horse"
+
+
+class Server(paramiko.ServerInterface):
+    """Wants everything in `wanted`, in that order."""
+
+    def __init__(self, *wanted: str) -> None:
+        self._wanted = list(wanted)
+
+    def get_allowed_auths(self, username: str) -> str:
+        return ",".join(self._wanted[:1])
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        return self._answer("publickey", True)
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        return self._answer("password", password == SECRET)
+
+    def check_auth_interactive(self, username: str, submethods: str) -> Any:
+        if self._wanted[0] != "keyboard-interactive":
+            return AUTH_FAILED
+        query = InteractiveQuery("Hello", "")
+        query.add_prompt("Password: ", False)
+        return query
+
+    def check_auth_interactive_response(self, responses: Sequence[str]) -> int:
+        return self._answer("keyboard-interactive", list(responses) == [SECRET])
+
+    def _answer(self, method: str, is_right: bool) -> int:
+        if not is_right or self._wanted[0] != method:
+            return AUTH_FAILED
+        self._wanted.pop(0)
+        return AUTH_PARTIALLY_SUCCESSFUL if self._wanted else AUTH_SUCCESSFUL
+
+
+@contextmanager
+def connected(server: paramiko.ServerInterface, folder: Path) -> Iterator[Client]:
+    keygen(folder / "host"), keygen(folder / "mine")
+    ours, theirs = socket.socketpair()
+    other = paramiko.Transport(theirs)
+    other.add_server_key(paramiko.PKey.from_path(folder / "host"))
+    other.start_server(threading.Event(), server)
+    client = Client(ours, Hop("node", 22, "me", identity_files=[str(folder / "mine")]), ())
+    try:
+        client.negotiate(10)
+        yield client
+    finally:
+        client.close()
+        other.close()
+
+
+@pytest.mark.parametrize(
+    "wanted", [["password"], ["keyboard-interactive"], ["publickey", "password"], ["publickey", "keyboard-interactive"]]
+)
+def test_the_password_answers_however_it_is_asked_for(wanted: list[str], tmp_path: Path) -> None:
+    with connected(Server(*wanted), tmp_path) as client:
+        Attempt(client, SECRET).run()
+        assert client.is_authenticated()
+
+
+def test_what_is_wanted_instead_is_named(tmp_path: Path) -> None:
+    with connected(Server("hostbased"), tmp_path) as client, pytest.raises(Unreachable) as caught:
+        Attempt(client, SECRET).run()
+    assert "mine (it takes hostbased), password (it takes hostbased)" in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_key_alone_is_not_enough_where_more_is_wanted(tmp_path: Path) -> None:
+    with connected(Server("publickey", "password"), tmp_path) as client, pytest.raises(Unreachable, match="denied"):
+        Attempt(client).run()
+
+
+def test_a_server_that_never_answers_is_left_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    asked = threading.Event()
+
+    class Slow(Server):
+        def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+            asked.wait(10)
+            return AUTH_FAILED
+
+    monkeypatch.setattr(auth, "ANSWER", 0.5)
+    with (
+        connected(Slow("publickey"), tmp_path) as client,
+        pytest.raises(NotReached, match="does not answer to a login"),
+    ):
+        try:
+            Attempt(client).run()
+        finally:
+            asked.set()
+
+
+def test_a_password_has_no_face() -> None:
+    assert SECRET not in repr(Attempt(None, SECRET))  # type: ignore[arg-type]
