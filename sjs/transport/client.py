@@ -10,6 +10,7 @@ from collections.abc import Container
 from typing import Any
 
 import paramiko
+from paramiko.common import cMSG_GLOBAL_REQUEST
 from paramiko.ssh_exception import IncompatiblePeer
 
 from sjs.errors import LinkLost, NotReached, Unreachable
@@ -69,6 +70,17 @@ class Client(paramiko.Transport):
             if not self.is_active():
                 raise self.trouble("before a channel was open") from None
             raise NotReached(f"{self.hop.endpoint} opened no channel within {patience:.0f} seconds ({error})") from None
+
+    def shows_life(self, seconds: float) -> bool:
+        """Whether the server gives a sign of life within so many seconds. Any reply will do, also that it knows no such
+        request; paramiko's own keepalive asks for none."""
+        self.completion_event = replied = threading.Event()
+        request = paramiko.Message()
+        request.add_byte(cMSG_GLOBAL_REQUEST)
+        request.add_string("keepalive@openssh.com")
+        request.add_boolean(True)
+        _PARAMIKO._send_user_message(self, request)
+        return replied.wait(seconds)
 
     def trouble(self, when: str) -> Unreachable:
         """Why the connection is gone."""

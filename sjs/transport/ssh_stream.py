@@ -19,6 +19,12 @@ PIECE = 1 << 15
 TICK = 0.05
 """Seconds for which a sender whose window is full looks away from what comes in."""
 
+QUIET = 5.0
+"""Seconds without a word after which the server is asked for a sign of life …"""
+
+SILENCE = 10.0
+"""… and for which it may take to give one. The kernel only knows of peers that are gone, not of ones that hang."""
+
 FAREWELL = 2.0
 """Seconds that an exit status may follow later than the end of output."""
 
@@ -39,10 +45,17 @@ class SshStream(Incoming):
 
     def send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
+        heard = time.monotonic()
         with self._translated():
             while view:
-                view = view[self._send_some(bytes(view[:PIECE]), deadline) :]
+                sent = self._send_some(bytes(view[:PIECE]), deadline)
+                view = view[sent:]
                 self._drain()
+                if sent:
+                    heard = time.monotonic()
+                elif time.monotonic() > heard + QUIET:
+                    self._insist()
+                    heard = time.monotonic()
 
     def close(self) -> None:
         with contextlib.suppress(paramiko.SSHException, EOFError, OSError):  # it may be gone already
@@ -64,10 +77,17 @@ class SshStream(Incoming):
     def _more(self, deadline: float) -> None:
         if self._ended:
             raise self._end()
-        if not self._bell.wait(max(0.0, deadline - time.monotonic())):
-            raise TimeoutError
         with self._translated():
+            while not self._bell.wait(max(0.0, min(QUIET, deadline - time.monotonic()))):
+                if time.monotonic() >= deadline:
+                    raise TimeoutError
+                self._insist()
             self._drain()
+
+    def _insist(self) -> None:
+        """Go on only if the server is there."""
+        if not self._client.shows_life(SILENCE):
+            raise LinkLost(f"the link to {self._client.hop.endpoint} fell silent")
 
     def _drain(self) -> None:
         """Take all that has come. The bell is stopped and the end is looked for before, so that neither is missed."""
