@@ -10,17 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.readme import README, same, script, seen, steps
+
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
-BETWEEN = "\x1e"
-
-
-def steps() -> list[tuple[str, str]]:
-    """The commands of all console blocks, and what each is to print."""
-    blocks = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    parts = re.split(r"^\$ (.*)\n", "".join(blocks), flags=re.MULTILINE)
-    return list(zip(parts[1::2], parts[2::2], strict=True))
+WALK = ("A walk with three managers", "By hand, through the pipe", "Stopping")
 
 
 def stop(target: str, folder: Path, environment: dict[str, str]) -> None:
@@ -36,16 +30,15 @@ def test_the_walk_goes_as_it_is_written(tmp_path: Path) -> None:
     for name in ("submit", "job_manager"):
         (tmp_path / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "config.yaml.example", tmp_path)
-    script = "".join(f"{command}\nprintf '{BETWEEN}'\n" for command, _ in steps())
+    wanted = steps(*WALK)
     environment = {**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home)}
     try:
         walk = subprocess.run(
-            ["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+            ["sh", "-c", script(wanted)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
         )
     finally:
         stop("all", tmp_path, environment)
-    printed = walk.stdout.split(BETWEEN)[:-1]
-    assert list(zip((command for command, _ in steps()), printed, strict=True)) == steps(), walk.stderr
+    assert same(seen(wanted, walk.stdout.replace(str(home), "/home/you"))) == same(wanted)
 
 
 def test_the_first_command_runs_a_job(tmp_path: Path) -> None:
