@@ -30,6 +30,7 @@ TABLE: Dict[Tuple[str, str], str] = {
     (QUEUED, "cancel"): CANCELLED,
     (STARTING, "started"): RUNNING,
     (STARTING, "unseen"): QUEUED,  # the keeper never heard of this attempt, so it never ran
+    (STARTING, "refused"): QUEUED,  # the machine could not start anything just now; it never ran
     (STARTING, "succeed"): SUCCEEDED,
     (STARTING, "fail"): FAILED,
     (STARTING, "cancel"): CANCELLED,

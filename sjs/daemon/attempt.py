@@ -17,7 +17,7 @@ from sjs.daemon import kernel, tree
 from sjs.daemon.journal import Entry, Journal
 from sjs.daemon.notes import note
 from sjs.daemon.places import Places, boot_id
-from sjs.daemon.spawn import MARK, Spawner, SpawnError, Start, base_environment
+from sjs.daemon.spawn import MARK, Refused, Spawner, SpawnError, Start, base_environment
 
 GRACE = 10.0
 """Seconds between TERM and KILL for what a job left behind."""
@@ -89,15 +89,32 @@ class Attempts:
         attempt.outputs = [wanted.out, wanted.err]
         self._all[wanted.tag] = attempt
         try:
-            self._journal.begin(wanted.tag, attempt.at, wanted.out)
+            self._begin(attempt)
             attempt.pid = attempt.session = self._spawner.spawn(wanted._replace(env={**wanted.env, MARK: mark}))
-        except (SpawnError, OSError) as error:
+        except Refused as refused:
+            self._refuse(attempt, str(refused))
+            return
+        except SpawnError as error:
             attempt.main_end = {"reason": "spawn-error", "detail": str(error)}
             self._finish(attempt)
             return
         self._by_pid[attempt.pid] = attempt
         self._record_start(attempt)
         self._tell({"on": "started", **attempt.as_news()})
+
+    def _begin(self, attempt: Attempt) -> None:
+        try:
+            self._journal.begin(attempt.tag, attempt.at, attempt.outputs[0])
+        except OSError as error:
+            raise Refused(f"its start cannot be written down: {error.strerror}") from error
+
+    def _refuse(self, attempt: Attempt, detail: str) -> None:
+        """Be as if it had never been ordered. Without its output file nobody will think that it ran."""
+        del self._all[attempt.tag]
+        for path in attempt.outputs:
+            _remove_if_empty(path)
+        self._strike(attempt.tag)
+        self._tell({"on": "refused", "tag": attempt.tag, "detail": detail})
 
     def _record_start(self, attempt: Attempt) -> None:
         born = tree.ticks(attempt.began), tree.ticks(_boot_clock())

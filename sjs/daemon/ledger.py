@@ -151,6 +151,16 @@ class Ledger:
         self.ended.append(live.id)
         self.urgent = True
 
+    def on_refused(self, tag: str, now: float) -> None:
+        """The machine could not start it now: it waits again, as if it had never been chosen."""
+        live = self._find(tag)
+        if live is None:
+            return
+        if live.grace is not None:  # somebody has asked for its end meanwhile
+            self.on_ended(tag, {"reason": CANCELLED, "at": now})
+        else:
+            self._take_back(live, "refused")
+
     def reconcile(self, attempts: Sequence[Dict[str, Any]], boot: str, now: float) -> None:
         """Bring what an earlier manager left in line with what the keeper has, before anything else happens.
 
@@ -167,18 +177,18 @@ class Ledger:
                 if told["end"] is not None:
                     self.on_ended(live.tag, told["end"])
             elif live.state == STARTING and same_boot:
-                self._take_back(live)
+                self._take_back(live, "unseen")
+                note(f"job {live.id} was to be started when the last manager ended, and was not; it is queued again")
             else:
                 detail = "nobody knows what became of it: the machine was restarted, or its keeper's records are gone"
                 self.on_ended(live.tag, {"reason": "host-lost", "detail": detail, "at": now})
         self._store.set_meta("boot", boot)
         self.urgent = True
 
-    def _take_back(self, live: Live) -> None:
-        self._move(live, "unseen")
+    def _take_back(self, live: Live, event: str) -> None:
+        self._move(live, event)
         self._store.set_start(live.id, live.state, live.attempt - 1, live.slot)
         del self.live[live.id]
-        note(f"job {live.id} was to be started when the last manager ended, and was not; it is queued again")
 
     # The end of a turn
 

@@ -18,6 +18,7 @@ from typing import Any, Deque, Dict, List, NamedTuple, Optional
 from sjs import wire
 from sjs.core.schedule import Start, plan
 from sjs.daemon import clock, kernel, places, workspace
+from sjs.daemon.brake import Brake
 from sjs.daemon.clock import Now
 from sjs.daemon.handlers import PARKED, Handlers, Reply, Request
 from sjs.daemon.hooks import Hooks
@@ -91,6 +92,7 @@ class Manager:
         self._store = Store(where.database)
         self._ledger = Ledger(self._store)
         self._waits = Waits()
+        self._brake = Brake()
         self._handlers = Handlers(where, self._ledger, self._store, self._waits)
         self._mailbox = Mailbox(where, self._selector, wire.MAX_LINE)
         self._keeper = LineSocket(keeper, self._selector)
@@ -125,7 +127,7 @@ class Manager:
         self._tell_waits()
         self._work_off(now)
         self._hooks.on_time(now.steady)
-        starts = self._plan()
+        starts = self._plan(now)
         if self._ledger.urgent or (self._lazy_until is not None and now.steady >= self._lazy_until):
             self._ledger.commit()
         self._tell_keeper(starts)
@@ -180,14 +182,23 @@ class Manager:
         kind = news["on"]
         if kind == "started":
             self._ledger.on_started(news["tag"], news["pid"], news["at"])
+            self._brake.started()
         elif kind == "ended":
             self._ledger.on_ended(news["tag"], news["end"])
             self._stored.append(news["tag"])
-            ask = self._hooks.ended(news["tag"], now.steady)
-            return [ask] if ask is not None else []
+            self._brake.ended()
+            return self._hook_ended(news["tag"], now)
+        elif kind == "refused":
+            self._ledger.on_refused(news["tag"], now.wall)
+            self._brake.refused(news["detail"], now.steady)
+            return self._hook_ended(news["tag"], now)
         elif kind == "stop":
             self._handlers.stopping = True
         return []
+
+    def _hook_ended(self, tag: str, now: Now) -> List[Ask]:
+        ask = self._hooks.ended(tag, now.steady)
+        return [ask] if ask is not None else []
 
     # Apply
 
@@ -224,10 +235,10 @@ class Manager:
 
     # Plan and act
 
-    def _plan(self) -> List[Dict[str, Any]]:
+    def _plan(self, now: Now) -> List[Dict[str, Any]]:
         """What the keeper is to be told once it is durable."""
         orders: List[Dict[str, Any]] = []
-        for action in plan(self._ledger.snapshot(self._handlers.stopping)):
+        for action in plan(self._ledger.snapshot(self._handlers.stopping or self._brake.is_on(now.steady))):
             if isinstance(action, Start):
                 orders.append(self._start_order(self._ledger.begin(action.job, action.slot), action))
             else:
@@ -239,7 +250,6 @@ class Manager:
     def _start_order(self, live: Live, action: Start) -> Dict[str, Any]:
         spec = action.job.spec
         paths = [workspace.output_path(self._where.jobs, live.id, live.attempt, name) for name in workspace.STREAMS]
-        workspace.make_folder(paths[0])
         return {
             "do": "start",
             "tag": live.tag,
@@ -313,6 +323,7 @@ class Manager:
             self._mailbox.next_time(),
             self._waits.next_time(),
             self._hooks.next_time(),
+            self._brake.next_time(now),
         )
         due = [one for one in times if one is not None]
         return max(0.0, min(due) - now) if due else None

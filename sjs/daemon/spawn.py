@@ -15,6 +15,8 @@ import os
 import signal
 from typing import Any, Dict, List, NamedTuple
 
+from sjs.daemon.workspace import make_folder
+
 OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 
 MARK = "SJS_JOB"
@@ -35,8 +37,19 @@ class Start(NamedTuple):
     err: str
 
 
+MACHINE = frozenset(
+    getattr(errno, name)
+    for name in ("EAGAIN", "ENOMEM", "EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EROFS", "EIO", "ENOBUFS")
+)
+"""Errors of a machine that could not start any job now, and later may; all others are the job's own."""
+
+
 class SpawnError(Exception):
     """Why a job could not be started."""
+
+
+class Refused(Exception):
+    """Why the machine could not start a job now. It never ran."""
 
 
 class Spawner:
@@ -52,6 +65,7 @@ class Spawner:
         env = {**self._base_env, **wanted.env, "PWD": wanted.cwd}
         umask = os.umask(self._umask)
         try:
+            make_folder(wanted.out)
             os.chdir(wanted.cwd)
             program = find_program(wanted.argv[0], env.get("PATH", os.defpath))
             pid = os.posix_spawn(
@@ -64,6 +78,8 @@ class Spawner:
                 setsigdef=IGNORED,
             )
         except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in MACHINE:
+                raise Refused(_explain(error, wanted)) from error
             raise SpawnError(_explain(error, wanted)) from error
         finally:
             os.umask(umask)

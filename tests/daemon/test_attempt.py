@@ -19,7 +19,7 @@ from sjs.daemon import kernel, tree
 from sjs.daemon.attempt import Attempts, how_ended
 from sjs.daemon.keeper import _reaped
 from sjs.daemon.places import Places
-from sjs.daemon.spawn import Start
+from sjs.daemon.spawn import MACHINE, Start
 
 DEADLINE = 30.0
 """Seconds until what does not happen is a failure."""
@@ -124,6 +124,35 @@ def test_what_cannot_be_started_has_an_end(bench: Bench) -> None:
     bench.start("", argv=["no-such-program"])
     assert bench.end()["reason"] == "spawn-error"
     assert [one["on"] for one in bench.news] == ["ended"]
+
+
+@pytest.mark.parametrize("number", sorted(MACHINE))
+def test_what_the_machine_cannot_start_now_was_never_ordered(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def spawn(*_: object, **__: object) -> int:
+        (bench.folder / "0.1.out").touch()  # as the child does, before it fails
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "posix_spawn", spawn)
+        bench.start("echo ran >> ran")
+    assert [(one["on"], one["tag"]) for one in bench.news] == [("refused", "0.1")]
+    assert os.strerror(number) in bench.news[0]["detail"]
+    assert bench.attempts.known()["attempts"] == bench.successor().known()["attempts"] == []
+    bench.start("echo ran >> ran")
+    assert bench.end()["exit"] == 0
+    assert (bench.folder / "ran").read_text() == "ran\n"
+
+
+def test_without_room_for_the_record_nothing_is_started(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.attempts._journal, "fd", os.open("/dev/full", os.O_WRONLY))
+        bench.start("echo ran > ran")
+    assert [one["on"] for one in bench.news] == ["refused"]
+    assert "written down" in bench.news[0]["detail"]
+    assert bench.successor().known()["attempts"] == []
+    assert not (bench.folder / "ran").exists()
 
 
 def test_an_order_that_comes_twice_runs_once(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:

@@ -95,6 +95,25 @@ def test_a_lowered_maximum_starts_nothing(queue: Queue) -> None:
     assert queue.start_all() == ["2.1"]
 
 
+def test_what_the_machine_refused_waits_in_its_old_place(queue: Queue) -> None:
+    queue.submit("a", "b")
+    queue.start_all()
+    for tag in ("0.1", "0.1", "7.1", "hook-12-1"):
+        queue.ledger.on_refused(tag, 5.0)
+    assert (queue.job(0).state, queue.job(0).attempt) == ("queued", 0)
+    assert (queue.ledger.counts["queued"], queue.ledger.counts["starting"]) == (1, 1)
+    assert queue.start_all() == ["0.1"]
+
+
+def test_a_refused_job_that_was_cancelled_meanwhile_does_not_come_again(queue: Queue) -> None:
+    queue.submit("a")
+    queue.start_all()
+    queue.ask("cancel", jobs=[[0, 0]])
+    queue.ledger.on_refused("0.1", 5.0)
+    assert (queue.job(0).state, queue.job(0).ended) == ("cancelled", 5.0)
+    assert queue.ledger.live == {}
+
+
 # After a manager's death: every state of a row × what the keeper has of it × the same boot or another
 
 HAS = {"nothing": None, "a process": {"pid": 5, "end": None}, "an end": {"pid": 5, "end": END}}

@@ -216,6 +216,30 @@ def test_a_cancel_is_told_once(desk: Desk) -> None:
     assert desk.orders() == [{"do": "stop", "tag": "0.1", "grace": 3.0}]
 
 
+def test_what_the_machine_cannot_start_waits_and_is_tried_again(desk: Desk) -> None:
+    desk.connect()
+    desk.orders()
+    desk.send(submit(1, "a"))
+    desk.turn()
+    assert [order["tag"] for order in desk.orders()] == ["0.1"]
+    desk.say(on="refused", tag="0.1", detail="out of processes")
+    desk.turn()
+    assert (desk.orders(), desk.manager._ledger.counts["queued"]) == ([], 1)
+    assert 0 < (desk.manager._patience() or 0) <= 0.1
+    desk.manager.turn([], clock.Now(clock.look().steady + 0.2, 0.0))
+    assert [order["tag"] for order in desk.orders()] == ["0.1"], "the same attempt"
+
+
+def test_a_hook_that_cannot_be_started_does_not_hold_the_request(desk: Desk) -> None:
+    desk.orders()
+    desk.knock(b'{"type": "job", "run": "true", "git": true, "port": ""}')
+    desk.turn()
+    (hook,) = [order for order in desk.orders() if order["do"] == "start"]
+    desk.say(on="refused", tag=hook["tag"], detail="out of processes")
+    desk.turn()
+    assert desk.manager._ledger.counts["queued"] == 1
+
+
 def test_stop_starts_nothing_and_says_so_to_the_keeper(desk: Desk) -> None:
     desk.connect()
     desk.replies()
