@@ -123,6 +123,10 @@ class Target(Protocol):
     def collect(self) -> Accepted:
         """The answer to the oldest chunk that has none yet."""
 
+    @property
+    def owes(self) -> bool:
+        """Whether something was sent of a chunk that has no answer yet: it may have been taken."""
+
     def lookup(self, key: str) -> Sequence[str]:
         """Of all chunks that were taken under "KEY/…", what stands behind the stroke."""
 

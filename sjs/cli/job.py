@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,13 +21,16 @@ from sjs.cli.wait import Verdict, tell, wait_for
 from sjs.config import Manager, state_path
 from sjs.core.job import Range
 from sjs.dealing import Dealer, Failure, Found, found_parts, head, plan, send
-from sjs.errors import LinkLost, SjsError, Unreachable, UsageError
+from sjs.errors import SjsError, Unreachable, UsageError
 from sjs.outbox import Outbox
 from sjs.protocols import Accepted, Target
 from sjs.routing import Fleet
 
 MANY_LINES = 10_000
 """With more jobs than this, one line sums them up."""
+
+LONG = 200
+"""A command of more characters is not typed out in an error."""
 
 
 @dataclass
@@ -91,11 +95,11 @@ def job(
     wish = Wish(key or uuid4().hex, key is not None, if_free, parsable, wait, follow, cwd)
     out = call.output(choice)
     with source, Fleet(choice.managers, "start", out.notice) as fleet:
-        sent = _deal(call, fleet, source, wish, out) if choice.any else _send_all(fleet, source, wish, out)
+        sent = _deal(call, fleet, source, wish, out) if choice.any else _send_all(call, fleet, source, wish, out)
         return _until_ended(call, fleet, [one for one in sent if one.accepted], wish, out)
 
 
-def _send_all(fleet: Fleet, source: Source, wish: Wish, out: Output) -> list[Sent]:
+def _send_all(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output) -> list[Sent]:
     """Everything to everyone."""
     source.share(len(fleet.managers))
 
@@ -106,7 +110,8 @@ def _send_all(fleet: Fleet, source: Source, wish: Wish, out: Output) -> list[Sen
             for accepted in send(target, wish.key, chunks, wish.again, wish.if_free):
                 sent.accepted.append(accepted)
         except SjsError as error:
-            sent.error = _with_key(error, wish.key) if sent.accepted or isinstance(error, LinkLost) else error
+            may_be_there = sent.accepted or target.owes
+            sent.error = _with_way_on(error, call, target.name, wish) if may_be_there else error
         return sent
 
     found: list[Sent] = []
@@ -176,9 +181,14 @@ def folder(manager: Manager, wanted: str | None) -> str | None:
     return os.path.abspath(wanted or ".") if manager.builtin else wanted
 
 
-def _with_key(error: SjsError, key: str) -> SjsError:
+def _with_way_on(error: SjsError, call: Call, name: str, wish: Wish) -> SjsError:
     """An error after which some of the jobs may have been taken says how to go on."""
-    return type(error)(error.message, f"{error.hint}{'; ' if error.hint else ''}with --key {key} nothing runs twice")
+    config = () if call.config_file is None or "--config" in " ".join(call.rest) else ("--config", call.config_file)
+    key = () if wish.again else ("--key", wish.key)
+    command = shlex.join([call.prog, *config, name, "job", *key, *call.rest])
+    if len(command) > LONG:
+        command = f"the same again, with --key {wish.key}"
+    return type(error)(error.message, f"{error.hint}{'; ' if error.hint else ''}to finish it, nothing twice: {command}")
 
 
 def acknowledge(out: Output, taken: Sequence[tuple[str, Accepted]], wish: Wish) -> None:

@@ -51,7 +51,9 @@ class Output:
         if self.json:
             self.record(name, {"error": to_wire(error)})
         flush()
-        hint = f"submit {name} start" if isinstance(error, NoManager) and error.hint else error.hint
+        what, *more = error.hint.split("; ")
+        is_to_start = isinstance(error, NoManager) and what.startswith("start it")
+        hint = "; ".join([f"submit {name} start" if is_to_start else what, *more])
         sys.stderr.write(f"[{name}] error: {printable(error.message + (f' ({hint})' if hint else ''))}\n")
 
     def finish(self) -> int:

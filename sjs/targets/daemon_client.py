@@ -38,13 +38,14 @@ Notice = Callable[[str], None]
 
 @dataclass
 class _Chunk:
-    """Jobs that have no answer yet, and the session on which they were sent."""
+    """Jobs that have no answer yet, and the session on which they were sent. `begun`: on that or an earlier one."""
 
     key: str
     jobs: list[dict[str, Any]]
     more: dict[str, Any]
     session: Session | None = None
     number: int = 0
+    begun: bool = False
 
 
 class DaemonTarget:
@@ -84,6 +85,10 @@ class DaemonTarget:
             raise
         self._chunks.popleft()
         return _understood(_accepted, reply)
+
+    @property
+    def owes(self) -> bool:
+        return any(chunk.begun for chunk in self._chunks)
 
     def lookup(self, key: str) -> Sequence[str]:
         pages = self._pages("lookup", {"key": key})
@@ -186,6 +191,7 @@ class DaemonTarget:
     def _send_chunks(self, session: Session) -> None:
         for chunk in self._chunks:
             if chunk.session is not session:
+                chunk.begun = True
                 chunk.number = session.post("submit", key=chunk.key, **chunk.more, jobs=chunk.jobs)
                 chunk.session = session
                 chunk.more["again"] = True  # should it be sent once more

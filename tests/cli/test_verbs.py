@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from uuid import UUID
 
 import pytest
 
@@ -185,7 +186,49 @@ def test_a_refused_part_says_how_to_go_on(cli: CommandLine) -> None:
     (cli.folder / "commands.txt").write_text("x\n" * 1_500)
     outcome = cli.submit("m", "job", "--command-file", "commands.txt", "--key", "k", "-p")
     assert (outcome.status, len(outcome.out.splitlines())) == (1, 1_000)
-    assert outcome.err == "[m] error: about to stop (with --key k nothing runs twice)\n"
+    again = "submit m job --command-file commands.txt --key k -p"
+    assert outcome.err == f"[m] error: about to stop (to finish it, nothing twice: {again})\n"
+
+
+@pytest.mark.parametrize(
+    ("last", "status"),
+    [
+        ("sys.exit('no such host')", 255),
+        (GONE, 255),
+        ("raw(b'sjs 1\\n')\nsay(error={'code': 'stopped', 'message': 'stopped', 'hint': 'start it again first'})", 255),
+        ("raw(b'sjs 1\\n')\nsay(error={'code': 'unreachable', 'message': 'no way', 'hint': ''})", 255),
+    ],
+)
+def test_whatever_ends_an_outage_the_way_on_is_named(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, last: str, status: int
+) -> None:
+    """What was sent may have been taken."""
+    monkeypatch.setattr("sjs.targets.daemon_client.PATIENCE", 0.1)
+    monkeypatch.setattr("sjs.cli.job.uuid4", lambda: UUID(int=7))
+    cli.play("m", "hello()\nhear()", last)
+    outcome = cli.submit("m", "job", "--command", "echo a b")
+    assert outcome.status == status
+    again = f"submit m job --key {UUID(int=7).hex} --command 'echo a b'"
+    assert outcome.err.splitlines()[-1].endswith(f"to finish it, nothing twice: {again})")
+
+
+def test_what_keeps_a_manager_from_starting_is_not_met_with_start(cli: CommandLine) -> None:
+    cli.play(
+        "m", "raw(b'sjs 1\\n')\nsay(error={'code': 'no_manager', 'message': 'no folder', 'hint': 'mkdir -p /project'})"
+    )
+    assert cli.submit("m", "start").err == "[m] error: no folder (mkdir -p /project)\n"
+
+
+def test_where_nothing_was_sent_there_is_nothing_to_finish(cli: CommandLine) -> None:
+    cli.play("m", "sys.exit('no such host')")
+    assert "finish" not in cli.submit("m", "job", "--command", "x").err
+
+
+def test_a_long_command_is_not_typed_out(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sjs.targets.daemon_client.PATIENCE", 0.1)
+    cli.play("m", "hello()\nhear()")
+    outcome = cli.submit("m", "job", "--key", "k", "--command", "x" * 1000)
+    assert outcome.err.endswith("(to finish it, nothing twice: the same again, with --key k)\n")
 
 
 def test_list_is_a_plain_table_safe_for_terminals(cli: CommandLine) -> None:
