@@ -20,9 +20,10 @@ SHIPPED = ("__init__.py", "errors.py", "wire.py", "core", "dialects", "daemon")
 UNPACK = "sjs/daemon/unpack.py"
 PYTHON = "python3"
 
-_ASK = "cd && test -f {place}/__main__.py || exec echo sjs missing; exec {python} -I -S {place} ask"
+_PYTHON = "command -v {python} >/dev/null || exec echo sjs python missing; exec {python} -I -S"
+_ASK = "cd && test -f {place}/__main__.py || exec echo sjs missing; " + _PYTHON + " {place} ask"
 _RUN = "import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"
-_UNPACK = 'command -v {python} >/dev/null || exec echo sjs python missing; exec {python} -I -S -c "{run}"'
+_UNPACK = _PYTHON + ' -c "{run}"'
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import pytest
 from sjs import bundle
 from sjs.bundle import Bundle
 from sjs.transport import login_shell
+from tests import pythons
 
 PACKAGE = Path(bundle.__file__).parent
 SHELLS = ("sh", "bash", "zsh", "csh", "tcsh", "fish")
@@ -150,6 +151,28 @@ def test_many_may_come_at_once(home: Path, whole: Bundle) -> None:
 def test_a_machine_without_python_is_told(home: Path, whole: Bundle) -> None:
     argv = list(whole.parcel("/no/such/python3").argv)
     assert run(home, argv, b"") == b"sjs python missing\n"
+
+
+def test_a_machine_that_has_lost_its_python_is_told(home: Path, whole: Bundle) -> None:
+    unpack(home, whole)
+    assert run(home, whole.ask("/no/such/python3"), b"") == b"sjs python missing\n"
+
+
+@pytest.mark.parametrize("version", pythons.too_old(), ids=str)
+def test_old_pythons_say_so_also_where_everything_lies(version: pythons.Version, home: Path, whole: Bundle) -> None:
+    unpack(home, whole)
+    said = b"sjs python %s\n" % ".".join(map(str, version)).encode()
+    python = pythons.too_old()[version]
+    assert run(home, whole.ask(python), b"nonsense\n") == said
+    assert run(home, list(whole.parcel(python).argv), whole.parcel(python).contents()) == said
+
+
+def test_an_old_python_is_told_by_who_is_run_there(home: Path, whole: Bundle) -> None:
+    unpack(home, whole)
+    old = "import sys, runpy; sys.version_info = (3, 6, 9); runpy.run_path(sys.argv[1], run_name='__main__')"
+    folder = place(home, whole) / "sjs/daemon"
+    call = subprocess.run([sys.executable, "-I", "-c", old, folder, "ask"], stdout=subprocess.PIPE, timeout=60)
+    assert (call.returncode, call.stdout) == (69, b"sjs python 3.6.9\n")
 
 
 def test_an_old_python_is_told(home: Path, whole: Bundle) -> None:

@@ -2,13 +2,15 @@
 
 Each verb is a process of its own (docs/design.md, "entry"); modules are loaded by the verb that needs them, because
 `ask` runs once for every command that anybody types.
-"""
 
-from __future__ import annotations
+A Python too old for sjs must still understand this file, to say so: as `unpack` does.
+"""
 
 import os
 import sys
 from typing import List
+
+EX_UNAVAILABLE = 69
 
 if __name__ == "__main__" and not __package__:
     # Run as a folder: Python put the folder itself on the path, where its `journal` could hide somebody else's.
@@ -17,6 +19,9 @@ if __name__ == "__main__" and not __package__:
 
 def main(argv: List[str]) -> int:
     """Run one verb; its exit status."""
+    if sys.version_info < (3, 8):  # noqa: UP036 (whatever is called python3 there)
+        sys.stdout.write("sjs python " + ".".join(map(str, sys.version_info[:3])) + "\n")
+        return EX_UNAVAILABLE
     verb, rest = (argv[0], argv[1:]) if argv else ("job_manager", [])
     if verb == "ask":
         from sjs.daemon import ask
