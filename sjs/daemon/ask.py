@@ -209,7 +209,7 @@ def find_manager(root: str, pipe: str, state: str, start: str) -> Any:
     until = time.monotonic() + DEADLINE
     pause = 0.005
     while time.monotonic() < until:
-        session = knock(where, until)
+        session = knock(where, start, until)
         if session is not None:
             return session
         if os.path.exists(where.stopped) and not start.startswith("restart"):
@@ -223,7 +223,7 @@ def find_manager(root: str, pipe: str, state: str, start: str) -> Any:
     raise Refusal("no_manager", f"the manager of {where.door} does not come up; see {where.log}")
 
 
-def knock(where: Places, until: float) -> Any:
+def knock(where: Places, start: str, until: float) -> Any:
     """A session, if somebody reads the door; who does and has none of our locks is a manager of simple-job-submit."""
     try:
         door = _opened(where)
@@ -237,7 +237,7 @@ def knock(where: Places, until: float) -> Any:
             os.close(door)
     except OSError as error:
         raise Refusal("unreachable", f"{where.door}: {error.strerror}") from None
-    return _seed(where)
+    return _seed(where, start)
 
 
 def _opened(where: Places) -> Optional[int]:
@@ -255,10 +255,12 @@ def _opened(where: Places) -> Optional[int]:
         time.sleep(0.005)
 
 
-def _seed(where: Places) -> Any:
+def _seed(where: Places, start: str) -> Any:
     from sjs.daemon.seed import Seed
     from sjs.errors import SjsError
 
+    if start.startswith("restart"):
+        raise Refusal("refused", "seed manager: it runs already", "to have ours in its place, end it first")
     try:
         return Seed(where)
     except SjsError as error:

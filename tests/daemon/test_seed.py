@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sjs.dialects import pipe
-from tests.live.machine import DAEMON, DEADLINE, ENVIRONMENT, SUBMIT, Machine, running
+from tests.live.machine import DAEMON, DEADLINE, Machine, running
 
 END = '{"SHUTDOWN": true}'
 TYPES = {"old": ("job", "status", "configure"), "new": ("submit_job", "stat", "configure", "cancel", "shutdown")}
@@ -205,6 +205,13 @@ def test_a_reader_of_another_kind_is_said(tmp_path: Path, quick: list[str]) -> N
     assert "no answer within" in told["error"]["message"]
 
 
+def test_ours_is_not_started_beside_it(seed: StandIn) -> None:
+    with Machine(seed.root).client("restart=") as client:
+        assert client.refused is not None
+        assert client.refused["message"] == "seed manager: it runs already"
+    assert seed.requests == []
+
+
 def test_a_stale_pipe_is_no_manager(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "jobs.pipe", 0o644)
     with Machine(tmp_path).client() as client:
@@ -223,37 +230,3 @@ def test_our_own_manager_is_told_by_its_lock(tmp_path: Path) -> None:
             assert other.refused is not None
             assert "open to others" in other.refused["message"]
         machine.door.chmod(0o600)
-
-
-def test_what_a_person_sees(seed: StandIn, tmp_path: Path) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text(f"managers:\n  old: {{transport: local, project_root: {seed.root}}}\n")
-    config.chmod(0o600)
-    environment = {**ENVIRONMENT, "HOME": str(tmp_path)}
-
-    def types(*words: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [*SUBMIT, *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=DEADLINE
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    assert types("old", "status") == (
-        0,
-        '{"status": "OK", "jobs_running": 0, "max_jobs_running": 2, "code": 0, "jobs_queued": "[]"}\n',
-        "",
-    )
-    submitted = '{"status": "OK", "message": "job submitted successfully", "code": 0, "job_id": 5}\n'
-    assert types("old", "job", "--command", "x") == (0, submitted, "")
-    assert types("any", "job", "--command", "y", "-p") == (0, "old:6\n", "")
-    assert types("old", "configure", "--max-jobs-running", "3")[:2] == (
-        0,
-        '{"status": "OK", "old_max_jobs_running": 2, "code": 0, "new_max_jobs_running": 3,'
-        ' "message": "configuration successful"}\n',
-    )
-    refusal = "[old] error: seed manager: only job, status and configure\n"
-    assert types("old", "list") == (1, "", refusal)
-    assert types("old", "cancel", "5") == (1, "", refusal)
-    assert types("old", "check-running")[:2] == (0, "[old] I am running\n")
-    code, out, err = types("old", "job", "--command", "z", "--key", "k")
-    assert (code, out, "knows no keys" in err) == (1, "", True)
-    assert ports(seed.root) == []

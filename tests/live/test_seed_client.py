@@ -1,4 +1,4 @@
-"""Clients written as the seed's are: one line of JSON echoed into the pipe, then `cat` of a reply pipe of their own."""
+"""Clients of simple-job-submit: one line of JSON echoed into the pipe, then `cat` of a reply pipe of their own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.live import seed
 from tests.live.machine import DEADLINE, Machine, running, until
 
-# As the seed's client does it on the machine: the request first, the reply pipe opened afterwards.
+# As those clients do it on the machine: the request first, the reply pipe opened afterwards.
 ASK = "mkfifo {port} && echo '{request}' > jobs.pipe && cat {port}; rm {port}"
 
 
@@ -45,37 +46,65 @@ def test_a_thousand_replies_in_a_row(tmp_path: Path, submit: str, status: str) -
     assert list(tmp_path.glob("*.port")) == []
 
 
-def test_every_request_of_both_dialects(machine: Machine) -> None:
+REQUESTS: list[dict[str, Any]] = [
+    {"type": "configure", "max_jobs": 0},
+    {"type": "job", "run": 'echo "é" {$HOME} \\ & # `x`'},
+    {"type": "submit_job", "run": ""},
+    {"type": "status"},
+    {"type": "stat"},
+    {"type": "configure", "max_jobs": -1},
+    {"type": "shutdown"},
+    {"type": "cancel", "job_to_cancel": 1},
+    {"type": "cancel", "job_to_cancel": 1},
+    {"type": "cancel", "job_to_cancel": "all"},
+    {"type": "dance"},
+    {"type": "shutdown"},
+]
+TAPE = seed.DATA / "client.tape"
+"""What Python 2 made of these requests, and what came back: a pair of script and output a line."""
+
+
+def by_python2(python: str, root: Path) -> list[list[str]]:
+    """The scripts that it runs, and what comes back."""
+    asked = "".join(json.dumps(one) + "\n" for one in REQUESTS)
+    argv = [python, str(seed.DATA / "client.py")]
+    done = subprocess.run(argv, input=asked, cwd=root, capture_output=True, text=True, timeout=DEADLINE, check=True)
+    assert done.stderr == ""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def by_tape(root: Path) -> list[list[str]]:
+    """The recorded scripts, and what comes back."""
+    exchanges = []
+    for script, _ in map(json.loads, TAPE.read_text().splitlines()):
+        done = subprocess.run(f"bash -c '{script}'", shell=True, cwd=root, capture_output=True, timeout=DEADLINE)
+        assert (done.returncode, done.stderr) == (0, b"")
+        exchanges.append([script, done.stdout.decode()])
+    return exchanges
+
+
+@pytest.mark.parametrize("form", seed.BOTH_FORMS)
+def test_every_request_of_both_dialects(machine: Machine, tmp_path: Path, form: str) -> None:
+    python = seed.insist(form)
+    exchanges = by_python2(python, machine.root) if python else by_tape(machine.root)
+    heard = "".join(json.dumps(pair) + "\n" for pair in exchanges)
+    (tmp_path / "heard").write_text(heard)
+    assert heard == TAPE.read_text(), f"if that is right: cp {tmp_path}/heard {TAPE}"
     ok = {"status": "OK", "code": 0}
-    got = replies(
-        machine.root,
-        [
-            {"type": "configure", "max_jobs": 0},
-            {"type": "job", "run": "echo 'x'".replace("'", '"')},
-            {"type": "submit_job", "run": ""},
-            {"type": "status"},
-            {"type": "stat"},
-            {"type": "configure", "max_jobs": -1},
-            {"type": "shutdown"},
-            {"type": "cancel", "job_to_cancel": 1},
-            {"type": "cancel", "job_to_cancel": 1},
-            {"type": "cancel", "job_to_cancel": "all"},
-            {"type": "dance"},
-            {"type": "shutdown"},
-        ],
-    )
+    got = [json.loads(reply) for _, reply in exchanges]
     queued = "[{u'type': u'job', u'make': False, u'git': False, u'run': u'%s', u'port': u''}, "
+    shown = 'echo "\\xe9" {$HOME} \\\\ & # `x`'
     assert got[0] == {**ok, "old_max_jobs_running": 2, "new_max_jobs_running": 0, "message": "configuration successful"}
     assert [got[1]["job_id"], got[2]["job_id"]] == [0, 1]
-    assert got[3]["jobs_queued"].startswith(queued % 'echo "x"')
+    assert got[3]["jobs_queued"].startswith(queued % shown)
     assert (got[3]["jobs_running"], got[3]["max_jobs_running"]) == (0, 0)
-    assert got[4]["jobs_queued"] == "[{'job': u'echo \"x\"', 'job_id': 0}, {'job': u'', 'job_id': 1}]"
+    assert got[4]["jobs_queued"] == f"[{{'job': u'{shown}', 'job_id': 0}}, {{'job': u'', 'job_id': 1}}]"
     assert (got[4]["jobs_running"], got[4]["num_jobs_running"], got[4]["num_jobs_queued"]) == ([], 0, 2)
     assert (got[5]["code"], got[5]["message"]) == (2, "invalid new max jobs running (must be >= 0)")
     assert (got[6]["code"], got[6]["num_jobs_queued"]) == (4, 2)
     assert got[7] == {**ok, "jobs_cancelled": [{"job": "", "job_id": 1}]}
     assert (got[8]["code"], got[8]["requested_job_to_cancel"]) == (3, 1)
-    assert [one["job_id"] for one in got[9]["jobs_cancelled"]] == [0]
+    assert got[9]["jobs_cancelled"] == [{"job": REQUESTS[1]["run"], "job_id": 0}]
     assert (got[10]["code"], got[10]["message"]) == (1, "unknown command")
     assert got[11]["message"] == "shutdown successful"
     until(lambda: not alive(machine), "the end of the manager")
