@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -14,8 +15,10 @@ import pytest
 
 from sjs import bundle
 from sjs.bundle import Bundle
+from sjs.daemon.unpack import KEPT
 from sjs.transport import login_shell
 from tests import pythons
+from tests.live.machine import until
 
 PACKAGE = Path(bundle.__file__).parent
 SHELLS = ("sh", "bash", "zsh", "csh", "tcsh", "fish")
@@ -134,6 +137,52 @@ def test_a_file_where_a_folder_must_be_is_told(where: str, home: Path, whole: Bu
     (home / where).parent.mkdir(exist_ok=True)
     (home / where).write_text("")
     assert unpack(home, whole).startswith(b"sjs failed")
+
+
+def version(whole: Bundle, number: int) -> Bundle:
+    return Bundle({**whole.files, "sjs/wire.py": f"# version {number}\n"})
+
+
+def older(home: Path, whole: Bundle, count: int) -> list[Path]:
+    """Versions that were put there one after the other, the oldest first."""
+    found = []
+    for number in range(count):
+        unpack(home, version(whole, number))
+        found.append(place(home, version(whole, number)))
+        os.utime(found[-1], (number, number))
+    return found
+
+
+def test_old_versions_are_cleared_away_but_for_the_newest(home: Path, whole: Bundle) -> None:
+    old = older(home, whole, KEPT + 2)
+    (home / ".cache/sjs/venv-1").mkdir()
+    unpack(home, whole)
+    left = {path.name for path in (home / ".cache/sjs").iterdir()}
+    assert left == {"venv-1", whole.digest, *(path.name for path in old[2:])}
+
+
+def is_held(path: Path) -> bool:
+    with path.open("rb") as program:
+        try:
+            fcntl.flock(program, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def test_what_runs_stays(home: Path, whole: Bundle) -> None:
+    oldest = older(home, whole, KEPT + 1)[0]
+    argv = [sys.executable, "-I", "-S", str(oldest / "sjs/daemon"), "ask"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdin and running.stdout
+        until(lambda: is_held(oldest / "sjs/daemon/__main__.py"), "its lock")
+        unpack(home, whole)
+        assert oldest.exists()
+        running.stdin.write(b"nonsense\n")
+        running.stdin.close()
+        assert running.stdout.readline() == b"sjs 1\n"
+    unpack(home, version(whole, 99))
+    assert not oldest.exists()
 
 
 def test_many_may_come_at_once(home: Path, whole: Bundle) -> None:

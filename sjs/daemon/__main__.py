@@ -6,6 +6,8 @@ Each verb is a process of its own (docs/design.md, "entry"); modules are loaded 
 A Python too old for sjs must still understand this file, to say so: as `unpack` does.
 """
 
+import contextlib
+import fcntl
 import os
 import sys
 from typing import List
@@ -40,10 +42,18 @@ def main(argv: List[str]) -> int:
     return command.main(rest if verb == "job_manager" else argv)
 
 
+def hold() -> None:
+    """For this process's life, mark the folder as used, so that nobody clears it away (`unpack`)."""
+    program = os.open(os.path.abspath(__file__), os.O_RDONLY | os.O_CLOEXEC)
+    with contextlib.suppress(OSError):  # no locks on that file system, so nobody can find it unused either
+        fcntl.flock(program, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
 def job_manager() -> None:
     """The `job_manager` command of an installed package."""
     raise SystemExit(main(["job_manager", *sys.argv[1:]]))
 
 
 if __name__ == "__main__":
+    hold()
     raise SystemExit(main(sys.argv[1:]))

@@ -7,9 +7,12 @@ It runs before anything of sjs is here, from its text alone. A Python too old fo
 so: there are no f-strings in it, and no annotations but of functions.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import sys
@@ -17,6 +20,9 @@ import tempfile
 from typing import Dict
 
 PLACE = "~/.cache/sjs"
+PROGRAM = "sjs/daemon/__main__.py"
+KEPT = 3
+"""Folders of other versions that stay though nobody uses them now; a client that misses its own puts it there again."""
 
 
 def main() -> None:
@@ -63,6 +69,7 @@ def put(digest: str, files: Dict[str, str]) -> None:
             os.rename(fresh, place)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)  # it has gone to its place, or it failed
+    clear(base, digest)
 
 
 def private_folder(path: str) -> str:
@@ -108,6 +115,25 @@ def make_room(place: str) -> None:
     aside = tempfile.mkdtemp(prefix=".old-", dir=os.path.dirname(place))
     os.rename(place, os.path.join(aside, "was"))
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def clear(base: str, digest: str) -> None:
+    """Away with old versions of which no process runs, whichever machine it is on that sees this folder."""
+    others = [name for name in os.listdir(base) if re.match("[0-9a-f]{24}$", name) and name != digest]
+    places = sorted((os.path.join(base, name) for name in others), key=age)
+    for place in places[KEPT:]:
+        # Who runs it holds a lock (`__main__`); where that, or anything else, keeps it from being removed, it stays.
+        with contextlib.suppress(OSError), open(os.path.join(place, PROGRAM), "r+b") as program:
+            fcntl.flock(program, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            make_room(place)
+
+
+def age(path: str) -> float:
+    """What sorts the newest first; what another client has just removed comes last."""
+    try:
+        return -os.stat(path).st_mtime
+    except OSError:
+        return 0.0
 
 
 if __name__ == "__main__":
