@@ -7,8 +7,11 @@ its deadline, and nothing is ever sent twice.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
+import sys
+import termios
 import time
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
@@ -144,13 +147,18 @@ class Seed:
             raise Unreachable(f"{error.filename or self._where.door}: {error.strerror}") from None
 
     def _write(self, line: bytes, until: float) -> None:
-        """The whole line at once, as soon as somebody reads the door and it has room; till then nothing is written."""
+        """The whole line at once, as soon as somebody reads the door and it has room; till then nothing is written.
+
+        That manager may have read to the end and answered, and not closed the door yet; then it closes it on our line.
+        While we hold the door open the line is kept, and read when it opens it again.
+        """
         pause = 0.001
         while True:
             try:
                 door = places.open_door(self._where.door, private=False)
                 try:
                     os.write(door, line)
+                    _wait_until_read(door, until)
                     return
                 finally:
                     os.close(door)
@@ -163,6 +171,20 @@ class Seed:
                 raise NoManager(f"nobody reads {self._where.door}")
             time.sleep(pause)  # between two requests nobody reads, and nothing tells when somebody will again
             pause = min(0.1, pause * 2)
+
+
+def _wait_until_read(door: int, until: float) -> None:
+    pause = 0.0001
+    while _unread(door):
+        if time.monotonic() >= until:
+            raise TimeoutError
+        time.sleep(pause)  # no event tells that a pipe is empty
+        pause = min(0.1, pause * 2)
+
+
+def _unread(pipe: int) -> int:
+    """How many bytes wait in a pipe."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _make_port(root: str) -> str:

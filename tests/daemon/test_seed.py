@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from sjs.daemon.seed import _unread
 from sjs.dialects import pipe
-from tests.live.machine import DAEMON, DEADLINE, Machine, running
+from tests.live.machine import DAEMON, DEADLINE, Machine, running, until
 
 END = '{"SHUTDOWN": true}'
 TYPES = {"old": ("job", "status", "configure"), "new": ("submit_job", "stat", "configure", "cancel", "shutdown")}
@@ -35,6 +36,7 @@ class StandIn(threading.Thread):
         self.next_id = 5
         self.step = 1
         self.deaf_after = 1_000
+        self.lingers = False
         self.door = root / "jobs.pipe"
         os.mkfifo(self.door, 0o644)
         self.start()
@@ -43,15 +45,22 @@ class StandIn(threading.Thread):
         while True:
             with open(self.door) as door:
                 lines = door.read().splitlines()
-            for line in lines:
-                if line == END:
-                    return
-                request = json.loads(line)
-                self.requests.append(request)
-                if len(self.requests) <= self.deaf_after:
-                    reply = self.reply(request)
-                    with open(self.root / request["port"], "w") as port:
-                        port.write(reply)
+                if self.lingers:
+                    self.lingers = False
+                    self.answer(lines)
+                    until(lambda: _unread(door.fileno()) > 0, "the next request")
+                    continue
+            if lines == [END]:
+                return
+            self.answer(lines)
+
+    def answer(self, lines: list[str]) -> None:
+        for request in map(json.loads, lines):
+            self.requests.append(request)
+            if len(self.requests) <= self.deaf_after:
+                reply = self.reply(request)
+                with open(self.root / request["port"], "w") as port:
+                    port.write(reply)
 
     def end(self) -> None:
         self.door.write_text(END + "\n")
@@ -119,6 +128,16 @@ def test_jobs_are_handed_in_one_by_one(seed: StandIn) -> None:
         assert client.submit("d", "e")["ids"] == [[8, 8], [18, 18]]
     assert [one["job"] for one in (*seed.running, *seed.queued)] == ["a", "b", "c", "d", "e"]
     assert {(one["git"], one["make"]) for one in seed.requests} == {(False, False)}
+
+
+def test_a_request_at_a_door_that_is_just_being_closed_is_not_lost(seed: StandIn) -> None:
+    """The original answers and then closes the door; what came in between is gone, if nobody else holds it open."""
+    seed.lingers = True
+    with Machine(seed.root).client() as client:
+        seed.lingers = True
+        assert client.ask("report", head=0)["max"] == 2
+        assert client.submit("a")["ids"] == [[5, 5]]
+    assert not seed.lingers
 
 
 def test_a_name_that_is_taken_is_left_alone(seed: StandIn) -> None:
