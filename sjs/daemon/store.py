@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import json
 import sqlite3
+from itertools import chain
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from sjs import wire
@@ -16,11 +17,10 @@ from sjs.core.job import End, Job, Range
 from sjs.core.lifecycle import LIVE, QUEUED
 from sjs.errors import SjsError
 
-SCHEMA_VERSION = 1
-
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE jobs (
+MIGRATIONS: Tuple[Sequence[str], ...] = (
+    (
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     state TEXT NOT NULL,
     spec TEXT NOT NULL,
@@ -36,12 +36,17 @@ CREATE TABLE jobs (
     signal INTEGER,
     detail TEXT,
     usage TEXT
-);
-CREATE INDEX jobs_by_state ON jobs (state, id);
-CREATE TABLE submits (
+)""",
+        "CREATE INDEX jobs_by_state ON jobs (state, id)",
+        """CREATE TABLE submits (
     key TEXT PRIMARY KEY, digest TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, at REAL NOT NULL
-) WITHOUT ROWID;
-"""
+) WITHOUT ROWID""",
+    ),
+)
+"""What makes schema N + 1 of schema N, in statements. A new queue goes all the way, so that way is used every day."""
+
+VERSION_AT = 60
+"""Where a database file says which schema it has (`PRAGMA user_version`)."""
 
 PRAGMAS = (
     "PRAGMA locking_mode = EXCLUSIVE",  # one connection: older SQLites can damage a WAL that two write to
@@ -79,6 +84,7 @@ class Store:
 
     def __init__(self, path: str) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, timeout=0.0)
+        self._migrated = False
         self._prepare(path)
 
     def _prepare(self, path: str) -> None:
@@ -86,10 +92,8 @@ class Store:
             for pragma in PRAGMAS:
                 self._db.execute(pragma)
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise SjsError(f"{path} was written by a newer sjs (schema {version})", "run that version")
-            if version == 0:
-                self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            check_version(path, version)
+            self._migrate(version)
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise Busy(f"{path} is open in another process") from error
@@ -97,10 +101,24 @@ class Store:
         except sqlite3.DatabaseError as error:
             raise SjsError(f"{path} cannot be read: {error}") from error
 
+    def _migrate(self, version: int) -> None:
+        """Bring an older schema up to date. That is durable with the first commit, and not before: a manager that is
+        only tried leaves the queue to the one before it as it was."""
+        if version == len(MIGRATIONS):
+            return
+        self._begin()
+        for statement in chain.from_iterable(MIGRATIONS[version:]):
+            self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        self._migrated = True
+
     def commit(self) -> None:
         """Make durable what was changed since the last call."""
         if self._db.in_transaction:
             self._db.execute("COMMIT")
+            if self._migrated:
+                self._migrated = False
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # so that the file itself tells its version
 
     @property
     def is_changed(self) -> bool:
@@ -226,6 +244,22 @@ class Store:
     def _begin(self) -> None:
         if not self._db.in_transaction:
             self._db.execute("BEGIN IMMEDIATE")
+
+
+def check_version(path: str, version: int) -> None:
+    """Refuse a schema that this code does not know."""
+    if version > len(MIGRATIONS):
+        raise SjsError(f"{path} was written by a newer sjs (schema {version})", "run that version")
+
+
+def version_of(path: str) -> int:
+    """The schema of a database that may be in use, without opening it as one; 0 when there is none yet."""
+    try:
+        with open(path, "rb") as source:
+            header = source.read(100)
+    except FileNotFoundError:
+        return 0
+    return int.from_bytes(header[VERSION_AT : VERSION_AT + 4], "big")
 
 
 def _marks(values: Sequence[str]) -> str:

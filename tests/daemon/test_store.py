@@ -9,7 +9,7 @@ import pytest
 
 from sjs.core.job import End
 from sjs.core.lifecycle import FINAL, STATES
-from sjs.daemon.store import SCHEMA_VERSION, Busy, Store
+from sjs.daemon.store import MIGRATIONS, Busy, Store, version_of
 from sjs.errors import SjsError
 
 SPEC = '{"command":"true"}'
@@ -57,6 +57,7 @@ def test_what_is_committed_is_there_after_a_kill(path: str, tmp_path: Path) -> N
 
 def test_is_changed_until_commit(path: str) -> None:
     store = Store(path)
+    store.commit()  # the schema
     assert not store.is_changed
     store.set_meta("a", "1")
     assert store.is_changed
@@ -75,12 +76,44 @@ def test_a_second_opener_is_refused(path: str) -> None:
 def test_a_newer_schema_is_refused_and_left_alone(path: str) -> None:
     Store(path).close()
     database = sqlite3.connect(path)
-    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    database.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     database.close()
     before = Path(path).read_bytes()
     with pytest.raises(SjsError, match="newer sjs"):
         Store(path)
     assert Path(path).read_bytes() == before
+
+
+def schema_of(path: str) -> list[tuple[object, ...]]:
+    database = sqlite3.connect(path)
+    try:
+        return [*database.execute("PRAGMA user_version"), *database.execute("SELECT name FROM sqlite_master")]
+    finally:
+        database.close()
+
+
+def test_a_migration_is_durable_with_the_first_commit_and_not_before(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(path)
+    store.add(0, [SPEC], 1.0)
+    store.close()
+    before = schema_of(path)
+    monkeypatch.setattr("sjs.daemon.store.MIGRATIONS", (*MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN colour TEXT",)))
+    store = Store(path)
+    store._db.execute("UPDATE jobs SET colour = 'red'")
+    store._db.close()  # as a kill does
+    assert schema_of(path) == before
+    store = Store(path)
+    assert ids(store) == [0]
+    store.commit()
+    assert version_of(path) == len(MIGRATIONS) + 1  # told by the file itself, while it is open elsewhere
+    store.close()
+    assert schema_of(path)[0] == (len(MIGRATIONS) + 1,)
+
+
+def test_where_there_is_no_database_its_version_is_0(path: str) -> None:
+    assert version_of(path) == 0
 
 
 @pytest.mark.parametrize("garbage", [b"this is no database, but it is long enough for one" * 20])
