@@ -1,6 +1,6 @@
 """In the keeper: the append file that outlives it. What started and how it ended, until the manager has stored it.
 
-    J 1     "boot id"                   the first record of each file
+    J <version> "boot id"               the first record of each file
     B <tag> [wall time, output file]    written before the start
     S <tag> [pid, born]                 written after it
     E <tag> {how it ended}
@@ -9,6 +9,7 @@
 A B without S was cut off in the middle: then the output file, which the new process makes itself, tells whether it
 ever ran (`spawn`). A line that was cut short (a full disk, a kill) is no record, and as each record brings a line end
 of its own in front, it does not spoil the next. Files are numbered; one goes when all its attempts are forgotten.
+A file of a newer version is not read, and nothing is changed then.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ import os
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from sjs.daemon.lines import to_json
+from sjs.errors import SjsError
+
+VERSION = 1
 
 MAX_BYTES = 1 << 20
 
@@ -107,7 +111,7 @@ class Journal:
         was, self._number = self.fd, self._number + 1
         self.fd = os.open(_path(self._folder, self._number), OPEN, 0o600)
         self._tags[self._number] = set()
-        self._append("J", "1", self._boot)
+        self._append("J", str(VERSION), self._boot)
         if was >= 0:
             os.close(was)
         self._remove_empty()
@@ -136,9 +140,15 @@ def _records(folder: str) -> Iterator[Tuple[int, str, str, str, Any]]:
             tag, _, rest = body.partition(" ")
             value = _value(kind, rest)
             if kind == "J":
+                _check_version(_path(folder, number), tag)
                 boot = str(value)
             elif value is not DAMAGED:
                 yield number, boot, kind, tag, value
+
+
+def _check_version(path: str, version: str) -> None:
+    if version.isdigit() and int(version) > VERSION:
+        raise SjsError(f"{path} was written by a newer sjs (journal {version})", "run that version")
 
 
 def _lines(path: str) -> List[str]:
