@@ -30,13 +30,17 @@ def main(argv: List[str]) -> int:
 
         return ask.main()
     if verb == "keep":
-        from sjs.daemon import keeper
+        from sjs.daemon import keep
 
-        return keeper.main(rest)
+        return keep.main(rest)
     if verb == "serve":
         from sjs.daemon import loop
 
         return loop.main(rest)
+    if verb == "selfcheck":
+        from sjs.daemon import selfcheck
+
+        return selfcheck.main(rest)
     from sjs.daemon import command
 
     return command.main(rest if verb == "job_manager" else argv)

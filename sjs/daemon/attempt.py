@@ -28,6 +28,9 @@ KILL_AGAIN = 1.0
 LOOK = 1.0
 """Seconds between looks at an adopted process on kernels that give no descriptor for it."""
 
+HANDED_OVER = ("tag", "pid", "session", "outputs", "at", "began", "born", "cancelled", "kill_at", "main_end", "end")
+"""What the next keeper is told of an attempt as it is."""
+
 Tell = Callable[[Dict[str, Any]], None]
 
 
@@ -53,11 +56,36 @@ class Attempt:
     def as_news(self) -> Dict[str, Any]:
         return {"tag": self.tag, "pid": self.pid, "at": self.at, "end": self.end}
 
+    def hand_over(self) -> Dict[str, Any]:
+        """For the record that a successor reads."""
+        record = {name: getattr(self, name) for name in HANDED_OVER}
+        watch = None if self.watch is None else {"fd": self.watch}
+        return {**record, "strays": sorted(self.strays), "watch": watch}
+
+    @classmethod
+    def resumed(cls, record: Dict[str, Any], mark: bytes) -> Attempt:
+        """The attempt as it was when it was handed over."""
+        attempt = cls(record["tag"], record["pid"], mark)
+        for name in HANDED_OVER:
+            setattr(attempt, name, record.get(name, getattr(attempt, name)))
+        attempt.born = None if attempt.born is None else (attempt.born[0], attempt.born[1])
+        attempt.strays = set(record["strays"])
+        attempt.watch = None if record["watch"] is None else record["watch"]["fd"]
+        return attempt
+
 
 class Attempts:
     """All attempts of one queue that no manager has stored the end of."""
 
-    def __init__(self, where: Places, umask: int, selector: selectors.BaseSelector, tell: Tell) -> None:
+    def __init__(
+        self,
+        where: Places,
+        umask: int,
+        selector: selectors.BaseSelector,
+        tell: Tell,
+        record: Optional[Dict[str, Any]] = None,
+    ) -> None:
+        """`record`: what an earlier keeper handed over, whose children are ours."""
         self._where = where
         self._selector = selector
         self._tell = tell
@@ -68,8 +96,34 @@ class Attempts:
         self._by_pid: Dict[int, Attempt] = {}
         self._clearing: List[Attempt] = []
         self._strangers: Set[int] = set()
+        if record is not None:
+            self._resume(record)
+            return
         for entry in self._journal.found:
             self._adopt(entry)
+
+    def _resume(self, record: Dict[str, Any]) -> None:
+        """Go on where `hand_over` left off. The journal tells nothing new, but for ends that could not be struck."""
+        self._strangers = set(record["strangers"])
+        for told in record["attempts"]:
+            attempt = Attempt.resumed(told, self._mark(told["tag"]))
+            self._all[attempt.tag] = attempt
+            if attempt.watch is not None:
+                self._selector.register(attempt.watch, selectors.EVENT_READ, attempt)
+            if attempt.main_end is None and attempt.born is None:
+                self._by_pid[attempt.pid] = attempt
+            elif attempt.end is None and attempt.main_end is not None:
+                self._clearing.append(attempt)
+        for entry in self._journal.found:
+            if entry.tag not in self._all:
+                self._strike(entry.tag)
+
+    def hand_over(self) -> Dict[str, Any]:
+        """For the record that a successor reads."""
+        return {"strangers": sorted(self._strangers), "attempts": [one.hand_over() for one in self._all.values()]}
+
+    def _mark(self, tag: str) -> bytes:
+        return f"{MARK}={self._where.state}/{tag}".encode("utf-8", "surrogateescape")
 
     def known(self) -> Dict[str, Any]:
         """Everything, for a manager that has just come."""
@@ -85,7 +139,7 @@ class Attempts:
             note(f"{wanted.tag} was started before; not again")
             return
         mark = f"{self._where.state}/{wanted.tag}"
-        attempt = Attempt(wanted.tag, 0, f"{MARK}={mark}".encode("utf-8", "surrogateescape"))
+        attempt = Attempt(wanted.tag, 0, self._mark(wanted.tag))
         attempt.outputs = [wanted.out, wanted.err]
         self._all[wanted.tag] = attempt
         try:
@@ -196,7 +250,7 @@ class Attempts:
 
     def _adopt(self, entry: Entry) -> None:
         """Take over what an earlier keeper started: its recorded end, the living process, or the loss of both."""
-        mark = f"{MARK}={self._where.state}/{entry.tag}".encode("utf-8", "surrogateescape")
+        mark = self._mark(entry.tag)
         attempt = Attempt(entry.tag, entry.pid, mark)
         attempt.at = entry.at
         if entry.end is not None:

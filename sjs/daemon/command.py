@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import argparse
 import os
-import selectors
-import signal
 import sys
-from typing import Any, Dict, List, NoReturn, Optional
+from typing import List, NoReturn
 
 from sjs import __version__
-from sjs.daemon import launch
-from sjs.daemon.lines import LineSocket
+from sjs.daemon import launch, upgrade_command
 from sjs.daemon.places import Places
+from sjs.daemon.waiter import EX_UNAVAILABLE, Waiter
 
 EX_TEMPFAIL = 75
-EX_UNAVAILABLE = 69
 
 EXAMPLES = """\
 examples:
   job_manager --max-jobs-running 4              in the foreground; Ctrl-C stops it
   job_manager --max-jobs-running 4 --background
   job_manager --stop                            running jobs go on, queued ones wait for the next start
+  NEW/job_manager --upgrade                     have the code in NEW do the work from now on; jobs run on
 """
 
 
@@ -37,6 +35,8 @@ def main(arguments: List[str]) -> int:
     where = Places(root, options.pipe_name, options.state_dir)
     if options.stop:
         return _stop(where)
+    if options.upgrade:
+        return _upgrade(where)
     maximum = "-" if options.max_jobs_running is None else str(options.max_jobs_running)
     return _start(where, maximum, options.background)
 
@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state-dir", default="", metavar="DIR", help="default: .sjs/PIPE in the root")
     parser.add_argument("--background", action="store_true", help="return once it runs")
     parser.add_argument("--stop", action="store_true", help="stop the manager; its running jobs go on")
+    parser.add_argument(
+        "--upgrade", action="store_true", help="put this code in the place of what manages the queue now; jobs run on"
+    )
     parser.add_argument("--version", action="version", version=f"sjs {__version__}")
     return parser
 
@@ -119,77 +122,14 @@ def _stop(where: Places) -> int:
     return waiter.until_stopped()
 
 
+def _upgrade(where: Places) -> int:
+    failure = upgrade_command.run(where)
+    if failure:
+        return _fail(EX_UNAVAILABLE, failure)
+    sys.stderr.write(f"job_manager: sjs {__version__} manages {where.door} now\n")
+    return 0
+
+
 def _fail(status: int, text: str) -> int:
     sys.stderr.write(f"job_manager: {text}\n")
     return status
-
-
-class Waiter:
-    """Somebody at a terminal, connected to the keeper."""
-
-    def __init__(self, where: Places) -> None:
-        self._where = where
-        self._selector = selectors.DefaultSelector()
-        self._link: Optional[LineSocket] = None
-        self._heard: List[Dict[str, Any]] = []
-        self._wakeup, writing = os.pipe()
-        os.set_blocking(self._wakeup, False)
-        os.set_blocking(writing, False)
-        signal.set_wakeup_fd(writing)
-        self._selector.register(self._wakeup, selectors.EVENT_READ, None)
-
-    @property
-    def connected(self) -> bool:
-        return self._link is not None and not self._link.closed
-
-    def connect(self) -> bool:
-        """Whether there is a keeper to talk to."""
-        try:
-            self._link = LineSocket(launch.connect(self._where), self._selector)
-        except (FileNotFoundError, ConnectionRefusedError):
-            return False
-        return True
-
-    def send(self, message: Dict[str, Any]) -> None:
-        if self._link is not None:
-            self._link.send(message)
-            self._link.flush()
-
-    def wait(self, seconds: Optional[float] = None) -> Dict[str, Any]:
-        """The keeper's next word; {} when there is none in time, or the keeper is gone."""
-        while not self._heard and self.connected and self._selector.select(seconds):
-            self._on_signals()
-            self._heard += self._link.receive() if self._link else []
-        return self._heard.pop(0) if self._heard else {}
-
-    def until_stopped(self) -> int:
-        """Wait for the end; Ctrl-C, TERM and a closed terminal ask for it."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda number, frame: None)
-        while self._heard or self.connected or self._reconnect():
-            event = self.wait()
-            if event.get("event") == "stopped":
-                return self._farewell(int(event["running"]))
-        return _fail(EX_UNAVAILABLE, f"the keeper is gone; see {self._where.log}")
-
-    def _reconnect(self) -> bool:
-        """A keeper that died is replaced by its manager; then there is a new socket, soon."""
-        for _ in range(40):
-            if self.connect():
-                return True
-            self._selector.select(0.25)
-            self._on_signals()
-        return False
-
-    def _on_signals(self) -> None:
-        try:
-            numbers = os.read(self._wakeup, 64)
-        except BlockingIOError:
-            return
-        if numbers:
-            self.send({"do": "stop"})
-
-    def _farewell(self, running: int) -> int:
-        left = f"; {running} job(s) go on" if running else ""
-        sys.stderr.write(f"job_manager: stopped{left}\n")
-        return 0

@@ -3,212 +3,152 @@
 It starts the manager and restarts it when it dies; takes its orders over a socketpair; remembers every start and end
 until the manager says that it has stored it. A manager that is killed therefore loses nothing: its successor is told
 all at once (`hello`). The keeper ends when a manager that was stopped on purpose is gone and the last job has ended.
+It is replaced in place, with jobs running: the same process executes other code, which reads what this one left.
 
-Orders: start, stop, forget, hold (keep the door's bytes alive), ready, bye.   News: hello, started, ended, stop.
-To people who wait at the socket: ready, running, stopped, failed.
+Orders: start, stop, forget, hold (keep the door's bytes alive), ready, bye.
+News:   hello, go (what was `ready` may be made durable), started, ended, stop, leave (for another manager).
+To people who wait at the socket: ready, running, stopped, failed, upgrading, upgraded, unchanged.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import selectors
 import signal
-import socket
-import sys
 import time
 from typing import Any, Dict, List, Optional
 
-from sjs.daemon import kernel, places
+from sjs import __version__
+from sjs.daemon import handover, kernel
 from sjs.daemon.attempt import Attempts, how_ended
+from sjs.daemon.children import Wakeup, reaped
 from sjs.daemon.lines import LineSocket
-from sjs.daemon.notes import note
+from sjs.daemon.lobby import Lobby, Wish
+from sjs.daemon.manager_process import ManagerProcess, Restarts
+from sjs.daemon.notes import last_line, note
 from sjs.daemon.places import Places
+from sjs.daemon.program import OURS, Program
+from sjs.daemon.service import Service
 from sjs.daemon.spawn import Start
-
-CALM = 10.0
-"""Seconds over which deaths of the manager are counted."""
-
-LAZY = 0.005
-"""Seconds that news of a start may wait for company: most short jobs have ended by then, and the manager wakes once."""
-
-PATIENCE = 5
-"""Deaths within CALM after which restarts slow down."""
-
-PATIENT = 2.0
-"""Seconds for which a half-started job may hold a dead keeper's lock. Who holds it longer is a keeper."""
-
-MAX_WAITING = 64
-"""People at the socket. One more is hung up on."""
-
-MAX_WISH = 4096
-"""Bytes that one of them may say at a time."""
-
-
-def main(arguments: List[str]) -> int:
-    """`keep FD ROOT PIPE STATE MAX`: become the keeper of a queue, and report at FD how that went.
-
-    -FD: this was the manager, whose keeper has died; FD is its lock, to be let go once the keeper's is held.
-    """
-    report_fd, root, pipe, state, maximum = int(arguments[0]), *arguments[1:5]
-    os.set_inheritable(abs(report_fd), False)
-    where = Places(root, pipe, state)
-    umask = os.umask(0o077)
-    lock = places.take_lock(where.keeper_lock, PATIENT if report_fd < 0 else places.LOOK)
-    if lock is None:
-        holder = places.holder(where.keeper_lock)
-        if report_fd < 0:
-            note(f"{holder} was quicker")
-        else:
-            os.write(report_fd, f"busy {holder}\n".encode())
-        return 0
-    keeper = Keeper(where, umask, maximum)
-    if report_fd < 0:
-        os.close(-report_fd)
-    else:
-        os.set_inheritable(report_fd, False)
-        keeper.report_to(report_fd)
-    keeper.start_manager()
-    gc.freeze()  # what is here stays; a forked child need not look at it again
-    keeper.run()
-    return 0
+from sjs.daemon.upgrade import Upgrade
 
 
 class Keeper:
-    """One queue's keeper."""
+    """One queue's keeper. `record`: what it begins with; that of a keeper before it in this process has more."""
 
-    def __init__(self, where: Places, umask: int, maximum: str) -> None:
+    def __init__(self, where: Places, record: Dict[str, Any]) -> None:
         self._where = where
-        self._maximum = maximum
+        self._record = record
+        self._maximum = str(record["maximum"])
+        self._program = Program(**record["program"]) if "program" in record else OURS
         self._selector = selectors.DefaultSelector()
-        self._wakeup = self._listen_to_signals()
-        self._listener = self._listen_at(where)
-        self._waiting: List[LineSocket] = []
-        self._manager: Optional[LineSocket] = None
-        self._manager_pid = 0
-        self._manager_ready = False
-        self._restart_at: Optional[float] = None
-        self._tell_at: Optional[float] = None
-        self._deaths: List[float] = []
-        self._stop_wanted = False
-        self._next_maximum: Optional[str] = None  # set when a manager is wanted after the one that is about to stop
-        self._door = -1
-        self._report_fd = -1
+        self._wakeup = Wakeup(self._selector)
         if not kernel.become_subreaper():
             note("this kernel gives no subreaper: processes that leave their job's session can not be found again")
-        self._attempts = Attempts(where, umask, self._selector, self._tell)
+        self._attempts = Attempts(where, record["umask"], self._selector, self._tell, record.get("attempts"))
+        self._manager = ManagerProcess(self._selector, record.get("manager"))
+        self._lobby = Lobby(where, self._selector, record.get("lobby"))
+        self._service = Service(where, record.get("service"))
+        self._restarts = Restarts()
+        self._restart_at: Optional[float] = None
+        self._stop_wanted = False
+        self._next_maximum: Optional[str] = None  # set when a manager is wanted after the one that is about to stop
+        self._upgrade: Optional[Upgrade] = None
+        self._report_fd = -1
 
     def report_to(self, fd: int) -> None:
         """Where to say, once, how the start went."""
         self._report_fd = fd
 
+    def say_replaced(self, by_new: bool) -> None:
+        """Tell who waits how the replacement of this process went."""
+        if by_new:
+            note(f"the keeper goes on as sjs {__version__}")
+            self._lobby.say({"event": "upgraded", "version": __version__, "pid": os.getpid()})
+        else:
+            self._lobby.say({"event": "unchanged", "detail": "the new keeper could not go on; only the manager is new"})
+
     def run(self) -> None:
         """Until nobody needs a keeper any more."""
+        self.turn([], time.monotonic())  # what ended before this code ran is told by no signal
         while not self._done():
             ready = self._selector.select(self._patience())
             self.turn([key.data for key, _ in ready], time.monotonic())
 
     def turn(self, ready: List[Any], now: float) -> None:
         """One round: ended processes, then orders, then time."""
-        self._drain_wakeup()
-        for pid, status, usage in _reaped():
-            if pid == self._manager_pid:
-                self._manager_ended(status, now)
+        if signal.SIGTERM in self._wakeup.numbers():
+            self._ask_manager_to_stop()
+        for pid, status, usage in reaped():
+            if pid == self._manager.pid:
+                self._manager_ended(how_ended(status), now)
             else:
                 self._attempts.reaped(pid, status, usage)
-        self._attempts.settle(self._manager_pid)
-        if self._listener in ready:
-            self._welcome()
-        if self._manager in ready:
-            self._hear_manager()
-        self._hear_waiting()
+        self._attempts.settle(self._manager.pid)
+        if self._manager.is_ready(ready):
+            self._hear_manager(now)
+        for link, wish in self._lobby.collect(ready, now):
+            self._grant(link, wish, now)
         self._attempts.on_time(now)
-        if self._restart_at is not None and now >= self._restart_at:
-            self.start_manager()
-        for link in self._waiting:
-            link.flush()
-        if self._manager is not None and (self._tell_at is None or now >= self._tell_at):
-            self._tell_at = None
-            self._manager.flush()
+        self._on_time(now)
+        self._lobby.flush()
+        self._manager.flush(now)
+        if self._upgrade is not None and self._upgrade.phase == "done":
+            self._replace()
 
-    def start_manager(self) -> None:
-        """Start a manager at the other end of a new socketpair, and tell it all that is known."""
+    def start_manager(self, now: float) -> None:
+        """Start a manager, and tell it all that is known."""
         self._restart_at = None
         self._stop_wanted = False
-        self._forget_stop()
-        ours, theirs = socket.socketpair()
-        theirs.set_inheritable(True)
-        self._manager_pid = os.fork()
-        if self._manager_pid == 0:
-            self._become_manager(theirs.fileno())
-        theirs.close()
-        self._manager_ready = False
-        self._manager = LineSocket(ours, self._selector)
-        self._manager.send({"on": "hello", **self._attempts.known()})
-        self._manager.flush()
-
-    def _become_manager(self, fd: int) -> None:
-        where = self._where
+        self._service.forget_stop()
+        program = self._program if self._upgrade is None else self._upgrade.program_for(self._program)
         try:
-            for number in (signal.SIGTERM, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
-            program = [sys.executable, "-I", "-S", os.path.dirname(os.path.abspath(__file__)), "serve"]
-            os.execv(sys.executable, [*program, str(fd), where.root, where.pipe, where.state, self._maximum])
-        finally:
-            os._exit(127)
+            self._manager.start(program, self._where, self._maximum)
+        except OSError as error:
+            self._go_on_without(str(error), now)
+            return
+        self._manager.send({"on": "hello", "go": True, **self._attempts.known()})
 
-    def _manager_ended(self, status: int, now: float) -> None:
+    # The manager
+
+    def _manager_ended(self, how: str, now: float) -> None:
         """It may have died in the middle of a word; what it said before that is read first, and obeyed."""
-        self._manager_pid = 0
-        self._hear_manager()
-        if self._manager is not None:
-            self._manager.close()
-            self._manager = None
-            self._tell_at = None
+        self._hear_manager(now)
+        self._manager.bury()
         if not self._stop_wanted:
-            self._plan_restart(status, now)
+            self._go_on_without(how, now)
             return
         self._end_service()
         if self._next_maximum is not None:
             self._maximum, self._next_maximum = self._next_maximum, None
-            self.start_manager()
+            self.start_manager(now)
 
-    def _plan_restart(self, status: int, now: float) -> None:
-        how = how_ended(status)
-        if not self._manager_ready and self._report_fd >= 0:
+    def _go_on_without(self, how: str, now: float) -> None:
+        """Nobody wanted the manager's end, or an upgrade did. Start the next one, now or later."""
+        if self._report_fd >= 0:  # the first of all was never ready
             self._report(f"failed {how}")
             self._end_service()
-            return
-        self._deaths = [one for one in self._deaths if one > now - CALM] + [now]
-        delay = 0.0 if len(self._deaths) <= PATIENCE else min(10.0, 0.1 * 2 ** (len(self._deaths) - PATIENCE))
-        note(f"the manager ended by itself ({how}); starting it again" + (f" in {delay:g} s" if delay else ""))
-        self._restart_at = now + delay
+        elif self._upgrade is not None and self._upgrade.phase != "back":
+            self._upgrade.manager_ended(how, last_line(self._where.log), now)
+            self.start_manager(now)
+        else:
+            delay = self._restarts.delay(now)
+            pause = f" in {delay:g} s" if delay else ""
+            note(f"the manager ended by itself ({how}); starting it again{pause}")
+            self._restart_at = now + delay
 
     def _end_service(self) -> None:
         """Nobody reads the door from now on, and clients can tell."""
-        self._let_go_of_door()
+        self._service.end()
         self._restart_at = None
-        self._say({"event": "stopped", "running": self._attempts.live()})
+        self._keep_as_is("somebody stopped the manager meanwhile")
+        self._lobby.say({"event": "stopped", "running": self._attempts.live()})
 
-    def _done(self) -> bool:
-        return (
-            self._manager_pid == 0
-            and self._restart_at is None
-            and self._attempts.live() == 0
-            and not any(link.pending for link in self._waiting)
-        )
+    def _hear_manager(self, now: float) -> None:
+        for order in self._manager.hear():
+            self._obey(order, now)
 
-    def _patience(self) -> Optional[float]:
-        times = [one for one in (self._restart_at, self._tell_at, self._attempts.next_time()) if one is not None]
-        return max(0.0, min(times) - time.monotonic()) if times else None
-
-    def _hear_manager(self) -> None:
-        if self._manager is None:
-            return
-        for order in self._manager.receive():
-            self._obey(order)
-
-    def _obey(self, order: Dict[str, Any]) -> None:
+    def _obey(self, order: Dict[str, Any], now: float) -> None:
         verb = order["do"]
         if verb == "start":
             self._attempts.start(Start(**{name: order[name] for name in Start._fields}))
@@ -217,84 +157,121 @@ class Keeper:
         elif verb == "forget":
             self._attempts.forget(order["tags"])
         elif verb == "hold":
-            self._hold_door()
+            self._service.begin()
         elif verb == "ready":
-            self._manager_ready = True
-            self._maximum = "-"  # it is in the queue's own record now; a restart keeps what was set since
-            self._report(f"ready {self._manager_pid}")
-            self._say({"event": "ready", "pid": self._manager_pid})
+            self._manager_is_ready()
         elif verb == "bye":
             self._stop_wanted = True
-            self._mark_as_stopped()
+            self._service.mark_as_stopped()
 
-    def _hold_door(self) -> None:
-        self._let_go_of_door()
-        try:
-            self._door = os.open(self._where.door, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError as error:  # removed this moment; the manager will make it again, and say so again
-            note(f"the door could not be held: {error}")
-
-    def _let_go_of_door(self) -> None:
-        if self._door >= 0:
-            os.close(self._door)
-            self._door = -1
-
-    def _mark_as_stopped(self) -> None:
-        try:
-            with open(self._where.stopped, "w", encoding="ascii") as mark:
-                mark.write("stopped on purpose\n")
-        except OSError as error:
-            note(f"that it was stopped on purpose could not be written down: {error}")
-
-    def _forget_stop(self) -> None:
-        try:
-            os.unlink(self._where.stopped)
-        except OSError:
-            return  # it was not stopped on purpose
+    def _manager_is_ready(self) -> None:
+        self._manager.ready = True
+        self._maximum = "-"  # it is in the queue's own record now; a restart keeps what was set since
+        self._manager.send({"on": "go"})
+        self._report(f"ready {self._manager.pid}")
+        self._lobby.say({"event": "ready", "pid": self._manager.pid})
+        if self._upgrade is not None:
+            self._upgrade.manager_is_ready()
+            if self._upgrade.stop_wanted and self._upgrade.phase != "leaving":
+                self._manager.send({"on": "stop"})
+            if self._upgrade.phase == "back":
+                self._keep_as_is(self._upgrade.why_not)
 
     def _tell(self, news: Dict[str, Any]) -> None:
-        """To the manager; without one, its successor is told by `hello`."""
-        if self._manager is not None:
-            lazy = news["on"] == "started" and (self._tell_at is not None or not self._manager.pending)
-            self._tell_at = (self._tell_at or time.monotonic() + LAZY) if lazy else None
-            self._manager.send(news)
+        self._manager.send(news, time.monotonic(), lazy=news["on"] == "started")
 
-    def _welcome(self) -> None:
-        connection, _ = self._listener.accept()
-        if len(self._waiting) < MAX_WAITING:
-            self._waiting.append(LineSocket(connection, self._selector, MAX_WISH))
-        else:
-            connection.close()
+    # People at the socket
 
-    def _hear_waiting(self) -> None:
-        for link in self._waiting:
-            for wish in link.receive():
-                if wish.get("do") == "stop":
-                    self._ask_manager_to_stop()
-                elif wish.get("do") == "start":
-                    self._start_if_none(link, str(wish.get("max", "-")))
-        self._waiting = [link for link in self._waiting if not link.closed]
+    def _grant(self, link: LineSocket, wish: Wish, now: float) -> None:
+        verb = wish.get("do")
+        if verb == "stop":
+            self._ask_manager_to_stop()
+        elif verb == "start":
+            self._start_if_none(link, str(wish.get("max", "-")), now)
+        elif verb == "upgrade":
+            self._begin_upgrade(link, wish, now)
 
-    def _start_if_none(self, link: LineSocket, maximum: str) -> None:
+    def _start_if_none(self, link: LineSocket, maximum: str, now: float) -> None:
         maximum = maximum if maximum.isdigit() else "-"
-        if self._manager_pid and self._stop_wanted:
+        if self._manager.pid and self._stop_wanted:
             self._next_maximum = maximum
-            return
-        if self._manager_pid:
-            link.send({"event": "running", "pid": self._manager_pid, "host": os.uname().nodename})
-            return
-        self._maximum = maximum
-        self.start_manager()
+        elif self._manager.pid:
+            link.send({"event": "running", "pid": self._manager.pid, "host": os.uname().nodename})
+        else:
+            self._maximum = maximum
+            self.start_manager(now)
 
     def _ask_manager_to_stop(self) -> None:
-        if self._manager is not None:
+        if self._upgrade is not None:
+            self._upgrade.stop_wanted = True
+        elif self._manager.pid:
             self._manager.send({"on": "stop"})
         else:
             self._end_service()
 
-    def _say(self, event: Dict[str, Any]) -> None:
-        for link in self._waiting:
-            link.send(event)
+    # The upgrade
+
+    def _begin_upgrade(self, link: LineSocket, wish: Wish, now: float) -> None:
+        refusal = self._why_no_upgrade(wish)
+        if refusal:
+            link.send({"event": "unchanged", "detail": refusal})
+            return
+        link.send({"event": "upgrading"})
+        self._upgrade = Upgrade(Program(wish["python"], wish["folder"]), now)
+        if self._manager.pid:
+            self._manager.send({"on": "leave"})
+        elif self._restart_at is not None:
+            self._go_on_without("", now)
+        else:
+            self._upgrade.phase = "done"  # only jobs are left here
+
+    def _why_no_upgrade(self, wish: Wish) -> str:
+        reads = wish.get("reads")
+        if not isinstance(reads, int) or reads < handover.VERSION:
+            return (
+                f"the running keeper is newer: that code cannot read what it would leave (version {handover.VERSION})"
+            )
+        if not (isinstance(wish.get("python"), str) and isinstance(wish.get("folder"), str)):
+            return "the wish names no program"
+        if self._upgrade is not None:
+            return "another upgrade is under way"
+        if self._report_fd >= 0 or self._stop_wanted and self._manager.pid:
+            return "the manager is about to start, or to stop; try again in a moment"
+        return ""
+
+    def _replace(self) -> None:
+        """Execute the code of the upgrade. Where that cannot be, its manager goes on under this keeper."""
+        assert self._upgrade is not None
+        back, self._program = OURS, self._upgrade.program
+        names = (self._where.root, self._where.pipe, self._where.state, self._maximum)
+        note(f"the keeper executes {self._program.folder}")
+        try:
+            handover.execute(self._program, self._hand_over(), *names, *back)
+        except OSError as error:
+            self._keep_as_is(f"the keeper could not be replaced: {error}; only the manager is new")
+
+    def _hand_over(self) -> Dict[str, Any]:
+        """All that is only in this process's memory."""
+        return {
+            "program": self._program._asdict(),
+            "maximum": self._maximum,
+            "umask": self._record["umask"],
+            "lock": self._record["lock"],
+            "attempts": self._attempts.hand_over(),
+            "lobby": self._lobby.hand_over(),
+            "manager": self._manager.hand_over(),
+            "service": self._service.hand_over(),
+        }
+
+    def _keep_as_is(self, why: str) -> None:
+        """The upgrade, if there is one, has come to an end, and not to a good one."""
+        if self._upgrade is not None:
+            self._upgrade = None
+            note(f"no upgrade: {why}")
+            self._lobby.say({"event": "unchanged", "detail": why})
+            self._lobby.flush()
+
+    # How the start went, once
 
     def _report(self, text: str) -> None:
         if self._report_fd >= 0:
@@ -305,47 +282,25 @@ class Keeper:
             os.close(self._report_fd)
             self._report_fd = -1
 
-    def _listen_to_signals(self) -> int:
-        reading, writing = os.pipe()
-        os.set_blocking(reading, False)
-        os.set_blocking(writing, False)
-        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        signal.signal(signal.SIGTERM, lambda number, frame: None)
-        self._selector.register(reading, selectors.EVENT_READ, None)
-        return reading
+    # Time
 
-    def _drain_wakeup(self) -> None:
-        try:
-            numbers = os.read(self._wakeup, 4096)
-        except BlockingIOError:
-            return
-        if signal.SIGTERM in numbers:
-            self._ask_manager_to_stop()
+    def _done(self) -> bool:
+        return (
+            self._manager.pid == 0
+            and self._restart_at is None
+            and self._attempts.live() == 0
+            and not self._lobby.pending
+        )
 
-    def _listen_at(self, where: Places) -> socket.socket:
-        """Listen in the state folder, whose path may be longer than a socket's name can be."""
-        folder = os.open(where.state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            if os.path.lexists(where.keeper_socket):
-                os.unlink(where.keeper_socket)
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            listener.bind(f"/proc/self/fd/{folder}/{os.path.basename(where.keeper_socket)}")
-        finally:
-            os.close(folder)
-        listener.listen(16)
-        listener.setblocking(False)
-        self._selector.register(listener, selectors.EVENT_READ, listener)
-        return listener
+    def _patience(self) -> Optional[float]:
+        upgrade = None if self._upgrade is None else self._upgrade.until
+        parts = (self._attempts.next_time(), self._manager.next_time(), self._lobby.next_time())
+        times = [one for one in (self._restart_at, upgrade, *parts) if one is not None]
+        return max(0.0, min(times) - time.monotonic()) if times else None
 
-
-def _reaped() -> Any:
-    """Every child that has ended: (pid, status, usage). One SIGCHLD may stand for many, so until none is left."""
-    while True:
-        try:
-            pid, status, usage = os.wait4(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        yield pid, status, usage
+    def _on_time(self, now: float) -> None:
+        if self._restart_at is not None and now >= self._restart_at:
+            self.start_manager(now)
+        if self._upgrade is not None and self._upgrade.is_late(now):
+            note("the manager is killed, for the upgrade: it took too long")
+            self._manager.kill()

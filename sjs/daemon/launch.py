@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import select
 import socket
-import sys
 import time
 from typing import Dict, Tuple
 
 from sjs.daemon import places
+from sjs.daemon.notes import last_line
 from sjs.daemon.places import Places
+from sjs.daemon.program import OURS
 
 DEADLINE = 20.0
 """Seconds that a manager may take to open its queue (a large one may have to be checked after a crash)."""
@@ -75,8 +76,8 @@ def _detach(where: Places, maximum: str, report_fd: int) -> None:
         os.dup2(log, 2)
         os.dup2(report_fd, 3)
         os.closerange(4, 1 << 12)
-        program = [sys.executable, "-I", "-S", os.path.dirname(os.path.abspath(__file__)), "keep", "3"]
-        os.execve(sys.executable, [*program, where.root, where.pipe, where.state, maximum], clean(dict(os.environ)))
+        command = OURS.command("keep", "3", where.root, where.pipe, where.state, maximum)
+        os.execve(OURS.python, command, clean(dict(os.environ)))
     except OSError as error:
         os.write(report_fd, f"failed {error}\n".encode("utf-8", "backslashreplace"))
     finally:
@@ -103,16 +104,6 @@ def _hear(reading: int, where: Places) -> Tuple[str, str]:
     if outcome == "failed":
         detail = f"{detail}: {last_line(where.log)}"
     return outcome, detail
-
-
-def last_line(path: str) -> str:
-    """The last line of a log, for a message that must stand on one."""
-    try:
-        with open(path, "rb") as source:
-            source.seek(max(0, os.stat(path).st_size - 4096))
-            return source.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
-    except FileNotFoundError:
-        return f"no log at {path}"
 
 
 def connect(where: Places) -> socket.socket:

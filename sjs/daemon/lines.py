@@ -29,6 +29,20 @@ class LineSocket:
         self.closed = False
         selector.register(connection, selectors.EVENT_READ, self)
 
+    @classmethod
+    def resumed(cls, record: Dict[str, Any], selector: selectors.BaseSelector) -> LineSocket:
+        """Go on where `hand_over` left off, in another program."""
+        link = cls(socket.socket(fileno=record["fd"]), selector, record["limit"])
+        link._in = record["in"].encode("latin-1")
+        link._out += record["out"].encode("latin-1")
+        link._watch()
+        return link
+
+    def hand_over(self) -> Dict[str, Any]:
+        """This end, for the program that this process becomes."""
+        rest = {"in": self._in.decode("latin-1"), "out": self._out.decode("latin-1")}
+        return {"fd": self._socket.fileno(), "limit": self._limit, **rest}
+
     @property
     def pending(self) -> bool:
         """Whether something waits to be sent."""

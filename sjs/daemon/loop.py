@@ -11,7 +11,6 @@ import os
 import selectors
 import signal
 import socket
-import sys
 from collections import deque
 from typing import Any, Deque, Dict, List, NamedTuple, Optional
 
@@ -27,6 +26,7 @@ from sjs.daemon.lines import LineSocket
 from sjs.daemon.mailbox import Letter, Mailbox, Ready, Session
 from sjs.daemon.notes import note
 from sjs.daemon.places import Places
+from sjs.daemon.program import OURS
 from sjs.daemon.store import Store
 from sjs.daemon.waits import Waits
 from sjs.dialects import pipe
@@ -39,6 +39,9 @@ TURN = 0.02
 
 FAREWELL = 10.0
 """Seconds that clients have to read their last replies once the manager stops."""
+
+PARTING = 1.0
+"""The same when it only makes room for another manager, of which they can ask again."""
 
 LAZY = 0.05
 """Seconds until a change that nobody waits for is made durable."""
@@ -71,8 +74,7 @@ def _become_keeper(where: Places, lock: Optional[int]) -> None:
     note("the keeper is gone; taking its place")
     assert lock is not None
     os.set_inheritable(lock, True)
-    program = [sys.executable, "-I", "-S", os.path.dirname(os.path.abspath(__file__)), "keep", f"-{lock}"]
-    os.execv(sys.executable, [*program, where.root, where.pipe, where.state, "-"])
+    os.execv(OURS.python, OURS.command("keep", f"-{lock}", where.root, where.pipe, where.state, "-"))
 
 
 class Ask(NamedTuple):
@@ -102,7 +104,10 @@ class Manager:
         self._stored: List[str] = []
         self._lazy_until: Optional[float] = None
         self._watch: Optional[kernel.Inotify] = None
-        self._bye_at: Optional[float] = None
+        self._end_by: Optional[float] = None  # set once it is to end: when clients have had long enough
+        self._said_bye = False
+        self._leaving = False
+        self._may_go = False
         self._hear_hello()
         self._set_maximum(maximum)
         self._open_door()
@@ -111,6 +116,7 @@ class Manager:
 
     def run(self) -> bool:
         """Until stopped (True) or until the keeper has died (False)."""
+        self._wait_for_go()
         self.turn([], clock.look())
         while not self._keeper.closed and not self._is_done():
             ready = self._selector.select(self._patience())
@@ -134,9 +140,11 @@ class Manager:
         self._answer(now)
 
     def _is_done(self) -> bool:
-        if self._bye_at is None or self._keeper.pending:
+        if self._end_by is None or self._keeper.pending:
             return False
-        return not self._mailbox.owes or clock.look().steady >= self._bye_at + FAREWELL
+        if self._leaving and (self._todo or self._mailbox.has_more):
+            return False
+        return not self._mailbox.owes or clock.look().steady >= self._end_by
 
     def close(self) -> None:
         """Leave everything to whoever comes next."""
@@ -194,6 +202,10 @@ class Manager:
             return self._hook_ended(news["tag"], now)
         elif kind == "stop":
             self._handlers.stopping = True
+        elif kind == "leave":
+            self._leaving = True
+        elif kind == "go":
+            self._may_go = True
         return []
 
     def _hook_ended(self, tag: str, now: Now) -> List[Ask]:
@@ -271,9 +283,13 @@ class Manager:
         if self._stored and not self._ledger.urgent:
             self._keeper.send({"do": "forget", "tags": self._stored})
             self._stored = []
-        if self._handlers.stopping and self._bye_at is None:
+        if self._handlers.stopping and not self._said_bye:
             self._keeper.send({"do": "bye"})
-            self._bye_at = clock.look().steady
+            self._said_bye = True
+            self._end_by = clock.look().steady + FAREWELL
+        elif self._leaving and self._end_by is None:
+            self._end_by = clock.look().steady + PARTING
+            self._mailbox.rest()
         self._keeper.flush()
 
     # Answer
@@ -316,9 +332,8 @@ class Manager:
             self._lazy_until = self._lazy_until or now + LAZY
         else:
             self._lazy_until = None
-        farewell = None if self._bye_at is None else self._bye_at + FAREWELL
         times = (
-            farewell,
+            self._end_by,
             self._lazy_until,
             self._mailbox.next_time(),
             self._waits.next_time(),
@@ -340,10 +355,21 @@ class Manager:
             if news["on"] == "hello":
                 self._ledger.reconcile(news["attempts"], news["boot"], clock.look().wall)
                 self._stored = [one["tag"] for one in news["attempts"] if one["end"] is not None]
-                self._ledger.commit()
                 self._ledger.told()
+                self._may_go = not news.get("go", False)  # a keeper of before there were upgrades says no `go`
             else:
                 self._on_news(news, clock.look())
+
+    def _wait_for_go(self) -> None:
+        """Nothing is durable before the keeper has heard `ready`, in time: in an upgrade the manager before this one
+        may have to come back, and finds all as it left it, the schema of the database too."""
+        self._keeper.flush()
+        while not self._may_go and not self._keeper.closed:
+            for key, _ in self._selector.select():
+                if key.data is self._keeper:
+                    self._keeper.flush()
+                    for news in self._keeper.receive():
+                        self._on_news(news, clock.look())
 
     def _set_maximum(self, maximum: str) -> None:
         if maximum != "-":

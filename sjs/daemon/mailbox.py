@@ -122,6 +122,7 @@ class Mailbox:
         self._busy: List[Session] = []
         self._replies: List[_Reply] = []
         self._door_is_busy = False
+        self._resting = False
         self._clean()
 
     def open_door(self) -> None:
@@ -135,7 +136,8 @@ class Mailbox:
         self._door = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         places.check_pipe(self._door, path, private=False)
         os.fchmod(self._door, 0o600)
-        self._selector.register(self._door, selectors.EVENT_READ, self)
+        if not self._resting:
+            self._selector.register(self._door, selectors.EVENT_READ, self)
 
     def door_stands(self) -> bool:
         """Whether the path still names the pipe that is open."""
@@ -144,6 +146,11 @@ class Mailbox:
         except FileNotFoundError:
             return False
         return (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino)
+
+    def rest(self) -> None:
+        """Read nothing more. What was read already is still to be handled; the rest waits for another manager."""
+        self._resting = True
+        self._selector.unregister(self._door)
 
     def collect(self, ready: Ready) -> List[Letter]:
         """The lines of this turn: a bounded share of what is there."""
@@ -223,7 +230,8 @@ class Mailbox:
 
     def _close_door(self) -> None:
         if self._door >= 0:
-            self._selector.unregister(self._door)
+            if not self._resting:
+                self._selector.unregister(self._door)
             os.close(self._door)
             self._door = -1
 
@@ -323,7 +331,7 @@ class Mailbox:
 
     def _listen(self, session: Session) -> None:
         """Hear of requests only while they would be taken; else the selector would tell of them without an end."""
-        wanted = not (session.ended or session.closed or session.is_full)
+        wanted = not (session.ended or session.closed or session.is_full or self._resting)
         if session.listening and not wanted:
             self._selector.unregister(session.reading)
         elif wanted and not session.listening:

@@ -19,3 +19,13 @@ def note(text: str) -> None:
         )
     except OSError:
         return
+
+
+def last_line(path: str) -> str:
+    """The last line of a log, for a message that must stand on one."""
+    try:
+        with open(path, "rb") as source:
+            source.seek(max(0, os.stat(path).st_size - 4096))
+            return source.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+    except FileNotFoundError:
+        return f"no log at {path}"

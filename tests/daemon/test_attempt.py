@@ -17,7 +17,7 @@ import pytest
 from sjs.daemon import attempt as module
 from sjs.daemon import kernel, tree
 from sjs.daemon.attempt import Attempts, how_ended
-from sjs.daemon.keeper import _reaped
+from sjs.daemon.children import reaped
 from sjs.daemon.places import Places
 from sjs.daemon.spawn import MACHINE, Start
 
@@ -57,7 +57,7 @@ class Bench:
         os.chdir(here)
 
     def turn(self) -> None:
-        for pid, status, usage in _reaped():
+        for pid, status, usage in reaped():
             self.attempts.reaped(pid, status, usage)
         self.attempts.settle(0)
         self.attempts.on_time(time.monotonic())

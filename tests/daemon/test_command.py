@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon import launch
+from sjs.daemon import launch, notes
 from sjs.daemon.places import Places
 from tests.live.machine import DAEMON, DEADLINE, Machine, running
 
@@ -82,9 +82,9 @@ def test_it_takes_no_environment_of_a_job_with_it() -> None:
 
 def test_last_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    assert launch.last_line(str(log)) == f"no log at {log}"
+    assert notes.last_line(str(log)) == f"no log at {log}"
     log.write_text("x" * 5000 + "\nlast\n\n")
-    assert launch.last_line(str(log)) == "last"
+    assert notes.last_line(str(log)) == "last"
 
 
 def test_a_keeper_that_dies_without_a_word_is_noticed(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""`selfcheck ROOT PIPE STATE`: whether this code, under this Python, could take over a queue. Changes nothing.
+
+It loads every module of the machine side, makes a database in memory by all migrations, and reads the queue's own
+records as far as they can be read while a manager has them open: the version of its database, and the journal.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import List
+
+from sjs.daemon import journal, store
+from sjs.daemon.places import Places
+
+EX_CONFIG = 78
+
+
+def main(arguments: List[str]) -> int:
+    """The exit status: 0, or else one line on stderr says what is wrong."""
+    root, pipe, state = arguments
+    where = Places(root, pipe, state)
+    try:
+        load_all()
+        store.Store(":memory:").close()
+        store.check_version(where.database, store.version_of(where.database))
+        journal.read(where.state)
+    except Exception as error:  # noqa: BLE001 - of whatever kind, it is told, and where it came from
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        sys.stderr.write(f"{type(error).__name__}: {error} [{place.filename}:{place.lineno}]\n")
+        return EX_CONFIG
+    return 0
+
+
+def load_all() -> None:
+    """Load every module, as the processes of a queue would one after the other; they bring along what they use."""
+    for name in sorted(os.listdir(os.path.dirname(os.path.abspath(__file__)))):
+        if name.endswith(".py") and not name.startswith("__"):
+            __import__(f"sjs.daemon.{name[: -len('.py')]}")
