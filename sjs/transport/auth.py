@@ -39,6 +39,9 @@ AGENT = 5.0
 SIGNING = 60.0
 """Seconds for an agent to sign: it may ask its owner first."""
 
+FAREWELL = 2.0
+"""Seconds for the end of a broken connection to be noticed by who reads it, too."""
+
 _asking = threading.Lock()
 _unlocked: dict[str, PKey | None] = {}
 
@@ -60,7 +63,7 @@ class Attempt:
             step()
             if self.client.is_authenticated():
                 return
-        raise self._denied()
+        raise self._denied() if self.client.is_active() else self._gone(EOFError())
 
     def _denied(self, more: str = "") -> Unreachable:
         hop = self.client.hop
@@ -78,14 +81,17 @@ class Attempt:
         except paramiko.BadAuthenticationType as error:
             self.tried[-1] += f" (it takes {' or '.join(error.allowed_types)})"
             return False
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except paramiko.AuthenticationException as error:
             if not self.client.is_active():
                 raise self._gone(error) from None
             if time.monotonic() >= until:
                 raise NotReached(f"{self.client.hop} does not answer to a login within {patience:.0f} s") from None
             return True
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self._gone(error) from None
 
     def _gone(self, error: Exception) -> Unreachable:
+        self.client.join(FAREWELL)  # until all has been read: the server may have said why
         if self.client.last_words:
             return self._denied(f"; then it hung up: {self.client.last_words}")
         return LinkLost(f"the link to {self.client.hop} broke during the login ({error or type(error).__name__})")

@@ -54,9 +54,10 @@ class Client(paramiko.Transport):
         self.start_client(event=done)
         if not done.wait(patience):
             raise NotReached(f"{self.hop.endpoint} did not shake hands within {patience:.0f} seconds")
-        if not self.is_active():
-            raise self.trouble("during the handshake")
-        key = self.get_remote_server_key()
+        try:
+            key = self.get_remote_server_key()
+        except paramiko.SSHException:  # it is gone
+            raise self.trouble("during the handshake") from None
         return HostKey(key.get_name(), key.asbytes())
 
     def channel(self, kind: str, patience: float, to: tuple[str, int] | None = None) -> paramiko.Channel:
@@ -67,7 +68,7 @@ class Client(paramiko.Transport):
             what = f"a connection to {to[0]} port {to[1]}" if to else "another session"
             raise Unreachable(f"{self.hop.endpoint} refuses {what}: {error.text or error.code}") from None
         except (paramiko.SSHException, EOFError, OSError) as error:
-            if not self.is_active():
+            if not self.is_active() or not isinstance(error, paramiko.SSHException):
                 raise self.trouble("before a channel was open") from None
             raise NotReached(f"{self.hop.endpoint} opened no channel within {patience:.0f} seconds ({error})") from None
 

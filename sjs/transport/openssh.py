@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 
@@ -19,6 +20,14 @@ SSH_FAILED = 255
 LONGEST_SOCKET = 107 - 40 - 18
 """What is left of a socket's path for its folder, less %C and what ssh adds while it makes one."""
 
+_BROKEN = re.compile(
+    r"connection (to .+ )?(closed|reset) by|broken pipe|not responding|^ssh_dispatch_run_fatal|^corrupted|^bad packet|"
+    r"^shared connection to"
+)
+"""What ssh says of a connection that it had. Of what is behind a jump host it says so, too, when that was never
+reached."""
+
+_BEHIND = "unknown port"
 _PERMANENT = (
     "permission denied",
     "host key verification failed",
@@ -57,8 +66,14 @@ class OpensshStream(LocalStream):
         if self._has_heard:
             return LinkLost(ended.message)
         said = self._last_complaint.removeprefix("ssh: ") or "failed without a word"
-        kind = Unreachable if any(one in said.lower() for one in _PERMANENT) else NotReached
-        return kind(f"ssh: {said}")
+        return _kind(said.lower())(f"ssh: {said}")
+
+
+def _kind(said: str) -> type[Unreachable]:
+    """What ssh's last words mean, when nobody else has spoken yet."""
+    if any(one in said for one in _PERMANENT):
+        return Unreachable
+    return LinkLost if _BROKEN.search(said) and _BEHIND not in said else NotReached
 
 
 def options(login: Login, words: Words, config: Config, folder: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ import pytest
 from paramiko.common import AUTH_FAILED, AUTH_PARTIALLY_SUCCESSFUL, AUTH_SUCCESSFUL
 from paramiko.server import InteractiveQuery
 
-from sjs.errors import NotReached, Unreachable
+from sjs.errors import LinkLost, NotReached, Unreachable
 from sjs.transport import auth
 from sjs.transport.auth import Attempt
 from sjs.transport.client import Client
@@ -111,6 +112,45 @@ def test_a_server_that_never_answers_is_left_in_time(tmp_path: Path, monkeypatch
             Attempt(client).run()
         finally:
             asked.set()
+
+
+def test_a_link_that_breaks_before_its_reader_has_noticed_is_no_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes may meet the end first."""
+
+    def broken(*_: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(auth, "FAREWELL", 0)
+    with connected(Server("publickey"), tmp_path) as client:
+        monkeypatch.setattr(client, "auth_publickey", broken)
+        with pytest.raises(LinkLost, match="broke during the login .*Broken pipe"):
+            Attempt(client).run()
+        assert client.is_active()
+
+
+def test_a_link_that_breaks_after_the_last_word_is_no_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connected(Server("publickey"), tmp_path) as client:
+
+        def enter(*_: object) -> list[str]:
+            client.close()
+            return []
+
+        monkeypatch.setattr(client, "auth_publickey", enter)
+        with pytest.raises(LinkLost, match="broke during the login"):
+            Attempt(client).run()
+
+
+def test_a_channel_on_a_link_that_breaks_now_is_a_lost_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+    with connected(Server("publickey"), tmp_path) as client:
+        Attempt(client).run()
+        monkeypatch.setattr(client, "open_channel", broken)
+        with pytest.raises(LinkLost, match="broke before a channel was open"):
+            client.channel("session", 10)
 
 
 def test_a_password_has_no_face() -> None:

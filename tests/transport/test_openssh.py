@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import stat
 import subprocess
 import tempfile
@@ -105,6 +107,36 @@ def test_a_link_that_breaks_later_is_a_lost_link(client: Client, tmp_path: Path)
             with pytest.raises(LinkLost) as caught:
                 stream.line(soon())
         assert not isinstance(caught.value, Ended)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("Connection closed by 10.0.0.1 port 22", LinkLost),
+        ("Connection reset by 10.0.0.1 port 22", LinkLost),
+        ("Connection to 10.0.0.1 closed by remote host.", LinkLost),
+        ("client_loop: send disconnect: Broken pipe", LinkLost),
+        ("ssh_dispatch_run_fatal: Connection to 10.0.0.1 port 22: message authentication code incorrect", LinkLost),
+        ("Timeout, server 10.0.0.1 not responding.", LinkLost),
+        ("Shared connection to 10.0.0.1 closed.", LinkLost),
+        ("Connection closed by UNKNOWN port 65535", NotReached),
+        ("connect to host 10.0.0.1 port 22: Connection refused", NotReached),
+        ("Connection timed out during banner exchange", NotReached),
+        ("Unable to negotiate with 10.0.0.1 port 22: no matching host key type found.", Unreachable),
+    ],
+)
+def test_what_breaks_before_a_word_was_heard_is_told_from_what_was_never_there(
+    said: str, kind: type[Unreachable], client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\necho {said!r} >&2\nexit 255\n")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    stream = OpensshTransport(Login("m", "node"), client.environ).open(ECHO)
+    with pytest.raises(Unreachable, match=re.escape(said)) as caught:
+        stream.line(soon())
+    stream.close()
+    assert type(caught.value) is kind
 
 
 def told(client: Client, text: str = "", **more: object) -> dict[str, str]:
