@@ -22,7 +22,7 @@ from sjs.protocols import Target
 
 MAX_THREADS = 32
 LATE = 0.3
-"""Seconds that `any` gives the others once one with a free slot has answered."""
+"""Seconds that `any` gives the others at least, once one with a free slot has answered."""
 
 HELD = 1.0
 """Seconds for which an answer is kept back at most, so that answers come in the config's order."""
@@ -147,7 +147,8 @@ class Fleet:
             self._start = start
 
     def _gather(self, names: Sequence[str]) -> dict[str, Answer[Report]]:
-        """Reports, until all have answered or the others are LATE after the first with a free slot."""
+        """Reports, until all have answered or the others are late after the first with a free slot."""
+        began = time.monotonic()
         answers = self._ask_at_once(names, lambda target: target.report().report)
         found: dict[str, Answer[Report]] = {}
         deadline = float("inf")
@@ -158,7 +159,7 @@ class Fleet:
                 break
             found[answer.name] = answer
             if answer.value and answer.value.free:
-                deadline = min(deadline, time.monotonic() + LATE)
+                deadline = min(deadline, too_late(began, time.monotonic()))
         return {name: found[name] for name in names if name in found}
 
     def _ask_at_once(self, names: Sequence[str], work: Callable[[Target], T]) -> _Arrivals[T]:
@@ -200,6 +201,12 @@ class Fleet:
         """What the header line says about starting."""
         count = self._max_jobs if self._max_jobs is not None else manager.default_max_jobs
         return f"{self._start}={'' if count is None else count}" if self._start else "-"
+
+
+def too_late(began: float, first: float) -> float:
+    """When to ask no longer, once the first has answered: the others may take as long again. What made that one slow,
+    a line, a server or this machine, makes others slow, too."""
+    return first + max(LATE, first - began)
 
 
 def _none_if_no_queue(answer: Answer[Sequence[str]]) -> Answer[Sequence[str]]:

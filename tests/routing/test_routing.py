@@ -7,7 +7,7 @@ import pytest
 from sjs.config import Config, Group, Manager
 from sjs.errors import NoManager, NoQueue, Refused, Stopped, Unreachable, UsageError
 from sjs.protocols import Target
-from sjs.routing import LATE, Fleet, select
+from sjs.routing import LATE, Fleet, select, too_late
 from tests.routing.fakes import FakeTarget, fleet_of
 
 LOCAL = Manager("local", "local", "/local", builtin=True)
@@ -138,6 +138,11 @@ def test_reports_wait_for_all_while_nobody_has_a_free_slot() -> None:
     late.gate.set()
     waiting.join(30)
     assert (found, notices) == (["a", "b"], [])
+
+
+def test_who_is_late_is_measured_by_the_first() -> None:
+    assert too_late(10.0, 10.01) == 10.01 + LATE
+    assert too_late(10.0, 13.0) == 16.0
 
 
 def test_a_target_that_is_still_asked_is_given_to_nobody_else() -> None:
