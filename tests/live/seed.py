@@ -63,13 +63,15 @@ def command(dialect: str, form: str, heard: Path, python: str) -> list[str]:
     """How to run such a manager with one slot. `heard`: where it writes down its exchanges."""
     if form == RECORDED:
         return [python or sys.executable, "-I", "-S", str(PLAYER), str(tape(dialect))]
-    return [python, str(DATA / "manager.py"), dialect, "1", str(heard)]
+    # without a locale Python 2 cannot start a command that has an é in it
+    return ["env", "LC_ALL=C.UTF-8", python, str(DATA / "manager.py"), dialect, "1", str(heard)]
 
 
 def walk(dialect: str, submit: Callable[..., Said]) -> None:
     """Take the steps. The first job waits at a gate, so that none ends on the way."""
     for step in steps(dialect):
-        assert submit(*step.words) == (step.code, step.out, step.err), step.words
+        said = submit(*step.words)
+        assert said == (step.code, step.out, step.err), f"{step.words} said {said}"
 
 
 def steps(dialect: str) -> Iterator[Step]:
