@@ -8,11 +8,14 @@ A deadline is a value of `time.monotonic()`. Whoever waits takes one, and raises
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from sjs.core.job import Job, Range, Report, Spec
+
+Ask = Callable[[str], str | None]
+"""Puts a question to a person and gives what was typed, unseen; None when nobody did."""
 
 
 class Stream(Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sjs.config import Manager
 from sjs.errors import UsageError
-from sjs.protocols import Target, Transport
+from sjs.protocols import Ask, Target, Transport
 
 if TYPE_CHECKING:
     from sjs.targets.session import Door
@@ -19,31 +19,32 @@ if TYPE_CHECKING:
 Notice = Callable[[str], None]
 
 
-def target(manager: Manager, start: str, environ: Mapping[str, str], notice: Notice) -> Target:
-    """The target behind an entry. `start`: what its header line says about starting."""
+def target(manager: Manager, start: str, environ: Mapping[str, str], notice: Notice, ask: Ask | None = None) -> Target:
+    """The target behind an entry. `start`: what its header line says about starting. `ask`: how to ask a person who logs
+    in; without it nobody is asked."""
     from sjs.targets.daemon_client import DaemonTarget
 
-    return DaemonTarget(manager.name, transport(manager, environ, notice), _door(manager, start), notice)
+    return DaemonTarget(manager.name, transport(manager, environ, notice, ask), _door(manager, start), notice)
 
 
-def transport(manager: Manager, environ: Mapping[str, str], notice: Notice) -> Transport:
+def transport(manager: Manager, environ: Mapping[str, str], notice: Notice, ask: Ask | None = None) -> Transport:
     """The way to its machine."""
     if manager.transport == "openssh":
         from sjs.transport.openssh import OpensshTransport
 
         return OpensshTransport(login(manager), environ)
     if manager.transport == "ssh":
-        return ssh(manager, environ, notice)
+        return ssh(manager, environ, notice, ask)
     from sjs.transport.local import LocalTransport
 
     return LocalTransport()
 
 
-def ssh(manager: Manager, environ: Mapping[str, str], notice: Notice) -> SshTransport:
+def ssh(manager: Manager, environ: Mapping[str, str], notice: Notice, ask: Ask | None = None) -> SshTransport:
     """The way by our own ssh."""
     from sjs.transport.ssh import SshTransport
 
-    return SshTransport(login(manager), environ, notice)
+    return SshTransport(login(manager), environ, notice, ask)
 
 
 def login(manager: Manager) -> Login:

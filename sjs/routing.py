@@ -18,7 +18,7 @@ from sjs.config import Config, Manager
 from sjs.core.job import Report
 from sjs.core.names import expand
 from sjs.errors import NoManager, NoQueue, SjsError, Unreachable
-from sjs.protocols import Target
+from sjs.protocols import Ask, Target
 
 MAX_THREADS = 32
 LATE = 0.3
@@ -63,10 +63,18 @@ class Fleet:
     """The targets of one command, each with at most one session. A missing manager is not started, unless `start` is
     "start" or (even if it was stopped on purpose) "restart"."""
 
-    def __init__(self, managers: Sequence[Manager], start: str, notice: Notice, max_jobs: int | None = None) -> None:
+    def __init__(
+        self,
+        managers: Sequence[Manager],
+        start: str,
+        notice: Notice,
+        max_jobs: int | None = None,
+        ask: Ask | None = None,
+    ) -> None:
         self.managers = {one.name: one for one in managers}
         self._start = start
         self._max_jobs = max_jobs
+        self._ask = ask
         self.notice = notice
         self._targets: dict[str, Target] = {}
         self._busy: set[str] = set()
@@ -195,7 +203,7 @@ class Fleet:
 
     def _build(self, manager: Manager) -> Target:
         start = self._start_word(manager)
-        return reach.target(manager, start, os.environ, lambda line: self.notice(manager.name, line))
+        return reach.target(manager, start, os.environ, lambda line: self.notice(manager.name, line), self._ask)
 
     def _start_word(self, manager: Manager) -> str:
         """What the header line says about starting."""

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 import click
 
+from sjs.cli import terminal
 from sjs.cli.output import Output, flush
 from sjs.cli.verbs import VERBS
 from sjs.config import Config, load, state_path
 from sjs.errors import SjsError, UsageError
-from sjs.protocols import Target
+from sjs.protocols import Ask, Target
 from sjs.routing import Choice, Fleet, select
 
 T = TypeVar("T")
@@ -57,6 +58,11 @@ class Call:
             raise UsageError(f"job ids are each manager's own: '{self.word}' is too many", "name one target")
         return choice
 
+    @property
+    def ask(self) -> Ask | None:
+        """How to ask for passwords and passphrases; None where nobody could answer."""
+        return terminal.ask if terminal.is_there() and not self.json else None
+
     def output(self, choice: Choice) -> Output:
         """Where this command's lines go."""
         return Output(choice.named, self.json)
@@ -86,7 +92,7 @@ def fan_out(
     """Ask everybody whom the command means, show each answer, say how it went; the exit status."""
     choice = choice or call.choice()
     out = call.output(choice)
-    with Fleet(choice.managers, start, out.notice, max_jobs) as fleet:
+    with Fleet(choice.managers, start, out.notice, max_jobs, call.ask) as fleet:
         for answer in fleet.ask(lambda target: (work(target),)):
             try:
                 if answer.error is not None:

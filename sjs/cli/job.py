@@ -94,7 +94,7 @@ def job(
         raise UsageError("--follow is for one job on one target", "--wait waits for many")
     wish = Wish(key or uuid4().hex, key is not None, if_free, parsable, wait, follow, cwd)
     out = call.output(choice)
-    with source, Fleet(choice.managers, "start", out.notice) as fleet:
+    with source, Fleet(choice.managers, "start", out.notice, ask=call.ask) as fleet:
         sent = _deal(call, fleet, source, wish, out) if choice.any else _send_all(call, fleet, source, wish, out)
         return _until_ended(call, fleet, [one for one in sent if one.accepted], wish, out)
 

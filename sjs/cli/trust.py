@@ -36,14 +36,14 @@ def trust(call: Call, fingerprints: tuple[str, ...]) -> int:
     out = call.output(choice)
     for manager in choice.managers:
         try:
-            _trust(out, manager, [_normal(one) for one in fingerprints])
+            _trust(call, out, manager, [_normal(one) for one in fingerprints])
             out.succeeded(manager.name)
         except SjsError as error:
             out.failed(manager.name, error)
     return out.finish()
 
 
-def _trust(out: Output, manager: Manager, fingerprints: Sequence[str]) -> None:
+def _trust(call: Call, out: Output, manager: Manager, fingerprints: Sequence[str]) -> None:
     if manager.transport == "local":
         return out.line(manager.name, "is this machine")
     found: list[tuple[Hop, HostKey]] = []
@@ -54,7 +54,7 @@ def _trust(out: Output, manager: Manager, fingerprints: Sequence[str]) -> None:
             found.append((hop, key))
         return is_meant
 
-    reach.ssh(manager, os.environ, lambda line: None).show_keys(judge)
+    reach.ssh(manager, os.environ, lambda line: None, call.ask).show_keys(judge)
     for hop, key in found:
         _show(out, manager.name, hop, key)
     if not found:

@@ -1,5 +1,5 @@
-"""Saying who we are: keys of the agent and of files, then the password of the config. Whoever calls has checked the
-server's key before.
+"""Saying who we are: keys of the agent and of files, then the password of the config, or what a person answers. Whoever
+calls has checked the server's key before.
 
 No more keys are offered than ssh would offer, and never more than MAX_OFFERS, for a server counts each as an attempt
 (MaxAuthTries) and may lock out whoever makes too many (PerSourcePenalties).
@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
-import getpass
 import os
 import socket
 import stat
@@ -27,6 +26,7 @@ from paramiko.agent import AgentSSH
 from paramiko.pkey import UnknownKeyType
 
 from sjs.errors import LinkLost, NotReached, Unreachable
+from sjs.protocols import Ask
 from sjs.transport.client import Client
 from sjs.transport.known_hosts import HostKey
 from sjs.transport.way import Hop
@@ -42,23 +42,31 @@ SIGNING = 60.0
 FAREWELL = 2.0
 """Seconds for the end of a broken connection to be noticed by who reads it, too."""
 
+TYPING = 110.0
+"""Seconds for a person to answer; a server's LoginGraceTime is 120."""
+
 _asking = threading.Lock()
 _unlocked: dict[str, PKey | None] = {}
 
 
 @dataclass
 class Attempt:
-    """Logging in at one server. `tried`: what it was offered, and what could not be, in words for a person."""
+    """Logging in at one server. `ask`: a person, if there is one. `tried`: what was offered, and what could not be, in
+    words. `takes`: what the server said that it takes."""
 
     client: Client
     password: str = field(default="", repr=False)
+    ask: Ask | None = None
     tried: list[str] = field(default_factory=list)
+    takes: Sequence[str] = ("password",)
 
     def run(self) -> None:
         """Log in, or say what was tried."""
         steps: list[Callable[[], None]] = [self._keys] if self.client.hop.public_keys else []
         if self.password:
             steps += [self._password, self._interactive]
+        elif self.ask:
+            steps += [self._questions, self._asked_password]
         for step in steps:
             step()
             if self.client.is_authenticated():
@@ -79,6 +87,7 @@ class Attempt:
         try:
             return not offer()  # a list of what is wanted besides
         except paramiko.BadAuthenticationType as error:
+            self.takes = error.allowed_types
             self.tried[-1] += f" (it takes {' or '.join(error.allowed_types)})"
             return False
         except paramiko.AuthenticationException as error:
@@ -99,7 +108,7 @@ class Attempt:
     def _keys(self) -> None:
         user = self.client.hop.user
         with _agent_keys(self.client.hop.agent, self.tried) as agent:
-            for number, (label, key) in enumerate(_candidates(self.client.hop, agent, self.tried)):
+            for number, (label, key) in enumerate(_candidates(self.client.hop, agent, self.tried, self.ask)):
                 if number == MAX_OFFERS:
                     self.tried.append("no more, for a server counts them: `identity_file:` names the right one")
                     return
@@ -119,8 +128,32 @@ class Attempt:
         user = self.client.hop.user
         self._try("keyboard-interactive", ANSWER, lambda: self.client.auth_interactive(user, answer))
 
+    def _questions(self) -> None:
+        """The server's own for the person, if it has some; else it says by the way what it takes."""
+        asked: list[str] = []
 
-def _candidates(hop: Hop, agent: Sequence[Any], notes: list[str]) -> Iterator[tuple[str, PKey]]:
+        def answer(title: str, instructions: str, prompts: Sequence[tuple[str, bool]]) -> list[str]:
+            asked.extend(text for text, _ in prompts)
+            self.takes = ()  # what was answered wrongly is not asked for once more by another name
+            return [self._answer(text) for text, _ in prompts]
+
+        user = self.client.hop.user
+        self._try("keyboard-interactive", TYPING, lambda: self.client.auth_interactive(user, answer))
+        if not asked:
+            self.tried.pop()
+
+    def _asked_password(self) -> None:
+        if "password" in self.takes:
+            self.password = self._answer("password: ")
+            if self.password:
+                self._password()
+
+    def _answer(self, question: str) -> str:
+        said = self.ask(f"({self.client.hop}) {_plain(question)}") if self.ask else None
+        return said or ""
+
+
+def _candidates(hop: Hop, agent: Sequence[Any], notes: list[str], ask: Ask | None) -> Iterator[tuple[str, PKey]]:
     """Keys in ssh's order: the agent's that files name, its others, then files that can be read, then locked ones."""
     files = [path for path in hop.identity_files if os.path.exists(path) or os.path.exists(path + ".pub")]
     named = {path: _public_part(path) for path in files}
@@ -140,7 +173,7 @@ def _candidates(hop: Hop, agent: Sequence[Any], notes: list[str]) -> Iterator[tu
         elif not isinstance(found, str):
             yield _shown(path), found
     for path in locked:
-        unlocked = _unlock(path, notes)
+        unlocked = _unlock(path, notes, ask)
         if unlocked is not None:
             yield _shown(path), unlocked
 
@@ -165,11 +198,11 @@ def _read_key(path: str, passphrase: str | None, notes: list[str]) -> PKey | str
     return UNFIT
 
 
-def _unlock(path: str, notes: list[str]) -> PKey | None:
+def _unlock(path: str, notes: list[str], ask: Ask | None) -> PKey | None:
     """Ask for a key's passphrase: once, whoever else needs the key, one question at a time."""
     with _asking:
         if path not in _unlocked:
-            passphrase = _ask(f"passphrase for {_shown(path)}: ")
+            passphrase = ask(f"passphrase for {_shown(path)}: ") if ask else None
             if passphrase is None:
                 notes.append(f"{_shown(path)} (has a passphrase, and there is no terminal to ask at; ssh-add can)")
                 return None
@@ -180,14 +213,9 @@ def _unlock(path: str, notes: list[str]) -> PKey | None:
         return _unlocked[path]
 
 
-def _ask(prompt: str) -> str | None:
-    """What somebody types at the terminal, unseen; None without a terminal."""
-    try:
-        with open("/dev/tty", "r+b", buffering=0):
-            pass
-        return getpass.getpass(prompt)
-    except (OSError, EOFError):
-        return None
+def _plain(question: str) -> str:
+    """A server's words, unable to do anything to a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in question[:200])
 
 
 def _public_part(path: str) -> bytes:

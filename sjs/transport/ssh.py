@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sjs.errors import Unreachable
+from sjs.protocols import Ask
 from sjs.transport import dial, host_keys, login_shell
 from sjs.transport.auth import Attempt
 from sjs.transport.client import Client
@@ -23,8 +24,11 @@ Trust = Callable[[Hop, HostKey], bool]
 class SshTransport:
     """A machine behind ssh. Connects when it is first used, and again when the connection was lost."""
 
-    def __init__(self, login: Login, environ: Mapping[str, str], notice: Callable[[str], None]) -> None:
+    def __init__(
+        self, login: Login, environ: Mapping[str, str], notice: Callable[[str], None], ask: Ask | None = None
+    ) -> None:
         self._login = login
+        self._ask = ask
         self._environ = environ
         self._notice = notice
         self._clients: list[Client] = []
@@ -58,9 +62,9 @@ class SshTransport:
                 for hop in way.hops:
                     self._clients.append(self._greet(hop, way.patience, trust))
                     if hop is not way.machine:
-                        Attempt(self._clients[-1]).run()
+                        Attempt(self._clients[-1], "", self._ask).run()
                     elif is_login:
-                        Attempt(self._clients[-1], self._login.password).run()
+                        Attempt(self._clients[-1], self._login.password, self._ask).run()
         except BaseException:
             self.close()
             raise

@@ -82,6 +82,57 @@ def test_the_password_answers_however_it_is_asked_for(wanted: list[str], tmp_pat
         assert client.is_authenticated()
 
 
+@pytest.mark.parametrize(
+    ("wanted", "asked"),
+    [
+        (["password"], ["(me@node:22) password: "]),
+        (["keyboard-interactive"], ["(me@node:22) Password: "]),
+        (["publickey", "password"], ["(me@node:22) password: "]),
+        (["publickey", "keyboard-interactive"], ["(me@node:22) Password: "]),
+        (["publickey"], []),
+    ],
+)
+def test_a_person_is_asked_for_what_the_server_takes(wanted: list[str], asked: list[str], tmp_path: Path) -> None:
+    questions: list[str] = []
+
+    def ask(question: str) -> str:
+        questions.append(question)
+        return SECRET
+
+    with connected(Server(*wanted), tmp_path) as client:
+        Attempt(client, ask=ask).run()
+        assert client.is_authenticated()
+    assert questions == asked
+
+
+@pytest.mark.parametrize("wanted", ["password", "keyboard-interactive", "hostbased"])
+@pytest.mark.parametrize("answer", ["wrong", None])
+def test_a_person_is_asked_once_at_most(wanted: str, answer: str | None, tmp_path: Path) -> None:
+    questions: list[str] = []
+
+    def ask(question: str) -> str | None:
+        questions.append(question)
+        return answer
+
+    with connected(Server(wanted), tmp_path) as client, pytest.raises(Unreachable, match="permission denied"):
+        Attempt(client, ask=ask).run()
+    assert len(questions) == (0 if wanted == "hostbased" else 1)
+
+
+def test_a_question_of_the_server_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    questions: list[str] = []
+
+    class Hostile(Server):
+        def check_auth_interactive(self, username: str, submethods: str) -> Any:
+            query = InteractiveQuery("", "")
+            query.add_prompt("\x1b[2Jroot's password: ", False)
+            return query
+
+    with connected(Hostile("keyboard-interactive"), tmp_path) as client, pytest.raises(Unreachable):
+        Attempt(client, ask=lambda question: questions.append(question)).run()
+    assert questions == ["(me@node:22)  [2Jroot's password: "]
+
+
 def test_what_is_wanted_instead_is_named(tmp_path: Path) -> None:
     with connected(Server("hostbased"), tmp_path) as client, pytest.raises(Unreachable) as caught:
         Attempt(client, SECRET).run()
