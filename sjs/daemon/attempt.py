@@ -13,11 +13,12 @@ import signal
 import time
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-from sjs.daemon import kernel, tree
+from sjs.daemon import tree
 from sjs.daemon.journal import Entry, Journal
 from sjs.daemon.notes import note
 from sjs.daemon.places import Places, boot_id
 from sjs.daemon.spawn import MARK, Refused, Spawner, SpawnError, Start, base_environment
+from sjs.daemon.watch import Watch
 
 GRACE = 10.0
 """Seconds between TERM and KILL for what a job left behind."""
@@ -25,10 +26,10 @@ GRACE = 10.0
 KILL_AGAIN = 1.0
 """Seconds until KILL is repeated, should a tree have grown faster than it was cut."""
 
-LOOK = 1.0
-"""Seconds between looks at an adopted process on kernels that give no descriptor for it."""
-
-HANDED_OVER = ("tag", "pid", "session", "outputs", "at", "began", "born", "cancelled", "kill_at", "main_end", "end")
+HANDED_OVER = (
+    *("tag", "pid", "session", "outputs", "at", "began", "adopted", "unseen", "is_guess"),
+    *("cancelled", "kill_at", "main_end", "end"),
+)
 """What the next keeper is told of an attempt as it is."""
 
 Tell = Callable[[Dict[str, Any]], None]
@@ -45,8 +46,10 @@ class Attempt:
         self.outputs: List[str] = []
         self.at = time.time()
         self.began = _boot_clock()
-        self.born: Optional[Tuple[int, int]] = None  # for adopted ones, which are not our children
-        self.watch: Optional[int] = None
+        self.unseen = False  # its end was noticed some time after it
+        self.adopted = False  # its main process is not our child
+        self.watch: Optional[Watch] = None  # … but lives
+        self.is_guess = False  # found by its mark: it may be something that the main process left behind
         self.strays: Set[int] = set()
         self.cancelled = False
         self.kill_at: Optional[float] = None
@@ -59,18 +62,17 @@ class Attempt:
     def hand_over(self) -> Dict[str, Any]:
         """For the record that a successor reads."""
         record = {name: getattr(self, name) for name in HANDED_OVER}
-        watch = None if self.watch is None else {"fd": self.watch}
+        watch = None if self.watch is None else self.watch.hand_over()
         return {**record, "strays": sorted(self.strays), "watch": watch}
 
     @classmethod
-    def resumed(cls, record: Dict[str, Any], mark: bytes) -> Attempt:
+    def resumed(cls, record: Dict[str, Any], mark: bytes, selector: selectors.BaseSelector) -> Attempt:
         """The attempt as it was when it was handed over."""
         attempt = cls(record["tag"], record["pid"], mark)
         for name in HANDED_OVER:
             setattr(attempt, name, record.get(name, getattr(attempt, name)))
-        attempt.born = None if attempt.born is None else (attempt.born[0], attempt.born[1])
         attempt.strays = set(record["strays"])
-        attempt.watch = None if record["watch"] is None else record["watch"]["fd"]
+        attempt.watch = None if record["watch"] is None else Watch.resumed(record["watch"], selector)
         return attempt
 
 
@@ -100,17 +102,18 @@ class Attempts:
             self._resume(record)
             return
         for entry in self._journal.found:
-            self._adopt(entry)
+            if entry.pid or entry.end is not None or self._is_anywhere(entry):
+                self._adopt(entry)
+            else:
+                self._strike(entry.tag)  # it never ran; the manager finds it missing, and queues it again
 
     def _resume(self, record: Dict[str, Any]) -> None:
         """Go on where `hand_over` left off. The journal tells nothing new, but for ends that could not be struck."""
         self._strangers = set(record["strangers"])
         for told in record["attempts"]:
-            attempt = Attempt.resumed(told, self._mark(told["tag"]))
+            attempt = Attempt.resumed(told, self._mark(told["tag"]), self._selector)
             self._all[attempt.tag] = attempt
-            if attempt.watch is not None:
-                self._selector.register(attempt.watch, selectors.EVENT_READ, attempt)
-            if attempt.main_end is None and attempt.born is None:
+            if attempt.main_end is None and not attempt.adopted:
                 self._by_pid[attempt.pid] = attempt
             elif attempt.end is None and attempt.main_end is not None:
                 self._clearing.append(attempt)
@@ -180,6 +183,8 @@ class Attempts:
     def stop(self, tag: str, grace: float) -> None:
         """End the whole tree: TERM now, KILL after the grace. An attempt whose main process has ended keeps its end."""
         attempt = self._all.get(tag)
+        if attempt is not None:
+            self._look_at_adopted(attempt)  # its pid may just have become another's
         if attempt is None or attempt.main_end is not None:
             return
         attempt.cancelled = True
@@ -228,9 +233,9 @@ class Attempts:
 
     def _is_gone(self, attempt: Attempt) -> bool:
         """Whether nothing of it is left. Of an adopted one we are not told of orphans, so it takes a look."""
-        if attempt.born is None:
-            return not attempt.strays and tree.session_is_empty(attempt.session)
-        return not tree.members(attempt.session, attempt.mark)
+        if attempt.adopted:
+            return not self._members(attempt)
+        return not attempt.strays and tree.session_is_empty(self._session(attempt))
 
     def on_time(self, now: float) -> None:
         """What is due: KILL where the grace is over, and looks at adopted ones without a descriptor."""
@@ -238,61 +243,94 @@ class Attempts:
             if attempt.end is None and attempt.kill_at is not None and now >= attempt.kill_at:
                 attempt.kill_at = now + KILL_AGAIN
                 self._kill_tree(attempt)
-            if attempt.main_end is None and attempt.born is not None:
-                self._look_at_adopted(attempt)
+            self._look_at_adopted(attempt)
 
     def next_time(self) -> Optional[float]:
         """When `on_time` is due next, on the monotonic clock."""
         times = [one.kill_at for one in self._all.values() if one.end is None and one.kill_at is not None]
-        if any(one.end is None and one.born is not None and one.watch is None for one in self._all.values()):
-            times.append(time.monotonic() + LOOK)
-        return min(times) if times else None
+        looks = [one.watch.next_time() for one in self._all.values() if one.watch is not None]
+        return min(times + [one for one in looks if one is not None], default=None)
+
+    def find(self, tag: str, output: str) -> None:
+        """Look for an attempt that a manager meant to start and that is in no record of ours; tell what it came to.
+
+        Without its process and its output file it never ran, which is `unseen`.
+        """
+        if tag in self._all:
+            return  # an order that comes twice
+        note(f"{tag} is in no record; looking for it")
+        entry = Entry(tag, self._boot, time.time(), output)
+        if not self._is_anywhere(entry):
+            self._tell({"on": "unseen", "tag": tag})
+            return
+        self._begin_record(entry)
+        self._adopt(entry)
+        if self._all[tag].end is None:
+            self._tell({"on": "started", **self._all[tag].as_news()})
+
+    def _begin_record(self, entry: Entry) -> None:
+        try:
+            self._journal.begin(entry.tag, entry.at, entry.output)
+        except OSError as error:  # a full disk; should this keeper die as well, it is looked for once more
+            note(f"that {entry.tag} was found could not be written: {error}")
+
+    def _is_anywhere(self, entry: Entry) -> bool:
+        """Whether a start of which no pid is known has left a trace."""
+        return os.path.exists(entry.output) or bool(tree.members(tree.NO_SESSION, self._mark(entry.tag)))
 
     def _adopt(self, entry: Entry) -> None:
         """Take over what an earlier keeper started: its recorded end, the living process, or the loss of both."""
-        mark = self._mark(entry.tag)
-        attempt = Attempt(entry.tag, entry.pid, mark)
+        attempt = Attempt(entry.tag, entry.pid, self._mark(entry.tag))
         attempt.at = entry.at
+        attempt.adopted = True
+        self._all[entry.tag] = attempt
         if entry.end is not None:
             attempt.end = attempt.main_end = entry.end
-            self._all[entry.tag] = attempt
-            return
-        if entry.pid:
-            attempt.born = entry.born
-        elif not os.path.exists(entry.output):
-            self._strike(entry.tag)  # it never ran; the manager finds it missing, and queues it again
-            return
+        elif entry.boot != self._boot:  # no process of before can be alive
+            attempt.session = tree.NO_SESSION
+            attempt.main_end = {"reason": "host-lost", "detail": "the machine was restarted before it ended"}
+            attempt.unseen = True
+            self._finish(attempt)
         else:
-            attempt.pid, tick = tree.find_leader(mark)
+            self._watch(attempt, entry.born)
+
+    def _watch(self, attempt: Attempt, born: Tuple[int, int]) -> None:
+        if not attempt.pid:
+            attempt.pid, tick = tree.find_leader(attempt.mark)
             attempt.session = attempt.pid or tree.NO_SESSION
-            attempt.born = tick, tick
-        self._all[entry.tag] = attempt
-        if entry.boot == self._boot and tree.is_alive(attempt.pid, attempt.born):
-            attempt.watch = kernel.pidfd_open(attempt.pid)
-            if attempt.watch is not None:
-                self._selector.register(attempt.watch, selectors.EVENT_READ, attempt)
-        else:
-            self._lose(attempt, entry.boot == self._boot)
+            attempt.is_guess = True
+            born = tick, tick
+        attempt.began = born[0] / tree.TICKS
+        attempt.watch = Watch(attempt.pid, born, self._selector)
+        self._look_at_adopted(attempt)
 
     def _look_at_adopted(self, attempt: Attempt) -> None:
-        if not tree.is_alive(attempt.pid, attempt.born or (0, 0)):
-            self._lose(attempt)
-
-    def _lose(self, attempt: Attempt, this_boot: bool = True) -> None:
-        """It has ended, and nobody saw how. Its pid may be somebody else's by now, so what is left is known by mark."""
-        attempt.session = tree.NO_SESSION
-        if attempt.watch is not None:
-            self._selector.unregister(attempt.watch)
-            os.close(attempt.watch)
-            attempt.watch = None
+        """Whether it has ended. Who is not its parent is told no more of how than the kernel tells anybody."""
+        watch = attempt.watch
+        if watch is None or not watch.is_over(time.monotonic()):
+            return
+        attempt.watch = None
         attempt.main_end = {"reason": "host-lost", "detail": "its keeper died before it ended, so nobody saw how"}
-        if attempt.cancelled:
-            attempt.main_end["reason"] = "cancelled"
-        if not this_boot or self._is_gone(attempt):
+        if watch.status is not None and not attempt.is_guess:
+            attempt.main_end = {**_outcome(watch.status), "detail": "its keeper died meanwhile"}
+        if not watch.seen:  # its pid may have been given to others since
+            attempt.session, attempt.unseen = tree.NO_SESSION, True
+        if self._is_gone(attempt):
             self._finish(attempt)
         else:
             self._clearing.append(attempt)
             self._clear(attempt)
+
+    def _members(self, attempt: Attempt) -> List[tree.Process]:
+        return tree.members(self._session(attempt), attempt.mark)
+
+    def _session(self, attempt: Attempt) -> int:
+        """Its session, as long as that is its own: the kernel gives the number to nobody else while somebody is in it.
+        So, after its main process has ended, another one of this pid tells that it was empty."""
+        leader = tree.stat(attempt.session) if attempt.main_end is not None else None
+        if leader is not None and not leader.has_ended:
+            attempt.session = tree.NO_SESSION
+        return attempt.session
 
     def _attribute(self, manager_pid: int) -> None:
         """Find whose the orphans are that the kernel gave us."""
@@ -319,14 +357,18 @@ class Attempts:
         if attempt.kill_at is None and attempt.main_end is not None:
             attempt.kill_at = time.monotonic() + GRACE
             left = self._signal_tree(attempt, signal.SIGTERM)
-            attempt.main_end.setdefault("detail", f"ended {left} process(es) that it left behind" if left else "")
+            known = attempt.main_end.get("detail")
+            told = [known] if known else []
+            told += [f"ended {left} process(es) that it left behind"] if left else []
+            attempt.main_end["detail"] = "; ".join(told)
 
     def _finish(self, attempt: Attempt) -> None:
         end = attempt.main_end or {}
-        if attempt.cancelled and end.get("reason") in ("exit", "signal"):
+        if attempt.cancelled and end.get("reason") != "spawn-error":
             end["reason"] = "cancelled"
         end["at"] = time.time()
-        end.setdefault("usage", {})["seconds"] = _boot_clock() - attempt.began
+        if not attempt.unseen:
+            end.setdefault("usage", {})["seconds"] = _boot_clock() - attempt.began
         attempt.end = end
         attempt.kill_at = None
         try:
@@ -339,7 +381,7 @@ class Attempts:
 
     def _signal_tree(self, attempt: Attempt, number: int) -> int:
         """Signal every living process of the attempt, and wake the stopped ones so that they notice; how many."""
-        processes = tree.members(attempt.session, attempt.mark)
+        processes = self._members(attempt)
         for one in processes:
             _kill(one.pid, number)
             _kill(one.pid, signal.SIGCONT)
@@ -350,8 +392,7 @@ class Attempts:
     def _kill_tree(self, attempt: Attempt) -> None:
         """KILL, until a look finds nobody: a tree that forks while it is cut is stopped first."""
         for number in (signal.SIGSTOP, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL):
-            processes = tree.members(attempt.session, attempt.mark)
-            for one in processes:
+            for one in self._members(attempt):
                 _kill(one.pid, number)
         if self._by_pid.get(attempt.pid) is attempt:
             _kill(attempt.pid, signal.SIGKILL)

@@ -1,13 +1,20 @@
-"""What the standard library does not offer of Linux, by ctypes. Each call says when the kernel lacks it."""
+"""What the standard library does not offer of Linux. Each call says when the kernel lacks it."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import struct
 from typing import Any, Iterator, Optional, Tuple
 
 PR_SET_CHILD_SUBREAPER = 36
 SYS_PIDFD_OPEN = 434  # the same number on every architecture: it is younger than the common table
+
+PIDFD_INFO = struct.Struct("QQ11Ii")
+"""The first version of `struct pidfd_info`: what is asked for and told, …, the wait status."""
+
+PIDFD_INFO_EXIT = 8
+PIDFD_GET_INFO = 3 << 30 | PIDFD_INFO.size << 16 | 0xFF << 8 | 11
 
 IN_MODIFY = 0x2
 IN_ATTRIB = 0x4
@@ -34,6 +41,19 @@ def pidfd_open(pid: int) -> Optional[int]:
     except OSError:
         return None
     return fd if fd >= 0 else None
+
+
+def wait_status(pidfd: int) -> Optional[int]:
+    """How a process ended that need not be our child, once its parent has reaped it; None until then, and where the
+    kernel does not tell (before Linux 6.15)."""
+    told = bytearray(PIDFD_INFO.size)
+    PIDFD_INFO.pack_into(told, 0, PIDFD_INFO_EXIT, *[0] * 13)
+    try:
+        fcntl.ioctl(pidfd, PIDFD_GET_INFO, told)
+    except OSError:
+        return None
+    mask, *_, status = PIDFD_INFO.unpack(told)
+    return status if mask & PIDFD_INFO_EXIT else None
 
 
 class Inotify:

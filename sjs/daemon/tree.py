@@ -14,6 +14,9 @@ NO_SESSION = -2
 """No process is in it. (-1 is what /proc says of one that is just being reaped.)"""
 
 
+TICKS = os.sysconf("SC_CLK_TCK")
+"""The kernel's clock ticks in a second."""
+
 LOOKS = 5
 """How often an empty environment is looked at again."""
 
@@ -26,6 +29,13 @@ class Process(NamedTuple):
     parent: int
     session: int
     start_time: int
+    threads: int
+    status: int
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is a zombie, and not only its first thread is."""
+        return self.state in "ZX" and self.threads <= 1
 
 
 def stat(pid: int) -> Optional[Process]:
@@ -36,7 +46,8 @@ def stat(pid: int) -> Optional[Process]:
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     fields = line[line.rindex(b")") + 2 :].split()
-    return Process(pid, fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19]))
+    numbers = (int(fields[at]) for at in (1, 3, 19, 17, 49))
+    return Process(pid, fields[0].decode(), *numbers)
 
 
 def processes() -> Dict[int, Process]:
@@ -56,19 +67,34 @@ def children() -> List[int]:
 
 def ticks(seconds: float) -> int:
     """A time on the boot clock as /proc counts it."""
-    return int(seconds * os.sysconf("SC_CLK_TCK"))
+    return int(seconds * TICKS)
 
 
-def is_alive(pid: int, born: Tuple[int, int]) -> bool:
-    """Whether this very process still runs (in this boot), and not another that was given its pid."""
+def leader(pid: int, born: Tuple[int, int]) -> Optional[Process]:
+    """The process that was started (in this boot) with this pid, in a session of its own; None when it is gone, and
+    another may have its pid."""
     found = stat(pid)
-    return found is not None and born[0] <= found.start_time <= born[1] and found.state not in "ZX"
+    mine = found is not None and born[0] <= found.start_time <= born[1] and found.session == pid
+    return found if mine else None
+
+
+def zombie_status(zombie: Process) -> Optional[int]:
+    """The wait status of a process that is not our child and has ended, until it is reaped. None where it is not for
+    us to know: then the kernel says 0."""
+    try:
+        os.readlink(f"/proc/{zombie.pid}/exe")  # asks for the same right
+    except PermissionError:
+        return None
+    except (FileNotFoundError, ProcessLookupError):  # a zombie has none
+        pass
+    found = stat(zombie.pid)
+    return found.status if found is not None and found.start_time == zombie.start_time else None
 
 
 def find_leader(mark: bytes) -> Tuple[int, int]:
     """Pid and start tick of the session leader that carries the mark; zeros when there is none."""
     for one in processes().values():
-        if one.session == one.pid and has_mark(one.pid, mark):
+        if one.session == one.pid and not one.has_ended and has_mark(one.pid, mark):
             return one.pid, one.start_time
     return 0, 0
 
@@ -94,7 +120,7 @@ def members(session: int, mark: bytes) -> List[Process]:
     sessions = (session,) if session > 1 else ()
     mine = {pid for pid, one in seen.items() if pid not in spared and (one.session in sessions or has_mark(pid, mark))}
     mine |= _descendants(seen, mine)
-    return [seen[pid] for pid in sorted(mine) if seen[pid].state not in "ZX" and pid not in spared]
+    return [seen[pid] for pid in sorted(mine) if not seen[pid].has_ended and pid not in spared]
 
 
 def has_mark(pid: int, mark: bytes) -> bool:

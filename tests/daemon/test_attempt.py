@@ -237,12 +237,108 @@ def orphan(bench: Bench, script: str) -> int:
     return int(done.stdout or done.stderr)
 
 
-def test_a_living_process_is_adopted_and_its_end_is_lost(bench: Bench) -> None:
-    pid = orphan(bench, "sleep 600")
+def test_a_living_process_is_adopted_and_the_kernel_tells_of_its_end(bench: Bench) -> None:
+    pid = orphan(bench, "while [ ! -e go ]; do sleep 0.05; done; exit 7")
     (known,) = bench.successor().known()["attempts"]
     assert (known["pid"], known["end"], bench.attempts.live()) == (pid, None, 1)
+    (bench.folder / "go").touch()
+    end = bench.end()
+    assert end.items() >= {"reason": "exit", "exit": 7, "detail": "its keeper died meanwhile"}.items()
+    assert set(end["usage"]) == {"seconds"}  # the rest is told to its parent only
+    assert 0 <= end["usage"]["seconds"] < DEADLINE
+
+
+def test_an_adopted_end_of_which_the_kernel_says_nothing_is_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "zombie_status", lambda zombie: None)
+    monkeypatch.setattr(kernel, "wait_status", lambda fd: None)
+    pid = orphan(bench, "sleep 600")
+    bench.successor()
     os.kill(pid, signal.SIGKILL)
     assert bench.end()["reason"] == "host-lost"
+
+
+def test_what_an_adopted_one_leaves_behind_is_ended_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GRACE", 0.1)
+    orphan(bench, f"{ESCAPED} while [ ! -e go ]; do sleep 0.05; done; exit 3")
+    left = bench.pid("pid")
+    bench.successor()
+    (bench.folder / "go").touch()
+    end = bench.end()
+    assert is_gone(left)
+    assert (end["exit"], end["detail"]) == (3, "its keeper died meanwhile; ended 2 process(es) that it left behind")
+
+
+def test_nobody_is_taken_for_a_part_of_a_session_that_is_no_more(bench: Bench) -> None:
+    """The number of a session goes to others once nobody is in it."""
+    bench.start("true")
+    attempt = bench.attempts._all["0.1"]
+    bench.run(lambda: attempt.main_end)
+    other = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    attempt.session = other.pid
+    assert bench.attempts._members(attempt) == []
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def test_what_is_in_no_record_is_found_by_its_mark(bench: Bench) -> None:
+    pid = orphan(bench, "exec sleep 600")
+    forget_everything(bench)
+    assert bench.successor().known()["attempts"] == []
+    bench.attempts.find("0.1", "/nowhere")
+    bench.attempts.find("0.1", "/nowhere")
+    assert [(one["on"], one["pid"], one["end"]) for one in bench.news] == [("started", pid, None)]
+    assert [one["pid"] for one in bench.successor().known()["attempts"]] == [pid]
+    bench.attempts.stop("0.1", 0)
+    assert bench.end()["reason"] == "cancelled"
+
+
+def test_what_is_in_no_record_and_left_something_is_cleared_first(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GRACE", 0.1)
+    pid = orphan(bench, "(trap '' TERM; echo up > up; while :; do sleep 0.05; done) & echo $! > pid; wait")
+    left = bench.pid("pid")
+    bench.run((bench.folder / "up").exists)
+    os.kill(pid, signal.SIGKILL)
+    bench.run(lambda: is_gone(pid))
+    forget_everything(bench)
+    bench.successor().find("0.1", "/nowhere")
+    end = bench.end()
+    assert is_gone(left)
+    assert (end["reason"], "usage" in end) == ("host-lost", False)
+
+
+def test_the_end_of_what_was_found_by_its_mark_is_not_believed(bench: Bench) -> None:
+    """It may be a daemon that the job left behind, which does not end as the job did."""
+    pid = orphan(bench, "setsid sh -c 'echo $$ > pid; while [ ! -e go ]; do sleep 0.05; done' & sleep 600")
+    bench.pid("pid")
+    os.kill(pid, signal.SIGKILL)
+    bench.run(lambda: is_gone(pid))
+    forget_everything(bench)
+    bench.successor().find("0.1", "/nowhere")
+    assert bench.attempts.live() == 1
+    (bench.folder / "go").touch()
+    assert bench.end()["reason"] == "host-lost"
+
+
+def test_what_is_in_no_record_and_ran_is_lost(bench: Bench) -> None:
+    pid = orphan(bench, "true")
+    bench.run(lambda: is_gone(pid))
+    forget_everything(bench)
+    bench.successor().find("0.1", str(bench.folder / "0.1.out"))
+    assert bench.end()["reason"] == "host-lost"
+
+
+def test_what_is_in_no_record_and_left_no_trace_never_ran(bench: Bench) -> None:
+    bench.attempts.find("0.1", str(bench.folder / "0.1.out"))
+    assert bench.news == [{"on": "unseen", "tag": "0.1"}]
+    assert bench.attempts.known()["attempts"] == []
+
+
+def forget_everything(bench: Bench) -> None:
+    for path in Path(bench.where.state).glob("journal.*"):
+        path.unlink()
 
 
 def test_an_adopted_one_is_cancelled_with_all_that_it_left(bench: Bench) -> None:
@@ -256,7 +352,7 @@ def test_an_adopted_one_is_cancelled_with_all_that_it_left(bench: Bench) -> None
 
 def test_what_ended_meanwhile_is_lost(bench: Bench) -> None:
     pid = orphan(bench, "true")
-    bench.run(lambda: is_gone(pid))
+    bench.run(lambda: tree.stat(pid) is None)
     (known,) = bench.successor().known()["attempts"]
     assert known["end"]["reason"] == "host-lost"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon.kernel import IN_ATTRIB, IN_MODIFY, IN_MOVE_SELF, Inotify, pidfd_open
+from sjs.daemon.kernel import IN_ATTRIB, IN_MODIFY, IN_MOVE_SELF, Inotify, pidfd_open, wait_status
 
 DOOR = IN_ATTRIB | IN_MOVE_SELF
 
@@ -63,3 +63,12 @@ def test_pidfd_open() -> None:
     assert select.select([fd], [], [], 30)[0]
     os.close(fd)
     assert pidfd_open(process.pid) is None
+
+
+def test_wait_status_of_what_is_no_process_or_lives() -> None:
+    fd = pidfd_open(os.getpid())
+    assert fd is not None
+    assert wait_status(fd) is None
+    os.close(fd)
+    with open(os.devnull) as other:
+        assert wait_status(other.fileno()) is None

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -87,18 +88,74 @@ def test_children_zombies_included() -> None:
     assert process.pid in tree.children()
     assert found is not None
     assert found.state == "Z"
-    assert not tree.is_alive(process.pid, (0, found.start_time))
+    assert found.has_ended
     process.wait()
     assert process.pid not in tree.children()
 
 
 def test_another_process_of_the_same_pid_is_another() -> None:
-    me = tree.stat(os.getpid())
-    assert me is not None
-    assert tree.is_alive(me.pid, (me.start_time, me.start_time))
-    assert not tree.is_alive(me.pid, (me.start_time + 1, me.start_time + 9))
-    assert not tree.is_alive(me.pid, (0, me.start_time - 1))
-    assert me.start_time <= tree.ticks(time.clock_gettime(time.CLOCK_BOOTTIME))
+    process = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    found = tree.stat(process.pid)
+    assert found is not None
+    assert tree.leader(found.pid, (found.start_time, found.start_time)) is not None
+    assert tree.leader(found.pid, (found.start_time + 1, found.start_time + 9)) is None
+    assert tree.leader(found.pid, (0, found.start_time - 1)) is None
+    assert found.start_time <= tree.ticks(time.clock_gettime(time.CLOCK_BOOTTIME))
+    process.kill()
+    process.wait()
+    assert tree.leader(found.pid, (found.start_time, found.start_time)) is None
+
+
+def test_who_is_no_leader_of_a_session_is_no_job_whatever_its_pid() -> None:
+    process = subprocess.Popen(["sleep", "600"])
+    found = tree.stat(process.pid)
+    assert found is not None
+    assert tree.leader(found.pid, (found.start_time, found.start_time)) is None
+    process.kill()
+    process.wait()
+
+
+FIRST_THREAD_ENDS = """
+import ctypes, threading
+threading.Thread(target=input).start()
+print(flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_process_whose_first_thread_has_ended_has_not() -> None:
+    process = subprocess.Popen([sys.executable, "-c", FIRST_THREAD_ENDS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    end = time.monotonic() + DEADLINE
+    while (found := tree.stat(process.pid)) is None or found.state != "Z":
+        assert time.monotonic() < end  # nothing tells of the end of a thread
+    assert not found.has_ended
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize(("script", "status"), [("exit 0", 0), ("exit 7", 7 << 8), ("kill -9 $$", 9)])
+def test_how_a_zombie_ended(script: str, status: int) -> None:
+    process = subprocess.Popen(["sh", "-c", script])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    zombie = tree.stat(process.pid)
+    assert zombie is not None
+    assert tree.zombie_status(zombie) == status
+    process.wait()
+    assert tree.zombie_status(zombie) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start somebody else's process")
+def test_how_somebody_elses_zombie_ended_is_not_guessed() -> None:
+    """The kernel then says 0, which would be a job that went well."""
+    theirs = subprocess.Popen(["sh", "-c", "exit 7"])
+    os.waitid(os.P_PID, theirs.pid, os.WEXITED | os.WNOWAIT)
+    code = f"import os, sys; sys.path[:0] = [{str(ROOT)!r}]; from sjs.daemon import tree; os.setuid(65534)"
+    code += f"; found = tree.stat({theirs.pid}); print(found.status, tree.zombie_status(found))"
+    done = subprocess.run(["python3", "-I", "-S", "-c", code], capture_output=True, timeout=DEADLINE)
+    theirs.wait()
+    assert done.stdout == b"0 None\n", done.stderr
 
 
 def test_the_session_and_its_children_are_members(shell: Shell, tmp_path: Path) -> None:
