@@ -45,8 +45,8 @@ class Keeper:
         self._wakeup = Wakeup(self._selector)
         if not kernel.become_subreaper():
             note("this kernel gives no subreaper: processes that leave their job's session can not be found again")
-        self._attempts = Attempts(where, record["umask"], self._selector, self._tell, record.get("attempts"))
         self._manager = ManagerProcess(self._selector, record.get("manager"))
+        self._attempts = Attempts(where, record["umask"], self._selector, self._tell, record.get("attempts"))
         self._lobby = Lobby(where, self._selector, record.get("lobby"))
         self._service = Service(where, record.get("service"))
         self._restarts = Restarts()

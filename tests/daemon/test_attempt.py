@@ -265,7 +265,8 @@ def test_what_an_adopted_one_leaves_behind_is_ended_first(bench: Bench, monkeypa
     (bench.folder / "go").touch()
     end = bench.end()
     assert is_gone(left)
-    assert (end["exit"], end["detail"]) == (3, "its keeper died meanwhile; ended 2 process(es) that it left behind")
+    assert end["exit"] == 3
+    assert end["detail"].startswith("its keeper died meanwhile; ended ")
 
 
 def test_nobody_is_taken_for_a_part_of_a_session_that_is_no_more(bench: Bench) -> None:

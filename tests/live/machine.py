@@ -68,6 +68,15 @@ class Machine:
         wait_for_end(pid)
         return pid
 
+    def wait_for_another_keeper(self, old: int) -> None:
+        def is_there() -> bool:
+            try:
+                return self.keeper_pid != old
+            except IndexError:  # it is just writing down who it is
+                return False
+
+        until(is_there, "another keeper")
+
     def log(self) -> str:
         return (self.state / "manager.log").read_text()
 

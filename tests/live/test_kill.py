@@ -194,14 +194,16 @@ def integrity(machine: Machine) -> None:
 def test_death_of_the_keeper(machine: Machine) -> None:
     """The manager takes its place, the queue goes on, and what ran then ran once, and is never taken for what it was
     not: it is lost where the kernel does not tell others than a parent how it ended."""
+    wait_for_go = "while [ ! -e go ]; do sleep 0.05; done"
     with machine.client() as client:
-        first = client.submit("echo $SJS_ATTEMPT >> ran; sleep 0.5; exit 7", "sleep 0.5", "echo after > after")["first"]
-        number = client.send("wait", jobs=[[first, first + 2]], timeout=0.2)
-        client.reply(number)
+        client.submit(f"echo $SJS_ATTEMPT >> ran; {wait_for_go}; exit 7", wait_for_go, "echo after > after")
+        until(lambda: client.ask("report")["counts"]["running"] == 2, "two running jobs")
         keeper = machine.keeper_pid
         os.kill(keeper, signal.SIGKILL)
     wait_for_end(keeper)
+    machine.wait_for_another_keeper(keeper)
     with machine.client() as client:
+        (machine.root / "go").touch()
         client.ask("wait", jobs=None)
         records = client.ask("list")["jobs"]
     told = [(one["state"], one["reason"], one["exit"], one["detail"]) for one in records]
@@ -211,4 +213,22 @@ def test_death_of_the_keeper(machine: Machine) -> None:
         assert told[1] == ("succeeded", "exit", 0, "its keeper died meanwhile")
     assert told[2] == ("succeeded", "exit", 0, None)
     assert (machine.root / "ran").read_text() == "1\n"
-    assert machine.keeper_pid != keeper
+
+
+def test_death_of_the_keeper_and_of_a_job_at_once(machine: Machine) -> None:
+    """The next keeper finds that it has ended before anything else is said."""
+    with machine.client() as client:
+        client.submit("echo $$ > pid; exec sleep 600")
+        until(lambda: (machine.root / "pid").exists() and (machine.root / "pid").read_text() != "", "the job")
+        pid, keeper = int((machine.root / "pid").read_text()), machine.keeper_pid
+        os.kill(machine.manager_pid, signal.SIGSTOP)
+        os.kill(keeper, signal.SIGKILL)
+        wait_for_end(keeper)
+        os.kill(pid, signal.SIGKILL)
+        wait_for_end(pid)
+        os.kill(machine.manager_pid, signal.SIGCONT)
+    machine.wait_for_another_keeper(keeper)
+    with machine.client() as client:
+        record = client.ask("wait", jobs=[[0, 0]])["job"]
+        assert client.run("echo goes on")[0]["state"] == "succeeded"
+    assert (record["state"], record["signal"]) in {("lost", None), ("failed", 9)}
