@@ -1,4 +1,4 @@
-"""ssh as paramiko speaks it: one connection to a machine, through its jump hosts; a channel for each program."""
+"""ssh as paramiko speaks it: one connection to a machine, through jump hosts that are shared; a channel a program."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sjs.errors import Unreachable
+from sjs.errors import NotReached, Unreachable
 from sjs.protocols import Ask
-from sjs.transport import dial, host_keys, login_shell
+from sjs.transport import dial, host_keys, jumps, login_shell
 from sjs.transport.auth import Attempt
 from sjs.transport.client import Client
 from sjs.transport.host_keys import HostKeys
+from sjs.transport.jumps import Gate
 from sjs.transport.known_hosts import HostKey, Verdict
 from sjs.transport.ssh_config import find_way
 from sjs.transport.ssh_stream import SshStream
@@ -31,48 +32,75 @@ class SshTransport:
         self._ask = ask
         self._environ = environ
         self._notice = notice
-        self._clients: list[Client] = []
+        self._gate: Gate | None = None
+        self._client: Client | None = None
 
     def open(self, argv: Sequence[str]) -> SshStream:
         """Run a program there."""
         line = login_shell.line(argv)
         way = find_way(self._login, self._environ)
-        if not (self._clients and self._clients[-1].is_active()):
-            self._connect(way, self._may_be_new, is_login=True)
-        client = self._clients[-1]
-        return SshStream(client, client.channel("session", way.patience), line)
+        if self._client is None or not self._client.is_active():
+            self._client = self._connect(way, self._may_be_new, is_login=True)
+        return SshStream(self._client, self._client.channel("session", way.patience), line)
 
     def close(self) -> None:
         """Hang up."""
-        while self._clients:
-            self._clients.pop().close()
+        client, self._client = self._client, None
+        gate, self._gate = self._gate, None
+        if client is not None:
+            client.close()
+        if gate is not None:
+            gate.leave()
 
     def show_keys(self, trust: Trust) -> None:
         """Go there, and ask about each server on the way whose key is unknown; pin those that are trusted. Nobody logs
         in at the machine itself."""
         try:
-            self._connect(find_way(self._login, self._environ), trust, is_login=False)
+            self._client = self._connect(find_way(self._login, self._environ), trust, is_login=False)
         finally:
             self.close()
 
-    def _connect(self, way: Way, trust: Trust, is_login: bool) -> None:
+    def _connect(self, way: Way, trust: Trust, is_login: bool) -> Client:
         self.close()
         try:
             with dial.turn(way.hops[0]):
-                for hop in way.hops:
-                    self._clients.append(self._greet(hop, way.patience, trust))
-                    if hop is not way.machine:
-                        Attempt(self._clients[-1], "", self._ask).run()
-                    elif is_login:
-                        Attempt(self._clients[-1], self._login.password, self._ask).run()
+                self._gate = self._pass(way, len(way.hops) - 1, trust)
+                client = self._greet(way.machine, self._gate, way.patience, trust)
+                return self._logged_in(client, self._login.password) if is_login else client
         except BaseException:
             self.close()
             raise
 
-    def _greet(self, hop: Hop, patience: float, trust: Trust) -> Client:
+    def _pass(self, way: Way, count: int, trust: Trust) -> Gate | None:
+        """The connection to the last of so many jump hosts."""
+        if count == 0:
+            return None
+        key = tuple(map(str, way.hops[:count]))
+
+        def connect() -> Gate:
+            before = self._pass(way, count - 1, trust)
+            try:
+                client = self._logged_in(self._greet(way.hops[count - 1], before, way.patience, trust))
+            except BaseException:
+                if before is not None:
+                    before.leave()
+                raise
+            return Gate(key, client, before)
+
+        return jumps.enter(key, connect)
+
+    def _logged_in(self, client: Client, password: str = "") -> Client:
+        try:
+            Attempt(client, password, self._ask).run()
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _greet(self, hop: Hop, gate: Gate | None, patience: float, trust: Trust) -> Client:
         """A connection to a server that is who it ought to be."""
         keys = HostKeys(hop.known_hosts, host_keys.own_file(self._environ))
-        client = Client(self._reach(hop, patience), hop, keys.kinds(hop.known_as))
+        client = Client(self._reach(hop, gate, patience), hop, keys.kinds(hop.known_as))
         try:
             self._check(hop, keys, client.negotiate(patience), trust)
         except BaseException:
@@ -80,11 +108,15 @@ class SshTransport:
             raise
         return client
 
-    def _reach(self, hop: Hop, patience: float) -> Any:
+    def _reach(self, hop: Hop, gate: Gate | None, patience: float) -> Any:
         """Something like a socket: through the last jump host, or, for the first server, through the network."""
-        if self._clients:
-            return self._clients[-1].channel("direct-tcpip", patience, (hop.host, hop.port))
-        return dial.dial(hop, time.monotonic() + patience)
+        if gate is None:
+            return dial.dial(hop, time.monotonic() + patience)
+        try:
+            return gate.client.channel("direct-tcpip", patience, (hop.host, hop.port))
+        except NotReached:
+            gate.shun()
+            raise
 
     def _check(self, hop: Hop, keys: HostKeys, key: HostKey, trust: Trust) -> None:
         verdict = keys.judge(hop.known_as, key)

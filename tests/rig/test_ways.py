@@ -30,6 +30,21 @@ def test_through_jump_hosts(lab: Lab, transport: str) -> None:
     assert lab.since(before) == [Count(new, 0), Count(new, 0), Count(new, 1)]
 
 
+def test_machines_behind_one_jump_host_share_the_connection_to_it(lab: Lab) -> None:
+    """It is a machine itself, and two are behind it."""
+    gate, *behind = lab.hosts
+    lab.manage(1, 2, 3)
+    for host in behind:
+        host.cut()
+    jump = {"proxy_jump": f"{USER}@{gate.address}"}
+    lab.config(each=[{}, jump, jump])
+    lab.submit("all", "status")  # the first command may have to put the program there
+    before = lab.counts
+    done = lab.submit("all", "status")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lab.since(before) == [Count(2, 1), Count(1, 1), Count(1, 1)]
+
+
 @pytest.mark.parametrize("transport", ["ssh", "openssh"])
 def test_another_port(transport: str) -> None:
     with rig([Plan(sshd=["Port 2222"])]) as lab:
