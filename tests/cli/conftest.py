@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +53,13 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     line = CommandLine(tmp_path, capsys)
     build: Callable[[Fleet, config.Manager], Any] = Fleet._build
 
+    one_at_a_time = threading.Lock()  # a fleet builds in threads
+
     def fake(fleet: Fleet, manager: config.Manager) -> Any:
         machine = line.machines.get(manager.name)
-        monkeypatch.setattr(reach, "local_ask", lambda: machine.argv if machine else ["/no/such/ask"])
-        return build(fleet, manager)
+        with one_at_a_time:
+            monkeypatch.setattr(reach, "local_ask", lambda: machine.argv if machine else ["/no/such/ask"])
+            return build(fleet, manager)
 
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "_SUBMIT_COMPLETE"):
         monkeypatch.delenv(name, raising=False)
