@@ -1,33 +1,76 @@
 """Hands in one job after another through failing proxies, and says what became of each. Runs inside the lab:
 
-    python -m tests.rig.cutting one|any '{"address": …, "transport": …, "ports": [2201, …], …}'
+    python -m tests.rig.cutting one|any '{"addresses": […], "transport": …, "patience": …, "ports": [[2201, …], …]}'
 
 reads the faults as a JSON list from stdin (null: none, for a look at a faithful connection) and prints a JSON list.
+`ports`: those of each worker, one for each address; they work side by side.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 from sjs.config import Manager
 from sjs.core.job import Spec
 from sjs.errors import SjsError
 from sjs.routing import Fleet
+from sjs.targets import daemon_client
+from sjs.transport import auth
 from tests.live.machine import DEADLINE, SUBMIT
 from tests.rig.lab import PROJECT, USER
-from tests.rig.proxy import DOWN, UP, Fault, Proxy
+from tests.rig.proxy import DOWN, UP, Connection, Fault, Proxy
 
-Faults = Sequence[Fault | None]
+T = TypeVar("T")
+Marks = dict[str, list[int]]
+Proxies = Sequence[Proxy]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How the machines are reached. `patience`: seconds for each step of connecting."""
+
+    addresses: Sequence[str]
+    transport: str
+    patience: int
+    ports: Sequence[Sequence[int]]
+
+    def at_once(self, faults: Sequence[Fault | None], work: Callable[[Proxies, Faults], list[T]]) -> list[T]:
+        """Let each worker take one fault after the other, with proxies of its own."""
+        todo = Faults(faults)
+
+        def turn(ports: Sequence[int]) -> list[T]:
+            with contextlib.ExitStack() as stack:
+                ways = zip(self.addresses, ports, strict=True)
+                return work([stack.enter_context(Proxy((address, 22), port)) for address, port in ways], todo)
+
+        with ThreadPoolExecutor(len(self.ports)) as pool:
+            return [one for found in pool.map(turn, self.ports) for one in found]
+
+
+class Faults:
+    """What is still to be tried."""
+
+    def __init__(self, faults: Sequence[Fault | None]) -> None:
+        self._queue: queue.SimpleQueue[Fault | None] = queue.SimpleQueue()
+        for fault in faults:
+            self._queue.put(fault)
+
+    def __iter__(self) -> Iterator[Fault | None]:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                yield self._queue.get_nowait()
 
 
 @dataclass(frozen=True)
@@ -39,46 +82,30 @@ class Outcome:
     seconds: float
     connections: int
     port: int
-    marks: dict[str, list[int]]
+    marks: Marks
     id: int | None = None
     error: str = ""
 
 
-@dataclass(frozen=True)
-class Command:
-    """How `submit any job` ended; each job has a text of its own. `marks`: of the connection that carried most."""
+def one(setting: Setting, faults: Sequence[Fault | None]) -> list[Outcome]:
+    """Each job to one machine. What a person would be spared, or a slow machine has no time for, is left out."""
+    daemon_client.FIRST_PATIENCE = 2 * DEADLINE
+    auth.ANSWER = setting.patience
 
-    text: str
-    marks: dict[str, list[int]]
-    struck: bool
-    status: int
-    output: str
-    errors: str
+    def work(proxies: Proxies, todo: Faults) -> list[Outcome]:
+        (proxy,) = proxies
+        manager = Manager(
+            "far",
+            setting.transport,
+            f"/home/{USER}/{PROJECT}",
+            host="127.0.0.1",
+            port=proxy.port,
+            user=USER,
+            connect_timeout=setting.patience,
+        )
+        return [_hand_in(proxy, manager, fault) for fault in todo]
 
-
-def one(address: str, transport: str, ports: Sequence[int], faults: Faults) -> list[Outcome]:
-    """All to one machine, as many at a time as there are ports."""
-    todo: queue.SimpleQueue[Fault | None] = queue.SimpleQueue()
-    for fault in faults:
-        todo.put(fault)
-    done: list[Outcome] = []
-
-    def work(port: int) -> None:
-        manager = Manager("far", transport, f"/home/{USER}/{PROJECT}", host="127.0.0.1", port=port, user=USER)
-        with Proxy((address, 22), port) as proxy:
-            while True:
-                try:
-                    fault = todo.get_nowait()
-                except queue.Empty:
-                    return
-                done.append(_hand_in(proxy, manager, fault))
-
-    threads = [threading.Thread(target=work, args=(port,)) for port in ports]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return done
+    return setting.at_once(faults, work)
 
 
 def _hand_in(proxy: Proxy, manager: Manager, fault: Fault | None) -> Outcome:
@@ -101,35 +128,70 @@ def _hand_in(proxy: Proxy, manager: Manager, fault: Fault | None) -> Outcome:
         seconds=time.monotonic() - began,
         connections=len(proxy.connections) - before,
         port=first.port,
-        marks={way: first.marks(way) for way in (UP, DOWN)},
+        marks=_marks(first),
         id=number,
         error=error,
     )
 
 
-def any(addresses: Sequence[str], ports: Sequence[int], faults: Faults) -> list[Command]:
-    """To whichever machine is chosen, all of which fail alike, as the config.yaml here says it."""
-    with contextlib.ExitStack() as stack:
-        servers = zip(addresses, ports, strict=True)
-        proxies = [stack.enter_context(Proxy((address, 22), port)) for address, port in servers]
-        return [_command(proxies, fault) for fault in faults]
+@dataclass(frozen=True)
+class Command:
+    """How `submit any job` ended; each job has a text of its own. `marks`: of the connection that carried most."""
+
+    text: str
+    fault: Fault | None
+    struck: bool
+    marks: Marks
+    status: int
+    output: str
+    errors: str
 
 
-def _command(proxies: Sequence[Proxy], fault: Fault | None) -> Command:
+def any(setting: Setting, faults: Sequence[Fault | None]) -> list[Command]:
+    """To whichever machine is chosen, all of which fail alike. Each worker has an outbox of its own, and ends with a
+    command without a fault, which settles what is left there."""
+
+    def work(proxies: Proxies, todo: Faults) -> list[Command]:
+        folder = Path(f"worker-{proxies[0].port}")
+        folder.mkdir(exist_ok=True)
+        where = {"user": USER, "project_root": f"/home/{USER}/{PROJECT}", "connect_timeout": setting.patience}
+        entry = {"transport": setting.transport, "host": "127.0.0.1", **where}
+        managers = {f"manager-{number}": {**entry, "port": proxy.port} for number, proxy in enumerate(proxies, 1)}
+        (folder / "config.yaml").write_text(json.dumps({"managers": managers}))
+        (folder / "config.yaml").chmod(0o600)
+        return [_command(folder, proxies, fault) for fault in [*todo, None]]
+
+    return setting.at_once(faults, work)
+
+
+def _command(folder: Path, proxies: Proxies, fault: Fault | None) -> Command:
     text = f"echo {uuid4().hex}"
     for proxy in proxies:
         proxy.strike(fault)
     before = [len(proxy.connections) for proxy in proxies]
-    command = [*SUBMIT, "any", "job", "--command", text]
-    done = subprocess.run(command, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=DEADLINE)
-    firsts = [proxy.connections[count] for proxy, count in zip(proxies, before, strict=True)]
-    busiest = max(firsts, key=lambda one: one.up)
-    marks = {way: busiest.marks(way) for way in (UP, DOWN)}
-    return Command(text, marks, busiest.struck, done.returncode, done.stdout, done.stderr)
+    done = subprocess.run(
+        [*SUBMIT, "--config", str(folder / "config.yaml"), "any", "job", "--command", text],
+        env={**os.environ, "XDG_STATE_HOME": str(folder.resolve())},
+        stdin=subprocess.DEVNULL,
+        text=True,
+        capture_output=True,
+        timeout=2 * DEADLINE,
+    )
+    made = [one for proxy, count in zip(proxies, before, strict=True) for one in proxy.connections[count : count + 1]]
+    busiest = max(made, key=lambda one: one.up)
+    return Command(text, fault, busiest.struck, _marks(busiest), done.returncode, done.stdout, done.stderr)
+
+
+def _marks(connection: Connection) -> Marks:
+    return {way: connection.marks(way) for way in (UP, DOWN)}
+
+
+def main(how: str, asked: str) -> None:
+    setting = Setting(**json.loads(asked))
+    faults = [Fault(**fault) if fault else None for fault in json.load(sys.stdin)]
+    found: Sequence[Outcome | Command] = one(setting, faults) if how == "one" else any(setting, faults)
+    json.dump([asdict(outcome) for outcome in found], sys.stdout)
 
 
 if __name__ == "__main__":
-    asked: dict[str, Any] = json.loads(sys.argv[2])
-    asked["faults"] = [Fault(**fault) if fault else None for fault in json.load(sys.stdin)]
-    found = one(**asked) if sys.argv[1] == "one" else any(**asked)
-    json.dump([asdict(outcome) for outcome in found], sys.stdout)
+    main(*sys.argv[1:])
