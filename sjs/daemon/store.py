@@ -187,10 +187,11 @@ class Store:
         self._write("UPDATE jobs SET grace = ? WHERE id = ?", grace, job_id)
 
     def set_end(self, job_id: int, state: str, end: End, at: float, usage: Dict[str, Any]) -> None:
+        detail = end.detail.encode("utf-8", "backslashreplace").decode()  # it may name a path that is no text
         self._write(
             "UPDATE jobs SET state = ?, reason = ?, exit = ?, signal = ?, detail = ?, ended = ?, usage = ?"
             " WHERE id = ?",
-            *(state, end.reason, end.exit, end.signal, end.detail or None, at, json.dumps(usage), job_id),
+            *(state, end.reason, end.exit, end.signal, detail or None, at, json.dumps(usage), job_id),
         )
 
     def job(self, job_id: int) -> Optional[Job]:

@@ -99,6 +99,8 @@ def test_cancel_outlives_the_manager(machine: Machine) -> None:
         ({"argv": ["no-such-program"]}, "cannot run no-such-program: No such file"),
         ({"argv": ["/etc/passwd"]}, "Permission denied"),
         ({"command": "true", "cwd": "/no/such/folder"}, "cannot enter /no/such/folder: No such file"),
+        ({"command": "true", "cwd": "/no/\udce9"}, "cannot enter /no/\\udce9: No such file"),
+        ({"argv": ["no-\udce9"]}, "cannot run no-\\udce9: No such file"),
     ],
 )
 def test_what_cannot_be_started_says_why(machine: Machine, spec: dict[str, object], words: str) -> None:
