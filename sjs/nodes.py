@@ -100,7 +100,8 @@ def compose(text: bytes, path: str) -> Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise ConfigError(f"{path}:{line}: {error.problem or error.context or 'is no YAML'}") from None
+        hint = "YAML is indented with spaces, not with tabs" if b"\t" in text.split(b"\n")[line - 1] else ""
+        raise ConfigError(f"{path}:{line}: {error.problem or error.context or 'is no YAML'}", hint) from None
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
     return found

@@ -20,8 +20,8 @@ Notice = Callable[[str], None]
 
 
 def target(manager: Manager, start: str, environ: Mapping[str, str], notice: Notice, ask: Ask | None = None) -> Target:
-    """The target behind an entry. `start`: what its header line says about starting. `ask`: how to ask a person who logs
-    in; without it nobody is asked."""
+    """The target behind an entry. `start`: what its header line says about starting. `ask`: how to ask a person, if one
+    is there."""
     from sjs.targets.daemon_client import DaemonTarget
 
     return DaemonTarget(manager.name, transport(manager, environ, notice, ask), _door(manager, start), notice)

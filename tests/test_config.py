@@ -224,6 +224,10 @@ def test_characters_that_no_config_has_are_refused(home: Path) -> None:
     assert complaint("a: \x01\n", home).startswith("config.yaml: is no YAML")
 
 
+def test_tabs_are_named(home: Path) -> None:
+    assert complaint("managers:\n\tm: {host: x}\n", home).endswith("(YAML is indented with spaces, not with tabs)")
+
+
 def test_bytes_that_are_no_text_are_named_with_their_line(home: Path) -> None:
     with pytest.raises(ConfigError, match="^config.yaml:2: is not UTF-8"):
         parse(b"# ok\n# \xff\n", "config.yaml", {})

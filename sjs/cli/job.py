@@ -178,7 +178,10 @@ def _told(failure: Failure) -> SjsError:
 
 def folder(manager: Manager, wanted: str | None) -> str | None:
     """Where a job runs on this target; None is its project_root, and there begins a relative one."""
-    return os.path.abspath(wanted or ".") if manager.builtin else wanted
+    try:
+        return os.path.abspath(wanted or ".") if manager.builtin else wanted
+    except FileNotFoundError:
+        raise UsageError("the folder in which this was typed is gone", "go to another one") from None
 
 
 def _with_way_on(error: SjsError, call: Call, name: str, wish: Wish) -> SjsError:

@@ -67,6 +67,7 @@ def sjs() -> None:
 
 def run(prog: str, args: Sequence[str]) -> int:
     """One command, from its words to its exit status."""
+    _fill_gaps()
     if "_SUBMIT_COMPLETE" in os.environ:
         from sjs.cli.complete import complete
 
@@ -80,9 +81,10 @@ def run(prog: str, args: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _say(f"{prog}: interrupted", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _let_out()
         return BROKEN_PIPE
     except OSError as error:
+        _let_out()
         return _say(f"{prog}: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", REFUSED)
 
 
@@ -176,5 +178,30 @@ def _fail(prog: str, error: SjsError) -> int:
 
 
 def _say(line: str, status: int) -> int:
-    sys.stderr.write(line + "\n")
+    from sjs.cli.text import printable
+
+    try:
+        sys.stderr.write(printable(line) + "\n")
+    except OSError:  # nobody can be told, but by the status
+        _discard(2)
     return status
+
+
+def _let_out() -> None:
+    """Write what is left; where that cannot be, drop it, or Python would try it again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:  # which has been told
+        _discard(1)
+
+
+def _discard(fd: int) -> None:
+    os.dup2(os.open(os.devnull, os.O_RDWR), fd)
+
+
+def _fill_gaps() -> None:
+    """Streams that whoever started us has closed lead nowhere; else what is opened next would take their places."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            _discard(fd)
+            setattr(sys, name, open(fd, "r" if fd == 0 else "w", closefd=False))  # noqa: SIM115 (for good)

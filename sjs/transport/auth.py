@@ -156,6 +156,8 @@ class Attempt:
 def _candidates(hop: Hop, agent: Sequence[Any], notes: list[str], ask: Ask | None) -> Iterator[tuple[str, PKey]]:
     """Keys in ssh's order: the agent's that files name, its others, then files that can be read, then locked ones."""
     files = [path for path in hop.identity_files if os.path.exists(path) or os.path.exists(path + ".pub")]
+    if hop.identities_only:  # else they are those that ssh would look for
+        notes += [f"{_shown(path)} (no such file)" for path in hop.identity_files if path not in files]
     named = {path: _public_part(path) for path in files}
     blobs = [key.asbytes() for key in agent]
     listed = [key for key in agent if key.asbytes() in named.values()]

@@ -219,6 +219,10 @@ def test_who_has_no_key_is_told_so(machine: Sshd, client: Client) -> None:
     assert "tried nothing, for there is no key" in refusal(client, machine)
 
 
+def test_a_key_that_the_config_names_and_is_not_there_is_named(machine: Sshd, client: Client) -> None:
+    assert f"tried {client.home}/.ssh/nope (no such file)" in refusal(client, machine, identity_file="~/.ssh/nope")
+
+
 def test_a_key_that_others_can_read_is_not_offered(machine: Sshd, client: Client) -> None:
     client.key.chmod(0o644)
     assert "not offered: others can read it" in refusal(client, machine)
