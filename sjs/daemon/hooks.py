@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+from sjs.daemon import notes
 from sjs.daemon.notes import note
 
 COMMANDS = {"git": "git pull", "make": "make"}
@@ -58,6 +59,10 @@ class Hooks:
     def _run(self, now: float) -> None:
         tag, names, _ = self._line[0]
         self._until = now + PATIENCE
+        try:
+            notes.put_aside_if_full(self._log)
+        except OSError as error:
+            note(f"{self._log} is full and could not be put aside: {error}")
         script = "; ".join(COMMANDS[name] for name in names)
         self._order(
             {

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional
 
 from sjs.daemon import handover, places
 from sjs.daemon.keeper import Keeper
-from sjs.daemon.notes import note
+from sjs.daemon.notes import keep_log, note
 from sjs.daemon.places import Places
 from sjs.daemon.program import Program
 from sjs.errors import SjsError
@@ -27,6 +27,7 @@ def main(arguments: List[str]) -> int:
     """
     first, root, pipe, state, maximum = arguments[:5]
     where = Places(root, pipe, state)
+    keep_log(where.log)
     if first.startswith("@"):
         keeper = _resume(where, int(first[1:]), arguments[1:5], arguments[5:])
     else:

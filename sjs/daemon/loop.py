@@ -24,7 +24,7 @@ from sjs.daemon.hooks import Hooks
 from sjs.daemon.ledger import Ledger, Live
 from sjs.daemon.lines import LineSocket
 from sjs.daemon.mailbox import Letter, Mailbox, Ready, Session
-from sjs.daemon.notes import note
+from sjs.daemon.notes import keep_log, note
 from sjs.daemon.places import Places
 from sjs.daemon.program import OURS
 from sjs.daemon.store import Store
@@ -53,6 +53,7 @@ def main(arguments: List[str]) -> int:
     os.set_inheritable(fd, False)  # should this become a keeper, its jobs are to have none of it
     os.umask(0o077)
     where = Places(root, pipe_name, state)
+    keep_log(where.log)
     lock = places.take_lock(where.manager_lock, places.FOREVER)  # an `ask` may be reading; it is short
     try:
         manager = Manager(where, socket.socket(fileno=fd), maximum)

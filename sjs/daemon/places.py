@@ -9,7 +9,7 @@
   manager.lock                whoever has the database open
   journal.<n>                 the keeper's append files (`journal`)
   sessions/                   pipes of sessions that are being opened
-  manager.log                 what keeper and manager had to say
+  manager.log                 what keeper and manager had to say; full ones are manager.log.1 to .3 (`notes`)
   stopped                     somebody stopped this manager on purpose
 """
 
