@@ -206,6 +206,10 @@ class Relay:
 def find_manager(root: str, pipe: str, state: str, start: str) -> Any:
     """A session with the queue's manager; without one, started if that is wanted, or else the records it left."""
     where = Places(root, pipe, state)
+    try:
+        where.check()
+    except OSError as error:
+        raise Refusal("refused", f"{error.filename} {error.strerror}") from None
     until = time.monotonic() + DEADLINE
     pause = 0.005
     while time.monotonic() < until:

@@ -33,6 +33,10 @@ def main(arguments: List[str]) -> int:
     if not os.path.isdir(root):
         return _fail(2, f"no such folder: {root}")
     where = Places(root, options.pipe_name, options.state_dir)
+    try:
+        where.check()
+    except OSError as error:
+        return _fail(EX_UNAVAILABLE, f"{error.filename} {error.strerror}")
     if options.stop:
         return _stop(where)
     if options.upgrade:
@@ -95,7 +99,8 @@ def _start(where: Places, maximum: str, background: bool) -> int:
         return _fail(EX_TEMPFAIL, f"{where.door} has a manager already: {detail}")
     if outcome == "failed":
         return _fail(EX_UNAVAILABLE, f"the manager of {where.door} did not start: {detail}")
-    sys.stderr.write(f"job_manager: pid {detail} reads {where.door}\n")
+    apart = "" if where.is_inside else f"; its queue is in {where.state}"
+    sys.stderr.write(f"job_manager: pid {detail} reads {where.door}{apart}\n")
     return 0 if background else _stay(where)
 
 

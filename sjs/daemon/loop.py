@@ -16,7 +16,7 @@ from typing import Any, Deque, Dict, List, NamedTuple, Optional
 
 from sjs import wire
 from sjs.core.schedule import Start, plan
-from sjs.daemon import clock, kernel, places, workspace
+from sjs.daemon import clock, places, workspace
 from sjs.daemon.brake import Brake
 from sjs.daemon.clock import Now
 from sjs.daemon.handlers import PARKED, Handlers, Reply, Request
@@ -104,14 +104,14 @@ class Manager:
         self._replies: List[Any] = []
         self._stored: List[str] = []
         self._lazy_until: Optional[float] = None
-        self._watch: Optional[kernel.Inotify] = None
         self._end_by: Optional[float] = None  # set once it is to end: when clients have had long enough
         self._said_bye = False
         self._leaving = False
         self._may_go = False
         self._hear_hello()
         self._set_maximum(maximum)
-        self._open_door()
+        self._mailbox.open_door()
+        self._keeper.send({"do": "hold"})
         self._listen_to_term()
         self._keeper.send({"do": "ready"})
 
@@ -158,10 +158,10 @@ class Manager:
     def _collect(self, ready: Ready) -> List[Ask]:
         letters = [] if self._todo else self._mailbox.collect(ready)
         asked = [self._read(letter) for letter in letters]
+        if self._mailbox.mend_door(ready):
+            self._keeper.send({"do": "hold"})
         for key, _ in ready:
-            if key.data is self._watch and self._watch is not None:
-                self._mend_door()
-            elif key.data == "term":
+            if key.data == "term":
                 self._handlers.stopping = True
         return [ask for ask in asked if ask is not None]
 
@@ -377,23 +377,6 @@ class Manager:
             self._ledger.configure(int(maximum))
         elif self._store.meta("max_jobs_running") is None:
             self._ledger.configure(len(os.sched_getaffinity(0)))
-
-    def _open_door(self) -> None:
-        self._mailbox.open_door()
-        if self._watch is not None:
-            self._selector.unregister(self._watch.fd)
-            os.close(self._watch.fd)
-        self._watch = kernel.Inotify()
-        self._watch.watch(self._where.door, kernel.IN_ATTRIB | kernel.IN_MOVE_SELF)
-        self._selector.register(self._watch.fd, selectors.EVENT_READ, self._watch)
-        self._keeper.send({"do": "hold"})
-
-    def _mend_door(self) -> None:
-        """Something happened to the pipe. If it is not where it was, make a new one."""
-        if self._watch is None or not list(self._watch.read()) or self._mailbox.door_stands():
-            return
-        note(f"{self._where.door} was removed or replaced; making it again")
-        self._open_door()
 
     def _listen_to_term(self) -> None:
         reading, writing = os.pipe()

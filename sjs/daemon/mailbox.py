@@ -9,10 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import selectors
-import stat
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from sjs.daemon import places
+from sjs.daemon.door import Door
 from sjs.daemon.notes import note
 from sjs.daemon.places import Places
 
@@ -116,7 +116,7 @@ class Mailbox:
         self._where = where
         self._selector = selector
         self._limit = line_limit
-        self._door = -1
+        self._door = Door(where.door)
         self._door_lines = Lines(DOOR_LINE)
         self._sessions: Dict[str, Session] = {}
         self._busy: List[Session] = []
@@ -126,31 +126,32 @@ class Mailbox:
         self._clean()
 
     def open_door(self) -> None:
-        """Make the pipe if it is missing, and open it. A stranger in its place is moved aside."""
-        self._close_door()
-        path = self._where.door
-        try:
-            os.mkfifo(path, 0o600)
-        except FileExistsError:
-            self._make_way(path)
-        self._door = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        places.check_pipe(self._door, path, private=False)
-        os.fchmod(self._door, 0o600)
-        if not self._resting:
-            self._selector.register(self._door, selectors.EVENT_READ, self)
+        """Make the pipe if it is missing, and open it."""
+        self._door.open()
+        self._selector.register(self._door.watch_fd, selectors.EVENT_READ, self._door)
+        self._listen_at_door()
 
-    def door_stands(self) -> bool:
-        """Whether the path still names the pipe that is open."""
-        try:
-            found, mine = os.lstat(self._where.door), os.fstat(self._door)
-        except FileNotFoundError:
+    def mend_door(self, ready: Ready) -> bool:
+        """Whether there is another pipe now, because something had happened to the one that was there."""
+        if not any(key.data is self._door for key, _ in ready):
             return False
-        return (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino)
+        before = self._door.fd
+        is_new = self._door.mend()
+        if before >= 0 and not self._resting and (is_new or self._door.fd < 0):
+            self._selector.unregister(before)
+        if is_new:
+            self._listen_at_door()
+        return is_new
+
+    def _listen_at_door(self) -> None:
+        if not self._resting:
+            self._selector.register(self._door.fd, selectors.EVENT_READ, self)
 
     def rest(self) -> None:
         """Read nothing more. What was read already is still to be handled; the rest waits for another manager."""
         self._resting = True
-        self._selector.unregister(self._door)
+        if self._door.fd >= 0:
+            self._selector.unregister(self._door.fd)
 
     def collect(self, ready: Ready) -> List[Letter]:
         """The lines of this turn: a bounded share of what is there."""
@@ -226,30 +227,13 @@ class Mailbox:
         """Close everything; what was not answered is not answered by us."""
         for session in list(self._sessions.values()):
             self._close(session)
-        self._close_door()
-
-    def _close_door(self) -> None:
-        if self._door >= 0:
-            if not self._resting:
-                self._selector.unregister(self._door)
-            os.close(self._door)
-            self._door = -1
-
-    def _make_way(self, path: str) -> None:
-        """Leave a pipe of mine where it is; move anything else aside, for it may be somebody's file."""
-        found = os.lstat(path)
-        if stat.S_ISFIFO(found.st_mode) and found.st_uid == os.geteuid():
-            return
-        aside = f"{path}.aside-{os.getpid()}-{found.st_ino}"
-        os.rename(path, aside)
-        note(f"{path} was not my pipe; it is {aside} now")
-        os.mkfifo(path, 0o600)
+        self._door.close()
 
     def _read_door(self) -> None:
         if len(self._door_lines) > DOOR_LINE:
             return  # what is there is handled first
         try:
-            self._door_lines.feed(os.read(self._door, PIECE))
+            self._door_lines.feed(os.read(self._door.fd, PIECE))
         except BlockingIOError:
             return
         self._door_is_busy = True

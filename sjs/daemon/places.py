@@ -1,8 +1,9 @@
 """Where a queue lives: the door in the project folder, and the state folder. Light, for `ask` loads it.
 
 <root>/<pipe>                 the door
-<root>/.sjs/<pipe>/           the state folder, if <root> is on a local file system; else under the home folder,
-                              else /var/tmp, named after machine and queue, so that hosts sharing a home share nothing
+<root>/.sjs/<pipe>/           the state folder, if <root> is on a local file system and nobody else can move what is
+                              in it; else under the home folder, else /var/tmp, named after machine and queue, so
+                              that hosts sharing a home share nothing
   jobs.db                     the queue
   jobs/<id//1000>/<id>.out    outputs (`workspace`)
   keeper.lock keeper.sock     the keeper; its lock says who it is
@@ -21,7 +22,9 @@ import math
 import os
 import stat
 import time
-from typing import Optional
+from typing import Optional, Sequence
+
+from sjs.daemon import owner
 
 SHARED = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "9p", "ncpfs", "orangefs", "glusterfs")
 """Starts of the names of file systems that other machines see, too; FUSE ones are judged by the rest of their name."""
@@ -50,14 +53,30 @@ class Places:
 
     def make(self) -> None:
         """Make the state folder, private to its owner, and say to git that it is none of its business."""
-        above = os.path.dirname(self.state)
-        if above == _folder_in_var_tmp():
-            _make_private(above)  # anybody can have made it first
-        _make_private(self.state)
-        for folder in (self.jobs, self.sessions):
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-        if self.state.startswith(os.path.join(self.root, ".sjs")):
+        self.check()
+        for folder in (*self._above, self.state, self.jobs, self.sessions):
+            owner.make_private(folder)
+        if self.is_inside:
             _write_once(os.path.join(self.root, ".sjs", ".gitignore"), "*\n")
+
+    def check(self) -> None:
+        """Refuse a state folder that others have put there, or could."""
+        for folder in (*self._above, self.state):
+            owner.check(folder)
+        if self.is_inside and os.path.lexists(self.state) and not owner.is_guarded(self.root):
+            hint = f"others can replace it, for they can write to {self.root}; chmod go-w that, or choose a --state-dir"
+            raise PermissionError(errno.EPERM, hint, self.state)
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the state folder is in the project folder."""
+        return self.state == os.path.join(self.root, ".sjs", self.pipe)
+
+    @property
+    def _above(self) -> Sequence[str]:
+        """Folders of ours above it that anybody can have made first."""
+        above = os.path.dirname(self.state)
+        return (above,) if self.is_inside or above == _folder_in_var_tmp() else ()
 
     def is_taken(self) -> bool:
         """Whether a keeper or a manager of ours is there: one of them is, at every moment of a queue's service."""
@@ -66,7 +85,7 @@ class Places:
 
 def _state_folder(root: str, pipe: str) -> str:
     inside = os.path.join(root, ".sjs", pipe)
-    if os.path.isdir(inside) or is_local(root):
+    if os.path.lexists(inside) or (is_local(root) and owner.is_guarded(root)):
         return inside
     name = f"{machine()}-{os.uname().nodename}-{_slug(root)}-{pipe}"
     home = os.path.expanduser("~/.local/state/sjs")
@@ -77,18 +96,6 @@ def _state_folder(root: str, pipe: str) -> str:
 
 def _folder_in_var_tmp() -> str:
     return os.path.join(VAR_TMP, f"sjs-{os.geteuid()}")
-
-
-def _make_private(folder: str) -> None:
-    """Make the folder, or take one that is there, if it is mine."""
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    found = os.lstat(folder)
-    if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(errno.ENOTDIR, "is no folder", folder)
-    if found.st_uid != os.geteuid():
-        raise PermissionError(errno.EPERM, "belongs to somebody else", folder)
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        os.chmod(folder, 0o700)
 
 
 def is_local(path: str) -> bool:
