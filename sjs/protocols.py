@@ -9,7 +9,7 @@ A deadline is a value of `time.monotonic()`. Whoever waits takes one, and raises
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sjs.core.job import Job, Range, Report, Spec
@@ -81,6 +81,8 @@ class Status:
     pid: int
     root: str
     version: str
+    keep: Mapping[str, int] = field(default_factory=dict)
+    """For how many days the output of ended jobs is kept, and of how many the records; 0 is for ever, and all."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,8 @@ class Target(Protocol):
     def lookup(self, key: str) -> Sequence[str]:
         """Of all chunks that were taken under "KEY/…", what stands behind the stroke."""
 
-    def configure(self, max_jobs: int) -> tuple[int, int]:
-        """Set the maximum; the old and the new one."""
+    def configure(self, max_jobs: int | None = None, keep: Mapping[str, int] | None = None) -> tuple[int, int]:
+        """Set the maximum, and what is kept (`keep_days`, `keep_jobs`; 0 is all); the old maximum and the new one."""
 
     def list(
         self, jobs: Sequence[Range] | None = None, states: Sequence[str] | None = None, newest: int = 0

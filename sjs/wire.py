@@ -25,6 +25,8 @@ MAX_CHUNK_BYTES = 1 << 20
 MAX_PAGE = 1_000
 MAX_HEAD = 100
 MAX_ID = 2**62
+REMOVED = "removed"
+"""Where jobs are counted by state: those that have ended so long ago that there are no records of them."""
 
 
 to_json = json.JSONEncoder(separators=(",", ":")).encode

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
-from sjs.errors import NoManager
+from sjs.errors import NoManager, UsageError
 from sjs.protocols import Status, Target
 from sjs.wire import MAX_HEAD
 
@@ -52,7 +53,23 @@ def _numbers(found: Status) -> dict[str, Any]:
         "pid": found.pid,
         "root": found.root,
         "version": found.version,
+        **found.keep,
     }
+
+
+class _Kept(click.ParamType[int]):
+    """A number, or the word that means all of it."""
+
+    name = "number"
+
+    def __init__(self, everything: str) -> None:
+        self._everything = everything
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """0 for the word, as on the wire."""
+        if value == self._everything:
+            return 0
+        return click.IntRange(0, 1_000_000).convert(value, param, ctx)
 
 
 @verb("configure")
@@ -60,27 +77,31 @@ def _numbers(found: Status) -> dict[str, Any]:
     "--max-jobs-running",
     "maximum",
     type=click.IntRange(0, 1_000_000),
-    required=True,
     metavar="N",
     help="At most N jobs at once from now on; 0 pauses. Running jobs are never ended by this.",
 )
-def configure(call: Call, maximum: int) -> int:
-    """Set how many jobs may run at once."""
-    return fan_out(call, lambda target: target.configure(maximum), _show_configured)
+@click.option("--keep-days", type=_Kept("forever"), metavar="N", help="Keep outputs for N days, or `forever`.")
+@click.option("--keep-jobs", type=_Kept("all"), metavar="N", help="Keep the records of N ended jobs, or of `all`.")
+def configure(call: Call, maximum: int | None, keep_days: int | None, keep_jobs: int | None) -> int:
+    """Set how many jobs may run at once, and how long ended ones are kept."""
+    given = {"keep_days": keep_days, "keep_jobs": keep_jobs}
+    keep = {name: value for name, value in given.items() if value is not None}
+    if maximum is None and not keep:
+        raise UsageError("configure what?", "give --max-jobs-running, --keep-days or --keep-jobs")
+
+    def show(out: Output, name: str, found: tuple[int, int]) -> None:
+        _show_configured(out, name, None if maximum is None else found, keep)
+
+    return fan_out(call, lambda target: target.configure(maximum, keep), show)
 
 
-def _show_configured(out: Output, name: str, found: tuple[int, int]) -> None:
-    old, new = found
+def _show_configured(out: Output, name: str, found: tuple[int, int] | None, keep: Mapping[str, int]) -> None:
+    old = {} if found is None else {"old_max_jobs_running": found[0]}
+    new = {} if found is None else {"new_max_jobs_running": found[1]}
     if out.json:
-        out.record(name, {"old_max_jobs_running": old, "new_max_jobs_running": new})
+        out.record(name, {**old, **new, **keep})
         return
-    line = {
-        "status": "OK",
-        "old_max_jobs_running": old,
-        "code": 0,
-        "new_max_jobs_running": new,
-        "message": "configuration successful",
-    }
+    line = {"status": "OK", **old, "code": 0, **new, **keep, "message": "configuration successful"}
     out.line(name, json.dumps(line))
 
 

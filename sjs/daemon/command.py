@@ -41,8 +41,8 @@ def main(arguments: List[str]) -> int:
         return _stop(where)
     if options.upgrade:
         return _upgrade(where)
-    maximum = "-" if options.max_jobs_running is None else str(options.max_jobs_running)
-    return _start(where, maximum, options.background)
+    settings = launch.settings(options.max_jobs_running, options.keep_days, options.keep_jobs)
+    return _start(where, settings, options.background)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -64,6 +64,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="at most N jobs at once; 0 pauses (default: as it was last, at first as many as there are CPUs)",
     )
+    parser.add_argument(
+        "--keep-days",
+        type=_kept,
+        metavar="N",
+        help="keep the output of ended jobs for N days; 0 or forever: always (default: as it was last, at first 30)",
+    )
+    parser.add_argument(
+        "--keep-jobs",
+        type=_kept,
+        metavar="N",
+        help="keep the records of the last N ended jobs; 0 or all: of all (default: as it was last, at first all)",
+    )
     parser.add_argument("--pipe-name", type=_name, default="jobs.pipe", metavar="P", help="default: jobs.pipe")
     parser.add_argument("--root", default=".", metavar="DIR", help="where the pipe is and jobs run (default: here)")
     parser.add_argument("--state-dir", default="", metavar="DIR", help="default: .sjs/PIPE in the root")
@@ -82,17 +94,21 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _kept(text: str) -> int:
+    return 0 if text in ("forever", "all") else _count(text)
+
+
 def _name(text: str) -> str:
     if not text or "/" in text or "\n" in text or text in (".", "..", ".sjs"):
         raise argparse.ArgumentTypeError(f"must be a plain file name, not {text!r}")
     return text
 
 
-def _start(where: Places, maximum: str, background: bool) -> int:
+def _start(where: Places, settings: str, background: bool) -> int:
     try:
         where.make()
         _forget_stop(where)
-        outcome, detail = launch.start(where, maximum)
+        outcome, detail = launch.start(where, settings)
     except OSError as error:
         return _fail(EX_UNAVAILABLE, f"cannot keep a queue in {where.state}: {error}")
     if outcome == "running":

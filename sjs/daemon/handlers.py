@@ -28,6 +28,7 @@ PARKED: Reply = {}
 """What a handler gives when `Waits` is to answer."""
 
 MAX_RUNNING = 1_000_000
+MAX_KEPT = 10**9
 MAX_SECONDS = 10 * 366 * 86_400
 DEFAULT_GRACE = 10.0
 
@@ -77,6 +78,7 @@ class Handlers:
             return self._where_output_is(request)
         wanted = self._wanted(request)
         counts = {state: self._count(wanted, state) for state in STATES}
+        counts[wire.REMOVED] = sum(high - low + 1 for low, high in wanted) - sum(counts.values())
         reply: Reply = {"done": done, "counts": {state: count for state, count in counts.items() if count}}
         if len(wanted) == 1 and wanted[0][0] == wanted[0][1]:
             reply["job"] = wire.job_to_wire(self._job(wanted[0][0]))
@@ -120,12 +122,24 @@ class Handlers:
             "live": _named(live),
             "counts": self._ledger.counts,
             "longest_turn": round(self.longest_turn, 6),
+            "keep_days": self._ledger.retention.keep_days,
+            "keep_jobs": self._ledger.retention.keep_jobs,
+            "removed": self._ledger.retention.removed,
             **self._identity(),
         }
 
     def _configure(self, request: Request, session: Any, now: Now) -> Reply:
-        new = wire.whole(request, "max_jobs", 0, MAX_RUNNING)
-        return {"old": self._ledger.configure(new), "new": new}
+        retention = self._ledger.retention
+        had = {"keep_days": retention.keep_days, "keep_jobs": retention.keep_jobs}
+        keep = {name: wire.whole(request, name, 0, MAX_KEPT) for name in had if name in request}
+        old = self._ledger.max_running
+        new = wire.whole(request, "max_jobs", 0, MAX_RUNNING, old if keep else None)
+        if new != old or "max_jobs" in request:
+            self._ledger.configure(new)
+        if keep:
+            retention.configure(**{**had, **keep})
+            self._ledger.urgent = True
+        return {"old": old, "new": new, **keep}
 
     def _list(self, request: Request, session: Any, now: Now) -> Reply:
         limit = wire.whole(request, "limit", 1, wire.MAX_PAGE, wire.MAX_PAGE)
@@ -134,7 +148,10 @@ class Handlers:
         if not isinstance(states, list) or any(state not in STATES for state in states):
             raise BadRequest(f"'states' must be a list out of {', '.join(STATES)}")
         newest = request.get("newest") is True
-        spans = [(max(low, after + 1), high) for low, high in self._wanted(request, known=False) if high > after]
+        wanted = self._wanted(request, known=False)
+        if len(wanted) == 1 and wanted[0][0] == wanted[0][1] < self._ledger.next_id:
+            self._job(wanted[0][0])  # which says why there is none
+        spans = [(max(low, after + 1), high) for low, high in wanted if high > after]
         pages = (self._store.page(span, states, newest) for span in (reversed(spans) if newest else spans))
         shown, more = _fitting(chain.from_iterable(pages), limit)
         if newest:
@@ -207,7 +224,12 @@ class Handlers:
             stream: workspace.output_path(self._where.jobs, job.id, max(1, job.attempt), stream)
             for stream in workspace.STREAMS
         }
-        return {**paths, "final": job.state in FINAL, "record": wire.job_to_wire(job)}
+        reply = {**paths, "final": job.state in FINAL, "record": wire.job_to_wire(job)}
+        retention = self._ledger.retention
+        if job.state in FINAL and (job.ended or 0) < retention.cleaned_to:
+            kept = f"outputs are kept for {retention.keep_days} days" if retention.keep_days else "it was too old"
+            reply["gone"] = f"the output of job {job.id}, if it had any, was removed: {kept}"
+        return reply
 
     def _wanted(self, request: Request, known: bool = True) -> Sequence[Range]:
         """The ranges that a request names; without any, all jobs that there are. An id never given is refused."""
@@ -221,9 +243,12 @@ class Handlers:
         return _merged(wanted)
 
     def _count(self, wanted: Sequence[Range], state: str) -> int:
-        """How many of these jobs are in the state. Of all jobs that is known; a million take long to count."""
-        if list(wanted) == everything(self._ledger):
-            return self._ledger.counts[state]
+        """How many of these jobs are in the state. Of all jobs that is known; a million take long to count.
+
+        So it is of those from the first one on, even if their records are gone: all, less those that came later.
+        """
+        if len(wanted) == 1 and wanted[0][0] == 0:
+            return self._ledger.counts[state] - self._store.count((wanted[0][1] + 1, self._ledger.next_id), state)
         return sum(self._store.count(span, state) for span in wanted)
 
     def _ids(self) -> str:
@@ -232,6 +257,10 @@ class Handlers:
 
     def _job(self, job_id: int) -> Job:
         job = self._store.job(job_id)
+        if job is None and job_id < self._ledger.next_id:
+            kept = self._ledger.retention.keep_jobs
+            hint = f"records of the last {kept} ended jobs are kept" if kept else ""
+            raise UnknownJob(f"no record of job {job_id} any more", hint)
         if job is None:
             raise UnknownJob(f"no job {job_id} in this queue", self._ids())
         return job

@@ -6,7 +6,7 @@ import os
 import select
 import socket
 import time
-from typing import Dict, Tuple
+from typing import Dict, Optional, Tuple
 
 from sjs.daemon import places
 from sjs.daemon.notes import last_line
@@ -15,6 +15,11 @@ from sjs.daemon.program import OURS
 
 DEADLINE = 20.0
 """Seconds that a manager may take to open its queue (a large one may have to be checked after a crash)."""
+
+
+def settings(*values: Optional[int]) -> str:
+    """The maximum, the days for which outputs and the number of jobs whose records are kept, as a manager is told."""
+    return ",".join("-" if value is None else str(value) for value in values)
 
 
 def start(where: Places, maximum: str) -> Tuple[str, str]:

@@ -15,6 +15,7 @@ from sjs.core.job import End, Job, Range, Spec, contains, ranges
 from sjs.core.lifecycle import CANCELLED, QUEUED, STARTING, STATES
 from sjs.core.schedule import Running, Snapshot
 from sjs.daemon.notes import note
+from sjs.daemon.retention import Retention
 from sjs.daemon.store import Store
 from sjs.errors import Conflict
 
@@ -47,6 +48,7 @@ class Ledger:
         self.counts: Dict[str, int] = dict.fromkeys(STATES, 0)
         self.counts.update(json.loads(store.meta("counts") or "{}"))
         self.max_running = int(store.meta("max_jobs_running") or 0)
+        self.retention = Retention(store)
         self.next_id = store.next_id()
         self.live: Dict[int, Live] = {row.id: Live(*row) for row in store.live()}
         self.started: List[int] = []  # since `told`: for those who wait

@@ -18,6 +18,7 @@ from sjs import wire
 from sjs.core.schedule import Start, plan
 from sjs.daemon import clock, places, workspace
 from sjs.daemon.brake import Brake
+from sjs.daemon.cleaner import Cleaner
 from sjs.daemon.clock import Now
 from sjs.daemon.handlers import PARKED, Handlers, Reply, Request
 from sjs.daemon.hooks import Hooks
@@ -96,6 +97,7 @@ class Manager:
         self._ledger = Ledger(self._store)
         self._waits = Waits()
         self._brake = Brake()
+        self._cleaner = Cleaner(where.jobs, self._ledger, self._store, clock.look())
         self._handlers = Handlers(where, self._ledger, self._store, self._waits)
         self._mailbox = Mailbox(where, self._selector, wire.MAX_LINE)
         self._keeper = LineSocket(keeper, self._selector)
@@ -109,7 +111,7 @@ class Manager:
         self._leaving = False
         self._may_go = False
         self._hear_hello()
-        self._set_maximum(maximum)
+        self._set(maximum)
         self._mailbox.open_door()
         self._keeper.send({"do": "hold"})
         self._listen_to_term()
@@ -139,6 +141,8 @@ class Manager:
             self._ledger.commit()
         self._tell_keeper(starts)
         self._answer(now)
+        if self._end_by is None:
+            self._cleaner.turn(now)
 
     def _is_done(self) -> bool:
         if self._end_by is None or self._keeper.pending:
@@ -340,6 +344,7 @@ class Manager:
             self._waits.next_time(),
             self._hooks.next_time(),
             self._brake.next_time(now),
+            self._cleaner.next_time() if self._end_by is None else None,
         )
         due = [one for one in times if one is not None]
         return max(0.0, min(due) - now) if due else None
@@ -372,11 +377,14 @@ class Manager:
                     for news in self._keeper.receive():
                         self._on_news(news, clock.look())
 
-    def _set_maximum(self, maximum: str) -> None:
-        if maximum != "-":
-            self._ledger.configure(int(maximum))
-        elif self._store.meta("max_jobs_running") is None:
-            self._ledger.configure(len(os.sched_getaffinity(0)))
+    def _set(self, settings: str) -> None:
+        """What `launch.settings` made of the words of whoever started this manager; else it stays as it was."""
+        given = zip(("max_jobs", "keep_days", "keep_jobs"), settings.split(","))
+        wanted = {name: int(value) for name, value in given if value.isdigit()}
+        if "max_jobs" not in wanted and self._store.meta("max_jobs_running") is None:
+            wanted["max_jobs"] = len(os.sched_getaffinity(0))
+        if wanted:
+            self._handlers.handle({"op": "configure", **wanted}, None, clock.look())
 
     def _listen_to_term(self) -> None:
         reading, writing = os.pipe()

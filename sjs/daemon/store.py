@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Se
 
 from sjs import wire
 from sjs.core.job import End, Job, Range
-from sjs.core.lifecycle import LIVE, QUEUED
+from sjs.core.lifecycle import FINAL, LIVE, QUEUED
 from sjs.errors import SjsError
 
 MIGRATIONS: Tuple[Sequence[str], ...] = (
@@ -77,6 +77,13 @@ class LiveRow(NamedTuple):
     attempt: int
     slot: int
     grace: Optional[float]
+
+
+class EndedRow(NamedTuple):
+    """When a job ended, None when it has not, and which attempt was its last."""
+
+    at: Optional[float]
+    attempt: int
 
 
 class Store:
@@ -212,6 +219,36 @@ class Store:
             "SELECT id FROM jobs WHERE state = 'queued' AND id BETWEEN ? AND ? ORDER BY id LIMIT ?", (*span, limit)
         ).fetchall()
         return [int(row[0]) for row in rows]
+
+    def ended(self, job_id: int) -> Optional[EndedRow]:
+        """Whether and when a job ended; None when there is no record of it."""
+        sql = f"SELECT CASE WHEN state IN ({_marks(FINAL)}) THEN ended END, attempt FROM jobs WHERE id = ?"
+        row = self._db.execute(sql, (*FINAL, job_id)).fetchone()
+        return None if row is None else EndedRow(*row)
+
+    def oldest(self, states: Sequence[str], limit: int) -> List[int]:
+        """The lowest ids of jobs in one of the states."""
+        sql = "SELECT id FROM jobs WHERE state = ? ORDER BY id LIMIT ?"
+        ids = [int(row[0]) for state in states for row in self._db.execute(sql, (state, limit))]
+        return sorted(ids)[:limit]
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Forget these jobs. Their ids are not given again."""
+        self._begin()
+        self._db.executemany("DELETE FROM jobs WHERE id = ?", ((one,) for one in ids))
+
+    def keys(self, after: str, limit: int) -> List[Tuple[str, int, int, float]]:
+        """Keys in their order: (key, first id, how many, when)."""
+        return self._db.execute(
+            "SELECT key, first, count, at FROM submits WHERE key > ? ORDER BY key LIMIT ?", (after, limit)
+        ).fetchall()
+
+    def forget_key(self, key: str) -> None:
+        self._write("DELETE FROM submits WHERE key = ?", key)
+
+    def has_jobs(self, span: Range) -> bool:
+        """Whether there is a record of a job of the range."""
+        return self._db.execute("SELECT 1 FROM jobs WHERE id BETWEEN ? AND ? LIMIT 1", span).fetchone() is not None
 
     def live(self) -> List[LiveRow]:
         """The jobs that hold a slot."""

@@ -91,6 +91,9 @@ class Tails:
 
     def _begin(self, name: str, tail: Tail, reply: Dict[str, Any]) -> None:
         path = reply[tail.stream]
+        if "gone" in reply and not os.path.exists(path):
+            tail.fail({"code": "refused", "message": reply["gone"]})
+            return
         if reply["final"] or not tail.follow:
             tail.open(path)
             tail.end(reply["record"])

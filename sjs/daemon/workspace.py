@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import List
 
 STREAMS = ("out", "err")
 
@@ -10,7 +11,17 @@ STREAMS = ("out", "err")
 def output_path(jobs: str, job_id: int, attempt: int, stream: str) -> str:
     """The file that holds a stream of an attempt's output."""
     again = f".{attempt}" if attempt > 1 else ""
-    return os.path.join(jobs, str(job_id // 1000), f"{job_id}{again}.{stream}")
+    return os.path.join(jobs, str(folder_of(job_id)), f"{job_id}{again}.{stream}")
+
+
+def folder_of(job_id: int) -> int:
+    """The number of the folder that holds the job's outputs."""
+    return job_id // 1000
+
+
+def outputs(jobs: str, job_id: int, attempts: int) -> List[str]:
+    """All files that the attempts may have left."""
+    return [output_path(jobs, job_id, attempt, name) for attempt in range(1, attempts + 1) for name in STREAMS]
 
 
 def make_folder(path: str) -> None:

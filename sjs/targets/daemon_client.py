@@ -94,8 +94,9 @@ class DaemonTarget:
         pages = self._pages("lookup", {"key": key})
         return [part for reply in pages for part in _understood(_parts, reply)]
 
-    def configure(self, max_jobs: int) -> tuple[int, int]:
-        reply = self._call("configure", max_jobs=max_jobs)
+    def configure(self, max_jobs: int | None = None, keep: Mapping[str, int] | None = None) -> tuple[int, int]:
+        maximum = {} if max_jobs is None else {"max_jobs": max_jobs}
+        reply = self._call("configure", **maximum, **(keep or {}))
         return _understood(lambda reply: (int(reply["old"]), int(reply["new"])), reply)
 
     def list(
@@ -314,6 +315,7 @@ def _status(name: str, reply: dict[str, Any]) -> Status:
         pid=int(reply["pid"]),
         root=str(reply["root"]),
         version=str(reply["version"]),
+        keep={name: int(reply[name]) for name in ("keep_days", "keep_jobs") if name in reply},
     )
 
 

@@ -95,6 +95,34 @@ def test_configure_prints_the_line_of_old(cli: CommandLine) -> None:
     assert machine.requests[0]["max_jobs"] == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("--keep-days 7", {"keep_days": 7}),
+        ("--keep-days forever --keep-jobs all", {"keep_days": 0, "keep_jobs": 0}),
+        ("--keep-jobs 1000", {"keep_jobs": 1000}),
+    ],
+)
+def test_configure_says_what_is_kept(cli: CommandLine, words: str, kept: dict[str, int]) -> None:
+    machine = cli.play("m", answers({"old": 2, "new": 2, **kept}))
+    line = json.loads(cli.submit("m", "configure", *words.split()).out)
+    assert line == {"status": "OK", "code": 0, **kept, "message": "configuration successful"}
+    assert {name: machine.requests[0].get(name) for name in kept} == kept
+    assert "max_jobs" not in machine.requests[0]
+
+
+@pytest.mark.parametrize("words", ["", "--keep-days never", "--keep-days -1", "--keep-jobs forever"])
+def test_configure_takes_no_nonsense(cli: CommandLine, words: str) -> None:
+    outcome = cli.submit("m", "configure", *words.split())
+    assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+
+
+def test_a_wait_for_jobs_that_are_long_gone_is_no_success(cli: CommandLine) -> None:
+    cli.play("m", answers({"done": True, "counts": {"succeeded": 3, "removed": 2}}))
+    outcome = cli.submit("m", "wait", "1-5")
+    assert (outcome.status, outcome.err) == (2, "3 succeeded, 2 removed\n")
+
+
 def test_check_running_says_who_runs(cli: CommandLine) -> None:
     cli.play("m1", answers(report()))
     cli.play("m2", GONE)
