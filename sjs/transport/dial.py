@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from sjs.errors import NotReached, Unreachable
+from sjs.errors import LinkLost, NotReached, Unreachable
 from sjs.transport.way import Hop
 
 AT_ONCE = 8
@@ -36,12 +36,12 @@ _gates_lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def turn(hop: Hop) -> Iterator[None]:
+def turn(endpoint: str) -> Iterator[None]:
     """One's turn to shake hands with the server that is met first; all behind a jump host wait at its gate."""
     with _gates_lock:
-        gate = _gates[hop.endpoint]
+        gate = _gates[endpoint]
     if not gate.acquire(timeout=QUEUEING):
-        raise NotReached(f"no turn to connect to {hop.endpoint} within {QUEUEING:.0f} seconds")
+        raise NotReached(f"no turn to connect to {endpoint} within {QUEUEING:.0f} seconds")
     try:
         yield
     finally:
@@ -108,15 +108,19 @@ def _connect(hop: Hop, deadline: float) -> socket.socket:
     """To the first address that answers; one that does not leaves half of the time to the others."""
     found = _addresses(hop, deadline)
     problem = ""
+    kind: type[Unreachable] = NotReached
     for number, entry in enumerate(found, 1):
         left = max(0.001, deadline - time.monotonic())
         try:
             return _attempt(entry, left if number == len(found) else left / 2)
         except TimeoutError:
-            problem = f"no answer from {hop.endpoint}{_at(hop, entry)}"
+            problem, kind = f"no answer from {hop.endpoint}{_at(hop, entry)}", NotReached
         except OSError as error:
             problem = f"cannot connect to {hop.endpoint}{_at(hop, entry)}: {error.strerror or error}"
-    raise NotReached(problem, "is it up, and is that its ssh port?")
+            kind = (
+                LinkLost if isinstance(error, ConnectionResetError) else NotReached
+            )  # it was there, and broke at once
+    raise kind(problem, "is it up, and is that its ssh port?")
 
 
 def _attempt(entry: Any, seconds: float) -> socket.socket:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
 
 from sjs.errors import Ended, LinkLost, NotReached, Unreachable
-from sjs.transport import host_keys, login_shell
+from sjs.transport import dial, host_keys, login_shell
 from sjs.transport.local import LocalStream, start
 from sjs.transport.ssh_config import Config, Words, patience
 from sjs.transport.way import Login
@@ -50,14 +51,29 @@ class OpensshTransport:
         config = Config(self._environ)
         words = config.words(self._login.host, self._login.user, self._login.port)
         command = ["ssh", *config.options(), *options(self._login, words, config, _folder(self._environ))]
-        return start([*command, "--", self._login.host, login_shell.line(argv)], OpensshStream)
+        with contextlib.ExitStack() as turn:
+            turn.enter_context(dial.turn(_first_server(self._login, words)))
+            stream = start([*command, "--", self._login.host, login_shell.line(argv)], OpensshStream)
+            stream.turn = turn.pop_all()
+        return stream
 
     def close(self) -> None:
         """What streams share, ssh looks after."""
 
 
 class OpensshStream(LocalStream):
-    """The pipes of an ssh process, whose status 255 means that ssh has failed, and not the program over there."""
+    """The pipes of an ssh process, whose status 255 means that ssh has failed, and not the program over there. `turn`:
+    to shake hands, over when something is heard."""
+
+    turn: contextlib.ExitStack
+
+    def close(self) -> None:
+        self.turn.close()
+        super().close()
+
+    def _came(self, data: bytes) -> None:
+        self.turn.close()
+        super()._came(data)
 
     def _end(self) -> Unreachable:
         ended = super()._end()
@@ -74,6 +90,15 @@ def _kind(said: str) -> type[Unreachable]:
     if any(one in said for one in _PERMANENT):
         return Unreachable
     return LinkLost if _BROKEN.search(said) and _BEHIND not in said else NotReached
+
+
+def _first_server(login: Login, words: Words) -> str:
+    """The one that is met first on the way."""
+    jumps = login.proxy_jump or (words.get("proxyjump") or ["none"])[0]
+    if jumps != "none":
+        return jumps.split(",")[0]
+    host = (words.get("hostname") or [login.host])[0]
+    return f"{host}:{login.port or (words.get('port') or ['22'])[0]}"
 
 
 def options(login: Login, words: Words, config: Config, folder: str) -> list[str]:

@@ -63,7 +63,7 @@ class SshTransport:
     def _connect(self, way: Way, trust: Trust, is_login: bool) -> Client:
         self.close()
         try:
-            with dial.turn(way.hops[0]):
+            with dial.turn(way.hops[0].endpoint):
                 self._gate = self._pass(way, len(way.hops) - 1, trust)
                 client = self._greet(way.machine, self._gate, way.patience, trust)
                 return self._logged_in(client, self._login.password) if is_login else client

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -107,6 +108,21 @@ def test_a_link_that_breaks_later_is_a_lost_link(client: Client, tmp_path: Path)
             with pytest.raises(LinkLost) as caught:
                 stream.line(soon())
         assert not isinstance(caught.value, Ended)
+
+
+def test_many_at_once_all_come_in(tmp_path: Path, client: Client) -> None:
+    """24 at once, each on a connection of its own, at a server that hangs up on the tenth and all after it."""
+    client.configure("ControlPath ~/none\n")
+
+    def login(number: int) -> bytes:
+        with running(client, server, connect_timeout=60) as stream:
+            return stream.line(soon(60))
+
+    with Sshd(tmp_path / "own", ["MaxStartups 9:100:9"]) as server:
+        client.knows(server)
+        client.may_enter(server)
+        with ThreadPoolExecutor(24) as pool:
+            assert list(pool.map(login, range(24))) == [b"ready"] * 24
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -494,7 +495,7 @@ def test_not_more_than_eight_shake_hands_at_once() -> None:
     most: list[int] = []
 
     def shake() -> None:
-        with dial.turn(Hop("node", 22, "u")):
+        with dial.turn("node:22"):
             inside.append(1)
             most.append(len(inside))
             time.sleep(0.02)
@@ -510,17 +511,25 @@ def test_not_more_than_eight_shake_hands_at_once() -> None:
 
 def test_who_gets_no_turn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dial, "QUEUEING", 0.1)
-    hop = Hop("busy", 22, "u")
     with contextlib.ExitStack() as taken:
         for _ in range(dial.AT_ONCE):
-            taken.enter_context(dial.turn(hop))
-        with pytest.raises(NotReached, match="no turn to connect to busy:22"), dial.turn(hop):
+            taken.enter_context(dial.turn("busy:22"))
+        with pytest.raises(NotReached, match="no turn to connect to busy:22"), dial.turn("busy:22"):
             pass
 
 
 def test_nobody_there(client: Client, machine: Sshd) -> None:
     with pytest.raises(NotReached, match="cannot connect to 127.0.0.1:1: Connection refused"):
         SshTransport(client.login(machine, port=1), client.environ, no_notice).open(ECHO)
+
+
+def test_who_hangs_up_hard_while_we_still_connect_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def attempt(*_: object) -> None:
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+    monkeypatch.setattr(dial, "_attempt", attempt)
+    with pytest.raises(LinkLost, match="Connection reset by peer"):
+        dial.dial(Hop("127.0.0.1", 22, "u"), soon())
 
 
 def test_no_such_host(client: Client, machine: Sshd) -> None:
