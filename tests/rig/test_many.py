@@ -1,0 +1,140 @@
+"""Sixteen machines, and sixteen managers on one: what a command costs on the way. Only whom `any`
+passes over depends on speed."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+
+from tests.rig.lab import Count, Done, Host, Lab, Plan, rig
+from tests.rig.proxy import DOWN, UP
+
+MANY = 16
+TRANSPORTS = ("ssh", "openssh")
+PASSED_OVER = r"\[manager-\d+\] passed over: no answer yet"
+
+ASKED = [UP, DOWN, DOWN, UP, DOWN]
+"""A header, two lines of greeting; a request, its reply: two round trips."""
+
+HANDED_IN = [*ASKED, UP, DOWN]
+
+MOST_BYTES = {"ssh": 14_000, "openssh": 8_000}
+"""Over the cable of one machine, both ways, with all that is beneath ssh; openssh keeps its connections."""
+
+MOST_SSH_TURNS = {"ssh": 8, "openssh": 5}
+"""Round trips of ssh itself for one machine: keys, login, a channel, a program. What the program says is not in it."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one command, for each machine; `talks`: of each session."""
+
+    done: Done
+    seen: Sequence[Count]
+    talks: Sequence[Sequence[str]]
+    turns: Sequence[int]
+    bytes: Sequence[int]
+
+    def __str__(self) -> str:
+        most = max(round_trips(talk) for talk in self.talks)
+        connections, sessions = (sum(one[at] for one in self.seen) for at in (0, 1))
+        here = f"{connections} connections, {sessions} sessions"
+        return f"{here}; at most, {most} round trips, {max(self.turns)} of ssh itself, {max(self.bytes)} bytes"
+
+
+@pytest.fixture(scope="module")
+def crowd() -> Iterator[Lab]:
+    with rig([Plan(sshd=["LogLevel DEBUG3"])] * MANY) as lab:  # it names each packet
+        lab.manage(*[1] * MANY)
+        yield lab
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_one_connection_and_one_session_for_each_machine(crowd: Lab, transport: str) -> None:
+    crowd.config(transport=transport)
+    crowd.submit("all", "status")  # the first command may have to put the program there
+    new = 1 if transport == "ssh" else 0  # openssh keeps its connections for a while
+
+    cost = measured(crowd, "all", "status")
+    print(f"{transport}: {cost}")
+    assert (len(cost.done.stdout.splitlines()), cost.done.stderr) == (MANY, "")
+    assert cost.seen == [Count(new, 1)] * MANY
+    assert cost.talks == [ASKED] * MANY
+    check(cost, transport)
+
+    cost = measured(crowd, "any", "job", "--command", "true")
+    print(f"{transport}: {cost}")
+    assert len(cost.done.stdout.splitlines()) == 1
+    assert all(re.fullmatch(PASSED_OVER, line) for line in cost.done.stderr.splitlines()), cost.done.stderr
+    assert all(one.connections <= new and one.sessions <= 1 for one in cost.seen)
+    chosen, *others = sorted(cost.talks, key=len, reverse=True)
+    assert chosen == HANDED_IN
+    assert len(others) < MANY and all(talk == ASKED[: len(talk)] for talk in others)
+    check(cost, transport)
+
+
+def check(cost: Cost, transport: str) -> None:
+    assert max(cost.turns) <= MOST_SSH_TURNS[transport]
+    assert max(cost.bytes) <= MOST_BYTES[transport]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_many_managers_behind_one_server(transport: str) -> None:
+    """OpenSSH drops handshakes at random when more than ten are going on: a client must not start so many."""
+    with rig(1) as lab:
+        host = lab.hosts[0]
+
+        def start(number: int) -> None:
+            host.call("/mnt/job_manager", "--root", "project", "--pipe-name", f"pipe-{number}", "--background")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(start, range(MANY)))
+        lab.config([host] * MANY, transport=transport, each=[{"pipe": f"pipe-{number}"} for number in range(MANY)])
+        done = lab.submit("all", "status")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert len(done.stdout.splitlines()) == MANY
+
+
+def measured(lab: Lab, *argv: str) -> Cost:
+    """Run a command that has to go well."""
+    notes = lab.home / "notes"
+    notes.unlink(missing_ok=True)
+    counts, bytes_before, packets_before = lab.counts, traffic(lab), [len(packets(host)) for host in lab.hosts]
+    done = lab.call(sys.executable, "-m", "tests.rig.counting", str(notes), *argv)
+    talks: dict[str, list[str]] = defaultdict(list)
+    for line in notes.read_text().splitlines():
+        number, way = line.split()
+        talks[number].append(way)
+    return Cost(
+        done,
+        lab.since(counts),
+        list(talks.values()),
+        [round_trips(packets(host)[before:]) for host, before in zip(lab.hosts, packets_before, strict=True)],
+        [now - then for now, then in zip(traffic(lab), bytes_before, strict=True)],
+    )
+
+
+def packets(host: Host) -> list[str]:
+    """Which way each packet went that its server has taken or sent, but those with data for a program or from it."""
+    words = re.findall(r"^debug3: (receive|send) packet: ", (host.folder / "log").read_text(), re.M)
+    return [UP if word == "receive" else DOWN for word in words]
+
+
+def round_trips(ways: Sequence[str]) -> int:
+    """How often something came back."""
+    return sum(pair == (UP, DOWN) for pair in pairwise(ways))
+
+
+def traffic(lab: Lab) -> list[int]:
+    """The bytes that have gone over each host's cable, in both directions."""
+    links = json.loads(lab.call("ip", "-json", "-stats", "link", "show", "type", "veth").stdout)
+    found = {one["ifname"]: one["stats64"]["rx"]["bytes"] + one["stats64"]["tx"]["bytes"] for one in links}
+    return [found[f"to-{host.name}"] for host in lab.hosts]
