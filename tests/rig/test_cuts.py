@@ -86,10 +86,11 @@ def faults(kind: str, where: Iterable[Place]) -> list[Fault]:
 
 
 def summed_up(what: str, outcomes: Sequence[Outcome], answers: int) -> None:
-    """Say what was tried, for a test that tries nothing proves nothing."""
+    """Say what was tried, for who tries nothing proves nothing. Whoever is slow may give up before a fault comes."""
     struck = Counter(one["fault"]["kind"] for one in outcomes if one["struck"])
-    print(f"{what}: {dict(struck)}, {len(outcomes) - struck.total()} too late; {answers} answers")
-    assert answers and struck.total() > 0.9 * len(outcomes)
+    too_late = sum(not one["struck"] and not one.get("error") for one in outcomes)
+    print(f"{what}: {dict(struck)}, {too_late} too late, of {len(outcomes)}; {answers} answers")
+    assert answers and too_late < 0.1 * len(outcomes)
 
 
 class Pair:
@@ -147,7 +148,7 @@ def test_a_byte_is_changed_or_the_line_falls_silent(pair: Pair) -> None:
     for name, marks in pair.marks.items():
         found = places(marks, 8 * LONG or 500)
         chosen[name] = faults("stall", found[:: 2 if LONG else 6]) + faults("corrupt", found[:: 1 if LONG else 4])
-    for name, mine in pair.hand_in(chosen, 32, 8).items():
+    for name, mine in pair.hand_in(chosen, 32, 20).items():
         begun = pair.begun(name)
         for one in mine:
             if one["id"] is None:
