@@ -28,9 +28,10 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 class Machine:
     """One folder with a manager. `kill` is kill -9."""
 
-    def __init__(self, root: Path, python: str = sys.executable) -> None:
+    def __init__(self, root: Path, python: str = sys.executable, daemon: Path = DAEMON) -> None:
         self.root = root
-        self.program = [python, "-I", "-S", str(DAEMON)]
+        self.python = python
+        self.program = [python, "-I", "-S", str(daemon)]
         self.state = root / ".sjs" / "jobs.pipe"
         self.door = root / "jobs.pipe"
 
@@ -51,7 +52,7 @@ class Machine:
         for name in ("keeper", "manager"):
             with contextlib.suppress(OSError, ValueError, IndexError):
                 pid = self._holder(name)
-                if str(DAEMON).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b"/sjs/daemon\0" in cmdline(pid):
                     os.kill(pid, signal.SIGKILL)
 
     @property
@@ -184,6 +185,11 @@ class Client:
         self._process.stdin.flush()
 
 
+def cmdline(pid: int) -> bytes:
+    """What the process was executed as, with a NUL behind each word."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 def wait_for_end(pid: int) -> None:
     """Until the process is gone (or is a zombie), by the kernel's word."""
     try:
@@ -205,10 +211,12 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 @contextlib.contextmanager
-def running(root: Path, slots: int | None = 2, python: str = sys.executable) -> Iterator[Machine]:
+def running(
+    root: Path, slots: int | None = 2, python: str = sys.executable, daemon: Path = DAEMON
+) -> Iterator[Machine]:
     """A manager in the folder, gone at the end."""
     root.mkdir(parents=True, exist_ok=True)
-    machine = Machine(root, python)
+    machine = Machine(root, python, daemon)
     try:
         machine.start(slots)
         yield machine

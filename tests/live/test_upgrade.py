@@ -1,0 +1,369 @@
+"""Manager and keeper are replaced by other code while jobs run: no job notices, and no exit code is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.live.machine import DEADLINE, ENVIRONMENT, SUBMIT, Machine, running, until, wait_for_end
+from tests.live.test_kill import ROUNDS, SEED, Load, check, integrity, is_up_again
+from tests.live.trees import Tree
+
+JOBS = 8
+UPGRADES = max(2, ROUNDS // 5)
+"""Up, and down again, under load."""
+
+COUNTER = """
+echo $SJS_JOB_ID.$SJS_ATTEMPT >> runs
+n=0; while [ ! -e gate ]; do n=$((n + 1)); echo $n; sleep 0.1; done; exit $((SJS_JOB_ID + 10))
+"""
+
+
+class Counters:
+    """Jobs that count on stdout until the gate is opened, each with an exit code of its own."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        with machine.client() as client:
+            client.submit(*[COUNTER] * JOBS)
+        until(lambda: len(self.runs()) == JOBS, "all jobs at once")
+
+    def runs(self) -> list[str]:
+        with contextlib.suppress(FileNotFoundError):
+            return (self.machine.root / "runs").read_text().split()
+        return []
+
+    def end(self) -> list[dict[str, object]]:
+        """Open the gate; each has run once and counted without a gap. Their records."""
+        (self.machine.root / "gate").touch()
+        with self.machine.client() as client:
+            client.ask("wait", jobs=[[0, JOBS - 1]])
+            records = client.ask("list", jobs=[[0, JOBS - 1]])["jobs"]
+            counted = [[int(line) for line in client.output(number).split()] for number in range(JOBS)]
+        assert sorted(self.runs()) == [f"{number}.1" for number in range(JOBS)]
+        assert counted == [list(range(1, len(numbers) + 1)) for numbers in counted]
+        assert all(counted)
+        return list(records)
+
+    def end_well(self) -> None:
+        """The same, and each exit code is known."""
+        records = self.end()
+        assert [(one["state"], one["exit"]) for one in records] == [("failed", 10 + n) for n in range(JOBS)]
+
+
+class Pair:
+    """A queue that is managed by the old code, with its jobs, and the new code."""
+
+    def __init__(self, machine: Machine, old: Tree, new: Tree) -> None:
+        self.machine, self.old, self.new = machine, old, new
+        self.counters = Counters(machine)
+        self.keeper = machine.keeper_pid
+
+    def says_no(self, *words: str) -> None:
+        """The upgrade is refused in one line; who worked before goes on."""
+        done = self.new.upgrade(self.machine)
+        assert (done.returncode, done.stderr.count("\n")) == (69, 1), done.stderr
+        assert all(word in done.stderr for word in words), done.stderr
+        assert self.machine.keeper_pid == self.keeper
+        with self.machine.client() as client:
+            assert client.hello["version"] == self.old.version
+        assert self.old.runs(self.machine)
+
+
+@pytest.fixture
+def trees(tmp_path: Path) -> tuple[Tree, Tree]:
+    return Tree(tmp_path / "old", "1.0"), Tree(tmp_path / "new", "2.0")
+
+
+@pytest.fixture
+def begin(tmp_path: Path, trees: tuple[Tree, Tree]) -> Iterator[Callable[[], Pair]]:
+    """Starts the old code, once the test has edited both."""
+    with contextlib.ExitStack() as stack:
+
+        def start() -> Pair:
+            machine = stack.enter_context(running(tmp_path / "machine", 2 * JOBS, daemon=trees[0].daemon))
+            return Pair(machine, *trees)
+
+        yield start
+
+
+def test_up_and_down_with_jobs_running(begin: Callable[[], Pair]) -> None:
+    pair = begin()
+    for tree in (pair.new, pair.old, pair.old):  # up, down, and once more though nothing has changed
+        done = tree.upgrade(pair.machine)
+        assert done.returncode == 0, done.stderr
+        assert f"sjs {tree.version} manages" in done.stderr
+        assert pair.machine.keeper_pid == pair.keeper
+        assert tree.runs(pair.machine)
+        with pair.machine.client() as client:
+            assert client.hello["version"] == tree.version
+            assert client.ask("report")["running"] == JOBS
+    pair.counters.end_well()
+
+
+def test_upgrades_under_load(tmp_path: Path, trees: tuple[Tree, Tree], capsys: pytest.CaptureFixture[str]) -> None:
+    """Jobs come and end all the time: at each moment of an upgrade there is one that has just done so."""
+    old, new = trees
+    with running(tmp_path / "machine", 32, daemon=old.daemon) as machine:
+        (machine.root / "runs").mkdir()
+        keeper = machine.keeper_pid
+        load = Load(machine, random.Random(SEED))
+        load.start()
+        for tree in (new, old) * UPGRADES:
+            done = tree.upgrade(machine)
+            assert done.returncode == 0, done.stderr
+        load.stop()
+        check(machine, load)
+        assert machine.keeper_pid == keeper
+        integrity(machine)
+    with capsys.disabled():
+        print(f"\nupgrades {2 * UPGRADES}, jobs {len(load.acknowledged)}, repeated {load.repeated}, seed {SEED}")
+
+
+def test_a_waiting_client_is_answered_by_the_new_manager(begin: Callable[[], Pair], tmp_path: Path) -> None:
+    """Its session ends with the old manager; it asks again by itself."""
+    pair = begin()
+    config = tmp_path / "config.yaml"
+    config.write_text(f"managers:\n  here: {{transport: local, root: {pair.machine.root}}}\n")
+    config.chmod(0o600)
+    manager = pair.machine.manager_pid
+    before = descriptors(manager)
+    command = [*SUBMIT, "--config", str(config), "here", "wait", str(JOBS - 1)]
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as waiting:
+        until(lambda: descriptors(manager) > before, "its session")
+        assert pair.new.upgrade(pair.machine).returncode == 0
+        pair.counters.end_well()
+        errors = waiting.communicate(timeout=DEADLINE)[1]
+    assert waiting.returncode == 10 + JOBS - 1, errors
+
+
+def test_a_keeper_that_only_waits_for_its_jobs_is_replaced_too(begin: Callable[[], Pair]) -> None:
+    pair = begin()
+    manager = pair.machine.manager_pid
+    with pair.machine.client() as client:
+        client.ask("stop")
+    wait_for_end(manager)
+    done = pair.new.upgrade(pair.machine)
+    assert done.returncode == 0, done.stderr
+    assert (pair.machine.state / "stopped").exists()
+    pair.machine.start()
+    assert pair.machine.keeper_pid == pair.keeper
+    assert pair.new.runs(pair.machine)
+    pair.counters.end_well()
+
+
+def test_the_terminal_stays_connected(tmp_path: Path, trees: tuple[Tree, Tree]) -> None:
+    old, new = trees
+    machine = Machine(tmp_path, daemon=old.daemon)
+    command = [*machine.program, "job_manager", "--root", str(tmp_path), "--max-jobs-running", "1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as terminal:
+        assert terminal.stderr is not None
+        terminal.stderr.readline()
+        terminal.stderr.readline()
+        keeper = machine.keeper_pid
+        assert new.upgrade(machine).returncode == 0
+        terminal.send_signal(signal.SIGINT)
+        assert terminal.stderr.readline() == "job_manager: stopped\n"
+        assert terminal.wait(DEADLINE) == 0
+    wait_for_end(keeper)
+
+
+# New code that is not fit for it
+
+
+def test_new_code_that_cannot_be_loaded(begin: Callable[[], Pair]) -> None:
+    pair = begin()
+    pair.new.edit("hooks.py", "from __future__ import annotations\n", "from nowhere import nothing\n")
+    manager = pair.machine.manager_pid
+    pair.says_no("nothing was changed", "nowhere", "hooks.py:")
+    assert pair.machine.manager_pid == manager
+    pair.counters.end_well()
+
+
+@pytest.mark.parametrize("fault", ["return 5", "raise ValueError('not fit')", "signal.pause()"])
+def test_a_new_manager_that_does_not_come_up(begin: Callable[[], Pair], trees: tuple[Tree, Tree], fault: str) -> None:
+    old, new = trees
+    old.edit("upgrade.py", "TRIAL = 10.0", "TRIAL = 1.0")
+    new.edit(
+        "loop.py",
+        "    fd, root, pipe_name, state, maximum =",
+        f"    {fault}\n    fd, root, pipe_name, state, maximum =",
+    )
+    pair = begin()
+    pair.says_no("manager", {"r": "ended by itself (exit", "s": "not ready in 1 s"}[fault[0]])
+    pair.counters.end_well()
+
+
+def test_a_new_manager_that_fails_leaves_the_schema_as_it_was(
+    begin: Callable[[], Pair], trees: tuple[Tree, Tree]
+) -> None:
+    with_another_schema(trees[1])
+    trees[1].edit("loop.py", '        self._keeper.send({"do": "ready"})\n', "        raise ValueError('not fit')\n")
+    pair = begin()
+    pair.says_no("not fit")
+    pair.counters.end_well()
+    pair.machine.stop()
+    database = sqlite3.connect(pair.machine.state / "jobs.db")
+    assert database.execute("PRAGMA user_version").fetchone() == (1,)
+    assert "colour" not in database.execute("SELECT sql FROM sqlite_master WHERE name = 'jobs'").fetchone()[0]
+    database.close()
+
+
+def test_a_new_keeper_that_cannot_go_on_gives_back(begin: Callable[[], Pair], trees: tuple[Tree, Tree]) -> None:
+    """The same process executes the old code again; the new manager stays, for its schema may be newer."""
+    trees[1].edit("keeper.py", "        self._restarts = Restarts()\n", "        raise ValueError('not fit')\n")
+    pair = begin()
+    done = pair.new.upgrade(pair.machine)
+    assert (done.returncode, done.stderr.count("\n")) == (69, 1), done.stderr
+    assert "only the manager is new" in done.stderr
+    assert pair.machine.keeper_pid == pair.keeper
+    with pair.machine.client() as client:
+        assert client.hello["version"] == "2.0"
+    manager = pair.machine.kill_manager()
+    until(lambda: is_up_again(pair.machine, manager), "the next manager")
+    with pair.machine.client() as client:
+        assert client.hello["version"] == "2.0"
+    assert pair.old.upgrade(pair.machine).returncode == 0
+    pair.counters.end_well()
+
+
+def test_a_keeper_that_knows_no_upgrade_is_named(begin: Callable[[], Pair], trees: tuple[Tree, Tree]) -> None:
+    trees[0].edit("keeper.py", 'verb == "upgrade"', 'verb == "later"')
+    trees[1].edit("upgrade_command.py", "ANSWER = 5.0", "ANSWER = 0.5")
+    pair = begin()
+    pair.says_no("nothing was changed", "knows no upgrade", "--stop")
+    pair.counters.end_well()
+
+
+def test_without_a_manager_there_is_nothing_to_upgrade(tmp_path: Path, trees: tuple[Tree, Tree]) -> None:
+    done = trees[1].upgrade(Machine(tmp_path))
+    assert (done.returncode, done.stderr.count("\n")) == (69, 1), done.stderr
+    assert "no manager" in done.stderr
+
+
+# Old code and newer records
+
+
+def with_another_schema(tree: Tree) -> None:
+    tree.edit(
+        "store.py",
+        "VERSION_AT = 60\n",
+        'MIGRATIONS += (("ALTER TABLE jobs ADD COLUMN colour TEXT",),)\n\nVERSION_AT = 60\n',
+    )
+
+
+def with_another_journal(tree: Tree) -> None:
+    tree.edit("journal.py", "VERSION = 1\n", "VERSION = 2\n")
+
+
+def with_another_record(tree: Tree) -> None:
+    tree.edit("handover.py", "VERSION = 1\n", "VERSION = 2\n")
+
+
+@pytest.mark.parametrize("change", [with_another_schema, with_another_journal, with_another_record])
+def test_the_way_back_from_newer_records_is_refused(
+    begin: Callable[[], Pair], trees: tuple[Tree, Tree], change: Callable[[Tree], None]
+) -> None:
+    change(trees[1])
+    pair = begin()
+    done = pair.new.upgrade(pair.machine)
+    assert done.returncode == 0, done.stderr
+    assert pair.new.runs(pair.machine)
+    pair.old, pair.new = pair.new, pair.old
+    before = files(pair.machine)
+    pair.says_no("newer")
+    assert files(pair.machine) == before
+    pair.counters.end_well()
+
+
+@pytest.mark.parametrize(("change", "kept"), [(with_another_schema, "jobs.db*"), (with_another_journal, "jo*.*")])
+def test_old_code_does_not_start_on_newer_records(
+    tmp_path: Path, trees: tuple[Tree, Tree], change: Callable[[Tree], None], kept: str
+) -> None:
+    old, new = trees
+    change(new)
+    with running(tmp_path / "machine", 1, daemon=new.daemon) as machine, machine.client() as client:
+        client.run("exit 3")
+    before = files(machine, kept)
+    done = old.job_manager(machine, "--background")
+    assert (done.returncode, done.stderr.count("\n")) == (69, 1), done.stderr
+    assert "written by a newer sjs" in done.stderr
+    assert files(machine, kept) == before
+    with running(machine.root, 1, daemon=new.daemon) as machine, machine.client() as client:
+        assert client.ask("list")["jobs"][0]["exit"] == 3
+
+
+def descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def files(machine: Machine, pattern: str = "jo*.*") -> dict[str, bytes]:
+    """The database's and the journal's, or what else is called so: by name, the bytes."""
+    return {path.name: path.read_bytes() for path in machine.state.glob(pattern)}
+
+
+# kill -9, in the old code or in the new
+
+
+class Step(NamedTuple):
+    """Who is killed, of which code, and before which line."""
+
+    who: str
+    code: str
+    module: str
+    line: str
+
+
+STEPS = {
+    "wish": Step("keeper", "old", "keeper.py", 'link.send({"event": "upgrading"})'),
+    "left": Step("keeper", "old", "upgrade.py", 'self.phase, self.until = "trial", now + TRIAL'),
+    "begun": Step(
+        "keeper", "old", "keeper.py", 'self._manager.send({"on": "hello", "go": True, **self._attempts.known()})'
+    ),
+    "go": Step("keeper", "old", "keeper.py", 'self._manager.send({"on": "go"})'),
+    "execute": Step("keeper", "old", "handover.py", "set_inheritable(record, True)"),
+    "read": Step("keeper", "new", "handover.py", "os.lseek(fd, 0, os.SEEK_SET)"),
+    "resumed": Step("keeper", "new", "keep.py", "keeper.say_replaced(bool(back))"),
+    "leave": Step("manager", "old", "loop.py", "self._leaving = True"),
+    "close": Step("manager", "old", "loop.py", "self._store.close()"),
+    "serve": Step("manager", "new", "loop.py", "os.umask(0o077)"),
+    "hello": Step("manager", "new", "loop.py", "self._set_maximum(maximum)"),
+    "ready": Step("manager", "new", "loop.py", "while not self._may_go and not self._keeper.closed:"),
+    "commit": Step("manager", "new", "store.py", 'self._db.execute("COMMIT")'),
+    "ask": Step("command", "new", "upgrade_command.py", 'event = waiter.wait_for(("upgrading", "unchanged"), ANSWER)'),
+    "hear": Step("command", "new", "upgrade_command.py", 'event = waiter.wait_for(("upgraded", "unchanged"), VERDICT)'),
+}
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=list(STEPS))
+def test_killed_at_a_step_of_the_upgrade(begin: Callable[[], Pair], trees: tuple[Tree, Tree], step: Step) -> None:
+    """The queue works afterwards, by the one code or the other, and can be upgraded then. Each job has run once; how
+    it ended is unknown only if its keeper was killed."""
+    with_another_schema(trees[1])
+    victim = trees[step.code == "new"].die_once_at(step.module, step.line)
+    pair = begin()
+    victim.arm()
+    first = pair.new.upgrade(pair.machine)
+    assert not victim.is_armed
+    assert first.stderr.count("\n") == (step.who != "command"), first.stderr
+    with pair.machine.client() as client:
+        assert client.run("exit 5")[0]["exit"] == 5
+    second = pair.new.upgrade(pair.machine)
+    assert second.returncode == 0, (first.stderr, second.stderr, pair.machine.log())
+    assert pair.new.runs(pair.machine)
+    if step.who != "keeper":
+        pair.counters.end_well()
+    else:
+        for one in pair.counters.end():
+            assert (one["reason"], one["exit"]) in [("exit", 10 + int(str(one["id"]))), ("host-lost", None)]
