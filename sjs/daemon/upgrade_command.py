@@ -16,12 +16,12 @@ VERDICT = 60.0
 
 def run(where: Places) -> str:
     """What went wrong, in one line; empty once this code manages the queue."""
-    problem = _selfcheck(where)
-    if problem:
-        return f"nothing was changed: this code cannot manage {where.door}: {problem}"
     waiter = Waiter(where)
     if not waiter.connect():
         return f"no manager at {where.door}"
+    problem = _selfcheck(where)
+    if problem:
+        return f"nothing was changed: this code cannot manage {where.door}: {problem}"
     waiter.send({"do": "upgrade", **OURS._asdict(), "reads": handover.VERSION})
     event = waiter.wait_for(("upgrading", "unchanged"), ANSWER)
     if not event and waiter.connected:
