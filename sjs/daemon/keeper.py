@@ -107,7 +107,7 @@ class Keeper:
         except OSError as error:
             self._go_on_without(str(error), now)
             return
-        self._manager.send({"on": "hello", "go": True, **self._attempts.known()})
+        self._manager.send({"on": "hello", "go": True, "umask": self._record["umask"], **self._attempts.known()})
 
     # The manager
 

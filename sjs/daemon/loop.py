@@ -64,6 +64,7 @@ def main(arguments: List[str]) -> int:
     keeper_lives = manager.run()
     manager.close()
     if not keeper_lives:
+        os.umask(manager.umask)
         _become_keeper(where, lock)
     return 0
 
@@ -110,6 +111,7 @@ class Manager:
         self._said_bye = False
         self._leaving = False
         self._may_go = False
+        self.umask = 0o077  # the jobs', for when this has to become the keeper
         self._hear_hello()
         self._set(maximum)
         self._mailbox.open_door()
@@ -362,6 +364,7 @@ class Manager:
                 self._ledger.reconcile(news["attempts"], news["boot"], clock.look().wall)
                 self._stored = [one["tag"] for one in news["attempts"] if one["end"] is not None]
                 self._ledger.told()
+                self.umask = news.get("umask", self.umask)
                 self._may_go = not news.get("go", False)  # a keeper of before there were upgrades says no `go`
             else:
                 self._on_news(news, clock.look())

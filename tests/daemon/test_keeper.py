@@ -110,11 +110,20 @@ def test_a_start_that_comes_while_it_stops_is_a_start(tmp_path: Path) -> None:
 
 
 def test_a_manager_that_took_over_gives_its_jobs_nothing_of_its_own(tmp_path: Path) -> None:
+    umask = os.umask(0o027)
+    try:
+        check_that_jobs_of_a_heir_get_nothing_of_its_own(tmp_path)
+    finally:
+        os.umask(umask)
+
+
+def check_that_jobs_of_a_heir_get_nothing_of_its_own(tmp_path: Path) -> None:
     with running(tmp_path / "m") as machine:
         old = machine.keeper_pid
         os.kill(old, signal.SIGKILL)
         with machine.client("start=") as client:
-            client.run("ls -l /proc/self/fd")
+            client.run("ls -l /proc/self/fd", "umask")
             listed = client.output(0).decode()
+            assert client.output(1) == b"0027\n"
         assert machine.keeper_pid != old
     assert [line.split()[8] for line in listed.splitlines()[1:]] == ["0", "1", "2", "3"]  # 3 is the folder itself
