@@ -9,6 +9,7 @@ import pytest
 
 from sjs.daemon import journal
 from sjs.daemon.journal import MAX_BYTES, Entry, Journal
+from sjs.errors import SjsError
 
 END = {"reason": "exit", "exit": 3}
 
@@ -129,3 +130,29 @@ def test_a_full_disk_is_said() -> None:
 def test_nobody_else_may_read_it(tmp_path: Path) -> None:
     write(tmp_path)
     assert (tmp_path / "journal.1").stat().st_mode & 0o777 == 0o600
+
+
+VERSIONS = Path(__file__).parents[1] / "data" / "journal"
+
+
+@pytest.mark.parametrize("version", sorted(path.name for path in VERSIONS.iterdir()))
+def test_a_journal_of_any_version_is_read(version: str) -> None:
+    """One job from before the keeper's death, three that ran when this was kept, one that has ended."""
+    entries = [entry for _, entry in journal.read(str(VERSIONS / version)).values()]
+    assert [(one.tag, one.pid, one.end) for one in entries] == [
+        ("0.1", 14671, None),
+        ("1.1", 14949, None),
+        ("2.1", 14950, None),
+        ("3.1", 14952, None),
+    ]
+    assert entries[1].born == (1371162, 1371163)
+    assert entries[1].output == "/home/user/project/.sjs/jobs.pipe/jobs/0/1.out"
+    assert {one.boot for one in entries} == {"69f6de39-c08d-4f8a-8949-147bd54b6ed3"}
+
+
+def test_a_journal_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    newer = tmp_path / "journal.4"
+    newer.write_text(f'\nJ {journal.VERSION + 1} "boot"\n')
+    with pytest.raises(SjsError, match="written by a newer sjs"):
+        Journal(str(tmp_path), "boot")
+    assert list(tmp_path.iterdir()) == [newer]

@@ -1,0 +1,32 @@
+"""The keeper's one child that is no job, and how soon it is started again."""
+
+from __future__ import annotations
+
+import os
+import selectors
+from pathlib import Path
+
+import pytest
+
+from sjs.daemon.manager_process import CALM, PATIENCE, SLOWEST, ManagerProcess, Restarts
+from sjs.daemon.places import Places
+from sjs.daemon.program import Program
+
+
+def test_restarts_slow_down_and_are_quick_again_after_a_calm_time() -> None:
+    restarts = Restarts()
+    delays = [restarts.delay(0.0) for _ in range(PATIENCE + 10)]
+    assert delays[:PATIENCE] == [0.0] * PATIENCE
+    assert delays[PATIENCE : PATIENCE + 3] == [0.2, 0.4, 0.8]
+    assert delays[-1] == SLOWEST
+    assert restarts.delay(CALM + 1) == 0.0
+
+
+def test_a_start_that_the_machine_refuses_leaves_nothing_open(tmp_path: Path) -> None:
+    with selectors.DefaultSelector() as selector:
+        manager = ManagerProcess(selector)
+        before = os.listdir("/proc/self/fd")
+        with pytest.raises(FileNotFoundError):
+            manager.start(Program("/nowhere/python", "/nowhere"), Places(str(tmp_path), "p", str(tmp_path)), "-")
+        assert os.listdir("/proc/self/fd") == before
+        assert (manager.pid, manager.hear(), manager.hand_over()) == (0, [], None)
