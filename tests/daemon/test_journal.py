@@ -140,12 +140,12 @@ def test_a_journal_of_any_version_is_read(version: str) -> None:
     """One job from before the keeper's death, three that ran when this was kept, one that has ended."""
     entries = [entry for _, entry in journal.read(str(VERSIONS / version)).values()]
     assert [(one.tag, one.pid, one.end) for one in entries] == [
-        ("0.1", 14671, None),
-        ("1.1", 14949, None),
-        ("2.1", 14950, None),
-        ("3.1", 14952, None),
+        ("0.1", 32614, None),
+        ("1.1", 32750, None),
+        ("2.1", 32754, None),
+        ("3.1", 32757, None),
     ]
-    assert entries[1].born == (1371162, 1371163)
+    assert entries[1].born == (1508227, 1508227)
     assert entries[1].output == "/home/user/project/.sjs/jobs.pipe/jobs/0/1.out"
     assert {one.boot for one in entries} == {"69f6de39-c08d-4f8a-8949-147bd54b6ed3"}
 
