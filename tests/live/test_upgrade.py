@@ -328,9 +328,7 @@ class Step(NamedTuple):
 STEPS = {
     "wish": Step("keeper", "old", "keeper.py", 'link.send({"event": "upgrading"})'),
     "left": Step("keeper", "old", "upgrade.py", 'self.phase, self.until = "trial", now + TRIAL'),
-    "begun": Step(
-        "keeper", "old", "keeper.py", 'self._manager.send({"on": "hello", "go": True, **self._attempts.known()})'
-    ),
+    "begun": Step("keeper", "old", "manager_process.py", "self._link = LineSocket(ours, self._selector)"),
     "go": Step("keeper", "old", "keeper.py", 'self._manager.send({"on": "go"})'),
     "execute": Step("keeper", "old", "handover.py", "set_inheritable(record, True)"),
     "read": Step("keeper", "new", "handover.py", "os.lseek(fd, 0, os.SEEK_SET)"),
