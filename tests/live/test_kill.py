@@ -5,10 +5,8 @@ from __future__ import annotations
 import collections
 import os
 import random
-import shutil
 import signal
 import sqlite3
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.kernels import TELLS_ALL
+from tests.live import strace
 from tests.live.machine import DEADLINE, Client, Machine, running, until, wait_for_end
 
 SLOTS = 4
@@ -24,15 +23,6 @@ BATCH = 5
 SEED = int(os.environ.get("SJS_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
 ROUNDS = int(os.environ.get("SJS_TEST_ROUNDS", "10"))
 """Kills in each bin."""
-
-STEPS = {
-    "read": "read",  # bytes of a request are in the pipe
-    "hear": "recvfrom",  # the keeper has something to say
-    "write": "pwrite64",  # into the database's log
-    "commit": "fdatasync",
-    "tell": "sendto",  # the keeper is to start, stop or forget
-    "answer": "write",  # the reply of a request that is durable
-}
 
 JOB = "echo $SJS_JOB_ID.$SJS_ATTEMPT >> runs/$SJS_JOB_ID; sleep 0.0{pause:02}; exit $((SJS_JOB_ID % 7))"
 
@@ -85,21 +75,6 @@ class Load(threading.Thread):
         self.repeated += reply["repeated"]
         if self._rng.random() < 0.2:
             time.sleep(0.02)  # let the queue run dry now and then, so that a kill also meets an idle manager
-
-
-def kill_at(machine: Machine, call: str, when: int) -> None:
-    """Have the kernel kill the manager as it enters its Nth such call from now on."""
-    pid = machine.manager_pid
-    tracer = subprocess.Popen(
-        ["strace", "-qq", "-o", os.devnull, "-p", str(pid), "-e", f"trace={call}"]
-        + ["-e", f"inject={call}:signal=SIGKILL:when={when}"],
-        stderr=subprocess.PIPE,
-    )
-    try:
-        wait_for_end(pid)
-    finally:
-        tracer.kill()
-        tracer.communicate(timeout=DEADLINE)
 
 
 def kill_soon(machine: Machine, rng: random.Random) -> None:
@@ -157,13 +132,14 @@ def kill_and_come_back(machine: Machine, load: Load, kill: Any) -> None:
     until(lambda: is_up_again(machine, old), "a new manager")
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace, which scripts/test installs")
+@strace.needed
 def test_killed_at_every_step(loaded: tuple[Machine, Load], capsys: pytest.CaptureFixture[str]) -> None:
     machine, load = loaded
     rng = random.Random(SEED)
     bins: collections.Counter[str] = collections.Counter()
-    for step, call in sorted(STEPS.items()) * ROUNDS:
-        kill_and_come_back(machine, load, lambda call=call: kill_at(machine, call, rng.randint(1, 5)))
+    for step, call in sorted(strace.MANAGER_STEPS.items()) * ROUNDS:
+        when = rng.randint(1, 5)
+        kill_and_come_back(machine, load, lambda call=call, when=when: strace.kill_at(machine.manager_pid, call, when))
         bins[step] += 1
     load.stop()
     check(machine, load)

@@ -7,17 +7,17 @@ import json
 import os
 import random
 import shlex
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.live import strace
 from tests.live.machine import DEADLINE, ENVIRONMENT, SUBMIT, Machine, running, wait_for_end
 
 SEED = int(os.environ.get("SJS_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
@@ -41,12 +41,12 @@ class Pair:
         )
         config.chmod(0o600)
 
-    def types(self, line: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    def types(self, line: str, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         with self.begins(line, before) as process:
             out, err = process.communicate(timeout=DEADLINE)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def begins(self, line: str, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    def begins(self, line: str, before: Sequence[str] = ()) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [*before, *SUBMIT, *shlex.split(line)],
             cwd=self.home,
@@ -83,11 +83,6 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         yield Pair(home, machines)
 
 
-def killing(call: str, when: int) -> tuple[str, ...]:
-    """Has the kernel kill the program as it enters its Nth such call: before that has done anything."""
-    return ("strace", "-qq", "-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={when}")
-
-
 def points(pair: Pair) -> Iterator[tuple[str, int]]:
     """Every such call of a whole command, counted once."""
     log = pair.home / "calls"
@@ -99,13 +94,13 @@ def points(pair: Pair) -> Iterator[tuple[str, int]]:
             yield call, when
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace, which scripts/test installs")
+@strace.needed
 def test_killed_at_every_step(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
     kept = answered = 0
     expected = {"first": 1}
     for call, when in points(pair):
         command = f"true {call} {when}"
-        done = pair.types(f"any job --command '{command}'", killing(call, when))
+        done = pair.types(f"any job --command '{command}'", strace.injecting(call, strace.KILL, when))
         promised = pair.promised
         after = pair.types("all status")
         assert (after.returncode, len(after.stdout.splitlines())) == (0, 2)
@@ -181,13 +176,12 @@ def promise(pair: Pair) -> None:
     """m1 answers, so that it is chosen, and then no more."""
     pair.types("m2 configure --max-jobs-running 0")
     pair.types("m1 configure --max-jobs-running 5")
-    if shutil.which("strace") is None:
-        pytest.skip("needs strace, which scripts/test installs")
-    pair.types("any job --command x", killing("rename", 1))
+    pair.types("any job --command x", strace.injecting("rename", strace.KILL, 1))
     (name,) = os.listdir(pair.outbox)
     os.rename(pair.outbox / name, pair.outbox / name.removeprefix("new-"))  # as if killed right after it
 
 
+@strace.needed
 def test_a_target_that_does_not_answer_delays_a_command_only_so_long_and_only_once(pair: Pair) -> None:
     promise(pair)
     pid = pair.machines[0].manager_pid
@@ -218,6 +212,7 @@ def forget_the_rest(path: Path) -> None:
     path.write_bytes(b"".join(lines))
 
 
+@strace.needed
 def test_what_a_stopped_manager_does_not_have_goes_to_another(pair: Pair) -> None:
     promise(pair)
     with pair.machines[0].client() as client:
@@ -227,6 +222,7 @@ def test_what_a_stopped_manager_does_not_have_goes_to_another(pair: Pair) -> Non
     assert pair.commands() == {"x": 1}
 
 
+@strace.needed
 def test_what_a_stopped_manager_has_stays_there(pair: Pair) -> None:
     promise(pair)
     entry = next(pair.outbox.iterdir())
@@ -238,6 +234,7 @@ def test_what_a_stopped_manager_has_stays_there(pair: Pair) -> None:
     assert pair.commands() == {"x": 1}
 
 
+@strace.needed
 def test_what_is_configured_otherwise_now_is_left_alone(pair: Pair) -> None:
     promise(pair)
     config = pair.home / "config.yaml"

@@ -1,0 +1,50 @@
+"""Faults at a chosen system call of a chosen process, by strace."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from tests.live.machine import DEADLINE, wait_for_end
+
+KILL = "signal=SIGKILL"
+"""The kernel kills it as it enters the call, before that has done anything."""
+
+MANAGER_STEPS = {
+    "read": "read",  # bytes of a request are in the pipe
+    "hear": "recvfrom",  # the keeper has something to say
+    "write": "pwrite64",  # into the database's log
+    "commit": "fdatasync",
+    "tell": "sendto",  # the keeper is to start, stop or forget
+    "answer": "write",  # the reply of a request that is durable
+}
+
+KEEPER_STEPS = {
+    "hear": "recvfrom",  # the manager has an order
+    "spawn": "?clone,?clone3,?vfork",
+    "record": "write",  # into its journal
+    "reap": "wait4",
+    "tell": "sendto",  # the manager hears of a start or an end
+}
+
+needed = pytest.mark.skipif(
+    shutil.which("strace") is None and not os.environ.get("CI"), reason="needs strace, which scripts/test installs"
+)
+
+
+def injecting(call: str, fault: str, when: int, log: str = os.devnull) -> list[str]:
+    """What a command is put behind to have the fault at its Nth such call."""
+    return ["strace", "-qq", "-o", log, "-e", f"trace={call}", "-e", f"inject={call}:{fault}:when={when}"]
+
+
+def kill_at(pid: int, call: str, when: int) -> None:
+    """Kill a process that runs as it enters its Nth such call from now on."""
+    tracer = subprocess.Popen([*injecting(call, KILL, when), "-p", str(pid)], stderr=subprocess.PIPE)
+    try:
+        wait_for_end(pid)
+    finally:
+        tracer.kill()
+        tracer.communicate(timeout=DEADLINE)
