@@ -6,14 +6,10 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sjs.core.lifecycle import FINAL, QUEUED, RUNNING, STARTING, STATES
 from sjs.core.schedule import Start, plan
 from sjs.daemon.ledger import PIECE, Ledger, everything
-from sjs.daemon.store import Store
 from sjs.errors import Conflict
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue, specs
@@ -190,51 +186,3 @@ def test_an_end_that_was_asked_for_is_asked_for_again() -> None:
     queue.ledger.want_end([(0, 0)], 4.0)
     successor = Ledger(queue.store)
     assert successor.snapshot(stopping=True).running[0].cancel_wanted
-
-
-class Counting(RuleBasedStateMachine):
-    """Whatever happens, the counts are those of the rows."""
-
-    @initialize()
-    def begin(self) -> None:
-        self.queue = queues.make(slots=3)
-
-    @rule(count=st.integers(1, 4), key=st.sampled_from([None, "a", "b"]))
-    def submit(self, count: int, key: str | None) -> None:
-        try:
-            self.queue.ledger.submit(key, specs(*["true"] * count), 1.0)
-        except Conflict:
-            assert key
-
-    @rule()
-    def start(self) -> None:
-        self.queue.start_all()
-
-    @rule(low=st.integers(0, 9), size=st.integers(0, 9), grace=st.floats(0, 9))
-    def cancel(self, low: int, size: int, grace: float) -> None:
-        self.queue.ledger.want_end([(low, low + size)], grace)
-        self.queue.ledger.cancel_queued([(low, low + size)], 1.0)
-
-    @rule(number=st.integers(0, 9), reason=st.sampled_from(["exit", "cancelled", "host-lost", "spawn-error"]))
-    def end(self, number: int, reason: str) -> None:
-        self.queue.ledger.on_ended(f"{number}.1", {"reason": reason, "exit": 0, "at": 1.0})
-
-    @rule(boot=st.sampled_from(["x", "y"]), known=st.sets(st.integers(0, 9)))
-    def be_killed(self, boot: str, known: set[int]) -> None:
-        store: Store = self.queue.store
-        self.queue.ledger.commit()
-        ledger = Ledger(store)
-        attempts = [{"tag": f"{one}.1", "pid": 5, "at": 1.0, "end": None} for one in known]
-        ledger.reconcile(attempts, boot, 1.0)
-        self.queue = self.queue._replace(ledger=ledger)
-
-    @invariant()
-    def counts_are_those_of_the_rows(self) -> None:
-        rows = self.queue.store._db.execute("SELECT state, count(*) FROM jobs GROUP BY state")
-        assert {state: count for state, count in self.queue.ledger.counts.items() if count} == dict(rows)
-        assert {row.id for row in self.queue.store.live()} == set(self.queue.ledger.live)
-        assert len({live.slot for live in self.queue.ledger.live.values()}) == len(self.queue.ledger.live) <= 3
-
-
-TestCounting = Counting.TestCase
-TestCounting.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)

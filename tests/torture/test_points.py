@@ -39,10 +39,7 @@ def test_each_step_may_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     misses = 0
     wrong: list[str] = []
     for number, point in enumerate(_until_missed(hits) if effort.LONG else _sample(rng)):
-        print(point, flush=True)
-        t = time.time()
         hit, found = run(tmp_path / str(number), point)
-        print("   ", hit, found, round(time.time() - t, 1), flush=True)
         hits[_bin(point)] += hit
         misses += not hit
         wrong += [f"{point}: {one}" for one in found]

@@ -1,0 +1,272 @@
+"""Ledger, store and schedule together, beside a keeper that is only pretended, in any order of events that a queue can
+meet: deaths of the manager at each moment of a turn, deaths of the keeper and of both, reboots. A dict is the model."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from sjs.core.lifecycle import FINAL, LIVE, QUEUED, STATES
+from sjs.core.schedule import Start, plan
+from sjs.daemon.ledger import Ledger
+from sjs.daemon.store import Store
+from sjs.errors import Conflict
+from tests.daemon.queues import specs
+
+ENDS = st.sampled_from([("exit", 0), ("exit", 3), ("signal", None), ("spawn-error", None)])
+MOMENTS = st.sampled_from(
+    ["before the commit", "before the keeper is told", "before the keeper hears that it may forget"]
+)
+
+
+@dataclass
+class Model:
+    """What a person may count on: what each key brought, how each job stands, and what may run at once."""
+
+    keys: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    jobs: dict[int, str] = field(default_factory=dict)
+    maximum: int = 2
+
+
+class Keeper:
+    """Attempts, as it tells of them to a new manager; and what it has to say to the one that is there."""
+
+    def __init__(self) -> None:
+        self.boot = 0
+        self.attempts: dict[str, dict[str, Any]] = {}
+        self.news: list[tuple[str, str]] = []
+        self.ran: list[str] = []
+
+    def start(self, tag: str) -> None:
+        if tag not in self.attempts:
+            self.ran.append(tag)
+            self.attempts[tag] = {"tag": tag, "pid": len(self.ran), "at": 1.0, "end": None}
+            self.news.append(("started", tag))
+
+    def end(self, tag: str, reason: str, exit_: int | None) -> None:
+        self.attempts[tag]["end"] = {"reason": reason, "exit": exit_, "at": 2.0}
+        self.news.append(("ended", tag))
+
+    def live(self) -> list[str]:
+        return [tag for tag, one in self.attempts.items() if one["end"] is None]
+
+    def forget(self, tags: list[str]) -> None:
+        for tag in tags:
+            self.attempts.pop(tag, None)
+
+
+class Queue(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="sjs-model-"))
+        self.keeper = Keeper()
+        self.now = Model()
+        self.durable = Model()
+        self.stored: list[str] = []
+        self.ended: dict[int, tuple[Any, ...]] = {}
+
+    def teardown(self) -> None:
+        self.store.close()
+        shutil.rmtree(self.folder)
+
+    @initialize()
+    def begin(self) -> None:
+        self.open()
+        self.ledger.configure(self.now.maximum)
+        self.commit()
+
+    # What people do
+
+    @rule(count=st.integers(1, 3), key=st.sampled_from(["", "a", "b", "c"]), text=st.sampled_from(["x", "y"]))
+    def submit(self, count: int, key: str, text: str) -> None:
+        known = self.now.keys.get(key)
+        wanted = [text] * count
+        try:
+            first, number, again = self.ledger.submit(key or None, specs(*wanted), 1.0)
+        except Conflict:
+            assert known is not None and known[1] != wanted
+            return
+        if known is not None:
+            assert (first, wanted, again) == (*known, True)
+            return
+        assert not again and number == count
+        assert first == len(self.now.jobs), "an id was given twice, or left out"
+        self.now.jobs.update(dict.fromkeys(range(first, first + count), QUEUED))
+        if key:
+            self.now.keys[key] = (first, wanted)
+
+    @rule(low=st.integers(0, 9), size=st.integers(0, 3))
+    def cancel(self, low: int, size: int) -> None:
+        wanted = [(low, low + size)]
+        stopping = self.ledger.want_end(wanted, 1.0)
+        assert stopping == [n for n in range(low, low + size + 1) if self.now.jobs.get(n) in LIVE]
+        for number in self.ledger.cancel_queued(wanted, 1.0):
+            assert self.now.jobs[number] == QUEUED
+            self.now.jobs[number] = "cancelled"
+
+    @rule(maximum=st.integers(0, 4))
+    def configure(self, maximum: int) -> None:
+        assert self.ledger.configure(maximum) == self.now.maximum
+        self.now.maximum = maximum
+
+    # What the keeper does and says
+
+    @precondition(lambda self: self.keeper.live())
+    @rule(data=st.data(), end=ENDS)
+    def job_ends(self, data: st.DataObject, end: tuple[str, int | None]) -> None:
+        self.keeper.end(data.draw(st.sampled_from(self.keeper.live())), *end)
+
+    @precondition(lambda self: self.keeper.news)
+    @rule(count=st.integers(1, 4))
+    def news(self, count: int) -> None:
+        for kind, tag in self.keeper.news[:count]:
+            if kind == "started":
+                self.ledger.on_started(tag, self.keeper.attempts[tag]["pid"], 1.0)
+            else:
+                self.ledger.on_ended(tag, self.keeper.attempts[tag]["end"])
+                self.stored.append(tag)
+            self.see(tag)
+        del self.keeper.news[:count]
+
+    # What the manager does
+
+    @rule()
+    def turn(self) -> None:
+        orders = self.decide()
+        self.commit()
+        self.tell(orders)
+        self.may_forget()
+
+    @rule(moment=MOMENTS)
+    def the_manager_is_killed(self, moment: str) -> None:
+        orders = self.decide()
+        if moment != "before the commit":
+            self.commit()
+            if moment != "before the keeper is told":
+                self.tell(orders)
+        self.die()
+        self.open()
+
+    @rule(adopted=st.booleans(), manager_too=st.booleans())
+    def the_keeper_is_killed(self, adopted: bool, manager_too: bool) -> None:
+        """The next one knows of all that was started; how what has ended since did so, it may not."""
+        if manager_too:
+            self.die()
+        else:
+            self.commit()
+            self.store.close()
+        for tag in [] if adopted else self.keeper.live():
+            self.keeper.end(tag, "host-lost", None)
+        self.open()
+
+    @rule(kept=st.booleans())
+    def the_machine_is_restarted(self, kept: bool) -> None:
+        """Records of the last moments may not have reached the disk."""
+        self.die()
+        self.keeper.boot += 1
+        for tag in self.keeper.live():
+            self.keeper.end(tag, "host-lost", None)
+        if not kept:
+            self.keeper.attempts.clear()
+        self.open()
+
+    # How
+
+    def decide(self) -> list[str]:
+        """What the loop does before it commits; the orders that are to follow."""
+        queue = [number for number, state in self.now.jobs.items() if state == QUEUED]
+        orders: list[str] = []
+        for action in plan(self.ledger.snapshot(stopping=False)):
+            if not isinstance(action, Start):
+                self.ledger.live[action.job_id].told = True
+                continue
+            assert action.job.id == queue.pop(0), "the order of the queue was not kept"
+            orders.append(self.ledger.begin(action.job, action.slot).tag)
+            self.now.jobs[action.job.id] = "starting"
+            assert len(self.ledger.live) <= self.now.maximum, "more run than may"
+        assert not queue or len(self.ledger.live) >= self.now.maximum, "a slot stays free"
+        return orders
+
+    def commit(self) -> None:
+        self.ledger.commit()
+        self.durable = copy.deepcopy(self.now)
+        for number, state in self.now.jobs.items():
+            if state in FINAL:
+                self.ended.setdefault(number, self.row(number))
+
+    def tell(self, orders: list[str]) -> None:
+        for tag in orders:
+            self.keeper.start(tag)
+
+    def may_forget(self) -> None:
+        self.keeper.forget(self.stored)
+        self.stored = []
+
+    def die(self) -> None:
+        """What was not committed is gone."""
+        self.store._db.rollback()
+        self.store.close()
+        self.now = copy.deepcopy(self.durable)
+
+    def open(self) -> None:
+        """A new manager, which first hears all that the keeper knows."""
+        self.keeper.news.clear()
+        self.store = Store(str(self.folder / "jobs.db"))
+        self.ledger = Ledger(self.store)
+        told = list(self.keeper.attempts.values())
+        self.ledger.reconcile(told, str(self.keeper.boot), 3.0)
+        for number, state in self.now.jobs.items():
+            if state in LIVE:
+                self.now.jobs[number] = str(self.row(number)[0])
+                assert self.now.jobs[number] in (QUEUED, *LIVE, *FINAL)
+                if self.now.jobs[number] == QUEUED:
+                    assert not any(tag.startswith(f"{number}.") for tag in self.keeper.ran), "what ran is queued again"
+        self.stored = [one["tag"] for one in told if one["end"] is not None]
+        self.commit()
+
+    def see(self, tag: str) -> None:
+        number = int(tag.partition(".")[0])
+        if self.now.jobs[number] in LIVE:
+            self.now.jobs[number] = str(self.row(number)[0])
+
+    def row(self, number: int) -> tuple[Any, ...]:
+        found = self.store._db.execute("SELECT state, reason, exit, attempt FROM jobs WHERE id = ?", (number,))
+        return tuple(found.fetchone())
+
+    # What holds always
+
+    @invariant()
+    def the_rows_are_those_of_the_model(self) -> None:
+        rows = dict(self.store._db.execute("SELECT id, state FROM jobs").fetchall())
+        assert rows == self.now.jobs
+        assert self.ledger.counts == {state: list(rows.values()).count(state) for state in STATES}
+        assert sorted(self.ledger.live) == sorted(number for number, state in rows.items() if state in LIVE)
+
+    @invariant()
+    def no_slot_is_held_twice(self) -> None:
+        slots = [one.slot for one in self.ledger.live.values()]
+        assert len(set(slots)) == len(slots)
+
+    @invariant()
+    def nothing_ran_twice(self) -> None:
+        assert len({tag.partition(".")[0] for tag in self.keeper.ran}) == len(self.keeper.ran)
+
+    @invariant()
+    def what_has_ended_stays_as_it_ended(self) -> None:
+        assert {number: self.row(number) for number in self.ended} == self.ended
+
+    @invariant()
+    def what_runs_holds_a_slot(self) -> None:
+        assert {int(tag.partition(".")[0]) for tag in self.keeper.live()} <= set(self.ledger.live)
+
+
+TestQueue = Queue.TestCase
+TestQueue.settings = settings(max_examples=60, stateful_step_count=40)
