@@ -6,6 +6,7 @@ submit TARGET VERB [options]       or       submit VERB TARGET [options]
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,6 +80,7 @@ def run(prog: str, args: Sequence[str]) -> int:
     except SjsError as error:
         return _fail(prog, error)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # on the way out already: who insists gains only a traceback
         return _say(f"{prog}: interrupted", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has seen enough
         _let_out()

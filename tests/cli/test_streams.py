@@ -54,6 +54,20 @@ def test_bytes_that_are_no_text_are_shown_as_such(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "submit: a\\xe9: No such file or directory\n")
 
 
+def test_who_insists_on_leaving_gets_no_traceback() -> None:
+    code = """
+import os, signal
+from sjs.cli import main
+def interrupt(*given):
+    os.kill(os.getpid(), signal.SIGINT)
+    return given[-1]
+main._run = main._say = interrupt
+raise SystemExit(main.run("submit", []))
+"""
+    done = subprocess.run([*SUBMIT[:1], "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()

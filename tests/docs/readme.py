@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
 BETWEEN = "\x1e"
 OF_EACH_RUN = {r"\bpid \d+": "pid N", r"SHA256:[\w+/]+": "SHA256:KEY", r" \d:\d\d ": " M:SS "}
 
@@ -29,6 +31,11 @@ def steps(*headings: str) -> list[Step]:
     shown = "".join(blocks(section(one), "console") for one in headings)
     parts = re.split(r"^\$ (.*)\n", shown, flags=re.MULTILINE)
     return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def make_ready() -> None:
+    """Let `submit` make its environment, of which it tells."""
+    subprocess.run([ROOT / "submit", "--version"], check=True, capture_output=True, timeout=300)
 
 
 def script(wanted: list[Step]) -> str:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.readme import README, same, script, seen, steps
+from tests.docs.readme import README, ROOT, make_ready, same, script, seen, steps
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
 WALK = ("A walk with three managers", "By hand, through the pipe", "Stopping")
 
@@ -25,6 +24,7 @@ def stop(target: str, folder: Path, environment: dict[str, str]) -> None:
 
 
 def test_the_walk_goes_as_it_is_written(tmp_path: Path) -> None:
+    make_ready()
     home = tmp_path / "home"
     home.mkdir()
     for name in ("submit", "job_manager"):

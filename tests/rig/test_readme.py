@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.docs.readme import blocks, same, script, section, seen, steps
+from tests.docs.readme import blocks, make_ready, same, script, section, seen, steps
 from tests.live.machine import DEADLINE, ROOT
 from tests.rig.lab import USER, Lab
 
@@ -20,7 +20,7 @@ WALK, CONTACT = "Three machines over ssh", "A machine that nobody knows yet"
 @pytest.fixture
 def nodes(lab: Lab) -> Iterator[Lab]:
     """Hosts with the names of the README, whose user ssh knows from its own config."""
-    subprocess.run([ROOT / "submit", "--version"], check=True, capture_output=True, timeout=300)  # no PyPI in the lab
+    make_ready()  # there is no PyPI in the lab
     (lab.home / "submit").symlink_to(ROOT / "submit")
     (lab.home / ".ssh" / "config").write_text(f"User {USER}\n")
     (lab.home / "config.yaml").write_text(blocks(section(WALK), "yaml"))
