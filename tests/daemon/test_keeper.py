@@ -14,6 +14,7 @@ import pytest
 from sjs.daemon import launch
 from sjs.daemon.places import Places
 from tests.live.machine import DEADLINE, Machine, running, until
+from tests.live.trees import Tree
 
 
 def connect(machine: Machine) -> socket.socket:
@@ -127,3 +128,31 @@ def check_that_jobs_of_a_heir_get_nothing_of_its_own(tmp_path: Path) -> None:
             assert client.output(1) == b"0027\n"
         assert machine.keeper_pid != old
     assert [line.split()[8] for line in listed.splitlines()[1:]] == ["0", "1", "2", "3"]  # 3 is the folder itself
+
+
+def test_a_manager_that_the_machine_cannot_start_now_is_started_later(tmp_path: Path) -> None:
+    """Out of processes or descriptors: the first start is refused in one line, a later one is tried again."""
+    tree = Tree(tmp_path / "tree", "1.0")
+    full = tmp_path / "full"
+    refusal = f"        if os.path.exists({str(full)!r}):\n            raise BlockingIOError(11, 'no process left')\n"
+    first = "        ours, theirs = socket.socketpair()\n"
+    tree.edit("manager_process.py", first, refusal + first)
+    full.touch()
+    machine = Machine(tmp_path / "m", daemon=tree.daemon)
+    machine.root.mkdir()
+    done = tree.job_manager(machine, "--background")
+    assert (done.returncode, done.stderr.count("\n")) == (69, 1), done.stderr
+    assert "no process left" in done.stderr
+    full.unlink()
+    with running(machine.root, daemon=tree.daemon) as machine:
+        with machine.client() as client:
+            client.submit("while [ ! -e gate ]; do sleep 0.1; done; exit 6")
+        full.touch()
+        keeper = machine.keeper_pid
+        machine.kill_manager()
+        until(lambda: machine.log().count("no process left); starting it again in") >= 2, "two refusals with a pause")
+        full.unlink()
+        (machine.root / "gate").touch()
+        with machine.client() as client:
+            assert client.ask("wait", jobs=[[0, 0]])["job"]["exit"] == 6
+        assert machine.keeper_pid == keeper
