@@ -113,7 +113,7 @@ def test_the_status_of_all(wreck: Lab, transport: str) -> None:
 @pytest.mark.parametrize("transport", ["ssh", "openssh"])
 def test_a_job_for_any_goes_to_a_healthy_one(wreck: Lab, transport: str) -> None:
     """It does not wait until the dead have been given up: they have no verdict yet."""
-    wreck.config(transport=transport)
+    wreck.config(transport=transport, connect_timeout=60)
     done = interleaved(wreck, "any", "job", "--command", "true")
     print(done.stdout)
     assert done.returncode == 0
