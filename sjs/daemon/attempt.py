@@ -13,7 +13,7 @@ import signal
 import time
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-from sjs.daemon import tree
+from sjs.daemon import ending, tree
 from sjs.daemon.journal import Entry, Journal
 from sjs.daemon.notes import note
 from sjs.daemon.places import Places, boot_id
@@ -214,7 +214,7 @@ class Attempts:
                 one.strays.discard(pid)
             return
         attempt.main_end = {
-            **_outcome(status),
+            **ending.outcome(status),
             "usage": {"user": usage.ru_utime, "system": usage.ru_stime, "max_rss_kb": usage.ru_maxrss},
         }
         self._clearing.append(attempt)
@@ -312,7 +312,7 @@ class Attempts:
         attempt.watch = None
         attempt.main_end = {"reason": "host-lost", "detail": "its keeper died before it ended, so nobody saw how"}
         if watch.status is not None and not attempt.is_guess:
-            attempt.main_end = {**_outcome(watch.status), "detail": "its keeper died meanwhile"}
+            attempt.main_end = {**ending.outcome(watch.status), "detail": "its keeper died meanwhile"}
         if not watch.seen:  # its pid may have been given to others since
             attempt.session, attempt.unseen = tree.NO_SESSION, True
         if self._is_gone(attempt):
@@ -338,7 +338,7 @@ class Attempts:
             if pid in self._by_pid or pid == manager_pid or pid in self._strangers:
                 continue
             found = tree.stat(pid)
-            owner = self._owner(found) if found is not None and _may_end(pid) else None
+            owner = self._owner(found) if found is not None and ending.is_ours(pid) else None
             if owner is not None:
                 owner.strays.add(pid)
             elif found is not None:
@@ -357,10 +357,8 @@ class Attempts:
         if attempt.kill_at is None and attempt.main_end is not None:
             attempt.kill_at = time.monotonic() + GRACE
             left = self._signal_tree(attempt, signal.SIGTERM)
-            known = attempt.main_end.get("detail")
-            told = [known] if known else []
-            told += [f"ended {left} process(es) that it left behind"] if left else []
-            attempt.main_end["detail"] = "; ".join(told)
+            if left:
+                ending.also(attempt.main_end, f"ended {left} process(es) that it left behind")
 
     def _finish(self, attempt: Attempt) -> None:
         end = attempt.main_end or {}
@@ -382,56 +380,19 @@ class Attempts:
     def _signal_tree(self, attempt: Attempt, number: int) -> int:
         """Signal every living process of the attempt, and wake the stopped ones so that they notice; how many."""
         processes = self._members(attempt)
-        for one in processes:
-            _kill(one.pid, number)
-            _kill(one.pid, signal.SIGCONT)
+        ending.ask_to_end(processes, number)
         if self._by_pid.get(attempt.pid) is attempt and attempt.pid not in [one.pid for one in processes]:
-            _kill(attempt.pid, number)  # forked this moment, not yet in a session of its own
+            ending.send(attempt.pid, number)  # forked this moment, not yet in a session of its own
         return len(processes)
 
     def _kill_tree(self, attempt: Attempt) -> None:
-        """KILL, until a look finds nobody: a tree that forks while it is cut is stopped first."""
-        for number in (signal.SIGSTOP, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL):
-            for one in self._members(attempt):
-                _kill(one.pid, number)
+        ending.cut(lambda: self._members(attempt))
         if self._by_pid.get(attempt.pid) is attempt:
-            _kill(attempt.pid, signal.SIGKILL)
+            ending.send(attempt.pid, signal.SIGKILL)
 
 
 def _boot_clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def how_ended(status: int) -> str:
-    """A wait status in words."""
-    if os.WIFSIGNALED(status):
-        return f"signal {os.WTERMSIG(status)}"
-    return f"exit {os.WEXITSTATUS(status)}"
-
-
-def _outcome(status: int) -> Dict[str, Any]:
-    if os.WIFSIGNALED(status):
-        return {"reason": "signal", "signal": os.WTERMSIG(status)}
-    return {"reason": "exit", "exit": os.WEXITSTATUS(status)}
-
-
-def _may_end(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:  # a setuid program made it somebody else's
-        return False
-    except ProcessLookupError:
-        return True  # it has ended, and is about to be reaped
-    return True
-
-
-def _kill(pid: int, number: int) -> None:
-    if pid <= 1:
-        raise ValueError(f"{pid} is no process of a job")
-    try:
-        os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return  # it ended by itself, or a setuid program made it somebody else's
 
 
 def _remove_if_empty(path: str) -> None:

@@ -16,8 +16,9 @@ import pytest
 
 from sjs.daemon import attempt as module
 from sjs.daemon import kernel, tree
-from sjs.daemon.attempt import Attempts, how_ended
+from sjs.daemon.attempt import Attempts
 from sjs.daemon.children import reaped
+from sjs.daemon.ending import how_ended
 from sjs.daemon.places import Places
 from sjs.daemon.spawn import MACHINE, Start
 
