@@ -12,9 +12,9 @@ escaped, so that even file names that are not UTF-8 (surrogates, in Python) arri
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple, Union
 
-from sjs.core.job import MAX_COMMAND_BYTES, End, Job, Range, Spec
+from sjs.core.job import FAIL, MAX_COMMAND_BYTES, ON_LOST, End, Job, Range, Spec
 from sjs.errors import BadRequest
 
 VERSION = 1
@@ -38,7 +38,7 @@ def encode(message: Dict[str, Any]) -> bytes:
     return to_json(message).encode("ascii") + b"\n"
 
 
-def decode(line: bytes) -> Dict[str, Any]:
+def decode(line: Union[bytes, str]) -> Dict[str, Any]:
     """The message in a line; BadRequest when there is none."""
     try:
         message = json.loads(line)
@@ -57,6 +57,8 @@ def spec_to_wire(spec: Spec) -> Dict[str, Any]:
         body["command"] = spec.command
     if spec.cwd is not None:
         body["cwd"] = spec.cwd
+    if spec.on_lost != FAIL:
+        body["on_lost"] = spec.on_lost
     return body
 
 
@@ -72,19 +74,18 @@ def spec_from_wire(body: Any) -> Spec:
             raise BadRequest("'argv' is a list of strings, the first of them the program")
         for word in argv:
             _check_text("argv", word)
-        return Spec(argv=tuple(argv), cwd=_optional_text("cwd", cwd))
-    return Spec(command=_check_text("command", command), cwd=_optional_text("cwd", cwd))
+        return Spec(argv=tuple(argv), cwd=_optional_text("cwd", cwd), on_lost=_on_lost(body))
+    return Spec(command=_check_text("command", command), cwd=_optional_text("cwd", cwd), on_lost=_on_lost(body))
 
 
 def spec_to_text(spec: Spec) -> str:
-    """The spec as it is stored. What was stored was checked before, so the way back does not check again."""
+    """The spec as it is stored."""
     return to_json(spec_to_wire(spec))
 
 
 def spec_from_text(stored: str) -> Spec:
-    body = json.loads(stored)
-    argv = body.get("argv")
-    return Spec(body.get("command"), tuple(argv) if argv is not None else None, body.get("cwd"))
+    """The stored spec, checked again: a disk or a hand may have changed it."""
+    return spec_from_wire(decode(stored))
 
 
 def job_to_wire(job: Job) -> Dict[str, Any]:
@@ -172,6 +173,13 @@ def _check_text(name: str, value: Any) -> str:
             f"'{name}' has {size} bytes; a process can be given {MAX_COMMAND_BYTES}", "put it into a script file"
         )
     return value
+
+
+def _on_lost(body: Dict[str, Any]) -> str:
+    value = body.get("on_lost", FAIL)
+    if value not in ON_LOST:
+        raise BadRequest(f"'on_lost' must be one of {', '.join(ON_LOST)}, not {value!r:.40}")
+    return str(value)
 
 
 def _optional_text(name: str, value: Any) -> Optional[str]:

@@ -19,7 +19,8 @@ from sjs.cli.source import Source
 from sjs.cli.text import ending
 from sjs.cli.wait import Verdict, tell, wait_for
 from sjs.config import Manager, state_path
-from sjs.core.job import Range
+from sjs.core.job import FAIL, ON_LOST, Range
+from sjs.core.schedule import MAX_ATTEMPTS
 from sjs.dealing import Dealer, Failure, Found, found_parts, head, plan, send
 from sjs.errors import SjsError, Unreachable, UsageError
 from sjs.outbox import Outbox
@@ -44,6 +45,7 @@ class Wish:
     wait: bool
     follow: bool
     cwd: str | None
+    on_lost: str
 
 
 @dataclass
@@ -65,6 +67,13 @@ class Sent:
 @click.option("--command-file", metavar="FILE", help="A job a line; '-' is stdin. Empty lines and # lines are skipped.")
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGV...]")
 @click.option("--cwd", metavar="DIR", help="Where it runs: by default here on `local`, else in the project_root.")
+@click.option(
+    "--on-lost",
+    type=click.Choice(ON_LOST),
+    default=FAIL,
+    show_default=True,
+    help=f"What becomes of a job that is lost with its machine: requeue runs it again, {MAX_ATTEMPTS} times in all.",
+)
 @click.option("--wait", is_flag=True, help="Wait for the end; exit as the job does, or with the number of failed ones.")
 @click.option("--follow", is_flag=True, help="Copy the job's output as it comes, and exit as the job does.")
 @click.option("--key", metavar="TEXT", help="A name for this handing in: with the same one again, nothing runs twice.")
@@ -76,6 +85,7 @@ def job(
     command_file: str | None,
     argv: tuple[str, ...],
     cwd: str | None,
+    on_lost: str,
     wait: bool,
     follow: bool,
     key: str | None,
@@ -85,6 +95,10 @@ def job(
     """Hand in jobs: shell text with --command, many with --command-file, or after -- a command that meets no shell.
 
     A local manager that is not there is started.
+
+    \b
+    A job that may run again after its machine was restarted in the middle of it, and sees by $SJS_ATTEMPT that it does:
+      submit gpu1 job --on-lost requeue --command './train --resume'
     """
     if argv and "--" not in call.rest:
         raise UsageError(f"what is '{argv[0]}'?", f"shell text: --command '{argv[0]}'; a plain command: -- {argv[0]}")
@@ -92,7 +106,7 @@ def job(
     choice = call.choice(any_allowed=True)
     if follow and not (source.is_one and (choice.any or not choice.named)):
         raise UsageError("--follow is for one job on one target", "--wait waits for many")
-    wish = Wish(key or uuid4().hex, key is not None, if_free, parsable, wait, follow, cwd)
+    wish = Wish(key or uuid4().hex, key is not None, if_free, parsable, wait, follow, cwd, on_lost)
     out = call.output(choice)
     with source, Fleet(choice.managers, "start", out.notice, ask=call.ask) as fleet:
         sent = _deal(call, fleet, source, wish, out) if choice.any else _send_all(call, fleet, source, wish, out)
@@ -106,7 +120,7 @@ def _send_all(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output)
     def work(target: Target) -> Sent:
         sent = Sent(target.name)
         try:
-            chunks = source.chunks(folder(fleet.managers[target.name], wish.cwd))
+            chunks = source.chunks(folder(fleet.managers[target.name], wish.cwd), wish.on_lost)
             for accepted in send(target, wish.key, chunks, wish.again, wish.if_free):
                 sent.accepted.append(accepted)
         except SjsError as error:
@@ -138,7 +152,7 @@ def _deal(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output) -> 
     with Outbox(state_path("outbox", os.environ)).begin(
         head(wish.key, wish.if_free, call.config_file, managers)
     ) as entry:
-        reports = plan(entry, source.chunks(folder(managers[0], wish.cwd)), reports, found)
+        reports = plan(entry, source.chunks(folder(managers[0], wish.cwd), wish.on_lost), reports, found)
         entry.seal()
         dealer = Dealer(fleet, entry, reports)
         try:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from sjs import wire
-from sjs.core.job import MAX_COMMAND_BYTES, Spec
+from sjs.core.job import FAIL, MAX_COMMAND_BYTES, Spec
 from sjs.errors import BadRequest, UsageError
 
 LONGEST = MAX_COMMAND_BYTES + 3  # one character too many, and "\r\n"
@@ -60,12 +60,12 @@ class Source:
             self._stream, self._file = None, copy.name
             self._read_through()
 
-    def chunks(self, cwd: str | None) -> Iterator[list[Spec]]:
+    def chunks(self, cwd: str | None, on_lost: str = FAIL) -> Iterator[list[Spec]]:
         """The jobs in pieces that one request may carry."""
         from sjs.targets.daemon_client import chunks
 
-        given = (Spec(spec.command, spec.argv, cwd) for spec in self._given)
-        return chunks(chain(given, (Spec(command=text, cwd=cwd) for text in self._texts())))
+        given = chain(self._given, (Spec(command=text) for text in self._texts()))
+        return chunks(Spec(spec.command, spec.argv, cwd, on_lost) for spec in given)
 
     def _open(self, path: str) -> None:
         if path == "-":

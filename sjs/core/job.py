@@ -8,6 +8,12 @@ from typing import Iterable, List, Optional, Sequence, Tuple
 MAX_COMMAND_BYTES = 131_071  # Linux: one string of an argv, its NUL included, is at most 128 KiB
 
 
+FAIL = "fail"
+REQUEUE = "requeue"
+ON_LOST = (FAIL, REQUEUE)
+"""What becomes of a job whose attempt is lost: nothing more, or it is queued again."""
+
+
 @dataclass(frozen=True)
 class Spec:
     """What to run: a text for /bin/sh, or an argv that meets no shell. `cwd` None means the project root."""
@@ -15,6 +21,7 @@ class Spec:
     command: Optional[str] = None
     argv: Optional[Tuple[str, ...]] = None
     cwd: Optional[str] = None
+    on_lost: str = FAIL
 
     @property
     def program(self) -> Tuple[str, ...]:

@@ -35,10 +35,12 @@ TABLE: Dict[Tuple[str, str], str] = {
     (STARTING, "fail"): FAILED,
     (STARTING, "cancel"): CANCELLED,
     (STARTING, "lose"): LOST,
+    (STARTING, "requeue"): QUEUED,  # lost, and its owner wants it to be tried again
     (RUNNING, "succeed"): SUCCEEDED,
     (RUNNING, "fail"): FAILED,
     (RUNNING, "cancel"): CANCELLED,
     (RUNNING, "lose"): LOST,
+    (RUNNING, "requeue"): QUEUED,
 }
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Sequence, Tuple, Union
 
-from sjs.core.job import Job
+from sjs.core.job import REQUEUE, Job, Spec
+
+MAX_ATTEMPTS = 5
+"""Attempts of a job that is queued again when one is lost."""
+
+MAX_SETBACKS = 5
+"""Managers that may end over the start of a job before it is set aside."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,11 @@ def plan(snapshot: Snapshot) -> Tuple[Action, ...]:
         slots = free_slots(snapshot.max_running, [one.slot for one in snapshot.running])
         actions += [Start(job, slot) for job, slot in zip(snapshot.head, slots)]
     return tuple(actions)
+
+
+def is_tried_again(spec: Spec, attempt: int) -> bool:
+    """Whether a job goes back into the queue after this attempt of it was lost."""
+    return spec.on_lost == REQUEUE and attempt < MAX_ATTEMPTS
 
 
 def free_slots(max_running: int, taken: Sequence[int]) -> List[int]:

@@ -11,7 +11,7 @@ import os
 import selectors
 import signal
 import time
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from sjs.daemon import ending, tree
 from sjs.daemon.journal import Entry, Journal
@@ -101,8 +101,10 @@ class Attempts:
         if record is not None:
             self._resume(record)
             return
+        known = [entry for entry in self._journal.found if entry.pid or entry.end is not None]
+        marks = tree.marks(self._mark("")) if len(known) < len(self._journal.found) else set()
         for entry in self._journal.found:
-            if entry.pid or entry.end is not None or self._is_anywhere(entry):
+            if entry in known or self._is_anywhere(entry, marks):
                 self._adopt(entry)
             else:
                 self._strike(entry.tag)  # it never ran; the manager finds it missing, and queues it again
@@ -251,22 +253,22 @@ class Attempts:
         looks = [one.watch.next_time() for one in self._all.values() if one.watch is not None]
         return min(times + [one for one in looks if one is not None], default=None)
 
-    def find(self, tag: str, output: str) -> None:
-        """Look for an attempt that a manager meant to start and that is in no record of ours; tell what it came to.
-
-        Without its process and its output file it never ran, which is `unseen`.
-        """
-        if tag in self._all:
-            return  # an order that comes twice
-        note(f"{tag} is in no record; looking for it")
-        entry = Entry(tag, self._boot, time.time(), output)
-        if not self._is_anywhere(entry):
-            self._tell({"on": "unseen", "tag": tag})
-            return
-        self._begin_record(entry)
-        self._adopt(entry)
-        if self._all[tag].end is None:
-            self._tell({"on": "started", **self._all[tag].as_news()})
+    def find(self, wanted: Sequence[Tuple[str, str]]) -> None:
+        """Look for attempts, each with the file of its output, that a manager meant to start and that are in no record
+        of ours; tell what became of each. One without a process and without a file never ran, which is `unseen`."""
+        marks = tree.marks(self._mark(""))
+        for tag, output in wanted:
+            if tag in self._all:
+                continue  # an order that comes twice
+            entry = Entry(tag, self._boot, time.time(), output)
+            if not self._is_anywhere(entry, marks):
+                self._tell({"on": "unseen", "tag": tag})
+                continue
+            note(f"{tag} is in no record, but there are traces of it")
+            self._begin_record(entry)
+            self._adopt(entry)
+            if self._all[tag].end is None:
+                self._tell({"on": "started", **self._all[tag].as_news()})
 
     def _begin_record(self, entry: Entry) -> None:
         try:
@@ -274,9 +276,9 @@ class Attempts:
         except OSError as error:  # a full disk; should this keeper die as well, it is looked for once more
             note(f"that {entry.tag} was found could not be written: {error}")
 
-    def _is_anywhere(self, entry: Entry) -> bool:
+    def _is_anywhere(self, entry: Entry, marks: Set[bytes]) -> bool:
         """Whether a start of which no pid is known has left a trace."""
-        return os.path.exists(entry.output) or bool(tree.members(tree.NO_SESSION, self._mark(entry.tag)))
+        return os.path.exists(entry.output) or self._mark(entry.tag) in marks
 
     def _adopt(self, entry: Entry) -> None:
         """Take over what an earlier keeper started: its recorded end, the living process, or the loss of both."""

@@ -5,8 +5,9 @@ until the manager says that it has stored it. A manager that is killed therefore
 all at once (`hello`). The keeper ends when a manager that was stopped on purpose is gone and the last job has ended.
 It is replaced in place, with jobs running: the same process executes other code, which reads what this one left.
 
-Orders: start, stop, forget, hold (keep the door's bytes alive), ready, bye.
-News:   hello, go (what was `ready` may be made durable), started, ended, stop, leave (for another manager).
+Orders: start, find (an attempt in no record), stop, forget, hold (keep the door's bytes alive), ready, bye.
+News:   hello, go (what was `ready` may be made durable), started, ended, refused, unseen, stop,
+        leave (for another manager).
 To people who wait at the socket: ready, running, stopped, failed, upgrading, upgraded, unchanged.
 """
 
@@ -153,6 +154,8 @@ class Keeper:
         verb = order["do"]
         if verb == "start":
             self._attempts.start(Start(**{name: order[name] for name in Start._fields}))
+        elif verb == "find":
+            self._attempts.find([(tag, output) for tag, output in order["attempts"]])
         elif verb == "stop":
             self._attempts.stop(order["tag"], order["grace"])
         elif verb == "forget":

@@ -5,17 +5,19 @@ Every change of a job's state goes through the life-cycle table here, and nowher
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from sjs import wire
-from sjs.core import lifecycle
+from sjs.core import lifecycle, schedule
 from sjs.core.job import End, Job, Range, Spec, contains, ranges
 from sjs.core.lifecycle import CANCELLED, QUEUED, STARTING, STATES
 from sjs.core.schedule import Running, Snapshot
 from sjs.daemon.notes import note
 from sjs.daemon.retention import Retention
+from sjs.daemon.setbacks import Setbacks
 from sjs.daemon.store import Store
 from sjs.errors import Conflict
 
@@ -51,8 +53,11 @@ class Ledger:
         self.retention = Retention(store)
         self.next_id = store.next_id()
         self.live: Dict[int, Live] = {row.id: Live(*row) for row in store.live()}
+        self.missing: List[Live] = []  # found without an attempt at the keeper
         self.started: List[int] = []  # since `told`: for those who wait
         self.ended: List[int] = []
+        self.requeued: List[int] = []
+        self._setbacks = Setbacks(store)
         self.urgent = False  # whether something changed that must be durable before this turn is answered
 
     # What people ask for
@@ -96,6 +101,8 @@ class Ledger:
         self.counts[QUEUED] -= len(ids)
         self.counts[state] += len(ids)
         self.ended += ids
+        for job_id in set(ids).intersection(self._setbacks.suspects):
+            self._setbacks.clear(job_id)
         self.urgent = True
         return ids
 
@@ -118,6 +125,8 @@ class Ledger:
         """The queue as `plan` needs it: only as much of it as could start."""
         running = [Running(one.id, one.slot, one.grace is not None, one.told) for one in self.live.values()]
         room = self.max_running - len(running)
+        if self._setbacks.suspects:  # one at a time: then it is clear over whose start a manager ends
+            room = 0 if any(one.state == STARTING for one in self.live.values()) else min(room, 1)
         head = self._store.queued(room) if room > 0 and self.counts[QUEUED] and not stopping else []
         return Snapshot(self.max_running, running, head, stopping)
 
@@ -138,6 +147,7 @@ class Ledger:
         if live is None or live.state != STARTING:
             return
         self._move(live, "started")
+        self._setbacks.clear(live.id)
         self._store.set_started(live.id, live.state, pid, at)
         self.started.append(live.id)
 
@@ -147,10 +157,26 @@ class Ledger:
         if live is None:
             return
         end = End(told["reason"], told.get("exit"), told.get("signal"), told.get("detail") or "")
+        if lifecycle.event_of(end) == "lose" and self._is_tried_again(live):
+            self._requeue(live, end)
+            return
+        if lifecycle.event_of(end) == "lose" and live.attempt >= schedule.MAX_ATTEMPTS:
+            end = dataclasses.replace(end, detail=f"{end.detail}; it was the last of {live.attempt} attempts")
         self._move(live, lifecycle.event_of(end))
+        self._setbacks.clear(live.id)
         self._store.set_end(live.id, live.state, end, told["at"], told.get("usage") or {})
         del self.live[live.id]
         self.ended.append(live.id)
+        self.urgent = True
+
+    def _is_tried_again(self, live: Live) -> bool:
+        job = self._store.job(live.id)
+        return live.grace is None and job is not None and schedule.is_tried_again(job.spec, live.attempt)
+
+    def _requeue(self, live: Live, end: End) -> None:
+        note(f"attempt {live.attempt} of job {live.id} was lost ({end.detail}); it is queued again")
+        self._put_back(live, "requeue", live.attempt)
+        self.requeued.append(live.id)
         self.urgent = True
 
     def on_refused(self, tag: str, now: float) -> None:
@@ -161,13 +187,32 @@ class Ledger:
         if live.grace is not None:  # somebody has asked for its end meanwhile
             self.on_ended(tag, {"reason": CANCELLED, "at": now})
         else:
-            self._take_back(live, "refused")
+            self._put_back(live, "refused", live.attempt - 1)
+
+    def on_unseen(self, tag: str, now: float) -> None:
+        """The keeper has looked for an attempt that is in no record of its own, and found no trace of it."""
+        live = self._find(tag)
+        if live is None:
+            return
+        if live.grace is not None:
+            self.on_ended(tag, {"reason": CANCELLED, "at": now})
+        elif live.state != STARTING:
+            detail = "nobody knows what became of it: it is gone, and so are its keeper's records"
+            self.on_ended(tag, {"reason": "host-lost", "detail": detail, "at": now})
+        elif self._setbacks.add(live.id) < schedule.MAX_SETBACKS:
+            note(f"job {live.id} was to be started when the last manager ended, and was not; it is queued again")
+            self._put_back(live, "unseen", live.attempt - 1)
+        else:
+            detail = f"{schedule.MAX_SETBACKS} managers ended when they were to start it; it is set aside"
+            note(f"job {live.id}: {detail}")
+            self.on_ended(tag, {"reason": "spawn-error", "detail": detail, "at": now})
+        self.urgent = True
 
     def reconcile(self, attempts: Sequence[Dict[str, Any]], boot: str, now: float) -> None:
         """Bring what an earlier manager left in line with what the keeper has, before anything else happens.
 
-        What the keeper never heard of was never started, if it is the same boot: the intent goes back into the queue.
-        After a reboot a record may be missing because it never reached the disk, so nobody can say.
+        What the keeper never heard of was never started, unless its records are gone: it is to look (`missing`).
+        After a reboot there is nothing to look for, and a record may not have reached the disk: nobody can say.
         """
         same_boot = self._store.meta("boot") == boot
         known = {str(one["tag"]): one for one in attempts}
@@ -178,18 +223,25 @@ class Ledger:
                     self.on_started(live.tag, told["pid"], told["at"])
                 if told["end"] is not None:
                     self.on_ended(live.tag, told["end"])
-            elif live.state == STARTING and same_boot:
-                self._take_back(live, "unseen")
-                note(f"job {live.id} was to be started when the last manager ended, and was not; it is queued again")
+            elif same_boot:
+                self.missing.append(live)
             else:
-                detail = "nobody knows what became of it: the machine was restarted, or its keeper's records are gone"
+                detail = "nobody knows what became of it: the machine was restarted"
                 self.on_ended(live.tag, {"reason": "host-lost", "detail": detail, "at": now})
         self._store.set_meta("boot", boot)
+        self._acquit()
         self.urgent = True
 
-    def _take_back(self, live: Live, event: str) -> None:
+    def _acquit(self) -> None:
+        """Drop suspects that have become something else than waiting."""
+        for job_id in self._setbacks.suspects:
+            job = self._store.job(job_id)
+            if job is None or job.state not in (QUEUED, STARTING):
+                self._setbacks.clear(job_id)
+
+    def _put_back(self, live: Live, event: str, attempt: int) -> None:
         self._move(live, event)
-        self._store.set_start(live.id, live.state, live.attempt - 1, live.slot)
+        self._store.set_waiting(live.id, live.state, attempt)
         del self.live[live.id]
 
     # The end of a turn
@@ -205,6 +257,7 @@ class Ledger:
         """Who waits has heard of what has started and ended."""
         self.started.clear()
         self.ended.clear()
+        self.requeued.clear()
 
     def _find(self, tag: str) -> Optional[Live]:
         job_id, _, attempt = tag.partition(".")

@@ -12,10 +12,11 @@ import selectors
 import signal
 import socket
 from collections import deque
-from typing import Any, Deque, Dict, List, NamedTuple, Optional
+from typing import Any, Deque, Dict, List, NamedTuple, Optional, Sequence
 
 from sjs import wire
-from sjs.core.schedule import Start, plan
+from sjs.core.job import Spec
+from sjs.core.schedule import Action, Start, plan
 from sjs.daemon import clock, places, workspace
 from sjs.daemon.brake import Brake
 from sjs.daemon.cleaner import Cleaner
@@ -138,10 +139,10 @@ class Manager:
         self._tell_waits()
         self._work_off(now)
         self._hooks.on_time(now.steady)
-        starts = self._plan(now)
+        actions = self._plan(now)
         if self._ledger.urgent or (self._lazy_until is not None and now.steady >= self._lazy_until):
             self._ledger.commit()
-        self._tell_keeper(starts)
+        self._tell_keeper(actions)
         self._answer(now)
         if self._end_by is None:
             self._cleaner.turn(now)
@@ -203,6 +204,8 @@ class Manager:
             self._stored.append(news["tag"])
             self._brake.ended()
             return self._hook_ended(news["tag"], now)
+        elif kind == "unseen":
+            self._ledger.on_unseen(news["tag"], now.wall)
         elif kind == "refused":
             self._ledger.on_refused(news["tag"], now.wall)
             self._brake.refused(news["detail"], now.steady)
@@ -254,21 +257,28 @@ class Manager:
 
     # Plan and act
 
-    def _plan(self, now: Now) -> List[Dict[str, Any]]:
-        """What the keeper is to be told once it is durable."""
-        orders: List[Dict[str, Any]] = []
-        for action in plan(self._ledger.snapshot(self._handlers.stopping or self._brake.is_on(now.steady))):
+    def _plan(self, now: Now) -> Sequence[Action]:
+        """What to do once it is durable."""
+        actions = plan(self._ledger.snapshot(self._handlers.stopping or self._brake.is_on(now.steady)))
+        for action in actions:
             if isinstance(action, Start):
-                orders.append(self._start_order(self._ledger.begin(action.job, action.slot), action))
+                self._ledger.begin(action.job, action.slot)
             else:
-                live = self._ledger.live[action.job_id]
-                live.told = True
-                orders.append({"do": "stop", "tag": live.tag, "grace": live.grace})
-        return orders
+                self._ledger.live[action.job_id].told = True
+        return actions
 
-    def _start_order(self, live: Live, action: Start) -> Dict[str, Any]:
-        spec = action.job.spec
-        paths = [workspace.output_path(self._where.jobs, live.id, live.attempt, name) for name in workspace.STREAMS]
+    def _order(self, action: Action) -> Dict[str, Any]:
+        """An action for the keeper. Made once it is durable: should this manager end over it, the next one knows."""
+        if isinstance(action, Start):
+            return self._start_order(self._ledger.live[action.job.id], action.job.spec)
+        live = self._ledger.live[action.job_id]
+        return {"do": "stop", "tag": live.tag, "grace": live.grace}
+
+    def _output(self, live: Live, stream: str) -> str:
+        return workspace.output_path(self._where.jobs, live.id, live.attempt, stream)
+
+    def _start_order(self, live: Live, spec: Spec) -> Dict[str, Any]:
+        out, err = (self._output(live, stream) for stream in workspace.STREAMS)
         return {
             "do": "start",
             "tag": live.tag,
@@ -280,13 +290,13 @@ class Manager:
                 "SJS_SLOT": str(live.slot),
                 "SJS_MANAGER": self._where.door,
             },
-            "out": paths[0],
-            "err": paths[1],
+            "out": out,
+            "err": err,
         }
 
-    def _tell_keeper(self, orders: List[Dict[str, Any]]) -> None:
-        for order in orders:
-            self._keeper.send(order)
+    def _tell_keeper(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            self._keeper.send(self._order(action))
         if self._stored and not self._ledger.urgent:
             self._keeper.send({"do": "forget", "tags": self._stored})
             self._stored = []
@@ -365,6 +375,9 @@ class Manager:
                 self._stored = [one["tag"] for one in news["attempts"] if one["end"] is not None]
                 self._ledger.told()
                 self.umask = news.get("umask", self.umask)
+                missing = [[one.tag, self._output(one, "out")] for one in self._ledger.missing]
+                if missing:
+                    self._keeper.send({"do": "find", "attempts": missing})
                 self._may_go = not news.get("go", False)  # a keeper of before there were upgrades says no `go`
             else:
                 self._on_news(news, clock.look())

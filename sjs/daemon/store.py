@@ -186,6 +186,11 @@ class Store:
     def set_start(self, job_id: int, state: str, attempt: int, slot: int) -> None:
         self._write("UPDATE jobs SET state = ?, attempt = ?, slot = ? WHERE id = ?", state, attempt, slot, job_id)
 
+    def set_waiting(self, job_id: int, state: str, attempt: int) -> None:
+        """It is in the queue again, after so many attempts, and nothing of the last one is left in its row."""
+        sql = "UPDATE jobs SET state = ?, attempt = ?, slot = NULL, pid = NULL, started = NULL WHERE id = ?"
+        self._write(sql, state, attempt, job_id)
+
     def set_started(self, job_id: int, state: str, pid: int, at: float) -> None:
         self._write("UPDATE jobs SET state = ?, pid = ?, started = ? WHERE id = ?", state, pid, at, job_id)
 

@@ -99,6 +99,12 @@ def find_leader(mark: bytes) -> Tuple[int, int]:
     return 0, 0
 
 
+def marks(beginning: bytes) -> Set[bytes]:
+    """The marks that begin so and that any living process carries."""
+    living = (one.pid for one in processes().values() if not one.has_ended)
+    return {text for pid in living for text in _environment(pid) if text.startswith(beginning)}
+
+
 def session_is_empty(session: int) -> bool:
     """Whether no process that could be ended is left in the group that leads the session (one cheap call)."""
     if session <= 1:

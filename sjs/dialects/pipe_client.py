@@ -17,7 +17,7 @@ import re
 import shlex
 from typing import Any, Dict, Iterator, List, Tuple
 
-from sjs.core.job import Spec
+from sjs.core.job import FAIL, Spec
 from sjs.errors import BadRequest, Refused, Unreachable
 
 Record = Dict[str, Any]
@@ -52,6 +52,8 @@ def ask_configure(maximum: int, port: str) -> bytes:
 
 def command(spec: Spec) -> str:
     """The job as shell text, which is all that can be handed in there."""
+    if spec.on_lost != FAIL:
+        raise BadRequest("a manager of simple-job-submit forgets its jobs when it ends", "without --on-lost")
     text = spec.command if spec.command is not None else " ".join(map(shlex.quote, spec.argv or ()))
     try:
         text.encode("utf-8")

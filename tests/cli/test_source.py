@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,13 @@ def jobs(source: Source, cwd: str | None = None) -> list[Spec]:
 def commands(path: Path, data: bytes) -> list[str | None]:
     path.write_bytes(data)
     return [spec.command for spec in jobs(Source((), str(path), ()))]
+
+
+@pytest.mark.parametrize("given", [{"commands": ["a"]}, {"argv": ["a"]}, {"path": "/dev/null"}])
+def test_each_job_is_told_what_becomes_of_it_when_it_is_lost(given: dict[str, Any]) -> None:
+    with Source(**{"commands": (), "path": None, "argv": (), **given}) as source:
+        specs = [spec for chunk in source.chunks("/x", "requeue") for spec in chunk]
+    assert [(spec.cwd, spec.on_lost) for spec in specs] == [("/x", "requeue")] * ("path" not in given)
 
 
 @pytest.fixture

@@ -147,6 +147,17 @@ def test_job_sends_texts_and_words_unchanged(cli: CommandLine) -> None:
     assert [one["jobs"][0] for one in machine.requests] == [{"command": text}, {"argv": ["ls", "--wait", "a b", ""]}]
 
 
+def test_job_says_what_becomes_of_it_when_it_is_lost(cli: CommandLine) -> None:
+    machine = cli.play("one", answers(accepted()))
+    for policy in ("requeue", "fail"):
+        assert cli.submit("one", "job", "--on-lost", policy, "--command", "make").status == 0
+    assert [one["jobs"] for one in machine.requests] == [
+        [{"command": "make", "on_lost": "requeue"}],
+        [{"command": "make"}],
+    ]
+    assert cli.submit("one", "job", "--on-lost", "shrug", "--command", "make").status == 2
+
+
 def test_job_prints_a_line_for_each_of_a_file(cli: CommandLine) -> None:
     cli.play("m", "hello()\ntake(7)\nhear()")
     (cli.folder / "commands.txt").write_text("a\n\n# b\nc\n")

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs.core.job import Job, Spec
-from sjs.core.schedule import Running, Snapshot, Start, Stop, free_slots, plan
+from sjs.core.schedule import MAX_ATTEMPTS, Running, Snapshot, Start, Stop, free_slots, is_tried_again, plan
 
 
 def queued(*ids: int) -> list[Job]:
@@ -60,3 +60,9 @@ def test_free_slots_come_lowest_first(maximum: int, taken: list[int]) -> None:
     slots = free_slots(maximum, taken)
     assert slots == sorted(slots)
     assert slots == [slot for slot in range(maximum) if slot not in taken][: len(slots)]
+
+
+def test_a_lost_job_is_tried_again_if_its_owner_wants_that_and_not_for_ever() -> None:
+    wanted = Spec("true", on_lost="requeue")
+    assert [is_tried_again(wanted, attempt) for attempt in (1, MAX_ATTEMPTS - 1, MAX_ATTEMPTS)] == [True, True, False]
+    assert not is_tried_again(Spec("true"), 1)

@@ -287,8 +287,8 @@ def test_what_is_in_no_record_is_found_by_its_mark(bench: Bench) -> None:
     pid = orphan(bench, "exec sleep 600")
     forget_everything(bench)
     assert bench.successor().known()["attempts"] == []
-    bench.attempts.find("0.1", "/nowhere")
-    bench.attempts.find("0.1", "/nowhere")
+    bench.attempts.find([("0.1", "/nowhere")])
+    bench.attempts.find([("0.1", "/nowhere")])
     assert [(one["on"], one["pid"], one["end"]) for one in bench.news] == [("started", pid, None)]
     assert [one["pid"] for one in bench.successor().known()["attempts"]] == [pid]
     bench.attempts.stop("0.1", 0)
@@ -305,7 +305,7 @@ def test_what_is_in_no_record_and_left_something_is_cleared_first(
     os.kill(pid, signal.SIGKILL)
     bench.run(lambda: is_gone(pid))
     forget_everything(bench)
-    bench.successor().find("0.1", "/nowhere")
+    bench.successor().find([("0.1", "/nowhere")])
     end = bench.end()
     assert is_gone(left)
     assert (end["reason"], "usage" in end) == ("host-lost", False)
@@ -318,7 +318,7 @@ def test_the_end_of_what_was_found_by_its_mark_is_not_believed(bench: Bench) -> 
     os.kill(pid, signal.SIGKILL)
     bench.run(lambda: is_gone(pid))
     forget_everything(bench)
-    bench.successor().find("0.1", "/nowhere")
+    bench.successor().find([("0.1", "/nowhere")])
     assert bench.attempts.live() == 1
     (bench.folder / "go").touch()
     assert bench.end()["reason"] == "host-lost"
@@ -328,12 +328,12 @@ def test_what_is_in_no_record_and_ran_is_lost(bench: Bench) -> None:
     pid = orphan(bench, "true")
     bench.run(lambda: is_gone(pid))
     forget_everything(bench)
-    bench.successor().find("0.1", str(bench.folder / "0.1.out"))
+    bench.successor().find([("0.1", str(bench.folder / "0.1.out"))])
     assert bench.end()["reason"] == "host-lost"
 
 
 def test_what_is_in_no_record_and_left_no_trace_never_ran(bench: Bench) -> None:
-    bench.attempts.find("0.1", str(bench.folder / "0.1.out"))
+    bench.attempts.find([("0.1", str(bench.folder / "0.1.out"))])
     assert bench.news == [{"on": "unseen", "tag": "0.1"}]
     assert bench.attempts.known()["attempts"] == []
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from sjs.core.job import Spec
 from sjs.core.lifecycle import FINAL, QUEUED, RUNNING, STARTING, STATES
-from sjs.core.schedule import Start, plan
+from sjs.core.schedule import MAX_ATTEMPTS, MAX_SETBACKS, Start, plan
 from sjs.daemon.ledger import PIECE, Ledger, everything
 from sjs.errors import Conflict
 from tests.daemon import queues
@@ -154,6 +155,8 @@ def test_reconcile(state: str, has: str, boot: str) -> None:
     successor = Ledger(queue.store)
     told: dict[str, Any] | None = HAS[has]
     successor.reconcile([{"tag": "0.1", "at": 1.0, **told}] if told else [], boot, NOW.wall)
+    for live in successor.missing:  # the keeper is asked to look, and finds nothing
+        successor.on_unseen(live.tag, NOW.wall)
     wanted = OUTCOME[state, has]
     if boot == "another boot" and (state, has) == (STARTING, "nothing"):
         wanted = "lost"  # its record may not have reached the disk
@@ -169,6 +172,8 @@ def test_what_was_never_started_is_the_same_attempt_again() -> None:
     queue = at_state(STARTING)
     successor = Ledger(queue.store)
     successor.reconcile([], "this boot", 1.0)
+    assert plan(successor.snapshot(stopping=False)) == ()  # not before the keeper has looked
+    successor.on_unseen("0.1", 1.0)
     (start,) = plan(successor.snapshot(stopping=False))
     assert isinstance(start, Start)
     assert successor.begin(start.job, start.slot).tag == "0.1"
@@ -186,3 +191,143 @@ def test_an_end_that_was_asked_for_is_asked_for_again() -> None:
     queue.ledger.want_end([(0, 0)], 4.0)
     successor = Ledger(queue.store)
     assert successor.snapshot(stopping=True).running[0].cancel_wanted
+
+
+@pytest.mark.parametrize("state", [STARTING, RUNNING])
+def test_what_the_keeper_has_no_record_of_and_finds_goes_on(state: str) -> None:
+    successor = Ledger(at_state(state).store)
+    successor.reconcile([], "this boot", 1.0)
+    assert [live.tag for live in successor.missing] == ["0.1"]
+    successor.on_started("0.1", 7, 1.0)
+    assert successor.live[0].state == RUNNING
+
+
+def test_what_was_to_be_ended_and_never_started_is_cancelled() -> None:
+    queue = at_state(STARTING)
+    queue.ledger.want_end([(0, 0)], 4.0)
+    successor = Ledger(queue.store)
+    successor.reconcile([], "this boot", 1.0)
+    successor.on_unseen("0.1", 1.0)
+    assert queue.job(0).state == "cancelled"
+
+
+# Attempts that were lost
+
+LOST = {"reason": "host-lost", "detail": "nobody saw it", "at": 9.0}
+
+
+def lose(queue: Queue, attempt: int) -> None:
+    assert queue.start_all() == [f"0.{attempt}"]
+    queue.ledger.on_started(f"0.{attempt}", 5, 1.0)
+    queue.ledger.on_ended(f"0.{attempt}", LOST)
+
+
+def test_a_lost_attempt_is_queued_again_if_that_is_wanted(queue: Queue, capfd: pytest.CaptureFixture[str]) -> None:
+    queue.ledger.submit(None, [Spec("a", on_lost="requeue")], 1.0)
+    lose(queue, 1)
+    job = queue.job(0)
+    assert (job.state, job.attempt, job.started, job.pid, job.end) == (QUEUED, 1, None, None, None)
+    assert (queue.ledger.requeued, queue.ledger.ended, queue.ledger.live) == ([0], [], {})
+    assert "attempt 1 of job 0 was lost (nobody saw it); it is queued again" in capfd.readouterr().err
+    assert queue.start_all() == ["0.2"]
+    queue.end("0.2", exit=0)
+    assert (queue.job(0).state, queue.job(0).attempt) == ("succeeded", 2)
+
+
+def test_attempts_are_bounded(queue: Queue) -> None:
+    queue.ledger.submit(None, [Spec("a", on_lost="requeue")], 1.0)
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        lose(queue, attempt)
+    job = queue.job(0)
+    assert (job.state, job.attempt, queue.start_all()) == ("lost", MAX_ATTEMPTS, [])
+    assert job.end is not None
+    assert job.end.detail == "nobody saw it; it was the last of 5 attempts"
+
+
+def test_what_was_to_be_ended_is_not_tried_again(queue: Queue) -> None:
+    queue.ledger.submit(None, [Spec("a", on_lost="requeue")], 1.0)
+    queue.start_all()
+    queue.ledger.want_end([(0, 0)], 4.0)
+    queue.ledger.on_ended("0.1", LOST)
+    assert queue.job(0).state == "lost"
+
+
+def test_other_ends_are_not_tried_again(queue: Queue) -> None:
+    queue.ledger.submit(None, [Spec("a", on_lost="requeue")] * 2, 1.0)
+    queue.start_all()
+    queue.end("0.1", exit=1)
+    queue.end("1.1", reason="signal", exit=None, signal=9)
+    assert [queue.job(number).state for number in (0, 1)] == ["failed", "failed"]
+
+
+# Managers that end over the start of a job
+
+
+def next_manager(queue: Queue) -> Queue:
+    """The manager ends before the keeper has heard of what was to start; the next one takes over."""
+    queue.ledger.commit()
+    ledger = Ledger(queue.store)
+    ledger.reconcile([], "this boot", 1.0)
+    for live in ledger.missing:
+        ledger.on_unseen(live.tag, 1.0)
+    return queue._replace(ledger=ledger)
+
+
+def suspicious(*commands: str) -> Queue:
+    """A queue whose manager has ended once while it was to start these."""
+    queue = queues.make(slots=len(commands))
+    queue.ledger.reconcile([], "this boot", 1.0)
+    queue.submit(*commands)
+    queue.start_all()
+    return next_manager(queue)
+
+
+def test_a_job_over_whose_start_managers_end_is_set_aside_and_no_other() -> None:
+    """Together with innocent ones at first; from then on alone."""
+    queue = suspicious("a", "b", "poison", "c")
+    started: list[str] = []
+    for _ in range(MAX_SETBACKS + 3):
+        for tag in queue.start_all():
+            started.append(tag)
+            if tag == "2.1":
+                queue = next_manager(queue)
+            else:
+                queue.ledger.on_started(tag, 5, 1.0)
+    assert started == ["0.1", "1.1", *["2.1"] * (MAX_SETBACKS - 1), "3.1"]
+    job = queue.job(2)
+    assert (job.state, job.started) == ("failed", None)
+    assert job.end is not None
+    assert (job.end.reason, job.end.detail) == (
+        "spawn-error",
+        "5 managers ended when they were to start it; it is set aside",
+    )
+    assert queue.ledger.ended == [2]
+
+
+def test_while_one_is_suspected_they_start_one_by_one() -> None:
+    queue = suspicious("a", "b")
+    assert queue.start_all() == ["0.1"]
+    assert queue.start_all() == []
+    queue.ledger.on_started("0.1", 5, 1.0)
+    assert queue.start_all() == ["1.1"]
+    queue.ledger.on_started("1.1", 5, 1.0)
+    queue.ledger.configure(4)
+    queue.ledger.submit(None, specs("c", "d"), 1.0)
+    assert queue.start_all() == ["2.1", "3.1"]
+
+
+def test_who_is_cancelled_is_no_suspect_any_more() -> None:
+    queue = suspicious("a", "b")
+    queue.ledger.cancel_queued([(0, 1)], 1.0)
+    queue.ledger.submit(None, specs("c", "d"), 1.0)
+    assert queue.start_all() == ["2.1", "3.1"]
+
+
+def test_who_has_ended_by_an_older_manager_is_no_suspect_any_more() -> None:
+    """One that knew nothing of suspects may have run in between."""
+    queue = suspicious("a", "b")
+    queue.store.set_states([0, 1], "cancelled", "cancelled", 1.0)
+    queue.ledger.counts[QUEUED] -= 2
+    queue = next_manager(queue)
+    queue.ledger.submit(None, specs("c", "d"), 1.0)
+    assert queue.start_all() == ["2.1", "3.1"]

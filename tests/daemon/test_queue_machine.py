@@ -14,12 +14,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from sjs.core.job import ON_LOST, Spec
 from sjs.core.lifecycle import FINAL, LIVE, QUEUED, STATES
-from sjs.core.schedule import Start, plan
+from sjs.core.schedule import MAX_ATTEMPTS, Start, plan
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.store import Store
 from sjs.errors import Conflict
-from tests.daemon.queues import specs
+
+AGAIN = "y"
+"""The command of jobs that are to run again when they are lost."""
 
 ENDS = st.sampled_from([("exit", 0), ("exit", 3), ("signal", None), ("spawn-error", None)])
 MOMENTS = st.sampled_from(
@@ -33,6 +36,7 @@ class Model:
 
     keys: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
     jobs: dict[int, str] = field(default_factory=dict)
+    again: set[int] = field(default_factory=set)
     maximum: int = 2
 
 
@@ -85,12 +89,13 @@ class Queue(RuleBasedStateMachine):
 
     # What people do
 
-    @rule(count=st.integers(1, 3), key=st.sampled_from(["", "a", "b", "c"]), text=st.sampled_from(["x", "y"]))
+    @rule(count=st.integers(1, 3), key=st.sampled_from(["", "a", "b", "c"]), text=st.sampled_from(["x", AGAIN]))
     def submit(self, count: int, key: str, text: str) -> None:
         known = self.now.keys.get(key)
         wanted = [text] * count
         try:
-            first, number, again = self.ledger.submit(key or None, specs(*wanted), 1.0)
+            jobs = [Spec(text, on_lost=ON_LOST[text == AGAIN])] * count
+            first, number, again = self.ledger.submit(key or None, jobs, 1.0)
         except Conflict:
             assert known is not None and known[1] != wanted
             return
@@ -100,6 +105,7 @@ class Queue(RuleBasedStateMachine):
         assert not again and number == count
         assert first == len(self.now.jobs), "an id was given twice, or left out"
         self.now.jobs.update(dict.fromkeys(range(first, first + count), QUEUED))
+        self.now.again.update(range(first, first + count) if text == AGAIN else ())
         if key:
             self.now.keys[key] = (first, wanted)
 
@@ -192,7 +198,8 @@ class Queue(RuleBasedStateMachine):
             orders.append(self.ledger.begin(action.job, action.slot).tag)
             self.now.jobs[action.job.id] = "starting"
             assert len(self.ledger.live) <= self.now.maximum, "more run than may"
-        assert not queue or len(self.ledger.live) >= self.now.maximum, "a slot stays free"
+        careful = bool(self.ledger._setbacks.suspects)
+        assert not queue or len(self.ledger.live) >= self.now.maximum or careful, "a slot stays free"
         return orders
 
     def commit(self) -> None:
@@ -223,11 +230,13 @@ class Queue(RuleBasedStateMachine):
         self.ledger = Ledger(self.store)
         told = list(self.keeper.attempts.values())
         self.ledger.reconcile(told, str(self.keeper.boot), 3.0)
+        for live in self.ledger.missing:  # the keeper looks, and finds nothing
+            self.ledger.on_unseen(live.tag, 3.0)
         for number, state in self.now.jobs.items():
             if state in LIVE:
                 self.now.jobs[number] = str(self.row(number)[0])
                 assert self.now.jobs[number] in (QUEUED, *LIVE, *FINAL)
-                if self.now.jobs[number] == QUEUED:
+                if self.now.jobs[number] == QUEUED and number not in self.now.again:
                     assert not any(tag.startswith(f"{number}.") for tag in self.keeper.ran), "what ran is queued again"
         self.stored = [one["tag"] for one in told if one["end"] is not None]
         self.commit()
@@ -257,7 +266,12 @@ class Queue(RuleBasedStateMachine):
 
     @invariant()
     def nothing_ran_twice(self) -> None:
-        assert len({tag.partition(".")[0] for tag in self.keeper.ran}) == len(self.keeper.ran)
+        assert len(set(self.keeper.ran)) == len(self.keeper.ran)
+        once = [tag for tag in self.keeper.ran if int(tag.partition(".")[0]) not in self.now.again]
+        assert len({tag.partition(".")[0] for tag in once}) == len(once)
+        live = [tag.partition(".")[0] for tag in self.keeper.live()]
+        assert len(set(live)) == len(live), "an attempt runs beside the one before it"
+        assert max([int(tag.partition(".")[2]) for tag in self.keeper.ran], default=0) <= MAX_ATTEMPTS
 
     @invariant()
     def what_has_ended_stays_as_it_ended(self) -> None:

@@ -129,3 +129,8 @@ def test_a_job_is_shell_text_there() -> None:
 def test_what_could_end_that_manager_is_not_sent(text: str) -> None:
     with pytest.raises(BadRequest):
         pipe_client.ask_job(OLD, Spec(command=text), "1.port")
+
+
+def test_what_is_to_run_again_when_it_is_lost_is_refused() -> None:
+    with pytest.raises(BadRequest, match="forgets its jobs"):
+        pipe_client.command(Spec("true", on_lost="requeue"))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs import wire
-from sjs.core.job import MAX_COMMAND_BYTES, End, Job, Spec
+from sjs.core.job import MAX_COMMAND_BYTES, ON_LOST, End, Job, Spec
 from sjs.core.lifecycle import STATES
 from sjs.errors import BadRequest
 
@@ -17,7 +17,8 @@ CASES = sorted((Path(__file__).resolve().parents[1] / "data/wire").glob("*.line"
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 file_names = st.binary().map(lambda raw: raw.replace(b"\0", b"").decode("utf-8", "surrogateescape"))
-specs = st.builds(Spec, command=texts | file_names, cwd=st.none() | file_names) | st.builds(
+policies = st.sampled_from(ON_LOST)
+specs = st.builds(Spec, command=texts | file_names, cwd=st.none() | file_names, on_lost=policies) | st.builds(
     Spec, argv=st.lists(texts | file_names, min_size=1).filter(lambda argv: bool(argv[0])).map(tuple)
 )
 times = st.floats(0, 2**40)
@@ -68,6 +69,17 @@ def test_a_job_arrives_as_it_was(job: Job) -> None:
 def test_a_spec_is_stored_as_it_was(spec: Spec) -> None:
     assert wire.spec_from_text(wire.spec_to_text(spec)) == spec
     assert wire.spec_from_wire(wire.spec_to_wire(spec)) == spec
+
+
+def test_what_was_stored_before_there_was_a_choice_is_stored_alike() -> None:
+    """Else a repeated key would be refused after an upgrade."""
+    assert wire.spec_to_text(Spec("true")) == '{"command":"true"}'
+
+
+@pytest.mark.parametrize("text", ["", "{", "5", "{}", '{"command": 5}', '{"argv": ["a", 5]}', "\ud800", "[" * 10**5])
+def test_what_a_disk_has_changed_is_no_spec(text: str) -> None:
+    with pytest.raises(BadRequest):
+        wire.spec_from_text(text)
 
 
 @given(st.binary())
