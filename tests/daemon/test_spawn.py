@@ -22,6 +22,7 @@ print(json.dumps({
     "fds": [int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + fd)],
     "session": os.getsid(0) == os.getpid() == os.getpgid(0),
     "ignored": int(sets["SigIgn"], 16) & ~INTERNAL, "blocked": int(sets["SigBlk"], 16),
+    "limits": open("/proc/self/limits").read(), "nice": os.nice(0),
     "umask": os.umask(0), "env": dict(os.environ), "cwd": os.getcwd(),
 }))
 """
@@ -59,6 +60,7 @@ def test_what_it_finds(tmp_path: Path) -> None:
     assert (set(found["fds"]), found["session"], found["blocked"]) == ({0, 1, 2} | given, True, 0)
     assert found["ignored"] == PYTHON_IGNORES  # by itself, after its start
     assert (found["umask"], found["cwd"]) == (0o027, str(tmp_path))
+    assert (found["limits"], found["nice"]) == (Path("/proc/self/limits").read_text(), os.nice(0))
     env = {name: value for name, value in found["env"].items() if name != "LC_CTYPE"}
     assert env == {"PATH": os.environ["PATH"], "BASE": "1", "SJS_JOB": "m", "PWD": str(tmp_path)}
 

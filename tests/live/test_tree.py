@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sjs.daemon.tree import NO_SESSION, members
 from tests.live.machine import Client, Machine, until
 
 # Forks, leaves its session twice over, ignores TERM; each process writes its pid down.
@@ -80,6 +81,32 @@ def test_a_stopped_job_can_be_cancelled(machine: Machine) -> None:
         job = start(machine, client, "echo $$ >> pids; kill -STOP $$; sleep 60", 1)
         client.ask("cancel", jobs=[[job, job]], grace=30)
         assert client.ask("wait", jobs=[[job, job]])["job"]["signal"] == 15
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "echo $$ >> pids; while :; do sleep 60 & done",
+        "echo $$ >> pids; while :; do setsid sh -c 'trap \"\" TERM; sleep 60' & done",
+        "echo $$ >> pids; exec 0<&- 1>&- 2>&-; trap '' TERM HUP INT; while :; do sleep 60; done",
+    ],
+    ids=["forks without end", "forks away without end", "closes everything"],
+)
+def test_who_will_not_go_is_made_to(machine: Machine, command: str) -> None:
+    """As many new processes as the machine can make while they are ended."""
+    with machine.client() as client:
+        job = start(machine, client, f"ulimit -u 20000; {command}", 1)
+        until(lambda: len(of_job(machine, job)) > 1, "the first of its children")
+        client.ask("cancel", jobs=[[job, job]], grace=0.2)
+        assert client.ask("wait", jobs=[[job, job]])["job"]["state"] == "cancelled"
+        assert client.ask("report")["running"] == 0
+    assert of_job(machine, job) == []
+
+
+def of_job(machine: Machine, job: int) -> list[int]:
+    """All living processes that carry the job's mark."""
+    mark = f"SJS_JOB={machine.state}/{job}.1".encode()
+    return [one.pid for one in members(NO_SESSION, mark)]
 
 
 def test_cancel_outlives_the_manager(machine: Machine) -> None:
