@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from sjs.config import Config, Manager
 from sjs.core import placement
 from sjs.core.job import Report, Spec
-from sjs.errors import Conflict, Full, NoQueue, Refused, SjsError, Stopping, Unreachable
+from sjs.errors import Conflict, Full, NoQueue, NoSpace, Refused, SjsError, Stopping, Unreachable
 from sjs.outbox import Entry, Head, Share
 from sjs.protocols import Accepted, Target
 from sjs.routing import Fleet
@@ -181,7 +181,7 @@ class Dealer:
             accepted = self._fleet.target(share.target).collect()
         except NoQueue as error:
             self._hand_on(error, self._taken_back(self._sent, share.target))
-        except (Stopping, Full) as error:
+        except (Stopping, Full, NoSpace) as error:
             self._hand_on(error, [self._sent.popleft()])
         except Refused as error:
             self._refuse(error, [self._sent.popleft()])

@@ -10,6 +10,7 @@
         Conflict          this key was used before, for other content
         Stopping          the manager is about to stop, or has stopped, and has not taken this before
         Full              no slot is free now, and the job was for a free one only
+        NoSpace           the disk is too full to take the job
       Unreachable       no answer: nothing is known about what was asked
         NotReached        no connection came about, and later one may
         Missing           the machine has no sjs, or none of this version
@@ -73,6 +74,10 @@ class Stopping(Refused):
 
 class Full(Refused):
     code = "full"
+
+
+class NoSpace(Refused):
+    code = "no_space"
 
 
 class Unreachable(SjsError):

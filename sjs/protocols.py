@@ -83,6 +83,8 @@ class Status:
     version: str
     keep: Mapping[str, int] = field(default_factory=dict)
     """For how many days the output of ended jobs is kept, and of how many the records; 0 is for ever, and all."""
+    trouble: str = ""
+    """Why nothing starts at present."""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ def _show_status(out: Output, name: str, found: Status) -> None:
     if report.queued > len(head):
         line["num_jobs_queued"] = report.queued
     out.line(name, json.dumps(line))
+    if found.trouble:
+        out.notice(name, f"nothing starts: {found.trouble}")
 
 
 def _numbers(found: Status) -> dict[str, Any]:
@@ -54,6 +56,7 @@ def _numbers(found: Status) -> dict[str, Any]:
         "root": found.root,
         "version": found.version,
         **found.keep,
+        "trouble": found.trouble,
     }
 
 

@@ -318,6 +318,8 @@ def _stopped(where: Places, start: str) -> Any:
 
 def _records(where: Places) -> Any:
     """The queue's records, for reading, when it has no manager."""
+    if not os.path.isdir(where.root):
+        raise Refusal("no_manager", f"project_root {where.root} is no folder on this machine", f"mkdir -p {where.root}")
     if not os.path.exists(where.database):
         if os.path.lexists(where.door):
             raise Refusal("no_manager", f"nobody reads {where.door}", "start it")
@@ -329,6 +331,8 @@ def _records(where: Places) -> Any:
         return Records(where)
     except SjsError as error:
         raise Refusal(error.code, error.message, error.hint) from None
+    except OSError as error:
+        raise Refusal("unreachable", f"the records in {where.state} cannot be read: {error}") from None
 
 
 def _start(where: Places, start: str) -> None:

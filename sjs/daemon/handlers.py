@@ -17,6 +17,7 @@ from sjs.daemon import workspace
 from sjs.daemon.clock import Now
 from sjs.daemon.ledger import PIECE, Ledger, everything
 from sjs.daemon.places import Places
+from sjs.daemon.space import Space
 from sjs.daemon.store import Store
 from sjs.daemon.waits import Waits
 from sjs.errors import BadRequest, Full, NoManager, Stopping, UnknownJob, UnknownRequest
@@ -32,6 +33,9 @@ MAX_KEPT = 10**9
 MAX_SECONDS = 10 * 366 * 86_400
 DEFAULT_GRACE = 10.0
 
+ROW = 200
+"""Bytes of a queued job's row besides its texts."""
+
 MAX_KEYS = 1_000
 """Keys of one reply to `lookup`."""
 
@@ -42,12 +46,16 @@ PAGE_TEXT = 512 << 10
 class Handlers:
     """The requests of one queue. `waits` is None when only its records are to be read (`offline`)."""
 
-    def __init__(self, where: Places, ledger: Ledger, store: Store, waits: Optional[Waits]) -> None:
+    def __init__(
+        self, where: Places, ledger: Ledger, store: Store, waits: Optional[Waits], space: Optional[Space] = None
+    ) -> None:
         self._where = where
         self._ledger = ledger
         self._store = store
         self._waits = waits
+        self._space = space
         self.stopping = False
+        self.trouble = ""
         self.longest_turn = 0.0
         self._table: Dict[str, Callable[[Request, Any, Now], Reply]] = {
             "list": self._list,
@@ -91,15 +99,18 @@ class Handlers:
         key = _key(request) if request.get("key") is not None else None
         specs = [wire.spec_from_wire(body) for body in jobs]
         if key is None or not self._ledger.has_taken(key):
-            self._check_room(request, len(specs))
+            self._check_room(request, specs)
         first, count, repeated = self._ledger.submit(key, specs, now.wall)
         return {"first": first, "count": count, "repeated": repeated, "max": self._ledger.max_running}
 
-    def _check_room(self, request: Request, wanted: int) -> None:
+    def _check_room(self, request: Request, specs: Sequence[Spec]) -> None:
         """Refuse jobs that cannot be taken. What was taken before under its key never comes here: a refusal proves
         that it was not."""
         if self.stopping:
             raise Stopping("this manager is about to stop")
+        if self._space is not None:
+            self._space.check(sum(map(_weight, specs)))
+        wanted = len(specs)
         free = max(0, self._ledger.max_running - len(self._ledger.live) - self._ledger.counts[QUEUED])
         if request.get("if_free") is True and free < wanted:
             raise Full(f"{free} free slots for {wanted} jobs" if free else "no free slot")
@@ -125,6 +136,7 @@ class Handlers:
             "keep_days": self._ledger.retention.keep_days,
             "keep_jobs": self._ledger.retention.keep_jobs,
             "removed": self._ledger.retention.removed,
+            "trouble": self.trouble,
             **self._identity(),
         }
 
@@ -283,6 +295,11 @@ def _key(request: Request, name: str = "key") -> str:
     except UnicodeEncodeError:
         raise BadRequest(f"'{name}' holds half of a surrogate pair, which is no text") from None
     return key
+
+
+def _weight(spec: Spec) -> int:
+    """At most the bytes that a job takes of the disk before it starts: in the log, and in the database."""
+    return 2 * (sum(map(len, spec.program)) + len(spec.cwd or "") + ROW)
 
 
 def _merged(wanted: Sequence[Range]) -> List[Range]:

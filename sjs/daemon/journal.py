@@ -19,6 +19,7 @@ import json
 import os
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
+from sjs.daemon import space
 from sjs.daemon.lines import to_json
 from sjs.errors import SjsError
 
@@ -104,8 +105,12 @@ class Journal:
 
     def _append(self, kind: str, tag: str, value: Any) -> None:
         data = f"\n{kind} {tag} {to_json(value)}\n".encode("ascii")
-        if os.write(self.fd, data) != len(data):
-            raise OSError(errno.ENOSPC, "the journal could not take a whole record")
+        try:
+            _write(self.fd, data)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not space.release(self._folder):
+                raise
+            _write(self.fd, data)
 
     def _next_file(self) -> None:
         was, self._number = self.fd, self._number + 1
@@ -120,6 +125,11 @@ class Journal:
         for number in [one for one, tags in self._tags.items() if not tags and one != self._number]:
             del self._tags[number]
             os.unlink(_path(self._folder, number))
+
+
+def _write(fd: int, data: bytes) -> None:
+    if os.write(fd, data) != len(data):
+        raise OSError(errno.ENOSPC, "the journal could not take a whole record")
 
 
 def _path(folder: str, number: int) -> str:

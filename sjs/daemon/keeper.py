@@ -130,6 +130,9 @@ class Keeper:
         if self._report_fd >= 0:  # the first of all was never ready
             self._report(f"failed {how}")
             self._end_service()
+        elif not os.path.isdir(self._where.state):
+            note(f"{self._where.state} is gone, so no manager is started again")
+            self._end_service()
         elif self._upgrade is not None and self._upgrade.phase != "back":
             self._upgrade.manager_ended(how, last_line(self._where.log), now)
             self.start_manager(now)

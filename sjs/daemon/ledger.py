@@ -15,6 +15,7 @@ from sjs.core import lifecycle, schedule
 from sjs.core.job import End, Job, Range, Spec, contains, ranges
 from sjs.core.lifecycle import CANCELLED, QUEUED, STARTING, STATES
 from sjs.core.schedule import Running, Snapshot
+from sjs.daemon.marks import Marks
 from sjs.daemon.notes import note
 from sjs.daemon.retention import Retention
 from sjs.daemon.setbacks import Setbacks
@@ -45,8 +46,10 @@ class Live:
 class Ledger:
     """One queue, as its manager holds it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, marks: Optional[Marks] = None) -> None:
         self._store = store
+        self._marks = marks
+        self._first_unstarted = 0 if marks is None else marks.last.started
         self.counts: Dict[str, int] = dict.fromkeys(STATES, 0)
         self.counts.update(json.loads(store.meta("counts") or "{}"))
         self.max_running = int(store.meta("max_jobs_running") or 0)
@@ -132,6 +135,7 @@ class Ledger:
 
     def begin(self, job: Job, slot: int) -> Live:
         """Write down that the job is to be started: the keeper is told once this is durable."""
+        self._first_unstarted = max(self._first_unstarted, job.id + 1)
         live = Live(job.id, lifecycle.step(job.state, "start"), job.attempt + 1, slot)
         self.live[job.id] = live
         self._store.set_start(job.id, live.state, live.attempt, slot)
@@ -250,7 +254,11 @@ class Ledger:
         """Make this turn durable."""
         if self._store.is_changed:
             self._store.set_meta("counts", json.dumps(self.counts))
+            if self._marks is not None:
+                self._marks.before_commit(self.next_id)
             self._store.commit()
+            if self._marks is not None:
+                self._marks.after_commit(self.next_id, self._first_unstarted)
         self.urgent = False
 
     def told(self) -> None:

@@ -12,29 +12,35 @@ import selectors
 import signal
 import socket
 from collections import deque
-from typing import Any, Deque, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Deque, Dict, List, NamedTuple, NoReturn, Optional, Sequence
 
 from sjs import wire
 from sjs.core.job import Spec
 from sjs.core.schedule import Action, Start, plan
-from sjs.daemon import clock, places, workspace
+from sjs.daemon import clock, kernel, places, space, workspace
 from sjs.daemon.brake import Brake
 from sjs.daemon.cleaner import Cleaner
 from sjs.daemon.clock import Now
+from sjs.daemon.copies import Copies
 from sjs.daemon.handlers import PARKED, Handlers, Reply, Request
 from sjs.daemon.hooks import Hooks
 from sjs.daemon.ledger import Ledger, Live
 from sjs.daemon.lines import LineSocket
 from sjs.daemon.mailbox import Letter, Mailbox, Ready, Session
+from sjs.daemon.marks import Marks
 from sjs.daemon.notes import keep_log, note
 from sjs.daemon.places import Places
 from sjs.daemon.program import OURS
-from sjs.daemon.store import Store
+from sjs.daemon.recovery import open_store, suspect
+from sjs.daemon.space import Space
+from sjs.daemon.store import StorageError
 from sjs.daemon.waits import Waits
 from sjs.dialects import pipe
-from sjs.errors import BadRequest, SjsError, to_wire
+from sjs.errors import BadRequest, NotReached, SjsError, to_wire
 
 EX_CONFIG = 78
+EX_IOERR = 74
+EX_NOINPUT = 66
 
 TURN = 0.02
 """Seconds after which a turn begins no further request."""
@@ -56,18 +62,38 @@ def main(arguments: List[str]) -> int:
     os.umask(0o077)
     where = Places(root, pipe_name, state)
     keep_log(where.log)
-    lock = places.take_lock(where.manager_lock, places.FOREVER)  # an `ask` may be reading; it is short
     try:
+        lock = places.take_lock(where.manager_lock, places.FOREVER)  # an `ask` may be reading; it is short
         manager = Manager(where, socket.socket(fileno=fd), maximum)
     except (SjsError, OSError) as error:
         note(f"cannot manage {where.door}: {error}")
         return EX_CONFIG
-    keeper_lives = manager.run()
-    manager.close()
+    except StorageError as error:
+        _end_now(where, error)
+    try:
+        keeper_lives = manager.run()
+        manager.close()
+    except StorageError as error:
+        _end_now(where, error)
+    except Removed:
+        note(f"{where.state} was removed: this manager ends, and what runs is let run")
+        return EX_NOINPUT
     if not keeper_lives:
         os.umask(manager.umask)
         _become_keeper(where, lock)
     return 0
+
+
+def _end_now(where: Places, error: StorageError) -> NoReturn:
+    """The disk has failed, so what is in memory may not be on it: touch nothing more, not even to close the database.
+
+    A failed write is never tried again, for the kernel may since call the lost page clean. The next manager begins from
+    what is durable, and the keeper tells it the rest.
+    """
+    space.release(where.state)
+    suspect(where)
+    note(f"the queue cannot be written: {error}; whoever comes next goes on from what is on the disk")
+    os._exit(EX_IOERR)
 
 
 def _become_keeper(where: Places, lock: Optional[int]) -> None:
@@ -79,6 +105,10 @@ def _become_keeper(where: Places, lock: Optional[int]) -> None:
     assert lock is not None
     os.set_inheritable(lock, True)
     os.execv(OURS.python, OURS.command("keep", f"-{lock}", where.root, where.pipe, where.state, "-"))
+
+
+class Removed(Exception):
+    """The state folder is not where it was: nobody can find this manager any more."""
 
 
 class Ask(NamedTuple):
@@ -95,13 +125,17 @@ class Manager:
     def __init__(self, where: Places, keeper: socket.socket, maximum: str) -> None:
         self._where = where
         self._selector = selectors.DefaultSelector()
-        self._store = Store(where.database)
-        self._ledger = Ledger(self._store)
+        self._space = Space(where.state, f"{where.database}-wal")
+        self._space.make_room()
+        self._store = open_store(where, self._space.log_pages)
+        self._copies = Copies(where, self._store, self._space.has)
+        self._space.low_water = int(self._store.meta("low_water") or 0)
+        self._ledger = Ledger(self._store, Marks(where.marks))
         self._waits = Waits()
         self._brake = Brake()
         self._cleaner = Cleaner(where.jobs, self._ledger, self._store, clock.look())
-        self._handlers = Handlers(where, self._ledger, self._store, self._waits)
-        self._mailbox = Mailbox(where, self._selector, wire.MAX_LINE)
+        self._handlers = Handlers(where, self._ledger, self._store, self._waits, self._space)
+        self._mailbox = Mailbox(where, self._selector, wire.MAX_LINE, _crowded(where))
         self._keeper = LineSocket(keeper, self._selector)
         self._hooks = Hooks(where.root, os.path.join(where.state, "hooks.log"), str(os.getpid()), self._keeper.send)
         self._todo: Deque[Ask] = deque()
@@ -116,6 +150,7 @@ class Manager:
         self._hear_hello()
         self._set(maximum)
         self._mailbox.open_door()
+        self._folder = self._watch_folder()
         self._keeper.send({"do": "hold"})
         self._listen_to_term()
         self._keeper.send({"do": "ready"})
@@ -137,11 +172,14 @@ class Manager:
         for news in self._keeper.receive() if _is_ready(self._keeper, ready) else []:
             self._todo += self._on_news(news, now)
         self._tell_waits()
+        self._space.look(now.steady)
+        self._handlers.trouble = self._space.shortage or self._brake.reason
         self._work_off(now)
         self._hooks.on_time(now.steady)
         actions = self._plan(now)
         if self._ledger.urgent or (self._lazy_until is not None and now.steady >= self._lazy_until):
             self._ledger.commit()
+            self._copies.committed()
         self._tell_keeper(actions)
         self._answer(now)
         if self._end_by is None:
@@ -157,6 +195,7 @@ class Manager:
     def close(self) -> None:
         """Leave everything to whoever comes next."""
         self._ledger.commit()
+        self._copies.close()
         self._store.close()
         self._mailbox.close()
 
@@ -165,11 +204,13 @@ class Manager:
     def _collect(self, ready: Ready) -> List[Ask]:
         letters = [] if self._todo else self._mailbox.collect(ready)
         asked = [self._read(letter) for letter in letters]
+        for key, _ in ready:
+            if key.data is self._folder:
+                self._look_around()
+            elif key.data == "term":
+                self._handlers.stopping = True
         if self._mailbox.mend_door(ready):
             self._keeper.send({"do": "hold"})
-        for key, _ in ready:
-            if key.data == "term":
-                self._handlers.stopping = True
         return [ask for ask in asked if ask is not None]
 
     def _read(self, letter: Letter) -> Optional[Ask]:
@@ -259,7 +300,8 @@ class Manager:
 
     def _plan(self, now: Now) -> Sequence[Action]:
         """What to do once it is durable."""
-        actions = plan(self._ledger.snapshot(self._handlers.stopping or self._brake.is_on(now.steady)))
+        held = self._handlers.stopping or bool(self._space.shortage) or self._brake.is_on(now.steady)
+        actions = plan(self._ledger.snapshot(held))
         for action in actions:
             if isinstance(action, Start):
                 self._ledger.begin(action.job, action.slot)
@@ -357,6 +399,7 @@ class Manager:
             self._hooks.next_time(),
             self._brake.next_time(now),
             self._cleaner.next_time() if self._end_by is None else None,
+            self._space.next_time(),
         )
         due = [one for one in times if one is not None]
         return max(0.0, min(due) - now) if due else None
@@ -402,12 +445,31 @@ class Manager:
         if wanted:
             self._handlers.handle({"op": "configure", **wanted}, None, clock.look())
 
+    def _watch_folder(self) -> kernel.Inotify:
+        """Hear of it when the database, or the whole folder, goes away."""
+        watch = kernel.Inotify()
+        for path in (self._where.database, self._where.root):
+            watch.watch(path, kernel.IN_ATTRIB | kernel.IN_MOVE_SELF)
+        self._selector.register(watch.fd, selectors.EVENT_READ, watch)
+        return watch
+
+    def _look_around(self) -> None:
+        """Something happened to the folder. A door that was made again on its way out goes, too."""
+        if list(self._folder.read()) and not os.path.exists(self._where.database):
+            self._mailbox.remove_door()
+            raise Removed
+
     def _listen_to_term(self) -> None:
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, lambda number, frame: None)
         self._selector.register(reading, selectors.EVENT_READ, "term")
+
+
+def _crowded(where: Places) -> bytes:
+    error = NotReached(f"the manager of {where.door} has no descriptor left for one more client", "try again soon")
+    return wire.encode({"error": to_wire(error)})
 
 
 def _is_ready(link: LineSocket, ready: Ready) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import selectors
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
@@ -28,6 +29,11 @@ RETRIES = (0.001, 0.002, 0.005, 0.010, 0.020, 0.050, 0.100, 0.250)
 """Seconds between looks at a reply pipe that its client has not opened yet: it writes first and opens afterwards."""
 
 REPLY_PATIENCE = 10.0
+
+OTHERS = 32
+"""Descriptors that a manager needs for all else than its clients."""
+
+NO_MORE = (errno.EMFILE, errno.ENFILE)
 
 
 class Lines:
@@ -112,7 +118,7 @@ class _Reply:
 class Mailbox:
     """Everything that reaches a manager, and everything that it says."""
 
-    def __init__(self, where: Places, selector: selectors.BaseSelector, line_limit: int) -> None:
+    def __init__(self, where: Places, selector: selectors.BaseSelector, line_limit: int, crowded: bytes) -> None:
         self._where = where
         self._selector = selector
         self._limit = line_limit
@@ -123,6 +129,9 @@ class Mailbox:
         self._replies: List[_Reply] = []
         self._door_is_busy = False
         self._resting = False
+        self._crowded = crowded  # what is said to a client that is one too many
+        self._most = max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OTHERS) // 2)
+        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._clean()
 
     def open_door(self) -> None:
@@ -130,6 +139,11 @@ class Mailbox:
         self._door.open()
         self._selector.register(self._door.watch_fd, selectors.EVENT_READ, self._door)
         self._listen_at_door()
+
+    def remove_door(self) -> None:
+        """Take the door along, if it is still this one."""
+        if self._door.stands():
+            os.unlink(self._where.door)
 
     def mend_door(self, ready: Ready) -> bool:
         """Whether there is another pipe now, because something had happened to the one that was there."""
@@ -173,6 +187,8 @@ class Mailbox:
             return None
         base = os.path.join(self._where.sessions, name)
         try:
+            if len(self._sessions) >= self._most:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             reading = _open_pipe(base + ".in", os.O_RDONLY)
             try:
                 writing = _open_pipe(base + ".out", os.O_WRONLY)
@@ -181,6 +197,8 @@ class Mailbox:
                 raise
         except OSError as error:
             note(f"session {name} could not be opened: {error}")
+            if error.errno in NO_MORE:
+                self._turn_away(base + ".out")
             return None
         finally:
             _unlink(base + ".in")
@@ -189,6 +207,18 @@ class Mailbox:
         self._selector.register(reading, selectors.EVENT_READ, session)
         self._selector.register(writing, selectors.EVENT_READ, session)  # to hear of its reader's end
         return session
+
+    def _turn_away(self, path: str) -> None:
+        """Say to a client that it is one too many, with the descriptor that is kept for that."""
+        os.close(self._spare)
+        try:
+            fd = _open_pipe(path, os.O_WRONLY)
+            os.write(fd, self._crowded)
+            os.close(fd)
+        except OSError as error:
+            note(f"and nobody could be told: {error}")
+        finally:
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
     def send(self, session: Session, data: bytes) -> None:
         """Queue a line for a session's client; `flush` sends it."""
@@ -228,6 +258,7 @@ class Mailbox:
         for session in list(self._sessions.values()):
             self._close(session)
         self._door.close()
+        os.close(self._spare)
 
     def _read_door(self) -> None:
         if len(self._door_lines) > DOOR_LINE:

@@ -12,7 +12,7 @@ from sjs.daemon.handlers import Handlers
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.places import Places
 from sjs.daemon.replies import Replies
-from sjs.daemon.store import Store
+from sjs.daemon.store import Damaged, StorageError, Store
 from sjs.errors import NoManager, SjsError, Stopped, Stopping, to_wire
 
 ANSWERED = ("list", "output", "wait", "lookup", "submit")
@@ -25,13 +25,19 @@ class Records:
     def __init__(self, where: Places) -> None:
         self._lock = places.take_lock(where.manager_lock, places.FOREVER)
         self._where = where
-        self._store = Store(where.database)
-        ledger = Ledger(self._store)
-        self._handlers = Handlers(where, ledger, self._store, None)
-        self._handlers.stopping = True
-        _take_in_ends(ledger, where.state)
+        try:
+            self._open()
+        except (StorageError, Damaged) as error:
+            raise _unreadable(where, error) from None
         self.feed = Replies()
         self.feed.put(wire.encode(self._handlers.hello()))
+
+    def _open(self) -> None:
+        self._store = Store(self._where.database)
+        ledger = Ledger(self._store)
+        self._handlers = Handlers(self._where, ledger, self._store, None)
+        self._handlers.stopping = True
+        _take_in_ends(ledger, self._where.state)
 
     def send(self, line: bytes) -> None:
         """Answer a request."""
@@ -43,6 +49,8 @@ class Records:
             reply = self._reply(request)
         except SjsError as error:
             reply = {"error": to_wire(error)}
+        except StorageError as error:
+            reply = {"error": to_wire(_unreadable(self._where, error))}
         self.feed.put(wire.encode({**number, **reply}))
 
     def flush(self) -> None:
@@ -73,6 +81,10 @@ class Records:
         if os.path.exists(self._where.stopped):
             return Stopped(f"the manager of {self._where.door} was stopped on purpose", hint)
         return NoManager(f"the manager of {self._where.door} is not running", hint)
+
+
+def _unreadable(where: Places, error: Exception) -> SjsError:
+    return SjsError(f"{where.database} cannot be read: {error}", "start its manager, which mends what can be mended")
 
 
 def _take_in_ends(ledger: Ledger, state: str) -> None:

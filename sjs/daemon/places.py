@@ -5,6 +5,10 @@
                               in it; else under the home folder, else /var/tmp, named after machine and queue, so
                               that hosts sharing a home share nothing
   jobs.db                     the queue
+  jobs.db.good                a copy of it (`copies`)
+  ids                         how far it has come (`marks`)
+  suspect                     it is to be checked closely by who opens it next (`recovery`)
+  ballast                     let go when the disk is full (`space`)
   jobs/<id//1000>/<id>.out    outputs (`workspace`)
   keeper.lock keeper.sock     the keeper; its lock says who it is
   manager.lock                whoever has the database open
@@ -49,6 +53,9 @@ class Places:
         self.manager_lock = os.path.join(self.state, "manager.lock")
         self.sessions = os.path.join(self.state, "sessions")
         self.log = os.path.join(self.state, "manager.log")
+        self.good = os.path.join(self.state, "jobs.db.good")
+        self.marks = os.path.join(self.state, "ids")
+        self.suspect = os.path.join(self.state, "suspect")
         self.stopped = os.path.join(self.state, "stopped")
 
     def make(self) -> None:

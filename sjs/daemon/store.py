@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import heapq
 import json
+import os
 import sqlite3
+import time
 from itertools import chain
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from sjs import wire
 from sjs.core.job import End, Job, Range
 from sjs.core.lifecycle import FINAL, LIVE, QUEUED
 from sjs.errors import SjsError
+
+StorageError = sqlite3.Error
+"""What any method may raise when the disk fails or is full. The rows in memory are then no more those on the disk."""
 
 MIGRATIONS: Tuple[Sequence[str], ...] = (
     (
@@ -59,6 +64,9 @@ PRAGMAS = (
 LAST = "\U0010ffff"
 """Comes after every other character."""
 
+PAGES = 64
+"""Pages of a copy that are made in one go, for which everybody else waits."""
+
 MAX_REST = 64
 """Keys that go on for longer were not made by a client of ours."""
 
@@ -67,6 +75,14 @@ COLUMNS = "id, state, spec, submitted, attempt, started, ended, pid, reason, exi
 
 class Busy(SjsError):
     """The database is open elsewhere."""
+
+
+class Damaged(SjsError):
+    """What is in the file is no queue."""
+
+
+class Interrupted(Exception):
+    """Somebody did not want the copy any more."""
 
 
 class LiveRow(NamedTuple):
@@ -89,10 +105,12 @@ class EndedRow(NamedTuple):
 class Store:
     """The rows of one queue."""
 
-    def __init__(self, path: str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=0.0)
+    def __init__(self, path: str, log_pages: int = 1000) -> None:
+        # `copy_to` is for another thread. SQLite itself lets one in after the other.
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=0.0, check_same_thread=False)
         self._migrated = False
         self._prepare(path)
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {log_pages}")
 
     def _prepare(self, path: str) -> None:
         try:
@@ -101,12 +119,13 @@ class Store:
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             check_version(path, version)
             self._migrate(version)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             if "locked" in str(error):
                 raise Busy(f"{path} is open in another process") from error
-            raise
-        except sqlite3.DatabaseError as error:
-            raise SjsError(f"{path} cannot be read: {error}") from error
+            if _is_the_disk(error):
+                raise
+            self._db.close()
+            raise Damaged(str(error)) from error
 
     def _migrate(self, version: int) -> None:
         """Bring an older schema up to date. That is durable with the first commit, and not before: a manager that is
@@ -125,7 +144,8 @@ class Store:
             self._db.execute("COMMIT")
             if self._migrated:
                 self._migrated = False
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # so that the file itself tells its version
+                # The file itself is to tell its version. TRUNCATE would take the blocks that the log has beforehand.
+                self._db.execute("PRAGMA wal_checkpoint(FULL)")
 
     @property
     def is_changed(self) -> bool:
@@ -135,6 +155,73 @@ class Store:
     def close(self) -> None:
         self.commit()
         self._db.close()
+
+    def abandon(self) -> None:
+        """Close it as it is."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        self._db.close()
+
+    def check(self, thoroughly: bool) -> None:
+        """Look whether the file is what SQLite wrote; Damaged if not."""
+        try:
+            found = self._db.execute(f"PRAGMA {'integrity' if thoroughly else 'quick'}_check(1)").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            if _is_the_disk(error):
+                raise
+            raise Damaged(str(error)) from error
+        if found != "ok":
+            raise Damaged(found.replace("\n", " "))
+
+    def boot(self) -> Optional[str]:
+        """In which boot of the machine it was written last; None when that cannot be read."""
+        try:
+            return self.meta("boot")
+        except sqlite3.DatabaseError as error:
+            if _is_the_disk(error):
+                raise
+            return None
+
+    def copy_to(self, path: str, pause: float, enough: Callable[[], bool]) -> None:
+        """Make a checked, durable copy of what is committed, a few pages at a time, while others change it."""
+
+        def breathe(*_: int) -> None:
+            if enough():
+                raise Interrupted
+            time.sleep(pause)
+
+        if os.path.exists(path):
+            os.unlink(path)
+        copy = sqlite3.connect(path, isolation_level=None)
+        try:
+            copy.execute("PRAGMA synchronous = OFF")
+            self._db.backup(copy, pages=PAGES, progress=breathe, sleep=0.02)
+        finally:
+            copy.close()
+        made = Store(path)
+        made.check(thoroughly=False)
+        made.close()
+        with open(path, "rb+") as file:
+            os.fsync(file.fileno())
+
+    def rewind(self, started: int, attempts: Dict[int, int], ceiling: int) -> int:
+        """This is an older copy: no job below `started` starts again, and ids go on at `ceiling`. Of how many jobs it
+        is not known what became of them; where a keeper has an attempt, it tells."""
+        self._begin()
+        unsure = self._db.execute(
+            "UPDATE jobs SET state = 'running', attempt = attempt + (state = 'queued'), slot = id"
+            " WHERE state IN ('queued', 'starting') AND id < ?",
+            (started,),
+        ).rowcount
+        self._db.executemany(
+            "UPDATE jobs SET attempt = ? WHERE id = ? AND state = 'running'",
+            [(attempt, job) for job, attempt in attempts.items()],
+        )
+        self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'jobs'")
+        self._db.execute("INSERT INTO sqlite_sequence VALUES ('jobs', ?)", (ceiling - 1,))
+        counts = dict(self._db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
+        self.set_meta("counts", json.dumps(counts))
+        return int(unsure)
 
     def meta(self, key: str) -> Optional[str]:
         """A value kept beside the jobs."""
@@ -303,6 +390,12 @@ def version_of(path: str) -> int:
     except FileNotFoundError:
         return 0
     return int.from_bytes(header[VERSION_AT : VERSION_AT + 4], "big")
+
+
+def _is_the_disk(error: sqlite3.DatabaseError) -> bool:
+    """Whether the disk, and not what is in the file, is at fault. Only the words tell, before Python 3.11."""
+    words = ("disk", "open database file", "readonly", "out of memory")
+    return isinstance(error, sqlite3.OperationalError) and any(word in str(error) for word in words)
 
 
 def _marks(values: Sequence[str]) -> str:

@@ -316,6 +316,7 @@ def _status(name: str, reply: dict[str, Any]) -> Status:
         root=str(reply["root"]),
         version=str(reply["version"]),
         keep={name: int(reply[name]) for name in ("keep_days", "keep_jobs") if name in reply},
+        trouble=str(reply.get("trouble", "")),
     )
 
 

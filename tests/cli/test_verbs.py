@@ -54,6 +54,14 @@ def test_status_names_the_queued_jobs_in_a_string(cli: CommandLine) -> None:
     assert json.loads(found["jobs_queued"]) == head
 
 
+def test_status_says_why_nothing_starts(cli: CommandLine) -> None:
+    cli.play("m", answers(report(trouble="the disk is full")))
+    outcome = cli.submit("m", "status")
+    assert ("trouble" in outcome.out, outcome.err) == (False, "nothing starts: the disk is full\n")
+    cli.play("m", answers(report(trouble="the disk is full")))
+    assert json.loads(cli.submit("m", "status", "--json").out)["trouble"] == "the disk is full"
+
+
 def test_status_counts_the_queue_when_it_is_long(cli: CommandLine) -> None:
     head = [{"job": "x", "job_id": number} for number in range(100)]
     cli.play("m", answers(report(queued=101, head=head)))

@@ -118,9 +118,10 @@ def test_an_end_in_a_later_file_stays_as_long_as_its_start(tmp_path: Path, reope
     assert [entry.end for entry in found(tmp_path)] == [END]
 
 
-def test_a_full_disk_is_said() -> None:
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
     """The kernel's own full device: every write fails there."""
-    book = Journal.__new__(Journal)
+    book = Journal(str(tmp_path), "boot")
+    os.close(book.fd)
     book.fd = os.open("/dev/full", os.O_WRONLY)
     with pytest.raises(OSError, match="No space"):
         book.started("1.1", 1, (0, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sqlite3
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from sjs.daemon import clock
-from sjs.daemon.loop import Manager
+from sjs.daemon.loop import Manager, Removed
 from sjs.daemon.places import Places
 
 NONBLOCKING = os.O_NONBLOCK | os.O_CLOEXEC
@@ -270,6 +271,24 @@ def test_a_removed_door_is_made_again_and_held(desk: Desk, capfd: pytest.Capture
     assert "making it again" in capfd.readouterr().err
     desk.connect()
     assert "hello" in desk.replies()[0]
+
+
+def test_a_folder_that_was_removed_is_the_end_and_nothing_is_made_there(desk: Desk) -> None:
+    desk.turn()
+    desk.manager._copies._thread.join()
+    shutil.rmtree(desk.where.root)
+    with pytest.raises(Removed):
+        desk.turn()
+    assert not os.path.exists(desk.where.root)
+
+
+def test_a_door_that_was_made_again_in_a_folder_on_its_way_out_goes_too(desk: Desk) -> None:
+    desk.turn()
+    desk.manager._copies._thread.join()
+    shutil.rmtree(desk.where.state)
+    with pytest.raises(Removed):
+        desk.turn()
+    assert os.listdir(desk.where.root) == []
 
 
 def test_a_successor_goes_on_where_the_last_one_was_killed(tmp_path: Path) -> None:

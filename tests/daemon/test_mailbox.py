@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from sjs.daemon.mailbox import DOOR_LINE, MAX_UNREAD, REPLY_PATIENCE, TURN_BYTES
 from sjs.daemon.places import Places
 
 LIMIT = 1000
+CROWDED = b"no room\n"
 NONBLOCKING = os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -99,7 +101,7 @@ def box(tmp_path: Path) -> Iterator[Box]:
     where = Places(str(tmp_path), "jobs.pipe", str(tmp_path / "state"))
     where.make()
     with selectors.DefaultSelector() as selector:
-        mailbox = Mailbox(where, selector, LIMIT)
+        mailbox = Mailbox(where, selector, LIMIT, CROWDED)
         mailbox.open_door()
         yield Box(mailbox, selector, where)
         mailbox.close()
@@ -281,10 +283,51 @@ def test_a_session_whose_client_is_gone_leaves_no_descriptor(box: Box) -> None:
     assert os.listdir(box.where.sessions) == []
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_a_client_that_is_one_too_many_is_told(box: Box, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    opened: list[Any] = []
+    real = os.open
+
+    def run_out(path: Any, flags: int, *mode: int) -> int:
+        if str(path).endswith(".in") and not opened:
+            opened.append(path)
+            raise OSError(number, os.strerror(number))
+        return real(path, flags, *mode)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sjs.daemon.mailbox.os.open", run_out)
+        assert_turned_away(box)
+    assert box.connect()
+
+
+def test_clients_leave_descriptors_for_all_else(box: Box) -> None:
+    box.mailbox._most = 1
+    session, requests, replies = box.connect()
+    assert_turned_away(box)
+    os.close(requests)
+    box.turn()
+    assert box.mailbox.flush(0.0) == [session]
+    assert box.connect()
+    os.close(replies)
+
+
+def assert_turned_away(box: Box) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    base = os.path.join(box.where.sessions, "1-abcd")
+    os.mkfifo(base + ".in", 0o600)
+    os.mkfifo(base + ".out", 0o600)
+    replies = listen(Path(base + ".out"))
+    assert box.mailbox.open_session("1-abcd") is None
+    assert read_all(replies) == CROWDED
+    os.close(replies)
+    assert os.listdir(box.where.sessions) == []
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_pipes_of_dead_clients_are_cleaned_up(box: Box) -> None:
     for name in (f"{os.getpid()}-aaaaaaaa.in", "4194305-bbbbbbbb.in", "rubbish"):
         Path(box.where.sessions, name).touch()
-    Mailbox(box.where, box.selector, LIMIT)
+    Mailbox(box.where, box.selector, LIMIT, CROWDED)
     assert os.listdir(box.where.sessions) == [f"{os.getpid()}-aaaaaaaa.in"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sjs.core.job import End
 from sjs.core.lifecycle import FINAL, STATES
-from sjs.daemon.store import MIGRATIONS, Busy, Store, version_of
+from sjs.daemon.store import MIGRATIONS, Busy, Damaged, Store, version_of
 from sjs.errors import SjsError
 
 SPEC = '{"command":"true"}'
@@ -119,7 +119,7 @@ def test_where_there_is_no_database_its_version_is_0(path: str) -> None:
 @pytest.mark.parametrize("garbage", [b"this is no database, but it is long enough for one" * 20])
 def test_what_is_no_database_is_refused_in_words(path: str, garbage: bytes) -> None:
     Path(path).write_bytes(garbage)
-    with pytest.raises(SjsError, match="cannot be read"):
+    with pytest.raises(Damaged, match="file is not a database"):
         Store(path)
     assert Path(path).read_bytes() == garbage
 

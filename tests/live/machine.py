@@ -43,7 +43,8 @@ class Machine:
     def stop(self) -> None:
         """Stop manager and keeper, and end what runs."""
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError), self.client() as client:
-            client.ask("stop", kill=True)
+            if client.refused is None:
+                client.ask("stop", kill=True)
         with contextlib.suppress(FileNotFoundError, ValueError):
             wait_for_end(self.keeper_pid)
         self.kill_all()

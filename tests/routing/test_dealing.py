@@ -11,7 +11,7 @@ import pytest
 from sjs.config import Config, Manager
 from sjs.core.job import Report, Spec
 from sjs.dealing import IN_FLIGHT, Dealer, Found, found_parts, head, plan, same_managers, send
-from sjs.errors import BadRequest, Conflict, Full, LinkLost, NoQueue, SjsError, Stopping, Unreachable
+from sjs.errors import BadRequest, Conflict, Full, LinkLost, NoQueue, NoSpace, SjsError, Stopping, Unreachable
 from sjs.outbox import Entry, Outbox
 from sjs.protocols import Accepted, Target
 from sjs.routing import Fleet
@@ -106,14 +106,15 @@ def test_the_plan_is_on_disk_before_the_first_byte_leaves(box: Box) -> None:
         assert fake.keys == []
 
 
-def test_what_a_stopping_target_refuses_goes_to_the_others(box: Box) -> None:
+@pytest.mark.parametrize("error", [Stopping("cannot now"), NoSpace("cannot now")])
+def test_what_a_target_cannot_take_goes_to_the_others(box: Box, error: SjsError) -> None:
     stopping, other = FakeTarget("a", 100), FakeTarget("b", 1)
-    stopping.errors = [Stopping("about to stop")] * 3
+    stopping.errors = [error] * 3
     fleet, notices = fleet_of(stopping, other)
     with fleet:
         dealer, dealt = box.deal(fleet, [specs(5), specs(5), specs(5)])
     assert (sorted(other.taken, key=int), told(dealer)) == (sorted([*"01234"] * 3, key=int), [])
-    assert notices == ["a: passed over: about to stop"]
+    assert notices == ["a: passed over: cannot now"]
 
 
 def test_what_an_unreachable_target_was_sent_nobody_else_gets(box: Box) -> None:
