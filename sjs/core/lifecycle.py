@@ -28,6 +28,7 @@ STATES = (QUEUED, *LIVE, *FINAL)
 TABLE: Dict[Tuple[str, str], str] = {
     (QUEUED, "start"): STARTING,  # the intent is written; the keeper has not been told yet
     (QUEUED, "cancel"): CANCELLED,
+    (QUEUED, "set aside"): FAILED,  # nobody can read any more what it was to run
     (STARTING, "started"): RUNNING,
     (STARTING, "unseen"): QUEUED,  # the keeper never heard of this attempt, so it never ran
     (STARTING, "refused"): QUEUED,  # the machine could not start anything just now; it never ran

@@ -13,11 +13,12 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from sjs import wire
 from sjs.core import lifecycle, schedule
 from sjs.core.job import End, Job, Range, Spec, contains, ranges
-from sjs.core.lifecycle import CANCELLED, QUEUED, STARTING, STATES
+from sjs.core.lifecycle import CANCELLED, FAILED, QUEUED, STARTING, STATES
 from sjs.core.schedule import Running, Snapshot
 from sjs.daemon.marks import Marks
 from sjs.daemon.notes import note
 from sjs.daemon.retention import Retention
+from sjs.daemon.rows import UNREADABLE
 from sjs.daemon.setbacks import Setbacks
 from sjs.daemon.store import Store
 from sjs.errors import Conflict
@@ -124,14 +125,31 @@ class Ledger:
 
     # What plan decides
 
-    def snapshot(self, stopping: bool) -> Snapshot:
+    def snapshot(self, stopping: bool, now: float = 0.0) -> Snapshot:
         """The queue as `plan` needs it: only as much of it as could start."""
         running = [Running(one.id, one.slot, one.grace is not None, one.told) for one in self.live.values()]
         room = self.max_running - len(running)
         if self._setbacks.suspects:  # one at a time: then it is clear over whose start a manager ends
             room = 0 if any(one.state == STARTING for one in self.live.values()) else min(room, 1)
-        head = self._store.queued(room) if room > 0 and self.counts[QUEUED] and not stopping else []
+        head = self._readable_head(room, now) if room > 0 and self.counts[QUEUED] and not stopping else []
         return Snapshot(self.max_running, running, head, stopping)
+
+    def _readable_head(self, room: int, now: float) -> List[Job]:
+        """The first jobs that can be started; those that cannot be read are set aside instead of stopping the queue."""
+        while True:
+            head = self._store.queued(room)
+            unreadable = [job for job in head if job.spec is UNREADABLE]
+            if not unreadable:
+                return head
+            for job in unreadable:
+                self._count(QUEUED, lifecycle.step(QUEUED, "set aside"))
+                self._set_aside(job, job.end or End("spawn-error"), now)
+
+    def _set_aside(self, job: Job, end: End, now: float) -> None:
+        note(f"job {job.id} is set aside: {end.detail}")
+        self._store.set_end(job.id, FAILED, end, now, {})
+        self.ended.append(job.id)
+        self.urgent = True
 
     def begin(self, job: Job, slot: int) -> Live:
         """Write down that the job is to be started: the keeper is told once this is durable."""
@@ -218,6 +236,7 @@ class Ledger:
         What the keeper never heard of was never started, unless its records are gone: it is to look (`missing`).
         After a reboot there is nothing to look for, and a record may not have reached the disk: nobody can say.
         """
+        self._set_strange_aside(now)
         same_boot = self._store.meta("boot") == boot
         known = {str(one["tag"]): one for one in attempts}
         for live in list(self.live.values()):
@@ -235,6 +254,15 @@ class Ledger:
         self._store.set_meta("boot", boot)
         self._acquit()
         self.urgent = True
+
+    def _set_strange_aside(self, now: float) -> None:
+        """A state that there is not was none of our doing, so the counts are not to be trusted either."""
+        strange = [job for job in map(self._store.job, self._store.strange_ids()) if job is not None]
+        for job in strange:
+            why = f"its record cannot be read: there is no state {job.state!r:.40}"
+            self._set_aside(job, End("spawn-error", detail=why), now)
+        if strange:
+            self.counts = {**dict.fromkeys(STATES, 0), **self._store.count_all()}
 
     def _acquit(self) -> None:
         """Drop suspects that have become something else than waiting."""

@@ -301,7 +301,7 @@ class Manager:
     def _plan(self, now: Now) -> Sequence[Action]:
         """What to do once it is durable."""
         held = self._handlers.stopping or bool(self._space.shortage) or self._brake.is_on(now.steady)
-        actions = plan(self._ledger.snapshot(held))
+        actions = plan(self._ledger.snapshot(held, now.wall))
         for action in actions:
             if isinstance(action, Start):
                 self._ledger.begin(action.job, action.slot)

@@ -12,11 +12,12 @@ import os
 import sqlite3
 import time
 from itertools import chain
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from sjs import wire
 from sjs.core.job import End, Job, Range
-from sjs.core.lifecycle import FINAL, LIVE, QUEUED
+from sjs.core.lifecycle import FINAL, LIVE, QUEUED, STATES
+from sjs.daemon import rows
+from sjs.daemon.rows import EndedRow, LiveRow
 from sjs.errors import SjsError
 
 StorageError = sqlite3.Error
@@ -70,8 +71,6 @@ PAGES = 64
 MAX_REST = 64
 """Keys that go on for longer were not made by a client of ours."""
 
-COLUMNS = "id, state, spec, submitted, attempt, started, ended, pid, reason, exit, signal, detail"
-
 
 class Busy(SjsError):
     """The database is open elsewhere."""
@@ -85,29 +84,13 @@ class Interrupted(Exception):
     """Somebody did not want the copy any more."""
 
 
-class LiveRow(NamedTuple):
-    """What a manager must know of a job that had a slot when its predecessor ended."""
-
-    id: int
-    state: str
-    attempt: int
-    slot: int
-    grace: Optional[float]
-
-
-class EndedRow(NamedTuple):
-    """When a job ended, None when it has not, and which attempt was its last."""
-
-    at: Optional[float]
-    attempt: int
-
-
 class Store:
     """The rows of one queue."""
 
     def __init__(self, path: str, log_pages: int = 1000) -> None:
         # `copy_to` is for another thread. SQLite itself lets one in after the other.
         self._db = sqlite3.connect(path, isolation_level=None, timeout=0.0, check_same_thread=False)
+        self._db.text_factory = rows.text
         self._migrated = False
         self._prepare(path)
         self._db.execute(f"PRAGMA wal_autocheckpoint = {log_pages}")
@@ -295,22 +278,22 @@ class Store:
 
     def job(self, job_id: int) -> Optional[Job]:
         """One job."""
-        row = self._db.execute(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return None if row is None else _job(row)
+        row = self._db.execute(f"SELECT {rows.COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return None if row is None else rows.job(row)
 
     def queued(self, limit: int) -> List[Job]:
         """The first jobs of the queue."""
-        rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM jobs WHERE state = 'queued' ORDER BY id LIMIT ?", (limit,)
+        found = self._db.execute(
+            f"SELECT {rows.COLUMNS} FROM jobs WHERE state = 'queued' ORDER BY id LIMIT ?", (limit,)
         ).fetchall()
-        return [_job(row) for row in rows]
+        return [rows.job(row) for row in found]
 
     def queued_ids(self, span: Range, limit: int) -> List[int]:
         """The first queued jobs within the range."""
-        rows = self._db.execute(
+        found = self._db.execute(
             "SELECT id FROM jobs WHERE state = 'queued' AND id BETWEEN ? AND ? ORDER BY id LIMIT ?", (*span, limit)
         ).fetchall()
-        return [int(row[0]) for row in rows]
+        return [int(row[0]) for row in found]
 
     def ended(self, job_id: int) -> Optional[EndedRow]:
         """Whether and when a job ended; None when there is no record of it."""
@@ -344,21 +327,32 @@ class Store:
 
     def live(self) -> List[LiveRow]:
         """The jobs that hold a slot."""
-        rows = self._db.execute(
-            f"SELECT id, state, attempt, slot, grace FROM jobs WHERE state IN ({_marks(LIVE)})", LIVE
-        ).fetchall()
-        return [LiveRow(*row) for row in rows]
+        sql = f"SELECT {rows.LIVE_COLUMNS} FROM jobs WHERE state IN ({_marks(LIVE)})"
+        return [rows.live(row) for row in self._db.execute(sql, LIVE)]
+
+    def strange_ids(self) -> List[int]:
+        """The jobs in states that there are not: they lie between those that there are, in the index."""
+        known = sorted(STATES)
+        found = list(self._db.execute("SELECT id FROM jobs WHERE state < ?", (known[0],)))
+        for gap in zip(known, known[1:]):
+            found += self._db.execute("SELECT id FROM jobs WHERE state > ? AND state < ?", gap)
+        found += self._db.execute("SELECT id FROM jobs WHERE state > ?", (known[-1],))
+        return sorted(int(row[0]) for row in found)
+
+    def count_all(self) -> Dict[str, int]:
+        """How many jobs are in each state, by looking at every one."""
+        return dict(self._db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
 
     def page(self, span: Range, states: Sequence[str], newest: bool = False) -> Iterator[Job]:
         """Jobs within the range and in one of the states, one by one in order of their ids, up or down."""
         order = "DESC" if newest else "ASC"
         if not states:
-            sql = f"SELECT {COLUMNS} FROM jobs WHERE id BETWEEN ? AND ? ORDER BY id {order}"
-            return map(_job, self._db.execute(sql, span))
+            sql = f"SELECT {rows.COLUMNS} FROM jobs WHERE id BETWEEN ? AND ? ORDER BY id {order}"
+            return map(rows.job, self._db.execute(sql, span))
         # One query a state: for several at once SQLite would sort all that there are before the first comes.
-        sql = f"SELECT {COLUMNS} FROM jobs WHERE state = ? AND id BETWEEN ? AND ? ORDER BY id {order}"
+        sql = f"SELECT {rows.COLUMNS} FROM jobs WHERE state = ? AND id BETWEEN ? AND ? ORDER BY id {order}"
         each = [self._db.execute(sql, (state, *span)) for state in sorted(set(states))]
-        return map(_job, heapq.merge(*each, key=lambda row: int(row[0]), reverse=newest))
+        return map(rows.job, heapq.merge(*each, key=lambda row: int(row[0]), reverse=newest))
 
     def count(self, span: Range, state: str) -> int:
         """How many jobs of the range are in the state."""
@@ -400,18 +394,3 @@ def _is_the_disk(error: sqlite3.DatabaseError) -> bool:
 
 def _marks(values: Sequence[str]) -> str:
     return ", ".join("?" * len(values))
-
-
-def _job(row: Tuple[Any, ...]) -> Job:
-    id_, state, spec, submitted, attempt, started, ended, pid, reason, exit_, signal, detail = row
-    return Job(
-        id=id_,
-        spec=wire.spec_from_text(spec),
-        state=state,
-        submitted=submitted,
-        attempt=attempt,
-        started=started,
-        ended=ended,
-        pid=pid,
-        end=End(reason, exit_, signal, detail or "") if reason else None,
-    )

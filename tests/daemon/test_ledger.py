@@ -331,3 +331,40 @@ def test_who_has_ended_by_an_older_manager_is_no_suspect_any_more() -> None:
     queue = next_manager(queue)
     queue.ledger.submit(None, specs("c", "d"), 1.0)
     assert queue.start_all() == ["2.1", "3.1"]
+
+
+# Rows that cannot be read
+
+
+def spoil(queue: Queue, number: int, column: str, value: object) -> None:
+    queue.store._db.execute(f"UPDATE jobs SET {column} = ? WHERE id = ?", (value, number))
+
+
+def test_a_queued_job_that_cannot_be_read_is_set_aside(queue: Queue, capfd: pytest.CaptureFixture[str]) -> None:
+    queue.submit("a", "b", "c", "d")
+    for number in (0, 1, 3):
+        spoil(queue, number, "spec", '{"comm')
+    assert queue.start_all() == ["2.1"]
+    assert [queue.job(number).state for number in range(4)] == ["failed", "failed", "starting", "failed"]
+    assert {state: count for state, count in queue.ledger.counts.items() if count} == {"failed": 3, "starting": 1}
+    assert queue.ledger.ended == [0, 1, 3]
+    assert "job 0 is set aside: its record cannot be read: not a JSON line" in capfd.readouterr().err
+    assert [one["reason"] for one in queue.ask("list")["jobs"]][:2] == ["spawn-error"] * 2
+
+
+def test_a_job_of_a_state_that_there_is_not_is_set_aside(capfd: pytest.CaptureFixture[str]) -> None:
+    queue = at_state(QUEUED)
+    queue.submit("b", "c")
+    spoil(queue, 0, "state", "limbo")
+    successor = Ledger(queue.store)
+    successor.reconcile([], "this boot", NOW.wall)
+    assert (queue.job(0).state, queue.job(0).ended) == ("failed", NOW.wall)
+    assert {state: count for state, count in successor.counts.items() if count} == {"failed": 1, "queued": 2}
+    assert "job 0 is set aside: its record cannot be read: there is no state 'limbo'" in capfd.readouterr().err
+
+
+def test_a_running_job_that_cannot_be_read_is_lost_and_not_tried_again() -> None:
+    queue = at_state(RUNNING)
+    spoil(queue, 0, "spec", "")
+    queue.ledger.on_ended("0.1", LOST)
+    assert queue.job(0).state == "lost"

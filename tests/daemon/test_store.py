@@ -9,6 +9,7 @@ import pytest
 
 from sjs.core.job import End
 from sjs.core.lifecycle import FINAL, STATES
+from sjs.daemon.rows import UNREADABLE
 from sjs.daemon.store import MIGRATIONS, Busy, Damaged, Store, version_of
 from sjs.errors import SjsError
 
@@ -144,7 +145,7 @@ def test_a_job_comes_back_as_it_was_left() -> None:
     store.set_start(0, "starting", 1, 3)
     store.set_started(0, "running", 77, 2.0)
     store.set_grace(0, 5.0)
-    assert [tuple(row) for row in store.live()] == [(0, "running", 1, 3, 5.0)]
+    assert sorted(tuple(row) for row in store.live()) == [(0, "running", 1, 3, 5.0)]
     store.set_end(0, "failed", End("signal", None, 9, "why"), 3.0, {"seconds": 1})
     job = store.job(0)
     assert job is not None
@@ -187,3 +188,43 @@ def test_many_get_the_same_end() -> None:
     store.set_states([0, 2], "cancelled", "cancelled", 5.0)
     found = [store.job(number) for number in (0, 2)]
     assert [(job.state, job.ended, job.end) for job in found if job] == [("cancelled", 5.0, End("cancelled"))] * 2
+
+
+BROKEN: dict[str, list[str | bytes]] = {
+    "spec": ["", "{", "5", '{"command": 5}', b"\xff\xfe", "\ud83d".encode("utf-8", "surrogatepass")],
+    "submitted": ["soon"],
+    "attempt": ["many"],
+    "pid": ["p"],
+}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [(column, value) for column, values in BROKEN.items() for value in values]
+)
+def test_a_row_that_cannot_be_read_is_a_job_that_says_so(column: str, value: object) -> None:
+    store = filled(count=2)
+    store._db.execute(f"UPDATE jobs SET {column} = CAST(? AS TEXT) WHERE id = 0", (value,))
+    broken, whole = store.page((0, 1), [])
+    assert (broken.id, broken.spec is UNREADABLE) == (0, True)
+    assert broken.end is not None
+    assert broken.end.detail.startswith("its record cannot be read: ")
+    assert whole.spec.command == "true"
+    store.close()
+
+
+def test_a_live_row_with_nonsense_in_it_is_a_live_row() -> None:
+    store = filled(count=3)
+    store._db.execute("UPDATE jobs SET attempt = 'x', slot = 'y', grace = 'z'")
+    assert sorted(tuple(row) for row in store.live()) == [(1, "starting", 0, -1, None), (2, "running", 0, -1, None)]
+    store.close()
+
+
+@pytest.mark.parametrize("state", ["", "a", "queueD", "queued ", "zzz", b"queued", "\u20ac"])
+def test_states_that_there_are_not_are_found(state: object) -> None:
+    store = filled(count=20)
+    assert store.strange_ids() == []
+    store._db.execute("UPDATE jobs SET state = ? WHERE id IN (3, 11)", (state,))
+    assert store.strange_ids() == [3, 11]
+    plans = store._db.execute("EXPLAIN QUERY PLAN SELECT id FROM jobs WHERE state > 'a' AND state < 'b'").fetchall()
+    assert "SEARCH" in plans[0][3]
+    store.close()
