@@ -366,7 +366,7 @@ class Attempts:
         end = attempt.main_end or {}
         if attempt.cancelled and end.get("reason") != "spawn-error":
             end["reason"] = "cancelled"
-        end["at"] = time.time()
+        end["at"] = max(attempt.at, time.time())  # the wall clock may have been set back meanwhile
         if not attempt.unseen:
             end.setdefault("usage", {})["seconds"] = _boot_clock() - attempt.began
         attempt.end = end

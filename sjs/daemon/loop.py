@@ -133,6 +133,7 @@ class Manager:
         self._ledger = Ledger(self._store, Marks(where.marks))
         self._waits = Waits()
         self._brake = Brake()
+        self._jumps = clock.Jumps(clock.look())
         self._cleaner = Cleaner(where.jobs, self._ledger, self._store, clock.look())
         self._handlers = Handlers(where, self._ledger, self._store, self._waits, self._space)
         self._mailbox = Mailbox(where, self._selector, wire.MAX_LINE, _crowded(where))
@@ -173,6 +174,9 @@ class Manager:
             self._todo += self._on_news(news, now)
         self._tell_waits()
         self._space.look(now.steady)
+        jump = self._jumps.look(now)
+        if jump:
+            note(jump)
         self._handlers.trouble = self._space.shortage or self._brake.reason
         self._work_off(now)
         self._hooks.on_time(now.steady)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -56,6 +57,19 @@ def test_it_is_in_var_tmp_when_the_home_folder_is_shared_too(monkeypatch: pytest
     monkeypatch.setenv("HOME", "/home/me")
     on(monkeypatch, shared="nfs4", home="nfs")
     assert Places("/shared/project", "p").state.startswith(f"/var/tmp/sjs-{os.geteuid()}/")
+
+
+def test_hosts_that_share_a_home_share_no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do clones with one machine id, nor containers with one name."""
+    monkeypatch.setenv("HOME", "/home/me")
+    on(monkeypatch, home="nfs4")
+    states = set()
+    for number, name in (("1", "a"), ("1", "b"), ("2", "a")):
+        monkeypatch.setattr(places, "machine", lambda number=number: number)
+        monkeypatch.setattr(os, "uname", lambda name=name: SimpleNamespace(nodename=name))
+        states.add(Places("/home/me/project", "p").state)
+    assert len(states) == 3
+    assert {path.split("/")[1] for path in states} == {"var"}, "no lock and no database on the shared disk"
 
 
 def test_a_state_folder_that_is_named_is_taken(tmp_path: Path) -> None:
