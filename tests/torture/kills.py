@@ -52,7 +52,7 @@ class Found:
     jobs: int = 0
     repeated: int = 0
     typed_again: dict[int, int] = field(default_factory=dict)
-    lost: int = 0
+    ends: dict[str, int] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
 
@@ -159,7 +159,7 @@ def torture(home: Path, hosts: Sequence[Host], slots: int, seed: int, rounds: in
     found.repeated = sum(load.repeated for load in loads)
     found.typed_again = dict(sum((load.again for load in loads), Counter()))
     found.wrong = [text for load in loads for text in (*load.wrong, *([load.failure] if load.failure else []))]
-    found.lost = verdict.judge(home, hosts, slots, loads, one.kills, found.wrong)
+    found.ends = dict(verdict.judge(home, hosts, slots, loads, one.kills, found.wrong))
     return found
 
 

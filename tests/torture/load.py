@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,9 @@ PATIENCE = 240.0
 
 REPEATED = 0.3
 """The part of the commands that are typed once more after they were answered."""
+
+REQUEUED = 0.3
+"""The part of the commands whose jobs are to run again when they are lost."""
 
 # Leaves a line in a file of its own, holds its slot's lock (mkdir is atomic), ends as its number says.
 JOB = (
@@ -73,22 +77,24 @@ class Load(threading.Thread):
         key = f"{self.target}/{number}/{self._rng.getrandbits(32):x}"
         file = self._home / f"{self.target}.commands"
         file.write_text("".join(f"{job(token, self._rng)}\n" for token in tokens))
-        places = self._until_answered(key, file)
+        more = ["--on-lost", "requeue"] if self._rng.random() < REQUEUED else []
+        command = ["job", "--command-file", str(file), "--key", key, "-p", *more]
+        places = self._until_answered(key, command)
         if len(places) != len(set(places)) or len(places) != self._size:
             self.wrong.append(f"{key}: {self._size} jobs were acknowledged as {places}")
         self.batches.append(Batch(tokens, places))
         if self._rng.random() < REPEATED:
             self.repeated += 1
-            if sorted(self._until_answered(key, file)) != sorted(places):
+            if sorted(self._until_answered(key, command)) != sorted(places):
                 self.wrong.append(f"{key}: typed again, other ids were told")
 
-    def _until_answered(self, key: str, file: Path) -> list[str]:
+    def _until_answered(self, key: str, command: Sequence[str]) -> list[str]:
         """Type the command until it ends with 0. What an attempt has told is to be among what the last one tells."""
         told: set[str] = set()
         errors = ""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            status, out, errors = self._type("job", "--command-file", str(file), "--key", key, "-p")
+            status, out, errors = self._type(*command)
             places = [line if ":" in line else f"{self.target}:{line}" for line in out.splitlines()]
             if status == 0:
                 if told - set(places):

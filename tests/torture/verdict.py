@@ -6,7 +6,7 @@ import json
 import re
 import sqlite3
 import subprocess
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,15 +34,16 @@ class Kill(Protocol):
 
 def judge(
     home: Path, hosts: Sequence[Host], slots: int, loads: Sequence[Load], kills: Sequence[Kill], wrong: list[str]
-) -> int:
-    """Add everything that is wrong; how many attempts were lost."""
-    lost = 0
+) -> Counter[str]:
+    """Add everything that is wrong; how many jobs were lost, and how many attempts were followed by another."""
+    tally: Counter[str] = Counter()
     places = _places(loads, wrong)
     for host in hosts:
         submit(home, host.name, "wait")
         records = _records(home, host)
         mine = [kill for kill in kills if kill.host == host.name and kill.keeper]
-        lost += sum(record["state"] == "lost" for record in records.values())
+        tally["lost"] += sum(record["state"] == "lost" for record in records.values())
+        tally["run again"] += sum(record["attempt"] - 1 for record in records.values())
         wrong += _of_records(host, records, mine)
         wrong += _of_places(
             host, records, {number: tokens for (name, number), tokens in places.items() if name == host.name}
@@ -52,7 +53,7 @@ def judge(
     for host in hosts:
         wrong += _of_leavings(home, host)
     del wrong[SHOWN:]
-    return lost
+    return tally
 
 
 def submit(home: Path, *words: str) -> str:
@@ -89,20 +90,23 @@ def _of_places(host: Host, records: dict[int, dict[str, Any]], places: dict[int,
 
 
 def _of_records(host: Host, records: dict[int, dict[str, Any]], kills: Sequence[Kill]) -> Iterator[str]:
-    """Each ran once, and its end is known, or lost with a keeper."""
+    """Each ran once, or once more for a keeper that died; its end is known, or lost with a keeper."""
     seen: dict[str, list[int]] = defaultdict(list)
     for number, record in records.items():
         token = _token(record)
         seen[token].append(number)
         file = host.root / "runs" / token
         runs = file.read_text().split() if file.exists() else []
-        if runs != [f"{number}.{record['attempt']}"] or record["attempt"] != 1:
-            yield f"{host.name}:{number} ({record['state']}) left the lines {runs}"
-        if record["state"] == "lost":
-            began = record["started"] or record["submitted"]  # nobody knows when it started that was being started
-            if not any(began <= kill.end and record["ended"] >= kill.begin for kill in kills):
-                yield f"{host.name}:{number} is lost, and no keeper died while it ran: {record}"
-        elif (record["exit"], record["reason"]) != (exit_of(token), "exit"):
+        # Nobody knows when it started that was being started; and of several attempts, only when the last one did.
+        began = record["started"] if record["started"] and record["attempt"] == 1 else record["submitted"]
+        lost = sum(began <= kill.end and record["ended"] >= kill.begin for kill in kills)
+        is_lost = record["state"] == "lost"
+        most = lost + 1 - is_lost if record.get("on_lost") == "requeue" else 1
+        if runs != [f"{number}.{attempt + 1}" for attempt in range(record["attempt"])] or len(runs) > most:
+            yield f"{host.name}:{number} ({record['state']}, {lost} deaths of keepers) left the lines {runs}: {record}"
+        if is_lost and not lost:
+            yield f"{host.name}:{number} is lost, and no keeper died while it ran: {record}"
+        if not is_lost and (record["exit"], record["reason"]) != (exit_of(token), "exit"):
             yield f"{host.name}:{number} ended as {record['exit']} ({record['reason']}), not {exit_of(token)}"
     for token, numbers in seen.items():
         if len(numbers) > 1:
