@@ -73,8 +73,9 @@ def on_this_machine(folder: Path) -> Iterator[list[str]]:
 
 
 def prepare(root: Path) -> None:
-    """Folders in which whoever runs the jobs can write."""
+    """Folders for what the jobs write, of whoever runs them."""
+    root.mkdir(exist_ok=True)
+    owner = root.stat().st_uid
     for name in ("runs", "locks", "up"):
-        (root / name).mkdir(parents=True)
-        (root / name).chmod(0o777)
-    root.chmod(0o777)
+        (root / name).mkdir()
+        os.chown(root / name, owner, owner)
