@@ -1,7 +1,7 @@
 """In the manager: a good copy of the database beside it, made while the queue works and when it stops.
 
-A thread of its own makes it, a few pages at a time: the one thing that is not done in the loop, for it takes as long as
-the database is large. Nothing depends on when it is done.
+A large one is copied by a thread of its own, a few pages at a time: the one thing that is not done in the loop, for it
+takes as long as the database is large. Nothing depends on when it is done.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ EVERY = 3600.0
 
 SHARE = 100
 """A copy is made for at most one part in so many of the time."""
+
+SMALL = 1 << 20
+"""Bytes of a database that is copied in the turn: that takes some milliseconds, once in an hour."""
 
 AT_THE_END = 64 << 20
 """Bytes of a database that is copied once more before an orderly end."""
@@ -44,6 +47,9 @@ class Copies:
             return
         self._changed = False
         self._due = time.monotonic() + EVERY
+        if os.path.getsize(self._where.database) <= SMALL:
+            self._make(0.0)
+            return
         self._thread = threading.Thread(target=self._make, daemon=True)
         try:
             self._thread.start()

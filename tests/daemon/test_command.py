@@ -66,7 +66,7 @@ def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
     (state / "jobs.db").write_bytes(b"this is no database" * 100)
     done = job_manager(tmp_path, "--background")
     assert done.returncode == 69
-    assert "cannot be read" in done.stderr
+    assert "cannot be used (file is not a database), and there is no copy of it" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

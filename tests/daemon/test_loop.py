@@ -275,7 +275,6 @@ def test_a_removed_door_is_made_again_and_held(desk: Desk, capfd: pytest.Capture
 
 def test_a_folder_that_was_removed_is_the_end_and_nothing_is_made_there(desk: Desk) -> None:
     desk.turn()
-    desk.manager._copies._thread.join()
     shutil.rmtree(desk.where.root)
     with pytest.raises(Removed):
         desk.turn()
@@ -284,7 +283,6 @@ def test_a_folder_that_was_removed_is_the_end_and_nothing_is_made_there(desk: De
 
 def test_a_door_that_was_made_again_in_a_folder_on_its_way_out_goes_too(desk: Desk) -> None:
     desk.turn()
-    desk.manager._copies._thread.join()
     shutil.rmtree(desk.where.state)
     with pytest.raises(Removed):
         desk.turn()
