@@ -336,7 +336,7 @@ STEPS = {
     "leave": Step("manager", "old", "loop.py", "self._leaving = True"),
     "close": Step("manager", "old", "loop.py", "self._store.close()"),
     "serve": Step("manager", "new", "loop.py", "os.umask(0o077)"),
-    "hello": Step("manager", "new", "loop.py", "self._set_maximum(maximum)"),
+    "hello": Step("manager", "new", "loop.py", "self._set(maximum)"),
     "ready": Step("manager", "new", "loop.py", "while not self._may_go and not self._keeper.closed:"),
     "commit": Step("manager", "new", "store.py", 'self._db.execute("COMMIT")'),
     "ask": Step("command", "new", "upgrade_command.py", 'event = waiter.wait_for(("upgrading", "unchanged"), ANSWER)'),
