@@ -215,7 +215,12 @@ def open_door(path: str, private: bool = True) -> int:
 
     ENXIO means that nobody reads; the caller decides what that says.
     """
-    fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # nobody of mine will ever read what is somebody else's
+            _check_pipe(os.lstat(path), path, private)
+        raise
     try:
         check_pipe(fd, path, private)
     except OSError:
@@ -226,7 +231,10 @@ def open_door(path: str, private: bool = True) -> int:
 
 def check_pipe(fd: int, path: str, private: bool = True) -> None:
     """Refuse an open file that is not a pipe, or not mine, or (where it must be private) open to others."""
-    found = os.fstat(fd)
+    _check_pipe(os.fstat(fd), path, private)
+
+
+def _check_pipe(found: os.stat_result, path: str, private: bool) -> None:
     if not stat.S_ISFIFO(found.st_mode):
         raise PermissionError(errno.EPERM, "is not a named pipe", path)
     if found.st_uid != os.geteuid():

@@ -210,3 +210,14 @@ def test_a_door_that_is_open_to_others(tmp_path: Path, mode: int) -> None:
     door.chmod(0o600)
     os.close(open_door(str(door)))
     os.close(reader)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make somebody else's pipe")
+def test_a_door_of_somebody_else_is_refused_whether_or_not_he_reads_it(tmp_path: Path) -> None:
+    door = tmp_path / "door"
+    os.mkfifo(door, 0o600)
+    os.chown(door, 65534, 65534)
+    assert refusal(door) == errno.EPERM
+    reader = os.open(door, os.O_RDONLY | os.O_NONBLOCK)
+    assert refusal(door) == errno.EPERM
+    os.close(reader)
