@@ -67,8 +67,11 @@ class Found:
 
 
 def found_parts(name: str, parts: Iterable[str]) -> list[Found]:
-    """What `lookup` said, understood; parts that are none of ours are left out."""
+    """What `lookup` said, understood; parts that are none of ours are left out. Conflict where the target was named:
+    then nobody knows here which jobs a part holds."""
     spans = [part.partition("-") for part in parts]
+    if any(low.isdecimal() and not to for low, to, _ in spans):
+        raise Conflict(f"the key was used before, to hand in to {name} by name", "use another --key")
     return [Found(int(low), int(high) + 1, name) for low, _, high in spans if low.isdecimal() and high.isdecimal()]
 
 

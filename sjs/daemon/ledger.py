@@ -75,6 +75,8 @@ class Ledger:
             if known[0] != digest:
                 raise Conflict(f"the key {key!r} was used before, for other jobs", "use another --key")
             return known[1], known[2], True
+        if key:
+            self._check_use(key)
         first = self.next_id
         self._store.add(first, texts, now)
         if key:
@@ -83,6 +85,15 @@ class Ledger:
         self.counts[QUEUED] += len(specs)
         self.urgent = True
         return first, len(specs), False
+
+    def _check_use(self, key: str) -> None:
+        """Refuse a key that was used for a named target when it is used for `any`, and the other way round: they cut a
+        command into different parts, so what is here already would come once more."""
+        beginning, stroke, part = key.rpartition("/")
+        others = self._store.submits(beginning + stroke, "", 1) if stroke else []
+        if others and {_kind(part), _kind(others[0][0])} == {"named", "any"}:
+            how = "any" if _kind(part) == "named" else "a named target"
+            raise Conflict(f"the key {beginning!r} was used before, to hand in to {how}", "use another --key")
 
     def has_taken(self, key: str) -> bool:
         """Whether jobs were submitted under the key."""
@@ -308,6 +319,14 @@ class Ledger:
     def _count(self, old: str, new: str) -> None:
         self.counts[old] -= 1
         self.counts[new] += 1
+
+
+def _kind(part: str) -> str:
+    """What a client meant by the last part of a key: the number of a chunk, or the jobs of a share."""
+    low, to, high = part.partition("-")
+    if not low.isdecimal():
+        return "something else"
+    return "any" if to and high.isdecimal() else "something else" if to else "named"
 
 
 def everything(ledger: Ledger) -> List[Range]:

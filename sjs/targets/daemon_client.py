@@ -45,6 +45,7 @@ class _Chunk:
     more: dict[str, Any]
     session: Session | None = None
     number: int = 0
+    times: int = 0
     begun: bool = False
 
 
@@ -84,7 +85,11 @@ class DaemonTarget:
             self._chunks.popleft()
             raise
         self._chunks.popleft()
-        return _understood(_accepted, reply)
+        accepted = _understood(_accepted, reply)
+        if chunk.times > 1:
+            when = "had been taken before" if accepted.repeated else "are taken now"
+            self._notice(f"asked again by key: {accepted.count} job(s) {when}; nothing runs twice")
+        return accepted
 
     @property
     def owes(self) -> bool:
@@ -195,6 +200,7 @@ class DaemonTarget:
                 chunk.begun = True
                 chunk.number = session.post("submit", key=chunk.key, **chunk.more, jobs=chunk.jobs)
                 chunk.session = session
+                chunk.times += 1
                 chunk.more["again"] = True  # should it be sent once more
 
     def _chunk_reply(self, session: Session, chunk: _Chunk) -> dict[str, Any]:

@@ -34,6 +34,20 @@ def test_the_same_key_for_other_jobs_is_a_conflict(queue: Queue, others: tuple[s
     assert queue.ledger.next_id == 2
 
 
+@pytest.mark.parametrize(("before", "now"), [("k/0", "k/0-1"), ("k/0-1", "k/0"), ("k/3", "k/5-9")])
+def test_a_key_is_for_a_named_target_or_for_any(queue: Queue, before: str, now: str) -> None:
+    """The parts of a command are others then: it would run twice."""
+    queue.ledger.submit(before, specs("a", "b"), 1.0)
+    with pytest.raises(Conflict, match="the key 'k' was used before, to hand in to"):
+        queue.ledger.submit(now, specs("a", "b"), 1.0)
+
+
+@pytest.mark.parametrize("now", ["k/1", "l/0-1", "k", "k/x", "k/x-1", "k/1-x", "k/", "/0-1"])
+def test_other_keys_are_other_keys(queue: Queue, now: str) -> None:
+    queue.ledger.submit("k/0", specs("a", "b"), 1.0)
+    assert queue.ledger.submit(now, specs("a", "b"), 1.0) == (2, 2, False)
+
+
 def test_cancel_goes_by_pieces(queue: Queue) -> None:
     queue.ledger.submit(None, specs(*["a"] * (PIECE + 5)), 1.0)
     assert len(queue.ledger.cancel_queued([(0, 2), (4, PIECE + 4)], 2.0)) == PIECE

@@ -269,7 +269,12 @@ def test_a_key_of_other_jobs_is_refused_before_anything_is_sent(box: Box, found:
 
 
 def test_parts_of_keys_that_are_none_of_ours_mean_nothing() -> None:
-    assert found_parts("a", ["0-3", "7", "x-1", "-", "1-x"]) == [Found(0, 4, "a")]
+    assert found_parts("a", ["0-3", "x", "x-1", "-", "1-x"]) == [Found(0, 4, "a")]
+
+
+def test_a_key_that_was_used_for_a_named_target_is_none_for_any() -> None:
+    with pytest.raises(Conflict, match="to hand in to a by name"):
+        found_parts("a", ["0-3", "4"])
 
 
 def test_a_target_that_is_still_asked_is_sent_nothing(box: Box) -> None:

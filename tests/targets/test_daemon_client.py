@@ -97,6 +97,17 @@ def test_a_chunk_that_is_sent_once_more_says_so(folder: Path) -> None:
     machine.target.post("k", [Spec(command="true")], if_free=True)
     assert machine.target.collect().first == 7
     assert [(one.get("again"), one["if_free"]) for one in machine.requests] == [(None, True), (True, True)]
+    assert "asking again for" in machine.notices[0]
+    assert machine.notices[1:] == ["asked again by key: 1 job(s) are taken now; nothing runs twice"]
+    machine.target.close()
+
+
+def test_a_chunk_that_had_arrived_is_told_as_that(folder: Path) -> None:
+    again = "say(id=hear()['id'], first=7, count=2, repeated=True, max=1)\nhear()"
+    machine = FakeMachine(folder, "hello()\nhear()", f"hello()\n{again}")
+    machine.target.post("k", [Spec(command="true")] * 2)
+    assert machine.target.collect().repeated
+    assert machine.notices[1:] == ["asked again by key: 2 job(s) had been taken before; nothing runs twice"]
     machine.target.close()
 
 
