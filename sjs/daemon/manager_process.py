@@ -35,13 +35,14 @@ class ManagerProcess:
         self.ready = False
         if record is not None:
             self.pid, self.ready = record["pid"], record["ready"]
-            self._link = LineSocket.resumed(record["link"], selector)
+            self._link = None if record["link"] is None else LineSocket.resumed(record["link"], selector)
 
     def hand_over(self) -> Optional[Dict[str, Any]]:
         """For the record that a successor reads."""
-        if self._link is None or self._link.closed:
+        if not self.pid:
             return None
-        return {"pid": self.pid, "ready": self.ready, "link": self._link.hand_over()}
+        link = None if self._link is None or self._link.closed else self._link.hand_over()
+        return {"pid": self.pid, "ready": self.ready, "link": link}  # without a link it has died, and is to be reaped
 
     def start(self, program: Program, where: Places, maximum: str) -> None:
         """Start one. OSError: not now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import socket
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,20 @@ def test_restarts_slow_down_and_are_quick_again_after_a_calm_time() -> None:
     assert delays[PATIENCE : PATIENCE + 3] == [0.2, 0.4, 0.8]
     assert delays[-1] == SLOWEST
     assert restarts.delay(CALM + 1) == 0.0
+
+
+def test_one_that_has_just_died_is_handed_over_to_be_reaped() -> None:
+    """It said `ready` and died: its end of file was heard with that, but its end by nobody yet."""
+    with selectors.DefaultSelector() as selector:
+        ours, theirs = socket.socketpair()
+        link = {"fd": ours.detach(), "limit": 0, "in": "", "out": ""}
+        manager = ManagerProcess(selector, {"pid": 7, "ready": True, "link": link})
+        theirs.send(b'{"do":"ready"}\n')
+        theirs.close()
+        assert manager.hear() == [{"do": "ready"}]
+        record = manager.hand_over()
+        assert record == {"pid": 7, "ready": True, "link": None}
+        assert ManagerProcess(selector, record).pid == 7
 
 
 def test_a_start_that_the_machine_refuses_leaves_nothing_open(tmp_path: Path) -> None:
