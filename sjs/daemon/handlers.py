@@ -202,9 +202,15 @@ class Handlers:
             raise BadRequest("'timeout' must be a number of seconds")
         request = {**request, "jobs": [list(span) for span in wanted]}  # "all" means: all that there are now
         left = sum(self._count(wanted, state) for state in (QUEUED, *LIVE))
+        until = None if timeout is None else now.steady + timeout
         if left == 0:
             return self.answer(request, True)
-        return self._park("end", session, request, wanted, left, None if timeout is None else now.steady + timeout)
+        if "attempt" not in request:
+            return self._park("end", session, request, wanted, left, until)
+        job = self._job(wanted[0][0])
+        if (job.state, job.attempt) not in [(state, request["attempt"]) for state in LIVE]:
+            return self.answer(request, False)
+        return self._park("attempt", session, request, wanted, left, until)
 
     def _output(self, request: Request, session: Any, now: Now) -> Reply:
         """Where `ask` finds a job's output; with `follow`, once the job has started."""

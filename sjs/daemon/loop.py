@@ -298,6 +298,7 @@ class Manager:
         """At once: a wait that comes later in this turn does not count what has happened already."""
         self._waits.happened("start", self._ledger.started + self._ledger.ended)
         self._waits.happened("end", self._ledger.ended)
+        self._waits.happened("attempt", self._ledger.ended + self._ledger.requeued)
         self._ledger.told()
 
     # Plan and act

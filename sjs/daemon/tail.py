@@ -74,8 +74,11 @@ class Tails:
                 self._begin(name, tail, reply)
             except OSError as error:
                 tail.fail({"code": "refused", "message": f"the output cannot be read: {error.strerror}"})
-        else:
+        elif reply["job"].get("reason"):
             tail.end(reply["job"])
+        else:  # that attempt was lost, and there will be another, with an output of its own
+            tail.begin_again()
+            self._ask_manager({"op": "output", "id": name, "job": reply["job"]["id"], "follow": True})
         if tail.done:
             del self._tails[name]
 
@@ -102,7 +105,7 @@ class Tails:
             self._watches.setdefault(self._inotify.watch(path, IN_MODIFY), []).append(tail)
         tail.open(path)
         job = reply["record"]["id"]
-        self._ask_manager({"op": "wait", "id": name, "jobs": [[job, job]]})
+        self._ask_manager({"op": "wait", "id": name, "jobs": [[job, job]], "attempt": reply["record"]["attempt"]})
 
     def _ask_manager(self, request: Dict[str, Any]) -> None:
         self._ask(to_json(request).encode("ascii") + b"\n")
@@ -148,16 +151,27 @@ class Tail:
 
     def end(self, record: Dict[str, Any]) -> None:
         """The job has ended, or its end is not waited for: send what there is now, and say so."""
+        self._send_rest()
+        self._say({"end": record, "offset": self._offset})
+        self._close()
+        self.done = True
+
+    def begin_again(self) -> None:
+        """Send what there is now; then there is another file."""
+        self._send_rest()
+        self._close()
+        self._offset, self._lines = 0, None
+
+    def _send_rest(self) -> None:
         size = os.fstat(self._fd).st_size if self._fd >= 0 else 0
         self.has_more = True
         while self.has_more and self._offset < size:
             self.pump(1)
-        self._say({"end": record, "offset": self._offset})
-        self._close()
 
     def fail(self, error: Dict[str, Any]) -> None:
         self._say({"error": error})
         self._close()
+        self.done = True
 
     def _say(self, body: Dict[str, Any]) -> None:
         self._write(to_json({"id": self._id, **body}).encode("ascii") + b"\n")
@@ -167,7 +181,6 @@ class Tail:
             os.close(self._fd)
             self._fd = -1
         self.has_more = False
-        self.done = True
 
 
 def _fault(request: Dict[str, Any]) -> str:

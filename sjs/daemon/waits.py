@@ -25,10 +25,11 @@ class _Wait:
 
 
 class Waits:
-    """All requests that wait for jobs to leave the queue (`start`) or to end (`end`)."""
+    """All requests that wait for jobs to leave the queue (`start`), to end (`end`), or to end or be queued again
+    (`attempt`)."""
 
     def __init__(self) -> None:
-        self._for = {"start": [], "end": []}  # type: dict[str, List[_Wait]]
+        self._for = {"start": [], "end": [], "attempt": []}  # type: dict[str, List[_Wait]]
 
     def add(
         self, what: str, session: Any, request: Any, wanted: Sequence[Range], left: int, until: Optional[float]

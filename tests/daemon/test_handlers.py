@@ -265,3 +265,17 @@ def test_where_no_manager_is_nothing_can_be_waited_for(queue: Queue) -> None:
     reading = Handlers(queue.handlers._where, queue.ledger, queue.store, None)
     with pytest.raises(NoManager):
         reading.handle({"op": "wait"}, None, NOW)
+
+
+def test_who_waits_for_an_attempt_hears_when_the_job_waits_again(queue: Queue) -> None:
+    queue.ask("submit", jobs=[{"command": "a", "on_lost": "requeue"}])
+    queue.start_all()
+    assert queue.ask("wait", jobs=[[0, 0]], attempt=2)["done"] is False  # that is not the one that there is
+    assert queue.ask("wait", jobs=[[0, 0]], attempt=1) is PARKED
+    assert queue.ask("wait", jobs=[[0, 0]]) is PARKED
+    queue.end("0.1", reason="host-lost", exit=None)
+    queue.waits.happened("end", queue.ledger.ended)
+    queue.waits.happened("attempt", queue.ledger.ended + queue.ledger.requeued)
+    (due,) = queue.waits.due(NOW.steady)
+    assert due.request["attempt"] == 1
+    assert queue.ask("wait", jobs=[[0, 0]], attempt=1)["job"]["state"] == "queued"

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sjs.daemon import tail
 from sjs.daemon.tail import FRAME, Tails, start_of_lines
 
-RECORD = {"id": 7, "state": "running"}
+RECORD = {"id": 7, "state": "running", "attempt": 1}
+ENDED = {**RECORD, "state": "failed", "reason": "exit"}
 
 
 class Client:
@@ -89,7 +90,7 @@ def test_follow(client: Client) -> None:
     client.path.write_bytes(b"a")
     client.read(follow=True)
     client.hear(final=False)
-    assert client.asked[1:] == [{"op": "wait", "id": "ask.1", "jobs": [[7, 7]]}]
+    assert client.asked[1:] == [{"op": "wait", "id": "ask.1", "jobs": [[7, 7]], "attempt": 1}]
     client.tails.turn([])
     with client.path.open("ab") as more:
         more.write(b"b")
@@ -97,9 +98,25 @@ def test_follow(client: Client) -> None:
     assert (client.data, client.said, client.tails.busy) == (b"ab", [], True)
     with client.path.open("ab") as more:
         more.write(b"c" * (2 * FRAME))  # comes with the end itself
-    client.tails.heard(json.dumps({"id": "ask.1", "done": True, "job": RECORD}).encode())
+    client.tails.heard(json.dumps({"id": "ask.1", "done": True, "job": ENDED}).encode())
     assert client.data == b"ab" + b"c" * (2 * FRAME)
-    assert client.said == [{"id": 3, "end": RECORD, "offset": 2 + 2 * FRAME}]
+    assert client.said == [{"id": 3, "end": ENDED, "offset": 2 + 2 * FRAME}]
+
+
+def test_who_follows_a_job_follows_its_next_attempt(client: Client) -> None:
+    client.path.write_bytes(b"one\n")
+    client.read(follow=True, lines=1)
+    client.hear(final=False)
+    client.tails.heard(json.dumps({"id": "ask.1", "done": True, "job": {**RECORD, "state": "queued"}}).encode())
+    assert client.asked[2:] == [{"op": "output", "id": "ask.1", "job": 7, "follow": True}]
+    assert (client.data, client.said) == (b"one\n", [])
+    client.path = client.path.with_name("another")
+    client.path.write_bytes(b"two\nmore\n")
+    client.hear(final=False, record={**RECORD, "attempt": 2})
+    assert client.asked[3]["attempt"] == 2
+    client.tails.heard(json.dumps({"id": "ask.1", "done": True, "job": ENDED}).encode())
+    assert client.data == b"one\ntwo\nmore\n"
+    assert client.said == [{"id": 3, "end": ENDED, "offset": 9}]
 
 
 def test_a_reader_is_not_kept_by_a_job_that_never_pauses(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
