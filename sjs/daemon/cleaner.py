@@ -20,13 +20,13 @@ from sjs.daemon.notes import note
 from sjs.daemon.retention import KEY_DAYS
 from sjs.daemon.store import Store
 
-SLICE = 0.002
+SLICE = 0.004
 """Seconds after which a slice ends."""
 
 STEPS = 50
 """Steps after which it ends anyway. A step removes a file or a piece of one, or looks at a job."""
 
-PAUSE = 0.01
+PAUSE = 0.006
 """Seconds between slices."""
 
 HOUR = 3600.0
@@ -129,7 +129,7 @@ class Cleaner:
     def _clean_folder(self, number: int, limit: float, now: float) -> Iterator[None]:
         folder = os.path.join(self._jobs, str(number))
         oldest = now
-        for job_id, paths in _files(folder).items():
+        for job_id, paths in sorted(_files(folder).items()):  # as they were made, so as they lie on the disk
             ended = self._ended(job_id, paths, now)
             if ended >= limit:
                 oldest = min(oldest, ended)

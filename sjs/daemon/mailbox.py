@@ -30,6 +30,9 @@ RETRIES = (0.001, 0.002, 0.005, 0.010, 0.020, 0.050, 0.100, 0.250)
 
 REPLY_PATIENCE = 10.0
 
+MAX_REPLIES = 4096
+"""Replies that wait for their readers. One more, and the oldest is given up: who writes requests need read nothing."""
+
 OTHERS = 32
 """Descriptors that a manager needs for all else than its clients."""
 
@@ -228,6 +231,9 @@ class Mailbox:
     def reply(self, port: str, data: bytes, now: float) -> None:
         """Queue a reply for the pipe of that name in the project folder, which the door itself is not."""
         if port != self._where.pipe:
+            if len(self._replies) == MAX_REPLIES:
+                note(f"{MAX_REPLIES} replies wait for readers; {self._replies[0].port} gets none any more")
+                self._give_up(self._replies.pop(0))
             self._replies.append(_Reply(port, data, now))
 
     def flush(self, now: float) -> List[Session]:

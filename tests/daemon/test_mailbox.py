@@ -379,6 +379,19 @@ def test_a_reply_that_nobody_wants_is_given_up(box: Box, capfd: pytest.CaptureFi
     assert "nobody read the reply" in capfd.readouterr().err
 
 
+def test_only_so_many_replies_wait(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sjs.daemon.mailbox.MAX_REPLIES", 3)
+    fds = []
+    for number in range(5):
+        port = box.port(f"p{number}")
+        box.mailbox.reply(port.name, b"{}", 0)
+        box.mailbox.flush(0)
+        fds.append(port)
+    opened = [listen(port) for port in fds]
+    box.mailbox.flush(1)
+    assert [read_all(fd) for fd in opened] == [b"", b"", b"{}", b"{}", b"{}"]
+
+
 def test_a_long_reply_is_written_as_it_is_read(box: Box) -> None:
     data = bytes(range(256)) * 1024
     fd = listen(box.port())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.live.machine import ENVIRONMENT, SUBMIT, Machine, running
+from tests.live.machine import ENVIRONMENT, SUBMIT, Client, Machine, running
 from tests.live.test_door import memory_kb
 
 LINES = 100_000
@@ -28,6 +29,17 @@ def submit_file(machine: Machine, path: Path) -> tuple[dict[str, object], int]:
     return json.loads(printed), usage.ru_maxrss
 
 
+def cancelled(client: Client) -> Iterator[int]:
+    """Cancel all; how many went in each piece."""
+    after = None
+    while True:
+        reply = client.ask("cancel", **({} if after is None else {"after": after}))
+        yield sum(high - low + 1 for low, high in reply["cancelled"])
+        after = reply["next"]
+        if after is None:
+            return
+
+
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     with running(tmp_path / "machine", 0) as machine:
         small, large = tmp_path / "small.txt", tmp_path / "large.txt"
@@ -40,8 +52,17 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         with machine.client() as client:
             report = client.ask("report")
             last = client.ask("list", jobs=[[110_999, 110_999]])["jobs"][0]
+        machine.kill_manager()
+        with machine.client() as client:
+            assert client.ask("report", head=100)["queued"] == 111_000
+            fresh_manager = memory_kb(machine.manager_pid)
+            pieces = list(cancelled(client))
+            counts = client.ask("report")["counts"]
     assert (reply["jobs"], reply["first_job_id"], reply["last_job_id"]) == (LINES, 11_000, 110_999)
     assert report["queued"] == 111_000
+    assert pieces == [1000] * 111 + [0], "each turn cancels a bounded number, and none is asked for twice"
+    assert (counts["queued"], counts["cancelled"]) == (0, 111_000)
+    assert fresh_manager < 60_000, "a queue is not loaded, it is looked at"
     assert last["command"] == f"echo 99999 {'x' * 100}"
     assert large_client - small_client < 8_000, "the client's memory follows the file"
     assert large_manager - small_manager < 16_000, "the manager's memory follows the queue"
@@ -52,12 +73,5 @@ def test_a_whole_queue_is_cancelled_in_pieces(tmp_path: Path) -> None:
     with running(tmp_path, 0) as machine, machine.client() as client:
         for low in range(0, 10_000, 1000):
             client.submit(*["true"] * 1000, key=f"k/{low}")
-        cancelled, after = 0, None
-        while True:
-            reply = client.ask("cancel", **({} if after is None else {"after": after}))
-            cancelled += sum(high - low + 1 for low, high in reply["cancelled"])
-            after = reply["next"]
-            if after is None:
-                break
-        assert cancelled == 10_000
+        assert sum(cancelled(client)) == 10_000
         assert client.ask("report")["counts"]["cancelled"] == 10_000
