@@ -70,6 +70,14 @@ class Machine:
         wait_for_end(pid)
         return pid
 
+    def kill_both(self) -> None:
+        """Keeper and manager, at once: the keeper has no time to start another manager, nor that to take its place."""
+        keeper, manager = self.keeper_pid, self.manager_pid
+        for pid, number in ((keeper, signal.SIGSTOP), (manager, signal.SIGKILL), (keeper, signal.SIGKILL)):
+            os.kill(pid, number)
+        for pid in (keeper, manager):
+            wait_for_end(pid)
+
     def wait_for_another_keeper(self, old: int) -> None:
         def is_there() -> bool:
             try:

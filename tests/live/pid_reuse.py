@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sjs.daemon import tree
-from tests.live.machine import Machine, until, wait_for_end
+from tests.live.machine import Machine, until
 
 ESCAPED = "setsid sh -c 'trap \"\" TERM; echo $$ > escaped; while :; do sleep 0.05; done' &"
 
@@ -36,9 +36,8 @@ def while_nobody_looks(machine: Machine) -> bool:
         number = client.submit("exec sleep 600")["first"]
         until(lambda: client.ask("report")["counts"]["running"] == 1, "the job")
         pid = client.ask("list", jobs=[[number, number]])["jobs"][0]["pid"]
-    for one in (machine.manager_pid, machine.keeper_pid, pid):
-        os.kill(one, signal.SIGKILL)
-        wait_for_end(one)
+    machine.kill_both()
+    os.kill(pid, signal.SIGKILL)
     until(lambda: tree.stat(pid) is None, "the reaping of the job")
     other = innocent(pid)
     machine.start()

@@ -63,8 +63,8 @@ def both(machine: Machine, main: int) -> set[Any]:
 
 
 def everything(machine: Machine, main: int) -> set[Any]:
-    """The manager first: it would take the keeper's place."""
-    kill(machine.manager_pid, machine.keeper_pid, main)
+    machine.kill_both()
+    kill(main)
     machine.start()
     return {KILLED, LOST}
 
@@ -109,7 +109,7 @@ def test_records_that_are_gone_do_not_make_a_job_run_beside_itself(machine: Mach
     with machine.client() as client:
         client.ask("submit", jobs=[{"command": command, "on_lost": "requeue"}])
         main = read_pid(machine, "main")
-    kill(machine.manager_pid, machine.keeper_pid)
+    machine.kill_both()
     for path in machine.state.glob("journal.*"):
         path.unlink()
     machine.start()
@@ -126,7 +126,7 @@ def test_what_is_found_again_can_be_cancelled(machine: Machine) -> None:
     with machine.client() as client:
         client.submit(JOB)
         main, child = read_pid(machine, "main"), read_pid(machine, "child")
-    kill(machine.manager_pid, machine.keeper_pid)
+    machine.kill_both()
     machine.start()
     with machine.client() as client:
         assert client.ask("cancel", jobs=[[0, 0]], grace=0.2)["stopping"] == [[0, 0]]

@@ -34,10 +34,10 @@ def mounts() -> bool:
 
 def go_down(machine: Machine, pids: list[int]) -> None:
     """Everything at once."""
-    everybody = [machine.manager_pid, machine.keeper_pid, *pids]
-    for pid in everybody:
+    machine.kill_both()
+    for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    for pid in everybody:
+    for pid in pids:
         wait_for_end(pid)
 
 
