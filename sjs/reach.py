@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from sjs.config import Manager
-from sjs.errors import UsageError
+from sjs.errors import NoQueue, UsageError
 from sjs.protocols import Ask, Target, Transport
 
 if TYPE_CHECKING:
@@ -79,6 +79,10 @@ def _door(manager: Manager, start: str) -> Door:
     if manager.transport == "local":
         if start != "-":
             _make_ready(manager)
+        elif manager.builtin and not os.path.isdir(manager.project_root):
+            raise NoQueue(
+                f"no manager at {manager.project_root}, and there never was one", f"submit {manager.name} start"
+            )
         return Door(local_ask(), *where, start)
     from sjs import bundle
 
