@@ -209,6 +209,7 @@ class Mailbox:
         session = self._sessions[name] = Session(name, reading, writing, self._limit)
         self._selector.register(reading, selectors.EVENT_READ, session)
         self._selector.register(writing, selectors.EVENT_READ, session)  # to hear of its reader's end
+        self._clean()
         return session
 
     def _turn_away(self, path: str) -> None:
@@ -401,7 +402,12 @@ class Mailbox:
 
     def _clean(self) -> None:
         """Remove pipes of clients that died before any manager opened them; a name begins with its maker's pid."""
-        for name in os.listdir(self._where.sessions):
+        try:
+            names = os.listdir(self._where.sessions)
+        except OSError as error:  # no descriptor is left for it; the next session will do
+            note(f"pipes of dead clients could not be looked for: {error}")
+            return
+        for name in names:
             pid = name.split("-")[0]
             if not pid.isdigit() or not os.path.exists(f"/proc/{pid}"):
                 _unlink(os.path.join(self._where.sessions, name))

@@ -324,10 +324,16 @@ def assert_turned_away(box: Box) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_pipes_of_dead_clients_are_cleaned_up(box: Box) -> None:
+@pytest.mark.parametrize("when", ["by a new manager", "when another client comes"])
+def test_pipes_of_dead_clients_are_cleaned_up(box: Box, when: str) -> None:
     for name in (f"{os.getpid()}-aaaaaaaa.in", "4194305-bbbbbbbb.in", "rubbish"):
         Path(box.where.sessions, name).touch()
-    Mailbox(box.where, box.selector, LIMIT, CROWDED)
+    if when == "by a new manager":
+        Mailbox(box.where, box.selector, LIMIT, CROWDED)
+    else:
+        _, *ours = box.connect(f"{os.getpid()}-abcd")
+        for fd in ours:
+            os.close(fd)
     assert os.listdir(box.where.sessions) == [f"{os.getpid()}-aaaaaaaa.in"]
 
 
