@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.live.machine import SUBMIT, until, wait_for_end
+from tests.live.test_outbox import forget_the_rest
 from tests.torture.fleet import Host
 from tests.torture.load import Load, exit_of
 
@@ -37,6 +38,7 @@ def judge(
 ) -> Counter[str]:
     """Add everything that is wrong; how many jobs were lost, and how many attempts were followed by another."""
     tally: Counter[str] = Counter()
+    wrong += _of_outbox(home)  # first, for it may still hand in something
     places = _places(loads, wrong)
     for host in hosts:
         submit(home, host.name, "wait")
@@ -49,7 +51,6 @@ def judge(
             host, records, {number: tokens for (name, number), tokens in places.items() if name == host.name}
         )
         wrong += _of_slots(home, host, slots)
-    wrong += _of_outbox(home)
     for host in hosts:
         wrong += _of_leavings(home, host)
     del wrong[SHOWN:]
@@ -58,8 +59,11 @@ def judge(
 
 def submit(home: Path, *words: str) -> str:
     """What the command prints, whatever its exit status."""
-    done = subprocess.run([*SUBMIT, *words], cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    return done.stdout
+    return typed(home, *words).stdout
+
+
+def typed(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*SUBMIT, *words], cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
 def _places(loads: Sequence[Load], wrong: list[str]) -> dict[tuple[str, int], set[str]]:
@@ -130,10 +134,13 @@ def _of_slots(home: Path, host: Host, slots: int) -> Iterator[str]:
 
 
 def _of_outbox(home: Path) -> Iterator[str]:
-    submit(home, "all", "status")
+    """What commands that were killed have left is finished by the next one."""
     outbox = home / ".local/state/sjs/outbox"
+    for path in outbox.iterdir() if outbox.exists() else ():
+        forget_the_rest(path)
+    done = typed(home, "all", "status")
     if outbox.exists() and (left := list(outbox.iterdir())):
-        yield f"the outbox was not emptied: {left}"
+        yield f"the outbox was not emptied: {[path.read_text() for path in left]}; {done.stderr}"
 
 
 def _of_leavings(home: Path, host: Host) -> Iterator[str]:
