@@ -41,6 +41,9 @@ def test_each_step_may_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         hits[_bin(point)] += hit
         misses += not hit
         wrong += [f"{point}: {one}" for one in found]
+        if effort.LONG and (found or number % 50 == 0):
+            with capsys.disabled():
+                print(f"\n{number} points; {point}: {found}", flush=True)
     with capsys.disabled():
         print(f"\npoints hit {sum(hits.values())} {dict(hits)}, not reached {misses}, seed {effort.SEED}")
     assert wrong == [], f"seed {effort.SEED}"
@@ -92,6 +95,8 @@ def run(folder: Path, point: Point) -> tuple[bool, list[str]]:
         ids |= client.hand_in("last")
         wrong += _of_ends(machine, client, point, ids)
         hit = machine.was_hit
+        client.close()
+        machine.stop()
     finally:
         client.close()
         machine.kill_all()
