@@ -16,7 +16,7 @@ from functools import cache, cached_property
 import sjs
 from sjs.targets.session import Parcel
 
-SHIPPED = ("__init__.py", "errors.py", "wire.py", "core", "dialects", "daemon")
+SHIPPED = ("__init__.py", "errors.py", "spec_json.py", "wire.py", "core", "dialects", "daemon")
 UNPACK = "sjs/daemon/unpack.py"
 PYTHON = "python3"
 

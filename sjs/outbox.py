@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from sjs import wire
+from sjs import spec_json, wire
 from sjs.core.job import Spec
 from sjs.errors import SjsError
 
@@ -90,7 +90,7 @@ class Entry:
         """Plan a share."""
         place = self._log.tell()
         self.pending[start] = Share(target, start, len(specs), again, place)
-        self._write({"to": target, "start": start, "jobs": [wire.spec_to_wire(spec) for spec in specs]})
+        self._write({"to": target, "start": start, "jobs": [spec_json.to_wire(spec) for spec in specs]})
 
     def seal(self) -> None:
         """Make the plan durable: from now on it will be carried out, whatever becomes of this process."""
@@ -111,7 +111,7 @@ class Entry:
         assert self._texts is not None, "the plan is not whole yet"
         self._texts.seek(share.place)
         bodies = json.loads(self._texts.readline())["jobs"]
-        return [wire.spec_from_wire(body) for body in bodies[share.skip : share.skip + share.count]]
+        return [spec_json.from_wire(body) for body in bodies[share.skip : share.skip + share.count]]
 
     def take(self, share: Share, first: int) -> None:
         """Its target has taken the share, and gave it ids from `first` on."""

@@ -12,9 +12,10 @@ escaped, so that even file names that are not UTF-8 (surrogates, in Python) arri
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Union
 
-from sjs.core.job import FAIL, MAX_COMMAND_BYTES, ON_LOST, End, Job, Range, Spec
+from sjs import spec_json
+from sjs.core.job import End, Job, Range
 from sjs.errors import BadRequest
 
 VERSION = 1
@@ -29,13 +30,9 @@ REMOVED = "removed"
 """Where jobs are counted by state: those that have ended so long ago that there are no records of them."""
 
 
-to_json = json.JSONEncoder(separators=(",", ":")).encode
-"""Compact JSON. (`json.dumps` with such an option makes an encoder for every text, which costs more than the text.)"""
-
-
 def encode(message: Dict[str, Any]) -> bytes:
     """The message as one line."""
-    return to_json(message).encode("ascii") + b"\n"
+    return spec_json.to_json(message).encode("ascii") + b"\n"
 
 
 def decode(line: Union[bytes, str]) -> Dict[str, Any]:
@@ -47,45 +44,6 @@ def decode(line: Union[bytes, str]) -> Dict[str, Any]:
     if not isinstance(message, dict):
         raise BadRequest("not a JSON object")
     return message
-
-
-def spec_to_wire(spec: Spec) -> Dict[str, Any]:
-    body: Dict[str, Any] = {}
-    if spec.argv is not None:
-        body["argv"] = list(spec.argv)
-    else:
-        body["command"] = spec.command
-    if spec.cwd is not None:
-        body["cwd"] = spec.cwd
-    if spec.on_lost != FAIL:
-        body["on_lost"] = spec.on_lost
-    return body
-
-
-def spec_from_wire(body: Any) -> Spec:
-    """A checked spec: exactly one of command and argv, no NUL, no string longer than a process can be given."""
-    if not isinstance(body, dict):
-        raise BadRequest("a job is an object with 'command' or 'argv'")
-    command, argv, cwd = body.get("command"), body.get("argv"), body.get("cwd")
-    if (command is None) == (argv is None):
-        raise BadRequest("a job has either 'command' or 'argv'")
-    if argv is not None:
-        if not isinstance(argv, list) or not argv or not argv[0]:
-            raise BadRequest("'argv' is a list of strings, the first of them the program")
-        for word in argv:
-            _check_text("argv", word)
-        return Spec(argv=tuple(argv), cwd=_optional_text("cwd", cwd), on_lost=_on_lost(body))
-    return Spec(command=_check_text("command", command), cwd=_optional_text("cwd", cwd), on_lost=_on_lost(body))
-
-
-def spec_to_text(spec: Spec) -> str:
-    """The spec as it is stored."""
-    return to_json(spec_to_wire(spec))
-
-
-def spec_from_text(stored: str) -> Spec:
-    """The stored spec, checked again: a disk or a hand may have changed it."""
-    return spec_from_wire(decode(stored))
 
 
 def job_to_wire(job: Job) -> Dict[str, Any]:
@@ -103,7 +61,7 @@ def job_to_wire(job: Job) -> Dict[str, Any]:
         "started": job.started,
         "ended": job.ended,
         "pid": job.pid,
-        **spec_to_wire(job.spec),
+        **spec_json.to_wire(job.spec),
     }
 
 
@@ -114,7 +72,7 @@ def job_from_wire(body: Dict[str, Any]) -> Job:
         end = End(body["reason"], body.get("exit"), body.get("signal"), body.get("detail") or "")
     return Job(
         id=body["id"],
-        spec=spec_from_wire(body),
+        spec=spec_json.from_wire(body),
         state=body["state"],
         submitted=body["submitted"],
         attempt=body["attempt"],
@@ -148,39 +106,4 @@ def job_set(message: Dict[str, Any], key: str = "jobs") -> Optional[List[Range]]
         return None
     if not isinstance(value, list) or len(value) > MAX_PAGE:
         raise BadRequest(f"'{key}' must be a list of at most {MAX_PAGE} ranges [first, last]")
-    return [_range(key, one) for one in value]
-
-
-def _range(key: str, value: Any) -> Tuple[int, int]:
-    if isinstance(value, list) and len(value) == 2 and all(type(one) is int for one in value):
-        low, high = value
-        if 0 <= low <= high <= MAX_ID:
-            return low, high
-    raise BadRequest(f"'{key}' holds {value!r:.40}, which is no range [first, last] of job ids")
-
-
-def _check_text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise BadRequest(f"'{name}' must be text")
-    if "\0" in value:
-        raise BadRequest(f"'{name}' holds a NUL character, which no process can be given")
-    try:
-        size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogateescape"))
-    except UnicodeEncodeError:
-        raise BadRequest(f"'{name}' holds half of a surrogate pair, which is no text") from None
-    if size > MAX_COMMAND_BYTES:
-        raise BadRequest(
-            f"'{name}' has {size} bytes; a process can be given {MAX_COMMAND_BYTES}", "put it into a script file"
-        )
-    return value
-
-
-def _on_lost(body: Dict[str, Any]) -> str:
-    value = body.get("on_lost", FAIL)
-    if value not in ON_LOST:
-        raise BadRequest(f"'on_lost' must be one of {', '.join(ON_LOST)}, not {value!r:.40}")
-    return str(value)
-
-
-def _optional_text(name: str, value: Any) -> Optional[str]:
-    return None if value is None else _check_text(name, value)
+    return [spec_json.range_of(key, one) for one in value]

@@ -20,7 +20,7 @@ from sjs.cli.text import ending
 from sjs.cli.wait import Verdict, tell, wait_for
 from sjs.config import Manager, state_path
 from sjs.core.job import FAIL, ON_LOST, Range
-from sjs.core.schedule import MAX_ATTEMPTS
+from sjs.core.lifecycle import MAX_ATTEMPTS
 from sjs.dealing import Dealer, Failure, Found, found_parts, head, plan, send
 from sjs.errors import SjsError, Unreachable, UsageError
 from sjs.outbox import Outbox

@@ -13,7 +13,7 @@ from itertools import chain
 from types import TracebackType
 from typing import BinaryIO
 
-from sjs import wire
+from sjs import spec_json
 from sjs.core.job import FAIL, MAX_COMMAND_BYTES, Spec
 from sjs.errors import BadRequest, UsageError
 
@@ -114,7 +114,7 @@ def _opened(path: str) -> BinaryIO:
 def _check(spec: Spec, where: str) -> None:
     """Refuse here what every manager would refuse."""
     try:
-        wire.spec_from_wire(wire.spec_to_wire(spec))
+        spec_json.from_wire(spec_json.to_wire(spec))
     except BadRequest as error:
         raise UsageError(f"{where}: {error.message}", error.hint) from None
     if spec.command is not None and not spec.command.strip():

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable, List, Optional, Sequence, Tuple
+from typing import Iterable, List, Mapping, Optional, Sequence, Tuple
+
+from sjs.core.needs import Grant, Needs
+
+Range = Tuple[int, int]
 
 MAX_COMMAND_BYTES = 131_071  # Linux: one string of an argv, its NUL included, is at most 128 KiB
 
@@ -13,15 +17,50 @@ REQUEUE = "requeue"
 ON_LOST = (FAIL, REQUEUE)
 """What becomes of a job whose attempt is lost: nothing more, or it is queued again."""
 
+AFTER = ("ok", "any", "notok")
+"""What others are to have done before a job starts: succeeded, ended, or ended otherwise."""
+
+RETRY_ON = ("fail", "timeout", "oom", "lost", "spawn-error")
+"""Ends after which a job may be tried again; besides these, exit:N and signal:N."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often a job is tried again, after which ends, and how long it waits: `delay`, each time `factor` longer."""
+
+    count: int = 0
+    delay: float = 0.0
+    factor: float = 1.0
+    on: Tuple[str, ...] = ("fail", "timeout", "oom")
+
 
 @dataclass(frozen=True)
 class Spec:
-    """What to run: a text for /bin/sh, or an argv that meets no shell. `cwd` None means the project root."""
+    """What to run: a text for /bin/sh, or an argv that meets no shell.
+
+    `cwd` None means the project root; `env_base` names an environment that the queue keeps; `at` is the wall time
+    before which it does not start; `timeout` and `grace` are seconds.
+    """
 
     command: Optional[str] = None
     argv: Optional[Tuple[str, ...]] = None
     cwd: Optional[str] = None
+    name: str = ""
+    tags: Tuple[Tuple[str, str], ...] = ()
+    env: Tuple[Tuple[str, str], ...] = ()
+    env_base: str = ""
+    needs: Needs = Needs()
+    priority: int = 0
+    timeout: Optional[float] = None
+    grace: Optional[float] = None
+    retry: Retry = Retry()
+    after: Tuple[Tuple[str, Tuple[Range, ...]], ...] = ()
+    at: Optional[float] = None
+    hold: bool = False
     on_lost: str = FAIL
+    stdin: Optional[str] = None
+    merge: bool = False
+    nice: int = 0
 
     @property
     def program(self) -> Tuple[str, ...]:
@@ -35,7 +74,7 @@ class Spec:
 class End:
     """How an attempt ended. `exit` is None when a signal ended it or nobody can know."""
 
-    reason: str  # exit, signal, cancelled, spawn-error, host-lost
+    reason: str  # exit, signal, timeout, oom, cancelled, dependency, spawn-error, host-lost
     exit: Optional[int] = None
     signal: Optional[int] = None
     detail: str = ""
@@ -54,6 +93,9 @@ class Job:
     ended: Optional[float] = None
     pid: Optional[int] = None
     end: Optional[End] = None
+    usage: Optional[Mapping[str, float]] = None
+    gpus: Grant = ()
+    due: Optional[float] = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +111,6 @@ class Report:
     def free(self) -> int:
         """Slots that a new job would get at once."""
         return max(0, self.max_running - self.running - self.queued)
-
-
-Range = Tuple[int, int]
 
 
 def ranges(ids: Iterable[int]) -> List[Range]:

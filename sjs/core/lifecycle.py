@@ -5,43 +5,51 @@ The picture in docs/lifecycle.md is drawn from this table by `scripts/draw-lifec
 
 from __future__ import annotations
 
-from typing import Dict, Tuple
+from typing import Dict, Optional, Tuple
 
-from sjs.core.job import End
+from sjs.core.job import REQUEUE, End, Retry, Spec
 
+HELD = "held"
+WAITING = "waiting"
 QUEUED = "queued"
 STARTING = "starting"
 RUNNING = "running"
 SUCCEEDED = "succeeded"
 FAILED = "failed"
+TIMEOUT = "timeout"
 CANCELLED = "cancelled"
 LOST = "lost"
+
+PENDING = (HELD, WAITING, QUEUED)
+"""States before the first slot, or between two."""
 
 LIVE = (STARTING, RUNNING)
 """States that hold a slot."""
 
-FINAL = (SUCCEEDED, FAILED, CANCELLED, LOST)
-"""States that nothing leaves."""
+FINAL = (SUCCEEDED, FAILED, TIMEOUT, CANCELLED, LOST)
+"""States that only a person's `retry` leaves."""
 
-STATES = (QUEUED, *LIVE, *FINAL)
+STATES = (*PENDING, *LIVE, *FINAL)
+
+MAX_ATTEMPTS = 5
+"""Attempts of a job that is queued again when one is lost."""
 
 TABLE: Dict[Tuple[str, str], str] = {
     (QUEUED, "start"): STARTING,  # the intent is written; the keeper has not been told yet
-    (QUEUED, "cancel"): CANCELLED,
+    (QUEUED, "hold"): HELD,
+    (WAITING, "hold"): HELD,
+    (HELD, "release"): WAITING,
+    (WAITING, "ready"): QUEUED,  # nothing is left to wait for
     (QUEUED, "set aside"): FAILED,  # nobody can read any more what it was to run
     (STARTING, "started"): RUNNING,
     (STARTING, "unseen"): QUEUED,  # the keeper never heard of this attempt, so it never ran
-    (STARTING, "refused"): QUEUED,  # the machine could not start anything just now; it never ran
-    (STARTING, "succeed"): SUCCEEDED,
-    (STARTING, "fail"): FAILED,
-    (STARTING, "cancel"): CANCELLED,
-    (STARTING, "lose"): LOST,
-    (STARTING, "requeue"): QUEUED,  # lost, and its owner wants it to be tried again
-    (RUNNING, "succeed"): SUCCEEDED,
-    (RUNNING, "fail"): FAILED,
-    (RUNNING, "cancel"): CANCELLED,
-    (RUNNING, "lose"): LOST,
-    (RUNNING, "requeue"): QUEUED,
+    (STARTING, "refused"): QUEUED,  # the machine could not start it now
+    **{(state, "cancel"): CANCELLED for state in (*PENDING, *LIVE)},
+    **{(state, "succeed"): SUCCEEDED for state in LIVE},
+    **{(state, "fail"): FAILED for state in LIVE},
+    **{(state, "time out"): TIMEOUT for state in LIVE},
+    **{(state, "lose"): LOST for state in LIVE},
+    **{(state, "try again"): WAITING for state in (*LIVE, *FINAL)},
 }
 
 
@@ -59,10 +67,42 @@ def step(state: str, event: str) -> str:
 
 def event_of(end: End) -> str:
     """Which event an attempt's end is."""
-    if end.reason == "cancelled":
+    if end.reason in ("cancelled", "dependency"):
         return "cancel"
     if end.reason == "host-lost":
         return "lose"
+    if end.reason == "timeout":
+        return "time out"
     if end.reason == "exit" and end.exit == 0:
         return "succeed"
     return "fail"
+
+
+def next_try(spec: Spec, attempt: int, end: End) -> Optional[float]:
+    """After how many seconds a job is tried again when this attempt has ended so; None: it is not."""
+    event = event_of(end)
+    if event == "lose" and spec.on_lost == REQUEUE and attempt < MAX_ATTEMPTS:
+        return 0.0
+    if event in ("succeed", "cancel") or attempt > spec.retry.count or not _is_retried(spec.retry, end):
+        return None
+    return min(spec.retry.delay * spec.retry.factor ** min(attempt - 1, 50), LONGEST_DELAY)
+
+
+LONGEST_DELAY = 86_400.0
+"""Seconds between two attempts, however often the pause grew."""
+
+
+def _is_retried(retry: Retry, end: End) -> bool:
+    words = {
+        "exit": ("fail", f"exit:{end.exit}"),
+        "signal": ("fail", f"signal:{end.signal}"),
+        "host-lost": ("lost",),
+    }.get(end.reason, (end.reason,))
+    return any(word in retry.on for word in words)
+
+
+def is_satisfied(kind: str, state: str) -> Optional[bool]:
+    """Whether a job in this state is what one that waits for it so (`job.AFTER`) needs; None: it has not ended yet."""
+    if state not in FINAL:
+        return None
+    return kind == "any" or (state == SUCCEEDED) == (kind == "ok")

@@ -1,17 +1,20 @@
-"""Which job starts next on this machine. (Which machine gets a job is `placement`, on the client's side.)"""
+"""Which job starts next on this machine. (Which machine gets a job is `placement`, on the client's side.)
+
+In order of the queue, whoever fits. Who does not fit is overtaken by those behind it that do, so that nothing lies
+idle; but only PATIENCE times: from then on, what it needs is kept free for it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Sequence, Tuple, Union
+from itertools import count
+from typing import Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
-from sjs.core.job import REQUEUE, Job, Spec
+from sjs.core.job import Job
+from sjs.core.needs import Grant, Machine, Needs, could_hold, room
 
-MAX_ATTEMPTS = 5
-"""Attempts of a job that is queued again when one is lost."""
-
-MAX_SETBACKS = 5
-"""Managers that may end over the start of a job before it is set aside."""
+PATIENCE = 100
+"""How many may overtake the first job that does not fit."""
 
 
 @dataclass(frozen=True)
@@ -22,24 +25,32 @@ class Running:
     slot: int
     cancel_wanted: bool = False
     cancel_told: bool = False
+    needs: Needs = Needs()
+    gpus: Grant = ()
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The queue at one moment. `head` holds the first queued jobs, at least as many as there are free slots."""
+    """The queue at one moment.
 
-    max_running: int
+    `head` holds queued jobs in order: of each kind of needs at least as many as there are free slots. `overtaken`: how
+    many went before a job of the head because it did not fit.
+    """
+
+    machine: Machine
     running: Sequence[Running]
     head: Sequence[Job]
     stopping: bool = False
+    overtaken: Optional[Mapping[int, int]] = None
 
 
 @dataclass(frozen=True)
 class Start:
-    """Start this job in this slot."""
+    """Start this job in this slot, with these GPUs."""
 
     job: Job
     slot: int
+    gpus: Grant = ()
 
 
 @dataclass(frozen=True)
@@ -49,28 +60,52 @@ class Stop:
     job_id: int
 
 
-Action = Union[Start, Stop]
+@dataclass(frozen=True)
+class Overtake:
+    """So many went before this job, for which there was no room."""
+
+    job_id: int
+    by: int
+
+
+Action = Union[Start, Stop, Overtake]
 
 
 def plan(snapshot: Snapshot) -> Tuple[Action, ...]:
-    """What to do now, in this order: end what is not wanted any more, then fill free slots in order of the queue."""
+    """What to do now, in this order: end what is not wanted any more, then start what fits."""
     actions: List[Action] = [Stop(one.id) for one in snapshot.running if one.cancel_wanted and not one.cancel_told]
     if not snapshot.stopping:
-        slots = free_slots(snapshot.max_running, [one.slot for one in snapshot.running])
-        actions += [Start(job, slot) for job, slot in zip(snapshot.head, slots)]
+        actions += _starts(snapshot)
     return tuple(actions)
 
 
-def is_tried_again(spec: Spec, attempt: int) -> bool:
-    """Whether a job goes back into the queue after this attempt of it was lost."""
-    return spec.on_lost == REQUEUE and attempt < MAX_ATTEMPTS
+def _starts(snapshot: Snapshot) -> Iterator[Action]:
+    left = room(snapshot.machine, ((one.needs, one.gpus) for one in snapshot.running))
+    slots = _free_slots({one.slot for one in snapshot.running})
+    no_room_for: Set[Needs] = set()
+    blocked: Optional[Job] = None  # the first that does not fit
+    before = overtaken = 0
+    is_patient = True
+    for job in snapshot.head:
+        needs = job.spec.needs
+        grant = None if needs in no_room_for else left.grant(needs)
+        if grant is not None:
+            left.take(needs, grant)
+            yield Start(job, next(slots), grant)
+            overtaken += blocked is not None
+        else:
+            no_room_for.add(needs)
+            if blocked is not None or not could_hold(snapshot.machine, needs):
+                continue
+            blocked = job
+            before = (snapshot.overtaken or {}).get(job.id, 0)
+        if blocked is not None and is_patient and before + overtaken >= PATIENCE:
+            left.set_aside(blocked.spec.needs)
+            is_patient = False
+    if blocked is not None and overtaken:
+        yield Overtake(blocked.id, overtaken)
 
 
-def free_slots(max_running: int, taken: Sequence[int]) -> List[int]:
-    """The slots that may be given now, lowest first. Lowering the maximum frees nobody's slot and gives none."""
-    room = max_running - len(taken)
-    if room <= 0:
-        return []
-    used = set(taken)
-    # Slots above the maximum may be in use after it was lowered and raised; `room` counts those too.
-    return [slot for slot in range(max_running) if slot not in used][:room]
+def _free_slots(taken: Set[int]) -> Iterator[int]:
+    """The numbers of free slots, lowest first."""
+    return (number for number in count() if number not in taken)

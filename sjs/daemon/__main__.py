@@ -41,6 +41,10 @@ def main(argv: List[str]) -> int:
         from sjs.daemon import selfcheck
 
         return selfcheck.main(rest)
+    if verb == "probe":
+        from sjs.daemon import resources
+
+        return resources.main(rest)
     from sjs.daemon import command
 
     return command.main(rest if verb == "job_manager" else argv)

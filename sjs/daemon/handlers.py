@@ -10,12 +10,13 @@ import shlex
 from itertools import chain, islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from sjs import __version__, wire
+from sjs import __version__, spec_json, wire
 from sjs.core.job import Job, Range, Spec, ranges
-from sjs.core.lifecycle import FINAL, LIVE, QUEUED, STARTING, STATES
+from sjs.core.lifecycle import FINAL, LIVE, PENDING, QUEUED, STARTING, STATES
 from sjs.daemon import workspace
 from sjs.daemon.clock import Now
-from sjs.daemon.ledger import PIECE, Ledger, everything
+from sjs.daemon.ledger import Ledger, everything
+from sjs.daemon.pending import PIECE
 from sjs.daemon.places import Places
 from sjs.daemon.space import Space
 from sjs.daemon.store import Store
@@ -97,10 +98,10 @@ class Handlers:
         if not isinstance(jobs, list) or not 1 <= len(jobs) <= wire.MAX_CHUNK_JOBS:
             raise BadRequest(f"'jobs' must be a list of 1 to {wire.MAX_CHUNK_JOBS} jobs")
         key = _key(request) if request.get("key") is not None else None
-        specs = [wire.spec_from_wire(body) for body in jobs]
+        specs = [spec_json.from_wire(body) for body in jobs]
         if key is None or not self._ledger.has_taken(key):
             self._check_room(request, specs)
-        first, count, repeated = self._ledger.submit(key, specs, now.wall)
+        first, count, repeated = self._ledger.submit(key, specs, now.wall, _envs(request))
         return {"first": first, "count": count, "repeated": repeated, "max": self._ledger.max_running}
 
     def _check_room(self, request: Request, specs: Sequence[Spec]) -> None:
@@ -124,7 +125,7 @@ class Handlers:
     def _report(self, request: Request, session: Any, now: Now) -> Reply:
         head = wire.whole(request, "head", 0, wire.MAX_HEAD, 0)
         live, _ = _fitting((self._job(job_id) for job_id in sorted(self._ledger.live)), head)
-        queued, _ = _fitting(self._store.queued(head) if head else [], head)
+        queued, _ = _fitting(self._ledger.first(head), head)
         return {
             "running": len(self._ledger.live),
             "max": self._ledger.max_running,
@@ -178,7 +179,7 @@ class Handlers:
         if request.get("queued_only") is True:
             return self._cancel_named(wanted, now)
         stopping = self._ledger.want_end(wanted, float(grace))
-        cancelled = self._ledger.cancel_queued(wanted, now.wall)
+        cancelled = self._ledger.cancel_pending(wanted, now.wall)
         more = len(cancelled) == PIECE
         reply: Reply = {"cancelled": ranges(cancelled), "stopping": ranges(stopping), "ended": []}
         if request.get("jobs") is not None and not more:
@@ -190,7 +191,7 @@ class Handlers:
         """As the seed's clients cancel: queued jobs only, each named in the reply."""
         named: List[Reply] = []
         while True:
-            ids = self._ledger.cancel_queued(wanted, now.wall)
+            ids = self._ledger.cancel_pending(wanted, now.wall)
             named += _named([self._job(job_id) for job_id in ids])
             if len(ids) < PIECE:
                 return {"jobs": named}
@@ -201,7 +202,7 @@ class Handlers:
         if timeout is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= MAX_SECONDS):
             raise BadRequest("'timeout' must be a number of seconds")
         request = {**request, "jobs": [list(span) for span in wanted]}  # "all" means: all that there are now
-        left = sum(self._count(wanted, state) for state in (QUEUED, *LIVE))
+        left = sum(self._count(wanted, state) for state in (*PENDING, *LIVE))
         until = None if timeout is None else now.steady + timeout
         if left == 0:
             return self.answer(request, True)
@@ -215,7 +216,7 @@ class Handlers:
     def _output(self, request: Request, session: Any, now: Now) -> Reply:
         """Where `ask` finds a job's output; with `follow`, once the job has started."""
         job = self._job(wire.whole(request, "job", 0, wire.MAX_ID))
-        if request.get("follow") is True and job.state in (QUEUED, STARTING):
+        if request.get("follow") is True and job.state in (*PENDING, STARTING):
             return self._park("start", session, request, [(job.id, job.id)], 1, None)
         return self._where_output_is(request)
 
@@ -292,6 +293,17 @@ class Handlers:
     def _identity(self) -> Reply:
         where = self._where
         return {"host": os.uname().nodename, "pid": os.getpid(), "root": where.root, "pipe": where.pipe}
+
+
+def _envs(request: Request) -> Dict[str, str]:
+    """Environments that jobs of the request are to begin with: names of variables and their values, by digest."""
+    envs = request.get("envs") or {}
+    if not isinstance(envs, dict) or not all(isinstance(body, dict) for body in envs.values()):
+        raise BadRequest("'envs' must be an object of objects")
+    return {
+        spec_json.digest("envs", name): spec_json.to_json(dict(spec_json.env("envs", body)))
+        for name, body in envs.items()
+    }
 
 
 def _key(request: Request, name: str = "key") -> str:

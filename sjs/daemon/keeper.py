@@ -156,7 +156,7 @@ class Keeper:
     def _obey(self, order: Dict[str, Any], now: float) -> None:
         verb = order["do"]
         if verb == "start":
-            self._attempts.start(Start(**{name: order[name] for name in Start._fields}))
+            self._attempts.start(Start(**{name: order[name] for name in Start._fields if name in order}))
         elif verb == "find":
             self._attempts.find([(tag, output) for tag, output in order["attempts"]])
         elif verb == "stop":

@@ -1,47 +1,56 @@
 """In the manager: the queue. Rows in the store; in memory only what runs, and how many jobs are in which state.
 
-Every change of a job's state goes through the life-cycle table here, and nowhere else.
+Every change of a job's state goes through the life-cycle table, here or in `pending`, and nowhere else.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from sjs import wire
-from sjs.core import lifecycle, schedule
+from sjs import spec_json
+from sjs.core import lifecycle
 from sjs.core.job import End, Job, Range, Spec, contains, ranges
-from sjs.core.lifecycle import CANCELLED, FAILED, QUEUED, STARTING, STATES
+from sjs.core.lifecycle import CANCELLED, FAILED, PENDING, QUEUED, STARTING
+from sjs.core.needs import Grant, Machine
 from sjs.core.schedule import Running, Snapshot
+from sjs.daemon.counts import Counts
+from sjs.daemon.heads import Heads
 from sjs.daemon.marks import Marks
 from sjs.daemon.notes import note
+from sjs.daemon.pending import PIECE, Pending
 from sjs.daemon.retention import Retention
-from sjs.daemon.rows import UNREADABLE
-from sjs.daemon.setbacks import Setbacks
+from sjs.daemon.rows import UNREADABLE, LiveRow, grant_from_text, grant_to_text
+from sjs.daemon.setbacks import MAX_SETBACKS, Setbacks
 from sjs.daemon.store import Store
-from sjs.errors import Conflict
+from sjs.errors import BadRequest, Conflict
 
-PIECE = 1_000
-"""Jobs that one request changes in one turn."""
+STARTS = 256
+"""Jobs that one turn starts at most."""
 
 
 class Live:
     """A job that holds a slot."""
 
-    def __init__(self, job_id: int, state: str, attempt: int, slot: int, grace: Optional[float] = None) -> None:
+    def __init__(self, job_id: int, state: str, attempt: int, slot: int, spec: Spec, gpus: Grant) -> None:
         self.id = job_id
         self.state = state
         self.attempt = attempt
         self.slot = slot
-        self.grace = grace  # set when its end was asked for
+        self.spec = spec
+        self.gpus = gpus
+        self.grace: Optional[float] = None  # set when its end was asked for
         self.told = False
 
     @property
     def tag(self) -> str:
         """The attempt's name at the keeper."""
         return f"{self.id}.{self.attempt}"
+
+    def as_running(self) -> Running:
+        """What `plan` needs to know."""
+        return Running(self.id, self.slot, self.grace is not None, self.told, self.spec.needs, self.gpus)
 
 
 class Ledger:
@@ -51,25 +60,33 @@ class Ledger:
         self._store = store
         self._marks = marks
         self._first_unstarted = 0 if marks is None else marks.last.started
-        self.counts: Dict[str, int] = dict.fromkeys(STATES, 0)
-        self.counts.update(json.loads(store.meta("counts") or "{}"))
-        self.max_running = int(store.meta("max_jobs_running") or 0)
+        self.counts = Counts(store)
+        self.machine = Machine(slots=int(store.meta("max_jobs_running") or 0))
         self.retention = Retention(store)
         self.next_id = store.next_id()
-        self.live: Dict[int, Live] = {row.id: Live(*row) for row in store.live()}
+        self.live: Dict[int, Live] = {row.id: _live(row) for row in store.live()}
         self.missing: List[Live] = []  # found without an attempt at the keeper
         self.started: List[int] = []  # since `told`: for those who wait
         self.ended: List[int] = []
         self.requeued: List[int] = []
-        self._setbacks = Setbacks(store)
         self.urgent = False  # whether something changed that must be durable before this turn is answered
+        self._heads = Heads(store)
+        self.pending = Pending(store, self.counts, self._heads)
+        self._setbacks = Setbacks(store)
+        self._overtaken: Dict[int, int] = {}
+
+    @property
+    def max_running(self) -> int:
+        """How many slots there are."""
+        return self.machine.slots
 
     # What people ask for
 
-    def submit(self, key: Optional[str], specs: Sequence[Spec], now: float) -> Tuple[int, int, bool]:
-        """Queue jobs: (first id, how many, whether this key had brought them before)."""
-        texts = [wire.spec_to_text(spec) for spec in specs]
-        digest = hashlib.sha256("\n".join(texts).encode("ascii")).hexdigest()
+    def submit(
+        self, key: Optional[str], specs: Sequence[Spec], now: float, envs: Optional[Mapping[str, str]] = None
+    ) -> Tuple[int, int, bool]:
+        """Take jobs: (first id, how many, whether this key had brought them before). `envs`: environments by digest."""
+        digest = _digest(specs)
         known = self._store.submit(key) if key else None
         if known is not None:
             if known[0] != digest:
@@ -77,12 +94,16 @@ class Ledger:
             return known[1], known[2], True
         if key:
             self._check_use(key)
+        for name, body in (envs or {}).items():
+            self._store.add_environment(name, body)
+        for name in {spec.env_base for spec in specs if spec.env_base}:
+            if self._store.environment(name) is None:
+                raise BadRequest(f"no environment {name:.16}… came with these jobs or before")
         first = self.next_id
-        self._store.add(first, texts, now)
+        self._store.add([self.pending.row(first + number, spec, now) for number, spec in enumerate(specs)])
         if key:
             self._store.remember_submit(key, digest, first, len(specs), now)
         self.next_id += len(specs)
-        self.counts[QUEUED] += len(specs)
         self.urgent = True
         return first, len(specs), False
 
@@ -101,23 +122,21 @@ class Ledger:
 
     def configure(self, max_running: int) -> int:
         """Set how many may run at once; what it was."""
-        old, self.max_running = self.max_running, max_running
+        old = self.max_running
+        self.machine = dataclasses.replace(self.machine, slots=max_running)
         self._store.set_meta("max_jobs_running", str(max_running))
         self.urgent = True
         return old
 
-    def cancel_queued(self, wanted: Sequence[Range], now: float) -> List[int]:
-        """Cancel the first queued jobs of the ranges; at most PIECE, so ask again until there are fewer."""
-        ids: List[int] = []
-        for span in wanted:
-            ids += self._store.queued_ids(span, PIECE - len(ids))
-        state = lifecycle.step(QUEUED, "cancel")
-        self._store.set_states(ids, state, CANCELLED, now)
-        self.counts[QUEUED] -= len(ids)
-        self.counts[state] += len(ids)
-        self.ended += ids
-        for job_id in set(ids).intersection(self._setbacks.suspects):
-            self._setbacks.clear(job_id)
+    def cancel_pending(self, wanted: Sequence[Range], now: float) -> List[int]:
+        """Cancel the first jobs of the ranges that have no slot; at most PIECE, so ask again until there are fewer."""
+        found = self._store.ids_in(PENDING, wanted, PIECE)
+        ids = [job_id for job_id, _ in found]
+        self._store.set_states(ids, CANCELLED, CANCELLED, now)
+        for job_id, state in found:
+            self.counts.move(state, lifecycle.step(state, "cancel"))
+            self._is_over(job_id)
+        self._heads.changed()
         self.urgent = True
         return ids
 
@@ -134,43 +153,60 @@ class Ledger:
                 self.urgent = True
         return sorted(one.id for one in chosen)
 
+    def try_again(self, job_id: int, state: str) -> None:
+        """Run again what has ended."""
+        self._store.keep_attempt(job_id)
+        self.pending.again(job_id, state)
+        self.urgent = True
+
     # What plan decides
+
+    def first(self, count: int) -> List[Job]:
+        """The front of the queue."""
+        return [job for job, _ in zip(self._heads.first(count), range(count))]
 
     def snapshot(self, stopping: bool, now: float = 0.0) -> Snapshot:
         """The queue as `plan` needs it: only as much of it as could start."""
-        running = [Running(one.id, one.slot, one.grace is not None, one.told) for one in self.live.values()]
-        room = self.max_running - len(running)
+        running = [one.as_running() for one in self.live.values()]
+        room = min(STARTS, self.max_running - sum(one.needs.slots for one in running))
         if self._setbacks.suspects:  # one at a time: then it is clear over whose start a manager ends
             room = 0 if any(one.state == STARTING for one in self.live.values()) else min(room, 1)
         head = self._readable_head(room, now) if room > 0 and self.counts[QUEUED] and not stopping else []
-        return Snapshot(self.max_running, running, head, stopping)
+        return Snapshot(self.machine, running, head, stopping, self._overtaken)
 
     def _readable_head(self, room: int, now: float) -> List[Job]:
         """The first jobs that can be started; those that cannot be read are set aside instead of stopping the queue."""
         while True:
-            head = self._store.queued(room)
+            head = list(self._heads.first(room))
             unreadable = [job for job in head if job.spec is UNREADABLE]
             if not unreadable:
                 return head
             for job in unreadable:
-                self._count(QUEUED, lifecycle.step(QUEUED, "set aside"))
+                self.counts.move(QUEUED, lifecycle.step(QUEUED, "set aside"))
                 self._set_aside(job, job.end or End("spawn-error"), now)
+            self._heads.changed()
 
     def _set_aside(self, job: Job, end: End, now: float) -> None:
         note(f"job {job.id} is set aside: {end.detail}")
         self._store.set_end(job.id, FAILED, end, now, {})
-        self.ended.append(job.id)
+        self._is_over(job.id)
         self.urgent = True
 
-    def begin(self, job: Job, slot: int) -> Live:
+    def begin(self, job: Job, slot: int, gpus: Grant = ()) -> Live:
         """Write down that the job is to be started: the keeper is told once this is durable."""
-        self._first_unstarted = max(self._first_unstarted, job.id + 1)
-        live = Live(job.id, lifecycle.step(job.state, "start"), job.attempt + 1, slot)
+        live = Live(job.id, lifecycle.step(job.state, "start"), job.attempt + 1, slot, job.spec, gpus)
         self.live[job.id] = live
-        self._store.set_start(job.id, live.state, live.attempt, slot)
-        self._count(job.state, live.state)
+        self._store.set_start(job.id, live.state, live.attempt, slot, grant_to_text(gpus))
+        self.counts.move(job.state, live.state)
+        self._heads.started(job)
+        self._overtaken.pop(job.id, None)
+        self._first_unstarted = max(self._first_unstarted, job.id + 1)
         self.urgent = True
         return live
+
+    def overtake(self, job_id: int, by: int) -> None:
+        """So many went before this job. Not written down: after a restart its patience begins anew."""
+        self._overtaken = {job_id: self._overtaken.get(job_id, 0) + by}
 
     # What the keeper says
 
@@ -190,27 +226,28 @@ class Ledger:
         if live is None:
             return
         end = End(told["reason"], told.get("exit"), told.get("signal"), told.get("detail") or "")
-        if lifecycle.event_of(end) == "lose" and self._is_tried_again(live):
-            self._requeue(live, end)
+        delay = lifecycle.next_try(live.spec, live.attempt, end) if live.grace is None else None
+        del self.live[live.id]
+        self.urgent = True
+        if delay is not None:
+            why = end.detail or end.reason
+            note(f"attempt {live.attempt} of job {live.id} ended ({why}); it is tried again")
+            self._store.set_end(live.id, live.state, end, told["at"], told.get("usage") or {})
+            self._store.keep_attempt(live.id)
+            self.pending.again(live.id, live.state, told["at"] + delay if delay else None)
+            self.requeued.append(live.id)
             return
-        if lifecycle.event_of(end) == "lose" and live.attempt >= schedule.MAX_ATTEMPTS:
+        if lifecycle.event_of(end) == "lose" and live.attempt > 1:
             end = dataclasses.replace(end, detail=f"{end.detail}; it was the last of {live.attempt} attempts")
         self._move(live, lifecycle.event_of(end))
-        self._setbacks.clear(live.id)
         self._store.set_end(live.id, live.state, end, told["at"], told.get("usage") or {})
-        del self.live[live.id]
-        self.ended.append(live.id)
-        self.urgent = True
+        self._is_over(live.id)
 
-    def _is_tried_again(self, live: Live) -> bool:
-        job = self._store.job(live.id)
-        return live.grace is None and job is not None and schedule.is_tried_again(job.spec, live.attempt)
-
-    def _requeue(self, live: Live, end: End) -> None:
-        note(f"attempt {live.attempt} of job {live.id} was lost ({end.detail}); it is queued again")
-        self._put_back(live, "requeue", live.attempt)
-        self.requeued.append(live.id)
-        self.urgent = True
+    def _is_over(self, job_id: int) -> None:
+        self._setbacks.clear(job_id)
+        self._overtaken.pop(job_id, None)
+        self.ended.append(job_id)
+        self.pending.has_ended(job_id)
 
     def on_refused(self, tag: str, now: float) -> None:
         """The machine could not start it now: it waits again, as if it had never been chosen."""
@@ -220,7 +257,7 @@ class Ledger:
         if live.grace is not None:  # somebody has asked for its end meanwhile
             self.on_ended(tag, {"reason": CANCELLED, "at": now})
         else:
-            self._put_back(live, "refused", live.attempt - 1)
+            self._put_back(live, "refused")
 
     def on_unseen(self, tag: str, now: float) -> None:
         """The keeper has looked for an attempt that is in no record of its own, and found no trace of it."""
@@ -232,11 +269,11 @@ class Ledger:
         elif live.state != STARTING:
             detail = "nobody knows what became of it: it is gone, and so are its keeper's records"
             self.on_ended(tag, {"reason": "host-lost", "detail": detail, "at": now})
-        elif self._setbacks.add(live.id) < schedule.MAX_SETBACKS:
+        elif self._setbacks.add(live.id) < MAX_SETBACKS:
             note(f"job {live.id} was to be started when the last manager ended, and was not; it is queued again")
-            self._put_back(live, "unseen", live.attempt - 1)
+            self._put_back(live, "unseen")
         else:
-            detail = f"{schedule.MAX_SETBACKS} managers ended when they were to start it; it is set aside"
+            detail = f"{MAX_SETBACKS} managers ended when they were to start it; it is set aside"
             note(f"job {live.id}: {detail}")
             self.on_ended(tag, {"reason": "spawn-error", "detail": detail, "at": now})
         self.urgent = True
@@ -273,26 +310,34 @@ class Ledger:
             why = f"its record cannot be read: there is no state {job.state!r:.40}"
             self._set_aside(job, End("spawn-error", detail=why), now)
         if strange:
-            self.counts = {**dict.fromkeys(STATES, 0), **self._store.count_all()}
+            self.counts.count_again(self._store)
 
     def _acquit(self) -> None:
         """Drop suspects that have become something else than waiting."""
         for job_id in self._setbacks.suspects:
-            job = self._store.job(job_id)
-            if job is None or job.state not in (QUEUED, STARTING):
+            if self._store.state(job_id) not in (QUEUED, STARTING):
                 self._setbacks.clear(job_id)
 
-    def _put_back(self, live: Live, event: str, attempt: int) -> None:
+    def _put_back(self, live: Live, event: str) -> None:
         self._move(live, event)
-        self._store.set_waiting(live.id, live.state, attempt)
+        self._store.set_waiting(live.id, live.state, live.attempt - 1)
+        self._heads.changed()
         del self.live[live.id]
 
     # The end of a turn
 
+    def work(self, now: float) -> None:
+        """Let go of those who have waited long enough."""
+        self.pending.work(now)
+        if self.pending.cancelled:
+            self.ended += self.pending.cancelled
+            self.pending.cancelled = []
+            self.urgent = True
+
     def commit(self) -> None:
         """Make this turn durable."""
         if self._store.is_changed:
-            self._store.set_meta("counts", json.dumps(self.counts))
+            self.counts.save(self._store)
             if self._marks is not None:
                 self._marks.before_commit(self.next_id)
             self._store.commit()
@@ -313,12 +358,8 @@ class Ledger:
 
     def _move(self, live: Live, event: str) -> None:
         state = lifecycle.step(live.state, event)
-        self._count(live.state, state)
+        self.counts.move(live.state, state)
         live.state = state
-
-    def _count(self, old: str, new: str) -> None:
-        self.counts[old] -= 1
-        self.counts[new] += 1
 
 
 def _kind(part: str) -> str:
@@ -332,3 +373,13 @@ def _kind(part: str) -> str:
 def everything(ledger: Ledger) -> List[Range]:
     """All ids that were given so far."""
     return ranges(()) if ledger.next_id == 0 else [(0, ledger.next_id - 1)]
+
+
+def _live(row: LiveRow) -> Live:
+    live = Live(row.id, row.state, row.attempt, row.slot, row.spec, grant_from_text(row.gpus))
+    live.grace = row.grace
+    return live
+
+
+def _digest(specs: Sequence[Spec]) -> str:
+    return hashlib.sha256("\n".join(map(spec_json.to_text, specs)).encode("ascii")).hexdigest()

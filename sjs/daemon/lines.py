@@ -10,7 +10,7 @@ from typing import Any, Dict, List
 PIECE = 1 << 18
 
 to_json = json.JSONEncoder(separators=(",", ":")).encode
-"""As `wire.to_json`, for processes that do without the rest of it."""
+"""As `spec_json.to_json`, for processes that do without the rest of it."""
 
 
 class LineSocket:

@@ -12,23 +12,23 @@ import selectors
 import signal
 import socket
 from collections import deque
-from typing import Any, Deque, Dict, List, NamedTuple, NoReturn, Optional, Sequence
+from typing import Any, Deque, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Union
 
 from sjs import wire
-from sjs.core.job import Spec
-from sjs.core.schedule import Action, Start, plan
-from sjs.daemon import clock, kernel, places, space, workspace
+from sjs.core.schedule import Overtake, Start, Stop, plan
+from sjs.daemon import clock, kernel, places, space
 from sjs.daemon.brake import Brake
 from sjs.daemon.cleaner import Cleaner
 from sjs.daemon.clock import Now
 from sjs.daemon.copies import Copies
 from sjs.daemon.handlers import PARKED, Handlers, Reply, Request
 from sjs.daemon.hooks import Hooks
-from sjs.daemon.ledger import Ledger, Live
+from sjs.daemon.ledger import STARTS, Ledger, Live
 from sjs.daemon.lines import LineSocket
 from sjs.daemon.mailbox import Letter, Mailbox, Ready, Session
 from sjs.daemon.marks import Marks
 from sjs.daemon.notes import keep_log, note
+from sjs.daemon.orders import output_of, start_order
 from sjs.daemon.places import Places
 from sjs.daemon.program import OURS
 from sjs.daemon.recovery import open_store, suspect
@@ -50,6 +50,9 @@ FAREWELL = 10.0
 
 PARTING = 1.0
 """The same when it only makes room for another manager, of which they can ask again."""
+
+WALL = 30.0
+"""Seconds after which the wall clock is looked at again when a job waits for it."""
 
 LAZY = 0.05
 """Seconds until a change that nobody waits for is made durable."""
@@ -143,6 +146,7 @@ class Manager:
         self._replies: List[Any] = []
         self._stored: List[str] = []
         self._lazy_until: Optional[float] = None
+        self._started_many = False  # so there may be more to start at once
         self._end_by: Optional[float] = None  # set once it is to end: when clients have had long enough
         self._said_bye = False
         self._leaving = False
@@ -179,6 +183,8 @@ class Manager:
             note(jump)
         self._handlers.trouble = self._space.shortage or self._brake.reason
         self._work_off(now)
+        self._ledger.work(now.wall)
+        self._tell_waits()
         self._hooks.on_time(now.steady)
         actions = self._plan(now)
         if self._ledger.urgent or (self._lazy_until is not None and now.steady >= self._lazy_until):
@@ -303,45 +309,32 @@ class Manager:
 
     # Plan and act
 
-    def _plan(self, now: Now) -> Sequence[Action]:
+    def _plan(self, now: Now) -> Sequence[Union[Start, Stop]]:
         """What to do once it is durable."""
         held = self._handlers.stopping or bool(self._space.shortage) or self._brake.is_on(now.steady)
         actions = plan(self._ledger.snapshot(held, now.wall))
         for action in actions:
             if isinstance(action, Start):
-                self._ledger.begin(action.job, action.slot)
+                self._ledger.begin(action.job, action.slot, action.gpus)
+            elif isinstance(action, Overtake):
+                self._ledger.overtake(action.job_id, action.by)
             else:
                 self._ledger.live[action.job_id].told = True
-        return actions
+        self._started_many = len(actions) >= STARTS
+        return [one for one in actions if not isinstance(one, Overtake)]
 
-    def _order(self, action: Action) -> Dict[str, Any]:
+    def _order(self, action: Union[Start, Stop]) -> Dict[str, Any]:
         """An action for the keeper. Made once it is durable: should this manager end over it, the next one knows."""
         if isinstance(action, Start):
-            return self._start_order(self._ledger.live[action.job.id], action.job.spec)
+            return self._start_order(self._ledger.live[action.job.id])
         live = self._ledger.live[action.job_id]
         return {"do": "stop", "tag": live.tag, "grace": live.grace}
 
-    def _output(self, live: Live, stream: str) -> str:
-        return workspace.output_path(self._where.jobs, live.id, live.attempt, stream)
+    def _start_order(self, live: Live) -> Dict[str, Any]:
+        base = self._store.environment(live.spec.env_base) if live.spec.env_base else None
+        return start_order(self._where, live, base, {gpu.name: gpu for gpu in self._ledger.machine.gpus})
 
-    def _start_order(self, live: Live, spec: Spec) -> Dict[str, Any]:
-        out, err = (self._output(live, stream) for stream in workspace.STREAMS)
-        return {
-            "do": "start",
-            "tag": live.tag,
-            "argv": spec.program,
-            "cwd": os.path.join(self._where.root, spec.cwd) if spec.cwd else self._where.root,
-            "env": {
-                "SJS_JOB_ID": str(live.id),
-                "SJS_ATTEMPT": str(live.attempt),
-                "SJS_SLOT": str(live.slot),
-                "SJS_MANAGER": self._where.door,
-            },
-            "out": out,
-            "err": err,
-        }
-
-    def _tell_keeper(self, actions: Sequence[Action]) -> None:
+    def _tell_keeper(self, actions: Sequence[Union[Start, Stop]]) -> None:
         for action in actions:
             self._keeper.send(self._order(action))
         if self._stored and not self._ledger.urgent:
@@ -390,7 +383,7 @@ class Manager:
     def _patience(self) -> Optional[float]:
         """How long nothing can be due, in seconds; None is for ever."""
         now = clock.look().steady
-        if self._todo or self._mailbox.has_more:
+        if self._todo or self._mailbox.has_more or self._started_many or self._ledger.pending.has_more:
             return 0.0
         if self._store.is_changed:
             self._lazy_until = self._lazy_until or now + LAZY
@@ -403,11 +396,17 @@ class Manager:
             self._waits.next_time(),
             self._hooks.next_time(),
             self._brake.next_time(now),
+            self._next_due(now),
             self._cleaner.next_time() if self._end_by is None else None,
             self._space.next_time(),
         )
         due = [one for one in times if one is not None]
         return max(0.0, min(due) - now) if due else None
+
+    def _next_due(self, now: float) -> Optional[float]:
+        """When to look whether a job's time has come. That is a wall clock's time, which may be set meanwhile."""
+        due = self._ledger.pending.next_due
+        return None if due is None else now + min(WALL, max(0.0, due - clock.look().wall))
 
     # The start
 
@@ -423,7 +422,7 @@ class Manager:
                 self._stored = [one["tag"] for one in news["attempts"] if one["end"] is not None]
                 self._ledger.told()
                 self.umask = news.get("umask", self.umask)
-                missing = [[one.tag, self._output(one, "out")] for one in self._ledger.missing]
+                missing = [[one.tag, output_of(self._where, one)] for one in self._ledger.missing]
                 if missing:
                     self._keeper.send({"do": "find", "attempts": missing})
                 self._may_go = not news.get("go", False)  # a keeper of before there were upgrades says no `go`

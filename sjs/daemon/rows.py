@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple, Optional, Tuple
 
-from sjs import wire
+from sjs import spec_json
 from sjs.core.job import End, Job, Spec
+from sjs.core.needs import Grant
 from sjs.errors import BadRequest
 
-COLUMNS = "id, state, spec, submitted, attempt, started, ended, pid, reason, exit, signal, detail"
-LIVE_COLUMNS = "id, state, attempt, slot, grace"
+COLUMNS = "id, state, spec, submitted, attempt, started, ended, pid, reason, exit, signal, detail, usage, gpus, due"
+
+ATTEMPT = "started, ended, pid, reason, exit, signal, detail, usage, gpus"
+"""What is told of one attempt."""
 
 UNREADABLE = Spec(command="")
 """Stands for what a job was to run, where nobody knows any more. Its job's end says why."""
+
+
+class NewRow(NamedTuple):
+    """A job that was just submitted."""
+
+    id: int
+    state: str
+    spec: str
+    submitted: float
+    shape: int
+    priority: int
+    due: Optional[float]
+    blockers: int
+    name: Optional[str]
+    reason: Optional[str] = None  # with `ended`: of one that can never start
+    ended: Optional[float] = None
+
+
+class PendingRow(NamedTuple):
+    """What keeps a job from being queued."""
+
+    state: str
+    blockers: int
+    due: Optional[float]
+    shape: int
 
 
 class LiveRow(NamedTuple):
@@ -23,6 +52,8 @@ class LiveRow(NamedTuple):
     attempt: int
     slot: int
     grace: Optional[float]
+    spec: Spec
+    gpus: Optional[str]
 
 
 class EndedRow(NamedTuple):
@@ -39,11 +70,11 @@ def text(data: bytes) -> str:
 
 def job(row: Tuple[Any, ...]) -> Job:
     """The job of a row. One that cannot be read is a job, too: of `UNREADABLE`."""
-    id_, state, spec, submitted, attempt, started, ended, pid, reason, exit_, signal, detail = row
+    id_, state, spec, submitted, attempt, started, ended, pid, reason, exit_, signal, detail, usage, gpus, due = row
     try:
         return Job(
             id=id_,
-            spec=wire.spec_from_text(spec),
+            spec=spec_json.from_text(spec),
             state=state,
             submitted=float(submitted),
             attempt=int(attempt),
@@ -51,6 +82,9 @@ def job(row: Tuple[Any, ...]) -> Job:
             ended=None if ended is None else float(ended),
             pid=None if pid is None else int(pid),
             end=End(reason, exit_, signal, detail or "") if reason else None,
+            usage=json.loads(usage) if usage else None,
+            gpus=grant_from_text(gpus),
+            due=None if due is None else float(due),
         )
     except (BadRequest, ValueError) as error:
         why = End("spawn-error", detail=f"its record cannot be read: {error}")
@@ -59,11 +93,26 @@ def job(row: Tuple[Any, ...]) -> Job:
 
 def live(row: Tuple[Any, ...]) -> LiveRow:
     """A row of a job that holds a slot; of what is no number nothing is believed."""
-    id_, state, attempt, slot, grace = row
+    id_, state, attempt, slot, grace, spec, gpus = row
+    try:
+        known = spec_json.from_text(spec)
+    except BadRequest:
+        known = UNREADABLE  # it runs, and its end will be known
     return LiveRow(
         id_,
         state,
         attempt if isinstance(attempt, int) else 0,
         slot if isinstance(slot, int) else -1,
         grace if isinstance(grace, float) else None,
+        known,
+        gpus,
     )
+
+
+def grant_to_text(grant: Grant) -> Optional[str]:
+    """GPUs as a column holds them."""
+    return json.dumps(grant) if grant else None
+
+
+def grant_from_text(text: Optional[str]) -> Grant:
+    return tuple((str(name), int(share)) for name, share in json.loads(text)) if text else ()

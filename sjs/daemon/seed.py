@@ -15,7 +15,7 @@ import termios
 import time
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-from sjs import wire
+from sjs import spec_json, wire
 from sjs.core.job import Spec, ranges
 from sjs.daemon import places
 from sjs.daemon.places import Places
@@ -96,7 +96,7 @@ class Seed:
     def _submit(self, request: Dict[str, Any]) -> Dict[str, Any]:
         if request.get("again") is True:
             raise Refused("seed manager: knows no keys, so it cannot say whether it took these jobs before")
-        specs = [wire.spec_from_wire(body) for body in request.get("jobs") or []]
+        specs = [spec_json.from_wire(body) for body in request.get("jobs") or []]
         for spec in specs:  # what cannot be sent is known before anything is
             pipe_client.ask_job(self._dialect, spec, f"{MAX_PORTS}.port")
         found = self._report(0)

@@ -12,6 +12,9 @@ from sjs.daemon.store import Store
 
 NAME = "setbacks"
 
+MAX_SETBACKS = 5
+"""Managers that may end over the start of a job before it is set aside."""
+
 
 class Setbacks:
     """The suspects of one queue."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from sjs.daemon.workspace import make_folder
 
@@ -27,7 +27,10 @@ IGNORED = [number for number in signal.valid_signals() if signal.getsignal(numbe
 
 
 class Start(NamedTuple):
-    """What the manager wants started. `tag` is the attempt's name, unique in its queue."""
+    """What the manager wants started. `tag` is the attempt's name, unique in its queue.
+
+    It is ended after `timeout` seconds, with `grace` between TERM and KILL, and when it takes more than `mem` bytes.
+    """
 
     tag: str
     argv: List[str]
@@ -35,6 +38,11 @@ class Start(NamedTuple):
     env: Dict[str, str]
     out: str
     err: str
+    stdin: Optional[str] = None
+    nice: int = 0
+    timeout: Optional[float] = None
+    grace: Optional[float] = None
+    mem: int = 0
 
 
 MACHINE = frozenset(

@@ -15,41 +15,13 @@ from itertools import chain
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from sjs.core.job import End, Job, Range
-from sjs.core.lifecycle import FINAL, LIVE, QUEUED, STATES
-from sjs.daemon import rows
-from sjs.daemon.rows import EndedRow, LiveRow
+from sjs.core.lifecycle import FINAL, LIVE, STATES
+from sjs.daemon import rows, schema
+from sjs.daemon.rows import EndedRow, LiveRow, NewRow, PendingRow
 from sjs.errors import SjsError
 
 StorageError = sqlite3.Error
 """What any method may raise when the disk fails or is full. The rows in memory are then no more those on the disk."""
-
-MIGRATIONS: Tuple[Sequence[str], ...] = (
-    (
-        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-        """CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    state TEXT NOT NULL,
-    spec TEXT NOT NULL,
-    submitted REAL NOT NULL,
-    attempt INTEGER NOT NULL DEFAULT 0,
-    slot INTEGER,
-    grace REAL,
-    pid INTEGER,
-    started REAL,
-    ended REAL,
-    reason TEXT,
-    exit INTEGER,
-    signal INTEGER,
-    detail TEXT,
-    usage TEXT
-)""",
-        "CREATE INDEX jobs_by_state ON jobs (state, id)",
-        """CREATE TABLE submits (
-    key TEXT PRIMARY KEY, digest TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, at REAL NOT NULL
-) WITHOUT ROWID""",
-    ),
-)
-"""What makes schema N + 1 of schema N, in statements. A new queue goes all the way, so that way is used every day."""
 
 VERSION_AT = 60
 """Where a database file says which schema it has (`PRAGMA user_version`)."""
@@ -113,12 +85,12 @@ class Store:
     def _migrate(self, version: int) -> None:
         """Bring an older schema up to date. That is durable with the first commit, and not before: a manager that is
         only tried leaves the queue to the one before it as it was."""
-        if version == len(MIGRATIONS):
+        if version == len(schema.MIGRATIONS):
             return
         self._begin()
-        for statement in chain.from_iterable(MIGRATIONS[version:]):
+        for statement in chain.from_iterable(schema.MIGRATIONS[version:]):
             self._db.execute(statement)
-        self._db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        self._db.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS)}")
         self._migrated = True
 
     def commit(self) -> None:
@@ -219,13 +191,29 @@ class Store:
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
         return 0 if row is None else int(row[0]) + 1
 
-    def add(self, first: int, specs: Sequence[str], now: float) -> None:
-        """Queue jobs under ids from `first` on."""
+    def add(self, rows: Iterable[NewRow]) -> None:
+        """Keep new jobs."""
         self._begin()
         self._db.executemany(
-            "INSERT INTO jobs (id, state, spec, submitted) VALUES (?, ?, ?, ?)",
-            [(first + n, QUEUED, spec, now) for n, spec in enumerate(specs)],
+            f"INSERT INTO jobs ({', '.join(NewRow._fields)}) VALUES ({_marks(NewRow._fields)})",
+            rows,
         )
+
+    def shape(self, needs: str) -> int:
+        """The number of these needs."""
+        row = self._db.execute("SELECT id FROM shapes WHERE needs = ?", (needs,)).fetchone()
+        if row is None:
+            self._write("INSERT INTO shapes (needs) VALUES (?)", needs)
+            return self.shape(needs)
+        return int(row[0])
+
+    def add_environment(self, digest: str, body: str) -> None:
+        """Keep an environment that many jobs may share."""
+        self._write("INSERT OR IGNORE INTO environments VALUES (?, ?)", digest, body)
+
+    def environment(self, digest: str) -> Optional[str]:
+        row = self._db.execute("SELECT body FROM environments WHERE digest = ?", (digest,)).fetchone()
+        return None if row is None else str(row[0])
 
     def submit(self, key: str) -> Optional[Tuple[str, int, int]]:
         """What was submitted under the key before: (digest, first id, how many)."""
@@ -253,13 +241,16 @@ class Store:
             "UPDATE jobs SET state = ?, reason = ?, ended = ? WHERE id = ?", ((state, reason, now, one) for one in ids)
         )
 
-    def set_start(self, job_id: int, state: str, attempt: int, slot: int) -> None:
-        self._write("UPDATE jobs SET state = ?, attempt = ?, slot = ? WHERE id = ?", state, attempt, slot, job_id)
+    def set_start(self, job_id: int, state: str, attempt: int, slot: int, gpus: Optional[str]) -> None:
+        sql = "UPDATE jobs SET state = ?, attempt = ?, slot = ?, gpus = ? WHERE id = ?"
+        self._write(sql, state, attempt, slot, gpus, job_id)
 
     def set_waiting(self, job_id: int, state: str, attempt: int) -> None:
         """It is in the queue again, after so many attempts, and nothing of the last one is left in its row."""
-        sql = "UPDATE jobs SET state = ?, attempt = ?, slot = NULL, pid = NULL, started = NULL WHERE id = ?"
-        self._write(sql, state, attempt, job_id)
+        self._write(
+            "UPDATE jobs SET state = ?, attempt = ?, slot = NULL, pid = NULL, started = NULL, gpus = NULL WHERE id = ?",
+            *(state, attempt, job_id),
+        )
 
     def set_started(self, job_id: int, state: str, pid: int, at: float) -> None:
         self._write("UPDATE jobs SET state = ?, pid = ?, started = ? WHERE id = ?", state, pid, at, job_id)
@@ -281,17 +272,63 @@ class Store:
         row = self._db.execute(f"SELECT {rows.COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return None if row is None else rows.job(row)
 
-    def queued(self, limit: int) -> List[Job]:
-        """The first jobs of the queue."""
+    def queued(self, shape: int, limit: int) -> List[Job]:
+        """The first jobs of a shape's queue."""
         found = self._db.execute(
-            f"SELECT {rows.COLUMNS} FROM jobs WHERE state = 'queued' ORDER BY id LIMIT ?", (limit,)
+            f"SELECT {rows.COLUMNS} FROM jobs INDEXED BY queue WHERE state = 'queued' AND shape = ?"
+            " ORDER BY priority DESC, id LIMIT ?",
+            (shape, limit),
         ).fetchall()
         return [rows.job(row) for row in found]
 
-    def queued_ids(self, span: Range, limit: int) -> List[int]:
-        """The first queued jobs within the range."""
+    def queued_shapes(self) -> List[int]:
+        """The shapes of all queued jobs; one step for each, however many jobs it has."""
+        found: List[int] = []
+        sql = "SELECT min(shape) FROM jobs INDEXED BY queue WHERE state = 'queued' AND shape > ?"
+        shape = self._db.execute(sql, (-1,)).fetchone()[0]
+        while shape is not None:
+            found.append(int(shape))
+            shape = self._db.execute(sql, (shape,)).fetchone()[0]
+        return found
+
+    def ids_in(self, states: Sequence[str], wanted: Sequence[Range], limit: int) -> List[Tuple[int, str]]:
+        """The first jobs of the ranges that are in one of the states, with that."""
+        found: List[Tuple[int, str]] = []
+        for low, high in wanted:
+            for state in states:
+                found += self._db.execute(
+                    "SELECT id, state FROM jobs WHERE state = ? AND id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+                    (state, low, high, limit - len(found)),
+                ).fetchall()
+        return sorted(found)
+
+    def state(self, job_id: int) -> Optional[str]:
+        row = self._db.execute("SELECT state FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return None if row is None else str(row[0])
+
+    # Who waits for what
+
+    def pending(self, job_id: int) -> Optional[PendingRow]:
+        row = self._db.execute(f"SELECT {', '.join(PendingRow._fields)} FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return None if row is None else PendingRow(*row)
+
+    def set_pending(self, job_id: int, state: str, due: Optional[float]) -> None:
+        """It was tried and waits again. What is known of the attempt is kept by itself."""
+        self._write(
+            "UPDATE jobs SET state = ?, due = ?, blockers = 0, slot = NULL, grace = NULL, pid = NULL, started = NULL,"
+            " ended = NULL, reason = NULL, exit = NULL, signal = NULL, detail = NULL, usage = NULL, gpus = NULL"
+            " WHERE id = ?",
+            *(state, due, job_id),
+        )
+
+    def set_due(self, job_id: int, due: Optional[float]) -> None:
+        self._write("UPDATE jobs SET due = ? WHERE id = ?", due, job_id)
+
+    def due(self, now: float, limit: int) -> List[int]:
+        """Waiting jobs whose time has come."""
         found = self._db.execute(
-            "SELECT id FROM jobs WHERE state = 'queued' AND id BETWEEN ? AND ? ORDER BY id LIMIT ?", (*span, limit)
+            "SELECT id FROM jobs WHERE state = 'waiting' AND due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?",
+            (now, limit),
         ).fetchall()
         return [int(row[0]) for row in found]
 
@@ -307,10 +344,11 @@ class Store:
         ids = [int(row[0]) for state in states for row in self._db.execute(sql, (state, limit))]
         return sorted(ids)[:limit]
 
-    def remove(self, ids: Iterable[int]) -> None:
+    def remove(self, ids: Sequence[int]) -> None:
         """Forget these jobs. Their ids are not given again."""
         self._begin()
-        self._db.executemany("DELETE FROM jobs WHERE id = ?", ((one,) for one in ids))
+        for sql in ("DELETE FROM jobs WHERE id = ?", "DELETE FROM attempts WHERE job = ?"):
+            self._db.executemany(sql, ((one,) for one in ids))
 
     def keys(self, after: str, limit: int) -> List[Tuple[str, int, int, float]]:
         """Keys in their order: (key, first id, how many, when)."""
@@ -325,9 +363,65 @@ class Store:
         """Whether there is a record of a job of the range."""
         return self._db.execute("SELECT 1 FROM jobs WHERE id BETWEEN ? AND ? LIMIT 1", span).fetchone() is not None
 
+    def next_due(self) -> Optional[float]:
+        """When the next waiting job's time comes."""
+        found = self._db.execute("SELECT min(due) FROM jobs WHERE state = 'waiting' AND due IS NOT NULL").fetchone()[0]
+        return None if found is None else float(found)
+
+    def add_blockings(self, rows: Sequence[Tuple[int, int, str]]) -> None:
+        """(parent, child, kind): the child waits for the parent."""
+        if rows:
+            self._begin()
+            self._db.executemany("INSERT OR IGNORE INTO blockings VALUES (?, ?, ?)", rows)
+
+    def has_blockings(self) -> bool:
+        return self._db.execute("SELECT 1 FROM blockings LIMIT 1").fetchone() is not None
+
+    def children(self, parent: int, limit: int) -> List[Tuple[int, str]]:
+        """Who waits for the job, and for what end of it."""
+        return self._db.execute(
+            "SELECT child, kind FROM blockings WHERE parent = ? ORDER BY child LIMIT ?", (parent, limit)
+        ).fetchall()
+
+    def drop_blockings(self, parent: int, children: Sequence[Tuple[int, str]]) -> None:
+        if children:
+            self._begin()
+            self._db.executemany(
+                "DELETE FROM blockings WHERE parent = ? AND child = ? AND kind = ?",
+                ((parent, child, kind) for child, kind in children),
+            )
+
+    def unblock(self, job_id: int) -> None:
+        """One of those for whom it waits is done."""
+        self._write("UPDATE jobs SET blockers = max(0, blockers - 1) WHERE id = ?", job_id)
+
+    def parents_that_ended(self, final: Sequence[str]) -> List[int]:
+        """Jobs that have ended, and whose children were not told."""
+        found = self._db.execute(
+            f"SELECT DISTINCT parent FROM blockings JOIN jobs ON jobs.id = parent WHERE state IN ({_marks(final)})",
+            tuple(final),
+        ).fetchall()
+        return [int(row[0]) for row in found]
+
+    # Attempts
+
+    def keep_attempt(self, job_id: int) -> None:
+        """Put what the job's row says of its attempt aside, before the next one."""
+        self._write(
+            f"INSERT OR REPLACE INTO attempts (job, attempt, {rows.ATTEMPT})"
+            f" SELECT id, attempt, {rows.ATTEMPT} FROM jobs WHERE id = ?",
+            job_id,
+        )
+
+    def attempts(self, job_id: int) -> List[Dict[str, Any]]:
+        """What was put aside."""
+        names = ["attempt", *rows.ATTEMPT.split(", ")]
+        found = self._db.execute(f"SELECT {', '.join(names)} FROM attempts WHERE job = ? ORDER BY attempt", (job_id,))
+        return [dict(zip(names, row)) for row in found]
+
     def live(self) -> List[LiveRow]:
         """The jobs that hold a slot."""
-        sql = f"SELECT {rows.LIVE_COLUMNS} FROM jobs WHERE state IN ({_marks(LIVE)})"
+        sql = f"SELECT {', '.join(LiveRow._fields)} FROM jobs WHERE state IN ({_marks(LIVE)})"
         return [rows.live(row) for row in self._db.execute(sql, LIVE)]
 
     def strange_ids(self) -> List[int]:
@@ -372,7 +466,7 @@ class Store:
 
 def check_version(path: str, version: int) -> None:
     """Refuse a schema that this code does not know."""
-    if version > len(MIGRATIONS):
+    if version > len(schema.MIGRATIONS):
         raise SjsError(f"{path} was written by a newer sjs (schema {version})", "run that version")
 
 

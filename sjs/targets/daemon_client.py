@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sjs import wire
+from sjs import spec_json, wire
 from sjs.core.job import Job, Range, Report, Spec
 from sjs.errors import LinkLost, NoManager, NotReached, SjsError, Stopped, Unreachable
 from sjs.protocols import Accepted, Cancelled, Piece, Status, Transport, Waited, Waiting
@@ -72,7 +72,7 @@ class DaemonTarget:
     def post(self, key: str, specs: Sequence[Spec], again: bool = False, if_free: bool = False) -> None:
         more = {"again": again, "if_free": if_free}
         flags = {name: True for name, said in more.items() if said}
-        self._chunks.append(_Chunk(key, [wire.spec_to_wire(spec) for spec in specs], flags))
+        self._chunks.append(_Chunk(key, [spec_json.to_wire(spec) for spec in specs], flags))
         self._persist(self._send_chunks)
 
     def collect(self) -> Accepted:

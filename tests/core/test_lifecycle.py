@@ -5,11 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs.core import lifecycle
-from sjs.core.job import End
-from sjs.core.lifecycle import FINAL, LIVE, QUEUED, STARTING, STATES, TABLE
+from sjs.core.job import AFTER, End, Retry, Spec
+from sjs.core.lifecycle import (
+    FINAL,
+    LIVE,
+    MAX_ATTEMPTS,
+    PENDING,
+    QUEUED,
+    STARTING,
+    STATES,
+    TABLE,
+    WAITING,
+    is_satisfied,
+)
 
 EVENTS = sorted({event for _, event in TABLE})
-NEVER_RAN = [(STARTING, "unseen"), (STARTING, "refused")]
+INTO_THE_QUEUE = [(WAITING, "ready"), (STARTING, "unseen"), (STARTING, "refused")]
 ENDS = [
     (End("exit", exit=0), "succeed"),
     (End("exit", exit=1), "fail"),
@@ -20,6 +31,9 @@ ENDS = [
     (End("cancelled", exit=0), "cancel"),
     (End("cancelled", signal=15), "cancel"),
     (End("host-lost"), "lose"),
+    (End("dependency"), "cancel"),
+    (End("timeout", signal=15), "time out"),
+    (End("oom", signal=9), "fail"),
 ]
 
 
@@ -33,14 +47,14 @@ def test_every_state_is_reached_from_the_queue() -> None:
     assert reached == set(STATES)
 
 
-def test_nothing_leaves_a_final_state_and_every_other_has_a_way_to_one() -> None:
-    assert not {state for state, _ in TABLE} & set(FINAL)
-    for state in (QUEUED, *LIVE):
-        assert any((state, event) in TABLE and TABLE[state, event] in FINAL for event in EVENTS)
+def test_only_a_person_leaves_a_final_state_and_every_other_has_a_way_to_one() -> None:
+    assert {event for state, event in TABLE if state in FINAL} == {"try again"}
+    for state in (*PENDING, *LIVE):
+        assert TABLE[state, "cancel"] in FINAL
 
 
-def test_states_are_live_final_or_queued_and_nothing_twice() -> None:
-    assert sorted(STATES) == sorted({QUEUED, *LIVE, *FINAL})
+def test_states_are_pending_live_or_final_and_nothing_twice() -> None:
+    assert sorted(STATES) == sorted({*PENDING, *LIVE, *FINAL})
 
 
 @pytest.mark.parametrize(("end", "event"), ENDS, ids=str)
@@ -65,9 +79,45 @@ def test_what_is_not_in_the_table_raises(state: str, event: str) -> None:
 
 
 @given(st.lists(st.sampled_from(EVENTS)))
-def test_only_an_attempt_that_never_ran_or_was_lost_goes_back_to_the_queue(events: list[str]) -> None:
+def test_only_who_waited_or_never_ran_comes_into_the_queue(events: list[str]) -> None:
     state = QUEUED
     for event in events:
         if (state, event) in TABLE:
             before, state = state, lifecycle.step(state, event)
-            assert state != QUEUED or event == "requeue" or (before, event) in NEVER_RAN
+            assert state != QUEUED or (before, event) in INTO_THE_QUEUE
+
+
+OFTEN = Retry(count=3, delay=10.0, factor=2.0, on=("fail", "timeout"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "attempt", "end", "delay"),
+    [
+        (Spec("x"), 1, End("exit", 1), None),
+        (Spec("x", retry=OFTEN), 1, End("exit", 1), 10.0),
+        (Spec("x", retry=OFTEN), 3, End("signal", signal=9), 40.0),
+        (Spec("x", retry=OFTEN), 4, End("exit", 1), None),
+        (Spec("x", retry=OFTEN), 1, End("timeout"), 10.0),
+        (Spec("x", retry=OFTEN), 1, End("exit", 0), None),
+        (Spec("x", retry=OFTEN), 1, End("cancelled", signal=15), None),
+        (Spec("x", retry=OFTEN), 1, End("oom"), None),
+        (Spec("x", retry=OFTEN), 1, End("host-lost"), None),
+        (Spec("x", retry=Retry(9, on=("lost",))), 7, End("host-lost"), 0.0),
+        (Spec("x", retry=Retry(9, on=("exit:137", "signal:11"))), 1, End("exit", 137), 0.0),
+        (Spec("x", retry=Retry(9, on=("exit:137", "signal:11"))), 1, End("exit", 1), None),
+        (Spec("x", retry=Retry(9, on=("exit:137", "signal:11"))), 1, End("signal", signal=11), 0.0),
+        (Spec("x", retry=Retry(10**6, 1.0, 10.0)), 9, End("exit", 1), 86_400.0),
+        (Spec("x", retry=Retry(10**6, 1.0, 10.0)), 10**6, End("exit", 1), 86_400.0),
+        (Spec("x", on_lost="requeue"), 1, End("host-lost"), 0.0),
+        (Spec("x", on_lost="requeue"), MAX_ATTEMPTS, End("host-lost"), None),
+    ],
+)
+def test_who_is_tried_again_and_when(spec: Spec, attempt: int, end: End, delay: float | None) -> None:
+    assert lifecycle.next_try(spec, attempt, end) == delay
+
+
+def test_whether_others_are_what_a_job_waits_for() -> None:
+    told = {kind: {state: is_satisfied(kind, state) for state in STATES} for kind in AFTER}
+    assert told["any"] == {state: True if state in FINAL else None for state in STATES}
+    assert told["ok"] == {state: state == "succeeded" if state in FINAL else None for state in STATES}
+    assert told["notok"] == {state: state != "succeeded" if state in FINAL else None for state in STATES}

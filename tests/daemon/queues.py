@@ -33,9 +33,14 @@ class Queue(NamedTuple):
         return list(range(reply["first"], reply["first"] + reply["count"]))
 
     def start_all(self) -> list[str]:
-        """What `plan` decides, done; the tags that the keeper would be given."""
-        actions = plan(self.ledger.snapshot(stopping=False))
-        return [self.ledger.begin(one.job, one.slot).tag for one in actions if isinstance(one, Start)]
+        """What `plan` decides, done, in as many turns as it takes; the tags that the keeper would be given."""
+        tags: list[str] = []
+        while actions := plan(self.ledger.snapshot(stopping=False)):
+            begun = [self.ledger.begin(one.job, one.slot, one.gpus) for one in actions if isinstance(one, Start)]
+            tags += [live.tag for live in begun]
+            if not begun:
+                break
+        return tags
 
     def end(self, tag: str, **end: Any) -> None:
         self.ledger.on_ended(tag, {"reason": "exit", "exit": 0, "at": NOW.wall, **end})

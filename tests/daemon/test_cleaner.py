@@ -294,7 +294,7 @@ def test_what_has_not_ended_keeps_its_record(yard: Yard) -> None:
 
 def test_later_attempts_go_with_the_record(yard: Yard) -> None:
     yard.run(2)
-    yard.queue.store.set_start(0, "succeeded", 3, 0)
+    yard.queue.store.set_start(0, "succeeded", 3, 0, None)
     yard.write(0, attempt=3)
     yard.keep(keep_jobs=1)
     yard.clean()

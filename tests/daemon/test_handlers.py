@@ -9,7 +9,7 @@ import pytest
 from sjs import wire
 from sjs.core.job import Range
 from sjs.daemon.handlers import DEFAULT_GRACE, PAGE_TEXT, PARKED, Handlers
-from sjs.daemon.ledger import PIECE
+from sjs.daemon.pending import PIECE
 from sjs.errors import BadRequest, Conflict, Full, NoManager, SjsError, Stopping, UnknownJob, UnknownRequest
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue

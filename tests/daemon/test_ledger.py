@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from sjs.core.job import Spec
-from sjs.core.lifecycle import FINAL, QUEUED, RUNNING, STARTING, STATES
-from sjs.core.schedule import MAX_ATTEMPTS, MAX_SETBACKS, Start, plan
-from sjs.daemon.ledger import PIECE, Ledger, everything
+from sjs.core.lifecycle import FINAL, HELD, MAX_ATTEMPTS, PENDING, QUEUED, RUNNING, STARTING, STATES, WAITING
+from sjs.core.schedule import Start, plan
+from sjs.daemon.ledger import Ledger, everything
+from sjs.daemon.pending import PIECE
+from sjs.daemon.setbacks import MAX_SETBACKS
 from sjs.errors import Conflict
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue, specs
@@ -50,9 +52,9 @@ def test_other_keys_are_other_keys(queue: Queue, now: str) -> None:
 
 def test_cancel_goes_by_pieces(queue: Queue) -> None:
     queue.ledger.submit(None, specs(*["a"] * (PIECE + 5)), 1.0)
-    assert len(queue.ledger.cancel_queued([(0, 2), (4, PIECE + 4)], 2.0)) == PIECE
-    assert queue.ledger.cancel_queued(everything(queue.ledger), 2.0) == [3, *range(PIECE + 1, PIECE + 5)]
-    assert queue.ledger.cancel_queued(everything(queue.ledger), 2.0) == []
+    assert len(queue.ledger.cancel_pending([(0, 2), (4, PIECE + 4)], 2.0)) == PIECE
+    assert queue.ledger.cancel_pending(everything(queue.ledger), 2.0) == [3, *range(PIECE + 1, PIECE + 5)]
+    assert queue.ledger.cancel_pending(everything(queue.ledger), 2.0) == []
 
 
 def test_asking_again_for_an_end_never_puts_it_off(queue: Queue) -> None:
@@ -139,7 +141,7 @@ OUTCOME = {
     (RUNNING, "nothing"): "lost",
     (RUNNING, "a process"): RUNNING,
     (RUNNING, "an end"): "failed",
-    **{(state, has): state for state in FINAL for has in HAS},
+    **{(state, has): state for state in (HELD, WAITING, *FINAL) for has in HAS},
 }
 
 
@@ -147,15 +149,15 @@ def at_state(state: str) -> Queue:
     """A queue whose job 0 is in the state, as a manager that was killed left it."""
     queue = queues.make()
     queue.ledger.reconcile([], "this boot", 1.0)
-    queue.submit("a")
+    queue.ledger.submit(None, [Spec("a", hold=state == HELD, at=9e9 if state == WAITING else None)], 1.0)
     if state == "cancelled":
-        queue.ledger.cancel_queued([(0, 0)], 1.0)
-    elif state != QUEUED:
+        queue.ledger.cancel_pending([(0, 0)], 1.0)
+    elif state not in PENDING:
         queue.start_all()
         if state != STARTING:
             queue.ledger.on_started("0.1", 5, 1.0)
         if state in FINAL:
-            reason = "host-lost" if state == "lost" else "exit"
+            reason = {"lost": "host-lost", "timeout": "timeout"}.get(state, "exit")
             queue.ledger.on_ended("0.1", {"reason": reason, "exit": int(state == "failed"), "at": 2.0})
     queue.ledger.commit()
     return queue
@@ -242,7 +244,7 @@ def test_a_lost_attempt_is_queued_again_if_that_is_wanted(queue: Queue, capfd: p
     job = queue.job(0)
     assert (job.state, job.attempt, job.started, job.pid, job.end) == (QUEUED, 1, None, None, None)
     assert (queue.ledger.requeued, queue.ledger.ended, queue.ledger.live) == ([0], [], {})
-    assert "attempt 1 of job 0 was lost (nobody saw it); it is queued again" in capfd.readouterr().err
+    assert "attempt 1 of job 0 ended (nobody saw it); it is tried again" in capfd.readouterr().err
     assert queue.start_all() == ["0.2"]
     queue.end("0.2", exit=0)
     assert (queue.job(0).state, queue.job(0).attempt) == ("succeeded", 2)
@@ -332,7 +334,7 @@ def test_while_one_is_suspected_they_start_one_by_one() -> None:
 
 def test_who_is_cancelled_is_no_suspect_any_more() -> None:
     queue = suspicious("a", "b")
-    queue.ledger.cancel_queued([(0, 1)], 1.0)
+    queue.ledger.cancel_pending([(0, 1)], 1.0)
     queue.ledger.submit(None, specs("c", "d"), 1.0)
     assert queue.start_all() == ["2.1", "3.1"]
 
@@ -362,7 +364,7 @@ def test_a_queued_job_that_cannot_be_read_is_set_aside(queue: Queue, capfd: pyte
     assert [queue.job(number).state for number in range(4)] == ["failed", "failed", "starting", "failed"]
     assert {state: count for state, count in queue.ledger.counts.items() if count} == {"failed": 3, "starting": 1}
     assert queue.ledger.ended == [0, 1, 3]
-    assert "job 0 is set aside: its record cannot be read: not a JSON line" in capfd.readouterr().err
+    assert "job 0 is set aside: its record cannot be read: not JSON" in capfd.readouterr().err
     assert [one["reason"] for one in queue.ask("list")["jobs"]][:2] == ["spawn-error"] * 2
 
 

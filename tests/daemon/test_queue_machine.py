@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sjs.core.job import ON_LOST, Spec
-from sjs.core.lifecycle import FINAL, LIVE, QUEUED, STATES
-from sjs.core.schedule import MAX_ATTEMPTS, Start, plan
+from sjs.core.lifecycle import FINAL, LIVE, MAX_ATTEMPTS, QUEUED, STATES
+from sjs.core.schedule import Start, plan
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.store import Store
 from sjs.errors import Conflict
@@ -114,7 +114,7 @@ class Queue(RuleBasedStateMachine):
         wanted = [(low, low + size)]
         stopping = self.ledger.want_end(wanted, 1.0)
         assert stopping == [n for n in range(low, low + size + 1) if self.now.jobs.get(n) in LIVE]
-        for number in self.ledger.cancel_queued(wanted, 1.0):
+        for number in self.ledger.cancel_pending(wanted, 1.0):
             assert self.now.jobs[number] == QUEUED
             self.now.jobs[number] = "cancelled"
 

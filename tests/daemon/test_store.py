@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sjs.core.job import End
-from sjs.core.lifecycle import FINAL, STATES
-from sjs.daemon.rows import UNREADABLE
-from sjs.daemon.store import MIGRATIONS, Busy, Damaged, Store, version_of
+from sjs.core.job import End, Spec
+from sjs.core.lifecycle import FINAL, LIVE, STATES
+from sjs.daemon.rows import UNREADABLE, NewRow
+from sjs.daemon.schema import MIGRATIONS
+from sjs.daemon.store import Busy, Damaged, Store, version_of
 from sjs.errors import SjsError
 
 SPEC = '{"command":"true"}'
@@ -21,10 +22,15 @@ def path(tmp_path: Path) -> str:
     return str(tmp_path / "jobs.db")
 
 
+def rows(first: int, count: int) -> list[NewRow]:
+    """Jobs that wait for nothing."""
+    return [NewRow(number, "queued", SPEC, 1.0, 0, 0, None, 0, None) for number in range(first, first + count)]
+
+
 def filled(path: str = ":memory:", count: int = 6) -> Store:
     """Jobs 0, 1, …, whose states go round."""
     store = Store(path)
-    store.add(0, [SPEC] * count, 1.0)
+    store.add(rows(0, count))
     for number in range(count):
         store.set_state(number, STATES[number % len(STATES)])
     return store
@@ -37,7 +43,7 @@ def ids(store: Store, *states: str, span: tuple[int, int] = (0, 99), newest: boo
 def test_ids_count_from_zero_and_are_never_given_twice(path: str) -> None:
     store = Store(path)
     assert store.next_id() == 0
-    store.add(0, [SPEC], 1.0)
+    store.add(rows(0, 1))
     assert store.next_id() == 1
     store._db.execute("DELETE FROM jobs")
     store.close()
@@ -46,9 +52,9 @@ def test_ids_count_from_zero_and_are_never_given_twice(path: str) -> None:
 
 def test_what_is_committed_is_there_after_a_kill(path: str, tmp_path: Path) -> None:
     store = Store(path)
-    store.add(0, [SPEC], 1.0)
+    store.add(rows(0, 1))
     store.commit()
-    store.add(1, [SPEC], 1.0)
+    store.add(rows(1, 1))
     for name in ("jobs.db", "jobs.db-wal"):  # what a kill would leave
         (tmp_path / f"copy-{name}").write_bytes((tmp_path / name).read_bytes())
     copy = Store(str(tmp_path / "copy-jobs.db"))
@@ -97,10 +103,10 @@ def test_a_migration_is_durable_with_the_first_commit_and_not_before(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(path)
-    store.add(0, [SPEC], 1.0)
+    store.add(rows(0, 1))
     store.close()
     before = schema_of(path)
-    monkeypatch.setattr("sjs.daemon.store.MIGRATIONS", (*MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN colour TEXT",)))
+    monkeypatch.setattr("sjs.daemon.schema.MIGRATIONS", (*MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN colour TEXT",)))
     store = Store(path)
     store._db.execute("UPDATE jobs SET colour = 'red'")
     store._db.close()  # as a kill does
@@ -142,31 +148,33 @@ def test_submits_are_remembered() -> None:
 
 def test_a_job_comes_back_as_it_was_left() -> None:
     store = filled(count=1)
-    store.set_start(0, "starting", 1, 3)
+    store.set_start(0, "starting", 1, 3, '[["0",500]]')
     store.set_started(0, "running", 77, 2.0)
     store.set_grace(0, 5.0)
-    assert sorted(tuple(row) for row in store.live()) == [(0, "running", 1, 3, 5.0)]
+    assert [tuple(row) for row in store.live()] == [(0, "running", 1, 3, 5.0, Spec("true"), '[["0",500]]')]
     store.set_end(0, "failed", End("signal", None, 9, "why"), 3.0, {"seconds": 1})
     job = store.job(0)
     assert job is not None
+    assert (job.usage, job.gpus) == ({"seconds": 1}, (("0", 500),))
     assert (job.pid, job.started, job.ended, job.end) == (77, 2.0, 3.0, End("signal", None, 9, "why"))
     assert (store.live(), store.job(1)) == ([], None)
 
 
 def test_page() -> None:
-    store = filled(count=14)
-    assert ids(store) == list(range(14))
+    each = len(STATES)
+    store = filled(count=2 * each)
+    assert ids(store) == list(range(2 * each))
     assert ids(store, span=(3, 5)) == [3, 4, 5]
-    assert ids(store, newest=True) == list(range(13, -1, -1))
-    assert ids(store, "queued") == [0, 7]
-    assert ids(store, *FINAL) == [3, 4, 5, 6, 10, 11, 12, 13]
-    assert ids(store, *FINAL, newest=True, span=(4, 11)) == [11, 10, 6, 5, 4]
+    assert ids(store, newest=True) == list(range(2 * each - 1, -1, -1))
+    assert ids(store, "queued") == [2, 2 + each]
+    assert ids(store, *FINAL) == [*range(5, each), *range(5 + each, 2 * each)]
+    assert ids(store, *FINAL, newest=True, span=(8, each + 5)) == [each + 5, 9, 8]
 
 
 def test_a_page_of_several_states_reads_no_more_than_is_taken() -> None:
     """A sort of all matching rows would come before the first; steps of the database's machine tell."""
     store = Store(":memory:")
-    store.add(0, [SPEC] * 50_000, 1.0)
+    store.add(rows(0, 50_000))
     steps: list[int] = []
     store._db.set_progress_handler(lambda: steps.append(1), 1000)
     pages = store.page((0, 99_999), ["lost", "queued"])
@@ -175,12 +183,14 @@ def test_a_page_of_several_states_reads_no_more_than_is_taken() -> None:
 
 
 def test_queued_and_count() -> None:
-    store = filled(count=14)
-    assert [job.id for job in store.queued(1)] == [0]
-    assert store.queued_ids((1, 13), 9) == [7]
-    assert store.queued_ids((0, 13), 1) == [0]
-    assert [store.count((0, 13), state) for state in STATES] == [2] * 7
-    assert store.count((0, 6), "queued") == 1
+    each = len(STATES)
+    store = filled(count=2 * each)
+    first = STATES.index("queued")
+    assert [job.id for job in store.queued(0, 1)] == [first]
+    assert store.ids_in(["queued"], [(first + 1, 2 * each)], 9) == [(first + each, "queued")]
+    assert store.ids_in(["queued"], [(0, 2 * each)], 1) == [(first, "queued")]
+    assert [store.count((0, 2 * each), state) for state in STATES] == [2] * each
+    assert store.count((0, each - 1), "queued") == 1
 
 
 def test_many_get_the_same_end() -> None:
@@ -213,9 +223,11 @@ def test_a_row_that_cannot_be_read_is_a_job_that_says_so(column: str, value: obj
 
 
 def test_a_live_row_with_nonsense_in_it_is_a_live_row() -> None:
-    store = filled(count=3)
-    store._db.execute("UPDATE jobs SET attempt = 'x', slot = 'y', grace = 'z'")
-    assert sorted(tuple(row) for row in store.live()) == [(1, "starting", 0, -1, None), (2, "running", 0, -1, None)]
+    store = filled(count=len(STATES))
+    store._db.execute("UPDATE jobs SET attempt = 'x', slot = 'y', grace = 'z', spec = '{'")
+    assert [tuple(row) for row in store.live()] == [
+        (STATES.index(state), state, 0, -1, None, UNREADABLE, None) for state in sorted(LIVE)
+    ]
     store.close()
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sjs import wire
+from sjs import spec_json, wire
 from sjs.core.job import Spec
 from sjs.errors import Conflict, LinkLost, NoManager, NotReached, Stopped, Unreachable
 from sjs.protocols import Accepted, Piece, Stream
@@ -269,7 +269,7 @@ def test_chunks_keep_order_and_fit_into_a_request(texts: list[str]) -> None:
     pieces = list(chunks(specs))
     assert [spec for piece in pieces for spec in piece] == specs
     for piece in pieces:
-        line = wire.encode({"jobs": [wire.spec_to_wire(spec) for spec in piece]})
+        line = wire.encode({"jobs": [spec_json.to_wire(spec) for spec in piece]})
         assert 0 < len(piece) <= wire.MAX_CHUNK_JOBS
         assert len(line) <= wire.MAX_CHUNK_BYTES or len(piece) == 1
 

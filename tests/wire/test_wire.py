@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sjs import wire
+from sjs import spec_json, wire
 from sjs.core.job import MAX_COMMAND_BYTES, ON_LOST, End, Job, Spec
 from sjs.core.lifecycle import STATES
 from sjs.errors import BadRequest
@@ -47,9 +48,17 @@ def read(line: bytes) -> str:
     """What a line with a spec or a job means, as it stands in NNN.expected."""
     try:
         message = wire.decode(line)
-        return repr(wire.job_from_wire(message) if "id" in message else wire.spec_from_wire(message))
+        return shown(wire.job_from_wire(message) if "id" in message else spec_json.from_wire(message))
     except BadRequest as error:
         return f"bad_request: {error}"
+
+
+def shown(value: Any) -> str:
+    """As repr, without what is as usual."""
+    if not dataclasses.is_dataclass(value):
+        return repr(value)
+    told = [one for one in dataclasses.fields(value) if getattr(value, one.name) != one.default]
+    return f"{type(value).__name__}({', '.join(f'{one.name}={shown(getattr(value, one.name))}' for one in told)})"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
@@ -67,19 +76,19 @@ def test_a_job_arrives_as_it_was(job: Job) -> None:
 
 @given(specs)
 def test_a_spec_is_stored_as_it_was(spec: Spec) -> None:
-    assert wire.spec_from_text(wire.spec_to_text(spec)) == spec
-    assert wire.spec_from_wire(wire.spec_to_wire(spec)) == spec
+    assert spec_json.from_text(spec_json.to_text(spec)) == spec
+    assert spec_json.from_wire(spec_json.to_wire(spec)) == spec
 
 
 def test_what_was_stored_before_there_was_a_choice_is_stored_alike() -> None:
     """Else a repeated key would be refused after an upgrade."""
-    assert wire.spec_to_text(Spec("true")) == '{"command":"true"}'
+    assert spec_json.to_text(Spec("true")) == '{"command":"true"}'
 
 
 @pytest.mark.parametrize("text", ["", "{", "5", "{}", '{"command": 5}', '{"argv": ["a", 5]}', "\ud800", "[" * 10**5])
 def test_what_a_disk_has_changed_is_no_spec(text: str) -> None:
     with pytest.raises(BadRequest):
-        wire.spec_from_text(text)
+        spec_json.from_text(text)
 
 
 @given(st.binary())
@@ -99,14 +108,14 @@ def test_what_is_no_object_is_refused(line: bytes) -> None:
 @pytest.mark.parametrize("body", [None, "echo", ["echo"], 5])
 def test_a_spec_is_an_object(body: Any) -> None:
     with pytest.raises(BadRequest, match="a job is an object"):
-        wire.spec_from_wire(body)
+        spec_json.from_wire(body)
 
 
 def test_a_command_may_be_as_long_as_a_process_can_be_given() -> None:
-    assert wire.spec_from_wire({"command": "é" * (MAX_COMMAND_BYTES // 2)}).command
+    assert spec_json.from_wire({"command": "é" * (MAX_COMMAND_BYTES // 2)}).command
     for text in ("x" * (MAX_COMMAND_BYTES + 1), "é" * (MAX_COMMAND_BYTES // 2 + 1)):
         with pytest.raises(BadRequest, match="script file"):
-            wire.spec_from_wire({"argv": ["cat", text]})
+            spec_json.from_wire({"argv": ["cat", text]})
 
 
 @pytest.mark.parametrize("value", [0, 7, 10])

@@ -1,0 +1,57 @@
+"""In the manager: what the queue's tables look like, and how each version of them is made of the one before it."""
+
+from __future__ import annotations
+
+from typing import Sequence, Tuple
+
+MIGRATIONS: Tuple[Sequence[str], ...] = (
+    (
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    state TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    submitted REAL NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    slot INTEGER,
+    grace REAL,
+    pid INTEGER,
+    started REAL,
+    ended REAL,
+    reason TEXT,
+    exit INTEGER,
+    signal INTEGER,
+    detail TEXT,
+    usage TEXT
+)""",
+        "CREATE INDEX jobs_by_state ON jobs (state, id)",
+        """CREATE TABLE submits (
+    key TEXT PRIMARY KEY, digest TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, at REAL NOT NULL
+) WITHOUT ROWID""",
+    ),
+    (
+        # Jobs with the same needs have one shape; each shape's queue is read from its front.
+        "CREATE TABLE shapes (id INTEGER PRIMARY KEY, needs TEXT NOT NULL UNIQUE)",
+        "INSERT INTO shapes VALUES (0, '{}')",
+        "ALTER TABLE jobs ADD COLUMN shape INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX queue ON jobs (shape, priority DESC, id) WHERE state = 'queued'",
+        # When a waiting job may start, if it waits for a time; and for how many others it waits.
+        "ALTER TABLE jobs ADD COLUMN due REAL",
+        "ALTER TABLE jobs ADD COLUMN blockers INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX dues ON jobs (due) WHERE state = 'waiting' AND due IS NOT NULL",
+        """CREATE TABLE blockings (
+    parent INTEGER NOT NULL, child INTEGER NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (parent, child, kind)
+) WITHOUT ROWID""",
+        "ALTER TABLE jobs ADD COLUMN gpus TEXT",
+        "ALTER TABLE jobs ADD COLUMN name TEXT",
+        "CREATE INDEX jobs_by_name ON jobs (name, id) WHERE name IS NOT NULL",
+        # Attempts before the last one, whose story is the job's own.
+        """CREATE TABLE attempts (
+    job INTEGER NOT NULL, attempt INTEGER NOT NULL, started REAL, ended REAL, pid INTEGER, reason TEXT, exit INTEGER,
+    signal INTEGER, detail TEXT, usage TEXT, gpus TEXT, PRIMARY KEY (job, attempt)
+) WITHOUT ROWID""",
+        "CREATE TABLE environments (digest TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
+    ),
+)
+"""What makes schema N + 1 of schema N, in statements. A new queue goes all the way, so that way is used every day."""

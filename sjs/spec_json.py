@@ -1,0 +1,271 @@
+"""What is to be run, as JSON: on the wire and in the queue's rows. What is left out is as usual.
+
+{"command": "python train.py", "name": "lr-3", "cpus": 4, "gpus": 500, "timeout": 3600, "after": [["ok", [[1, 3]]]]}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Callable, Dict, List, Tuple
+
+from sjs.core.job import AFTER, MAX_COMMAND_BYTES, ON_LOST, RETRY_ON, Range, Retry, Spec
+from sjs.core.needs import WHOLE, Needs
+from sjs.errors import BadRequest
+
+MAX_NAME = 256
+MAX_PAIRS = 1_000
+MAX_RANGES = 1_000
+MAX_SECONDS = 10 * 366 * 86_400.0
+MAX_COUNT = 1_000_000
+MAX_BYTES = 2**62
+
+NEEDS = Needs()
+RETRY = Retry()
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_CODE = re.compile(r"(?:exit|signal):\d{1,3}", re.ASCII)
+
+to_json = json.JSONEncoder(separators=(",", ":")).encode
+"""Compact JSON. (`json.dumps` with such an option makes an encoder for every text, which costs more than the text.)"""
+
+
+def to_wire(spec: Spec) -> Dict[str, Any]:
+    body: Dict[str, Any] = {}
+    if spec.argv is not None:
+        body["argv"] = list(spec.argv)
+    else:
+        body["command"] = spec.command
+    for key, default in _PLAIN.items():
+        value = getattr(spec, key)
+        if value != default:
+            body[key] = value
+    for key in ("tags", "env"):
+        if getattr(spec, key):
+            body[key] = dict(getattr(spec, key))
+    if spec.needs != NEEDS:
+        body.update(needs_to_wire(spec.needs))
+    if spec.retry != RETRY:
+        body["retry"] = {**vars(spec.retry), "on": list(spec.retry.on)}
+    if spec.after:
+        body["after"] = [[kind, [list(span) for span in spans]] for kind, spans in spec.after]
+    return body
+
+
+def needs_to_wire(needs: Needs) -> Dict[str, Any]:
+    """What a job takes, but for what is usual."""
+    body: Dict[str, Any] = {key: getattr(needs, key) for key in _COUNTS if getattr(needs, key) != getattr(NEEDS, key)}
+    if needs.named:
+        body["resources"] = dict(needs.named)
+    return body
+
+
+def from_wire(body: Any) -> Spec:
+    """A checked spec: exactly one of command and argv, and nothing that no process can be given."""
+    if not isinstance(body, dict):
+        raise BadRequest("a job is an object with 'command' or 'argv'")
+    command, argv = body.get("command"), body.get("argv")
+    if (command is None) == (argv is None):
+        raise BadRequest("a job has either 'command' or 'argv'")
+    what = {"command": check_text("command", command)} if argv is None else {"argv": _argv(argv)}
+    if len(body) == 1:
+        return Spec(**what)
+    more = {key: check(key, body[key]) for key, check in _CHECKS.items() if body.get(key) is not None}
+    return Spec(**what, **more, needs=_needs(body))
+
+
+def to_text(spec: Spec) -> str:
+    """The spec as it is stored."""
+    return to_json(to_wire(spec))
+
+
+def from_text(stored: str) -> Spec:
+    """The stored spec, checked again: a disk or a hand may have changed it."""
+    try:
+        return from_wire(json.loads(stored))
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"not JSON: {error}") from None
+
+
+def check_text(name: str, value: Any) -> str:
+    """Text that a process can be given."""
+    if not isinstance(value, str):
+        raise BadRequest(f"'{name}' must be text")
+    if "\0" in value:
+        raise BadRequest(f"'{name}' holds a NUL character, which no process can be given")
+    try:
+        size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        raise BadRequest(f"'{name}' holds half of a surrogate pair, which is no text") from None
+    if size > MAX_COMMAND_BYTES:
+        raise BadRequest(
+            f"'{name}' has {size} bytes; a process can be given {MAX_COMMAND_BYTES}", "put it into a script file"
+        )
+    return value
+
+
+def _argv(value: Any) -> Tuple[str, ...]:
+    if not isinstance(value, list) or not value or not value[0]:
+        raise BadRequest("'argv' is a list of strings, the first of them the program")
+    return tuple(check_text("argv", word) for word in value)
+
+
+def _name(key: str, value: Any) -> str:
+    text = check_text(key, value)
+    if not 1 <= len(text) <= MAX_NAME or not text.isprintable():
+        raise BadRequest(f"'{key}' must be 1 to {MAX_NAME} printable characters")
+    return text
+
+
+def _pairs(key: str, value: Any) -> Tuple[Tuple[str, Any], ...]:
+    if not isinstance(value, dict) or len(value) > MAX_PAIRS:
+        raise BadRequest(f"'{key}' must be an object of at most {MAX_PAIRS} entries")
+    return tuple(value.items())
+
+
+def _tags(key: str, value: Any) -> Tuple[Tuple[str, str], ...]:
+    return tuple((_name(key, name), check_text(key, text)) for name, text in _pairs(key, value))
+
+
+def env(key: str, value: Any) -> Tuple[Tuple[str, str], ...]:
+    pairs = _pairs(key, value)
+    for name, text in pairs:
+        if not _NAME.fullmatch(name) or name.startswith("SJS_"):
+            raise BadRequest(f"{name!r:.60} can not be set: no name of a variable, or one of sjs's own")
+        check_text(key, text)
+    return pairs
+
+
+def _whole(low: int, high: int) -> Callable[[str, Any], int]:
+    def check(key: str, value: Any) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise BadRequest(f"'{key}' must be a whole number from {low} to {high}, not {value!r:.40}")
+        return value
+
+    return check
+
+
+def _seconds(low: float, high: float = MAX_SECONDS) -> Callable[[str, Any], float]:
+    def check(key: str, value: Any) -> float:
+        if type(value) not in (int, float) or not low <= value <= high:
+            raise BadRequest(f"'{key}' must be a number of seconds from {low:g} to {high:g}, not {value!r:.40}")
+        return float(value)
+
+    return check
+
+
+def _one_of(known: Tuple[str, ...]) -> Callable[[str, Any], str]:
+    def check(key: str, value: Any) -> str:
+        if value not in known:
+            raise BadRequest(f"'{key}' must be one of {', '.join(known)}, not {value!r:.40}")
+        return str(value)
+
+    return check
+
+
+def _flag(key: str, value: Any) -> bool:
+    if type(value) is not bool:
+        raise BadRequest(f"'{key}' must be true or false")
+    return value
+
+
+def digest(key: str, value: Any) -> str:
+    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+        raise BadRequest(f"'{key}' must be a digest")
+    return value
+
+
+def _retry(key: str, value: Any) -> Retry:
+    if not isinstance(value, dict):
+        raise BadRequest(f"'{key}' must be an object")
+    on = value.get("on", list(RETRY.on))
+    if not isinstance(on, list) or not all(isinstance(one, str) for one in on):
+        raise BadRequest(f"'{key}.on' must be a list of words")
+    for one in on:
+        if one not in RETRY_ON and not _CODE.fullmatch(one):
+            raise BadRequest(f"'{key}.on' knows {', '.join(RETRY_ON)}, exit:N and signal:N, not {one!r:.40}")
+    return Retry(
+        count=_whole(0, MAX_COUNT)(f"{key}.count", value.get("count", 0)),
+        delay=_seconds(0)(f"{key}.delay", value.get("delay", RETRY.delay)),
+        factor=_seconds(1, 1_000)(f"{key}.factor", value.get("factor", RETRY.factor)),
+        on=tuple(on),
+    )
+
+
+def _after(key: str, value: Any) -> Tuple[Tuple[str, Tuple[Range, ...]], ...]:
+    if not isinstance(value, list) or not all(isinstance(one, list) and len(one) == 2 for one in value):
+        raise BadRequest(f"'{key}' must be a list of pairs [kind, ranges of ids]")
+    return tuple((_one_of(AFTER)(key, kind), _ranges(key, spans)) for kind, spans in value)
+
+
+def _ranges(key: str, value: Any) -> Tuple[Range, ...]:
+    if not isinstance(value, list) or len(value) > MAX_RANGES:
+        raise BadRequest(f"'{key}' must hold at most {MAX_RANGES} ranges [first, last]")
+    return tuple(range_of(key, one) for one in value)
+
+
+def range_of(key: str, value: Any) -> Range:
+    """A closed range of job ids."""
+    if isinstance(value, list) and len(value) == 2 and all(type(one) is int for one in value):
+        low, high = value
+        if 0 <= low <= high <= MAX_BYTES:
+            return low, high
+    raise BadRequest(f"'{key}' holds {value!r:.40}, which is no range [first, last] of job ids")
+
+
+def _needs(body: Dict[str, Any]) -> Needs:
+    found: Dict[str, Any] = {key: check(key, body[key]) for key, check in _COUNTS.items() if body.get(key) is not None}
+    if body.get("resources") is not None:
+        named: List[Tuple[str, int]] = []
+        for name, count in _pairs("resources", body["resources"]):
+            named.append((_name("resources", name), _whole(0, MAX_COUNT)(f"resources.{name}", count)))
+        found["named"] = tuple(sorted(named))
+    gpus = found.get("gpus", 0)
+    if gpus > WHOLE and gpus % WHOLE:
+        raise BadRequest("'gpus' is a part of one GPU, or whole ones")
+    return Needs(**found) if found else NEEDS
+
+
+_PLAIN: Dict[str, Any] = {
+    "cwd": None,
+    "name": "",
+    "env_base": "",
+    "priority": 0,
+    "timeout": None,
+    "grace": None,
+    "at": None,
+    "hold": False,
+    "on_lost": Spec().on_lost,
+    "stdin": None,
+    "merge": False,
+    "nice": 0,
+}
+"""Fields that are on the wire what they are in a spec, and what is usual."""
+
+_CHECKS: Dict[str, Callable[[str, Any], Any]] = {
+    "cwd": check_text,
+    "name": _name,
+    "env_base": digest,
+    "priority": _whole(-MAX_COUNT, MAX_COUNT),
+    "timeout": _seconds(0.001),
+    "grace": _seconds(0),
+    "at": _seconds(0, 2.0**40),
+    "hold": _flag,
+    "on_lost": _one_of(ON_LOST),
+    "stdin": check_text,
+    "merge": _flag,
+    "nice": _whole(0, 19),
+    "tags": _tags,
+    "env": env,
+    "retry": _retry,
+    "after": _after,
+}
+
+_COUNTS: Dict[str, Callable[[str, Any], int]] = {
+    "slots": _whole(1, MAX_COUNT),
+    "cpus": _whole(0, MAX_COUNT),
+    "mem": _whole(0, MAX_BYTES),
+    "gpus": _whole(0, MAX_COUNT),
+    "gpu_mem": _whole(0, MAX_BYTES),
+}

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sjs import spec_json
+from sjs.core.job import AFTER, ON_LOST, RETRY_ON, Retry, Spec
+from sjs.core.needs import Needs
+from sjs.errors import BadRequest
+
+names = st.text(
+    st.characters(min_codepoint=33, max_codepoint=0x2FF, categories=["L", "N", "P"]), min_size=1, max_size=9
+)
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9)
+seconds = st.floats(1, 10**6)
+counts = st.integers(0, 1_000)
+spans = st.tuples(counts, counts).map(lambda pair: (min(pair), max(pair)))
+needs = st.builds(
+    Needs,
+    slots=st.integers(1, 9),
+    cpus=counts,
+    mem=counts,
+    gpus=st.sampled_from([0, 250, 1_000, 3_000]),
+    gpu_mem=counts,
+    named=st.dictionaries(names, counts, max_size=3).map(lambda found: tuple(sorted(found.items()))),
+)
+retries = st.builds(
+    Retry,
+    count=counts,
+    delay=seconds,
+    factor=st.floats(1, 10),
+    on=st.lists(st.sampled_from([*RETRY_ON, "exit:137", "signal:9"])).map(tuple),
+)
+specs = st.builds(
+    Spec,
+    command=texts,
+    cwd=st.none() | texts,
+    name=st.just("") | names,
+    tags=st.dictionaries(names, texts, max_size=3).map(lambda found: tuple(found.items())),
+    env=st.dictionaries(st.sampled_from(["A", "_b", "C1"]), texts).map(lambda found: tuple(found.items())),
+    env_base=st.sampled_from(["", "0123456789abcdef" * 4]),
+    needs=needs,
+    priority=st.integers(-9, 9),
+    timeout=st.none() | seconds,
+    grace=st.none() | seconds,
+    retry=retries,
+    after=st.lists(st.tuples(st.sampled_from(AFTER), st.lists(spans, max_size=3).map(tuple)), max_size=3).map(tuple),
+    at=st.none() | seconds,
+    hold=st.booleans(),
+    on_lost=st.sampled_from(ON_LOST),
+    stdin=st.none() | texts,
+    merge=st.booleans(),
+    nice=st.integers(0, 19),
+)
+
+
+@given(specs)
+def test_all_of_a_spec_arrives_and_is_stored_as_it_was(spec: Spec) -> None:
+    assert spec_json.from_wire(json.loads(json.dumps(spec_json.to_wire(spec)))) == spec
+    assert spec_json.from_text(spec_json.to_text(spec)) == spec
+
+
+def test_what_is_as_usual_is_not_said() -> None:
+    assert spec_json.to_wire(Spec("true")) == {"command": "true"}
+    assert spec_json.to_wire(Spec(argv=("true",), needs=Needs(cpus=2))) == {"argv": ["true"], "cpus": 2}
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"name": ""}, "'name' must be 1 to 256"),
+        ({"name": "x" * 257}, "'name' must be 1 to 256"),
+        ({"name": "a\nb"}, "'name' must be 1 to 256"),
+        ({"name": 5}, "'name' must be text"),
+        ({"tags": ["a"]}, "'tags' must be an object"),
+        ({"tags": {"": "x"}}, "'tags' must be 1 to"),
+        ({"tags": {"a": 5}}, "'tags' must be text"),
+        ({"tags": {str(n): "" for n in range(1001)}}, "'tags' must be an object of at most 1000"),
+        ({"env": {"A=B": "x"}}, "'A=B' can not be set"),
+        ({"env": {"SJS_JOB_ID": "x"}}, "'SJS_JOB_ID' can not be set"),
+        ({"env": {"A": "x\0"}}, "NUL"),
+        ({"env_base": "zz"}, "'env_base' must be a digest"),
+        ({"priority": 1.5}, "'priority' must be a whole number"),
+        ({"priority": True}, "'priority' must be a whole number"),
+        ({"priority": 10**7}, "'priority' must be a whole number"),
+        ({"timeout": 0}, "'timeout' must be a number of seconds"),
+        ({"timeout": True}, "'timeout' must be a number of seconds"),
+        ({"timeout": float("nan")}, "'timeout' must be a number of seconds"),
+        ({"grace": -1}, "'grace' must be a number of seconds"),
+        ({"hold": 1}, "'hold' must be true or false"),
+        ({"on_lost": "again"}, "'on_lost' must be one of fail, requeue"),
+        ({"nice": 20}, "'nice' must be a whole number from 0 to 19"),
+        ({"slots": 0}, "'slots' must be a whole number from 1"),
+        ({"gpus": 1_500}, "'gpus' is a part of one GPU, or whole ones"),
+        ({"resources": {"tape": -1}}, "'resources.tape' must be a whole number"),
+        ({"resources": [1]}, "'resources' must be an object"),
+        ({"retry": 3}, "'retry' must be an object"),
+        ({"retry": {"on": "fail"}}, "'retry.on' must be a list"),
+        ({"retry": {"on": ["often"]}}, "'retry.on' knows fail, timeout, oom"),
+        ({"retry": {"factor": 0}}, "'retry.factor' must be a number"),
+        ({"retry": {"count": -1}}, "'retry.count' must be a whole number"),
+        ({"after": "3"}, "'after' must be a list of pairs"),
+        ({"after": [["ok"]]}, "'after' must be a list of pairs"),
+        ({"after": [["maybe", [[1, 2]]]]}, "'after' must be one of ok, any, notok"),
+        ({"after": [["ok", 3]]}, "'after' must hold at most"),
+        ({"after": [["ok", [[2, 1]]]]}, "is no range"),
+        ({"after": [["ok", [[1, True]]]]}, "is no range"),
+    ],
+)
+def test_what_is_not_understood_is_refused_by_name(more: dict[str, Any], why: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        spec_json.from_wire({"command": "true", **more})
+    assert why in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("stored", ["", "{", "[" * 10**5, "null", "{}"])
+def test_what_a_disk_has_made_of_a_spec_is_refused(stored: str) -> None:
+    with pytest.raises(BadRequest):
+        spec_json.from_text(stored)
