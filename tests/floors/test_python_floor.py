@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sjs.bundle import SHIPPED
+
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ("__init__.py", "errors.py", "wire.py", "core", "dialects", "daemon")
 
 
 def vermin(*paths: Path) -> int:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from sjs.bundle import SHIPPED
 from tests import pythons
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("__init__.py", "errors.py", "wire.py")
-FOLDERS = ("core", "dialects", "daemon")
 IMPORT_ALL = """\
 import pathlib, sys
 root = pathlib.Path(sys.argv[1])
@@ -30,10 +29,12 @@ each_python = pytest.mark.parametrize(
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("machine")
     (folder / "sjs").mkdir()
-    for name in FILES:
-        shutil.copy(ROOT / "sjs" / name, folder / "sjs")
-    for name in FOLDERS:
-        shutil.copytree(ROOT / "sjs" / name, folder / "sjs" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in SHIPPED:
+        source = ROOT / "sjs" / name
+        if source.is_dir():
+            shutil.copytree(source, folder / "sjs" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / "sjs")
     return folder
 
 

@@ -6,10 +6,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from sjs.bundle import SHIPPED
 from tests.live.machine import DEADLINE, ROOT, Machine, cmdline
 
 PACKAGE = ROOT / "sjs"
-SHIPPED = ("__init__.py", "errors.py", "wire.py", "core", "dialects", "daemon")
 
 DIE_ONCE = """
 import os as fate
