@@ -9,6 +9,7 @@ import pytest
 from sjs.daemon import copies
 from sjs.daemon.copies import Copies
 from sjs.daemon.places import Places
+from sjs.daemon.rows import NewRow
 from sjs.daemon.store import Store
 
 
@@ -20,7 +21,8 @@ def made(folder: Path) -> tuple[Places, Store]:
 
 def add(store: Store, count: int, size: int = 10) -> None:
     first = store.next_id()
-    store.add(first, [f'{{"command":"{"x" * size}"}}'] * count, 1.0)
+    spec = f'{{"command":"{"x" * size}"}}'
+    store.add(NewRow(first + number, "queued", spec, 1.0, 0, 0, None, 0, None) for number in range(count))
     store.commit()
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "importlinter:contract:"
 
 PLANTED = {
-    "floors": ("sjs/protocols.py", "import sjs.targets.session"),
+    "floors": ("sjs/nodes.py", "import sjs.bundle"),
     "core-order": ("sjs/core/job.py", "from sjs.core import lifecycle"),
     "pure-core": ("sjs/core/schedule.py", "def late():\n    from time import monotonic"),
     "daemon-order": ("sjs/daemon/journal.py", "import sjs.daemon.spawn"),

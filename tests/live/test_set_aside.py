@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sjs.core.schedule import MAX_SETBACKS
+from sjs.daemon.setbacks import MAX_SETBACKS
 from tests.live.machine import ROOT, Machine
 
 PLANTED = """
