@@ -15,10 +15,10 @@ from tests.live.machine import ROOT, Machine
 PLANTED = """
 
 class Planted(Manager):
-    def _start_order(self, live, spec):
-        if "poison" in (spec.command or ""):
+    def _start_order(self, live):
+        if "poison" in (live.spec.command or ""):
             raise RuntimeError("planted")
-        return super()._start_order(live, spec)
+        return super()._start_order(live)
 
 
 Manager = Planted
