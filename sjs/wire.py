@@ -61,8 +61,14 @@ def job_to_wire(job: Job) -> Dict[str, Any]:
         "started": job.started,
         "ended": job.ended,
         "pid": job.pid,
+        **{name: value for name, value in _rare(job).items() if value},
         **spec_json.to_wire(job.spec),
     }
+
+
+def _rare(job: Job) -> Dict[str, Any]:
+    """What most records do not hold."""
+    return {"usage": dict(job.usage or {}), "granted": list(job.gpus), "due": job.due, "paused": job.paused}
 
 
 def job_from_wire(body: Dict[str, Any]) -> Job:
@@ -80,6 +86,10 @@ def job_from_wire(body: Dict[str, Any]) -> Job:
         ended=body.get("ended"),
         pid=body.get("pid"),
         end=end,
+        usage=body.get("usage"),
+        gpus=tuple((str(name), int(share)) for name, share in body.get("granted", ())),
+        due=body.get("due"),
+        paused=body.get("paused", False),
     )
 
 

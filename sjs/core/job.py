@@ -96,6 +96,7 @@ class Job:
     usage: Optional[Mapping[str, float]] = None
     gpus: Grant = ()
     due: Optional[float] = None
+    paused: bool = False
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,15 @@ class Room:
             found.append("gpus")
         return found
 
+    def left(self, kind: str, needs: Needs) -> int:
+        """How much there is of what is missing; of GPUs, thousandths of those that would do."""
+        if kind in self._plain:
+            return max(0, self._plain[kind])
+        if kind != "gpus":
+            return max(0, self._named.get(kind, 0))
+        fitting = [left for name, left in self._gpus.items() if self._gpu_mem[name] >= needs.gpu_mem]
+        return WHOLE * fitting.count(WHOLE) if needs.gpus >= WHOLE else max(fitting, default=0)
+
     def set_aside(self, needs: Needs) -> None:
         """Keep it free for who has waited long enough: of what there is enough, that much; of the rest, all that is
         left, so that what others give back is kept for it."""

@@ -19,7 +19,8 @@ PATIENCE = 100
 
 @dataclass(frozen=True)
 class Running:
-    """A job that holds a slot. `cancel_wanted`: somebody asked for its end; `cancel_told`: the keeper knows."""
+    """A job that holds a slot. `cancel_wanted`: somebody asked for its end; `cancel_told`: the keeper knows.
+    `pause`: what the keeper is still to hear, to make it stand still (True) or go on (False)."""
 
     id: int
     slot: int
@@ -27,6 +28,7 @@ class Running:
     cancel_told: bool = False
     needs: Needs = Needs()
     gpus: Grant = ()
+    pause: Optional[bool] = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,14 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """Let this job's whole tree stand still, or go on."""
+
+    job_id: int
+    still: bool
+
+
+@dataclass(frozen=True)
 class Overtake:
     """So many went before this job, for which there was no room."""
 
@@ -68,12 +78,13 @@ class Overtake:
     by: int
 
 
-Action = Union[Start, Stop, Overtake]
+Action = Union[Start, Stop, Pause, Overtake]
 
 
 def plan(snapshot: Snapshot) -> Tuple[Action, ...]:
-    """What to do now, in this order: end what is not wanted any more, then start what fits."""
+    """What to do now, in this order: end what is not wanted any more, pause and resume, then start what fits."""
     actions: List[Action] = [Stop(one.id) for one in snapshot.running if one.cancel_wanted and not one.cancel_told]
+    actions += [Pause(one.id, one.pause) for one in snapshot.running if one.pause is not None]
     if not snapshot.stopping:
         actions += _starts(snapshot)
     return tuple(actions)

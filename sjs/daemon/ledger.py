@@ -11,46 +11,25 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from sjs import spec_json
 from sjs.core import lifecycle
-from sjs.core.job import End, Job, Range, Spec, contains, ranges
-from sjs.core.lifecycle import CANCELLED, FAILED, PENDING, QUEUED, STARTING
+from sjs.core.job import End, Job, Range, Spec, contains
+from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, PENDING, QUEUED, STARTING
 from sjs.core.needs import Grant, Machine
-from sjs.core.schedule import Running, Snapshot
+from sjs.core.schedule import Snapshot
 from sjs.daemon.counts import Counts
+from sjs.daemon.gates import Gates
 from sjs.daemon.heads import Heads
+from sjs.daemon.live import Live, from_row
 from sjs.daemon.marks import Marks
 from sjs.daemon.notes import note
 from sjs.daemon.pending import PIECE, Pending
 from sjs.daemon.retention import Retention
-from sjs.daemon.rows import UNREADABLE, LiveRow, grant_from_text, grant_to_text
+from sjs.daemon.rows import UNREADABLE, grant_to_text
 from sjs.daemon.setbacks import MAX_SETBACKS, Setbacks
 from sjs.daemon.store import Store
 from sjs.errors import BadRequest, Conflict
 
 STARTS = 256
 """Jobs that one turn starts at most."""
-
-
-class Live:
-    """A job that holds a slot."""
-
-    def __init__(self, job_id: int, state: str, attempt: int, slot: int, spec: Spec, gpus: Grant) -> None:
-        self.id = job_id
-        self.state = state
-        self.attempt = attempt
-        self.slot = slot
-        self.spec = spec
-        self.gpus = gpus
-        self.grace: Optional[float] = None  # set when its end was asked for
-        self.told = False
-
-    @property
-    def tag(self) -> str:
-        """The attempt's name at the keeper."""
-        return f"{self.id}.{self.attempt}"
-
-    def as_running(self) -> Running:
-        """What `plan` needs to know."""
-        return Running(self.id, self.slot, self.grace is not None, self.told, self.spec.needs, self.gpus)
 
 
 class Ledger:
@@ -63,12 +42,14 @@ class Ledger:
         self.counts = Counts(store)
         self.machine = Machine(slots=int(store.meta("max_jobs_running") or 0))
         self.retention = Retention(store)
+        self.gates = Gates(store)
         self.next_id = store.next_id()
-        self.live: Dict[int, Live] = {row.id: _live(row) for row in store.live()}
+        self.live: Dict[int, Live] = {row.id: from_row(row) for row in store.live()}
         self.missing: List[Live] = []  # found without an attempt at the keeper
         self.started: List[int] = []  # since `told`: for those who wait
         self.ended: List[int] = []
         self.requeued: List[int] = []
+        self.signals: List[Tuple[int, int]] = []  # (job, number): for the keeper, once this turn is durable
         self.urgent = False  # whether something changed that must be durable before this turn is answered
         self._heads = Heads(store)
         self.pending = Pending(store, self.counts, self._heads)
@@ -153,11 +134,59 @@ class Ledger:
                 self.urgent = True
         return sorted(one.id for one in chosen)
 
-    def try_again(self, job_id: int, state: str) -> None:
-        """Run again what has ended."""
-        self._store.keep_attempt(job_id)
-        self.pending.again(job_id, state)
+    def hold(self, wanted: Sequence[Range]) -> List[int]:
+        """Keep the first of these jobs from starting; at most PIECE, so ask again until there are fewer."""
+        ids = self.pending.hold(wanted)
+        for job_id in ids:
+            self._setbacks.clear(job_id)
         self.urgent = True
+        return ids
+
+    def release(self, wanted: Sequence[Range]) -> List[int]:
+        """Let them go again; at most PIECE."""
+        self.urgent = True
+        return self.pending.release(wanted)
+
+    def again(self, wanted: Sequence[Range]) -> Tuple[List[int], List[int]]:
+        """Run once more what has ended: (jobs that will run, all of the first PIECE that had ended). The others can
+        not: a job for which they are to wait has ended otherwise than they need."""
+        found = self._store.ids_in(FINAL, wanted, PIECE)
+        self.urgent = True
+        return [job_id for job_id, state in found if self._run_again(job_id, state)], [job_id for job_id, _ in found]
+
+    def _run_again(self, job_id: int, state: str) -> bool:
+        job = self._store.job(job_id)
+        if job is None or job.spec is UNREADABLE:
+            return False
+        if job.attempt:
+            self._store.keep_attempt(job_id)
+        return self.pending.once_more(job, state)
+
+    def pause(self, wanted: Sequence[Range], still: bool) -> List[int]:
+        """Have the running jobs of the ranges stand still, or go on; those for which that is news."""
+        chosen = [one for one in self.live.values() if contains(wanted, one.id) and bool(one.paused) != still]
+        for one in chosen:
+            one.paused, one.pause_told = still, False
+            self._store.set_paused(one.id, still)
+            self.urgent = True
+        return sorted(one.id for one in chosen)
+
+    def pause_all(self, still: bool) -> List[int]:
+        """The same with all, and nothing starts."""
+        self.gates.pause(still)
+        self.urgent = True
+        return self.pause([(0, self.next_id)], still)
+
+    def drain(self, on: bool) -> None:
+        """Start nothing new, or start again."""
+        self.gates.drain(on)
+        self.urgent = True
+
+    def signal(self, wanted: Sequence[Range], number: int) -> List[int]:
+        """Have a signal sent to the trees of the running jobs of the ranges."""
+        ids = sorted(one.id for one in self.live.values() if contains(wanted, one.id))
+        self.signals += [(job_id, number) for job_id in ids]
+        return ids
 
     # What plan decides
 
@@ -368,17 +397,6 @@ def _kind(part: str) -> str:
     if not low.isdecimal():
         return "something else"
     return "any" if to and high.isdecimal() else "something else" if to else "named"
-
-
-def everything(ledger: Ledger) -> List[Range]:
-    """All ids that were given so far."""
-    return ranges(()) if ledger.next_id == 0 else [(0, ledger.next_id - 1)]
-
-
-def _live(row: LiveRow) -> Live:
-    live = Live(row.id, row.state, row.attempt, row.slot, row.spec, grant_from_text(row.gpus))
-    live.grace = row.grace
-    return live
 
 
 def _digest(specs: Sequence[Spec]) -> str:

@@ -15,16 +15,17 @@ from collections import deque
 from typing import Any, Deque, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Union
 
 from sjs import wire
-from sjs.core.schedule import Overtake, Start, Stop, plan
+from sjs.core.schedule import Overtake, Pause, Start, Stop, plan
 from sjs.daemon import clock, kernel, places, space
 from sjs.daemon.brake import Brake
 from sjs.daemon.cleaner import Cleaner
 from sjs.daemon.clock import Now
 from sjs.daemon.copies import Copies
-from sjs.daemon.handlers import PARKED, Handlers, Reply, Request
+from sjs.daemon.handlers import PARKED, Handlers
 from sjs.daemon.hooks import Hooks
-from sjs.daemon.ledger import STARTS, Ledger, Live
+from sjs.daemon.ledger import STARTS, Ledger
 from sjs.daemon.lines import LineSocket
+from sjs.daemon.live import Live
 from sjs.daemon.mailbox import Letter, Mailbox, Ready, Session
 from sjs.daemon.marks import Marks
 from sjs.daemon.notes import keep_log, note
@@ -34,6 +35,7 @@ from sjs.daemon.program import OURS
 from sjs.daemon.recovery import open_store, suspect
 from sjs.daemon.space import Space
 from sjs.daemon.store import StorageError
+from sjs.daemon.subjects import Reply, Request
 from sjs.daemon.waits import Waits
 from sjs.dialects import pipe
 from sjs.errors import BadRequest, NotReached, SjsError, to_wire
@@ -110,6 +112,10 @@ def _become_keeper(where: Places, lock: Optional[int]) -> None:
     os.execv(OURS.python, OURS.command("keep", f"-{lock}", where.root, where.pipe, where.state, "-"))
 
 
+Order = Union[Start, Stop, Pause]
+"""What `plan` wants the keeper to do."""
+
+
 class Removed(Exception):
     """The state folder is not where it was: nobody can find this manager any more."""
 
@@ -168,7 +174,8 @@ class Manager:
             ready = self._selector.select(self._patience())
             now = clock.look()
             self.turn(ready, now)
-            self._handlers.longest_turn = max(self._handlers.longest_turn, clock.look().steady - now.steady)
+            condition = self._handlers.condition
+            condition.longest_turn = max(condition.longest_turn, clock.look().steady - now.steady)
         return not self._keeper.closed
 
     def turn(self, ready: Ready, now: Now) -> None:
@@ -181,7 +188,7 @@ class Manager:
         jump = self._jumps.look(now)
         if jump:
             note(jump)
-        self._handlers.trouble = self._space.shortage or self._brake.reason
+        self._handlers.condition.trouble = self._space.shortage or self._brake.reason
         self._work_off(now)
         self._ledger.work(now.wall)
         self._tell_waits()
@@ -218,7 +225,7 @@ class Manager:
             if key.data is self._folder:
                 self._look_around()
             elif key.data == "term":
-                self._handlers.stopping = True
+                self._handlers.condition.stopping = True
         if self._mailbox.mend_door(ready):
             self._keeper.send({"do": "hold"})
         return [ask for ask in asked if ask is not None]
@@ -262,7 +269,7 @@ class Manager:
             self._brake.refused(news["detail"], now.steady)
             return self._hook_ended(news["tag"], now)
         elif kind == "stop":
-            self._handlers.stopping = True
+            self._handlers.condition.stopping = True
         elif kind == "leave":
             self._leaving = True
         elif kind == "go":
@@ -309,38 +316,47 @@ class Manager:
 
     # Plan and act
 
-    def _plan(self, now: Now) -> Sequence[Union[Start, Stop]]:
+    def _plan(self, now: Now) -> Sequence[Order]:
         """What to do once it is durable."""
-        held = self._handlers.stopping or bool(self._space.shortage) or self._brake.is_on(now.steady)
-        actions = plan(self._ledger.snapshot(held, now.wall))
+        shut = bool(self._ledger.gates.reasons) or bool(self._space.shortage) or self._brake.is_on(now.steady)
+        actions = plan(self._ledger.snapshot(self._handlers.condition.stopping or shut, now.wall))
         for action in actions:
             if isinstance(action, Start):
                 self._ledger.begin(action.job, action.slot, action.gpus)
             elif isinstance(action, Overtake):
                 self._ledger.overtake(action.job_id, action.by)
+            elif isinstance(action, Pause):
+                self._ledger.live[action.job_id].pause_told = True
             else:
                 self._ledger.live[action.job_id].told = True
         self._started_many = len(actions) >= STARTS
         return [one for one in actions if not isinstance(one, Overtake)]
 
-    def _order(self, action: Union[Start, Stop]) -> Dict[str, Any]:
+    def _order(self, action: Order) -> Dict[str, Any]:
         """An action for the keeper. Made once it is durable: should this manager end over it, the next one knows."""
         if isinstance(action, Start):
             return self._start_order(self._ledger.live[action.job.id])
         live = self._ledger.live[action.job_id]
+        if isinstance(action, Pause):
+            return {"do": "pause" if action.still else "resume", "tag": live.tag}
         return {"do": "stop", "tag": live.tag, "grace": live.grace}
 
     def _start_order(self, live: Live) -> Dict[str, Any]:
         base = self._store.environment(live.spec.env_base) if live.spec.env_base else None
         return start_order(self._where, live, base, {gpu.name: gpu for gpu in self._ledger.machine.gpus})
 
-    def _tell_keeper(self, actions: Sequence[Union[Start, Stop]]) -> None:
+    def _tell_keeper(self, actions: Sequence[Order]) -> None:
         for action in actions:
             self._keeper.send(self._order(action))
+        for job_id, number in self._ledger.signals:
+            if job_id in self._ledger.live:
+                tag = self._ledger.live[job_id].tag
+                self._keeper.send({"do": "signal", "tag": tag, "signal": number, "tree": True})
+        self._ledger.signals = []
         if self._stored and not self._ledger.urgent:
             self._keeper.send({"do": "forget", "tags": self._stored})
             self._stored = []
-        if self._handlers.stopping and not self._said_bye:
+        if self._handlers.condition.stopping and not self._said_bye:
             self._keeper.send({"do": "bye"})
             self._said_bye = True
             self._end_by = clock.look().steady + FAREWELL

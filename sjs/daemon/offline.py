@@ -15,7 +15,7 @@ from sjs.daemon.replies import Replies
 from sjs.daemon.store import Damaged, StorageError, Store
 from sjs.errors import NoManager, SjsError, Stopped, Stopping, to_wire
 
-ANSWERED = ("list", "output", "wait", "lookup", "submit")
+ANSWERED = ("list", "details", "output", "wait", "lookup", "submit")
 """`submit` only says whether the jobs were taken while there was a manager."""
 
 
@@ -36,7 +36,7 @@ class Records:
         self._store = Store(self._where.database)
         ledger = Ledger(self._store)
         self._handlers = Handlers(self._where, ledger, self._store, None)
-        self._handlers.stopping = True
+        self._handlers.condition.stopping = True
         _take_in_ends(ledger, self._where.state)
 
     def send(self, line: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping, Optional
 
 from sjs.core.needs import Gpu, Grant
 from sjs.daemon import workspace
-from sjs.daemon.ledger import Live
+from sjs.daemon.live import Live
 from sjs.daemon.places import Places
 
 

@@ -11,8 +11,8 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 
 from sjs import spec_json
 from sjs.core import lifecycle
-from sjs.core.job import End, Range, Spec
-from sjs.core.lifecycle import CANCELLED, HELD, QUEUED, WAITING, is_satisfied
+from sjs.core.job import End, Job, Range, Spec
+from sjs.core.lifecycle import CANCELLED, FINAL, HELD, QUEUED, WAITING, is_satisfied
 from sjs.daemon.counts import Counts
 from sjs.daemon.heads import Heads
 from sjs.daemon.rows import NewRow
@@ -33,7 +33,7 @@ class Pending:
         self._store = store
         self._counts = counts
         self._heads = heads
-        self._ended = deque(store.parents_that_ended(lifecycle.FINAL))
+        self._ended = deque(store.parents_that_ended(FINAL))
         self._anybody_waits_for_jobs = store.has_blockings()
         self.next_due = store.next_due()
         self.cancelled: List[int] = []
@@ -42,7 +42,7 @@ class Pending:
 
     def row(self, job_id: int, spec: Spec, now: float) -> NewRow:
         """The row of a new job, in the state in which it begins."""
-        blockers, is_doomed = self._block(job_id, spec)
+        blockers, is_doomed = self._block(job_id, spec, is_new=True)
         due = spec.at if spec.at is not None and spec.at > now else None
         state = HELD if spec.hold else WAITING if blockers or due is not None else QUEUED
         shape = self._store.shape(needs_text(spec))
@@ -58,12 +58,15 @@ class Pending:
         self._counts[row.state] += 1
         return row
 
-    def _block(self, job_id: int, spec: Spec) -> Tuple[int, bool]:
-        """For how many jobs it has to wait, and whether it can never start because of one of them."""
+    def _block(self, job_id: int, spec: Spec, is_new: bool) -> Tuple[int, bool]:
+        """For how many jobs it has to wait, and whether it can never start because of one of them. Of a job that ran
+        before, parents may have gone."""
         parents = [(kind, parent) for kind, spans in spec.after for parent in _ids(spans)]
         blocking = []
         for kind, parent in parents:
             state = self._store.state(parent)
+            if state is None and not is_new:
+                continue
             if state is None or parent >= job_id:
                 raise UnknownJob(f"no job {parent} in this queue that another could wait for")
             verdict = is_satisfied(kind, state)
@@ -92,6 +95,8 @@ class Pending:
         left = PIECE
         while self._ended and left > 0:
             parent = self._ended.popleft()
+            if self._store.state(parent) not in (None, *FINAL):
+                continue  # it runs again, and its end is still to come
             children = self._store.children(parent, left)
             if len(children) == left:
                 self._ended.appendleft(parent)
@@ -149,9 +154,19 @@ class Pending:
         self.next_due = self._store.next_due()
         return ids
 
+    def once_more(self, job: Job, state: str) -> bool:
+        """Somebody wants to have run again what has ended: False if it still can never start."""
+        blockers, is_doomed = self._block(job.id, job.spec, is_new=False)
+        if is_doomed:
+            return False
+        self._store.set_pending(job.id, lifecycle.step(state, "try again"), None, blockers)
+        self._counts.move(state, WAITING)
+        self._let_go(job.id)
+        return True
+
     def again(self, job_id: int, state: str, due: Optional[float] = None) -> None:
         """It was tried, and is to be tried again, at once or later."""
-        self._store.set_pending(job_id, lifecycle.step(state, "try again"), due)
+        self._store.set_pending(job_id, lifecycle.step(state, "try again"), due, 0)
         self._counts.move(state, WAITING)
         if due is None:
             self._let_go(job_id)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 from sjs import spec_json
 from sjs.core.job import End, Job, Spec
 from sjs.core.needs import Grant
 from sjs.errors import BadRequest
 
-COLUMNS = "id, state, spec, submitted, attempt, started, ended, pid, reason, exit, signal, detail, usage, gpus, due"
+COLUMNS = (
+    "id, state, spec, submitted, attempt, started, ended, pid, reason, exit, signal, detail, usage, gpus, due, paused"
+)
 
 ATTEMPT = "started, ended, pid, reason, exit, signal, detail, usage, gpus"
 """What is told of one attempt."""
@@ -54,6 +56,7 @@ class LiveRow(NamedTuple):
     grace: Optional[float]
     spec: Spec
     gpus: Optional[str]
+    paused: Optional[int]  # None: nobody ever paused this attempt; 0: it goes on again
 
 
 class EndedRow(NamedTuple):
@@ -63,6 +66,37 @@ class EndedRow(NamedTuple):
     attempt: int
 
 
+class Filter(NamedTuple):
+    """Which jobs are wanted: those whose name fits the pattern, with this tag, and to which something has happened
+    since."""
+
+    name: Optional[str] = None
+    tag: Optional[Tuple[str, str]] = None
+    since: Optional[float] = None
+
+    def sql(self) -> Tuple[str, Tuple[Any, ...]]:
+        """The conditions, to be added to others, and their values."""
+        where = ""
+        values: List[Any] = []
+        if self.name is not None:
+            where += " AND name GLOB ?"
+            values.append(self.name)
+        if self.tag is not None:
+            where += " AND instr(spec, ?)"  # not every SQLite knows JSON; `fits` tells it from a variable's text
+            values.append(":".join(map(spec_json.to_json, self.tag)))
+        if self.since is not None:
+            where += " AND coalesce(ended, started, submitted) >= ?"
+            values.append(self.since)
+        return where, tuple(values)
+
+    def fits(self, job: Job) -> bool:
+        """What the conditions leave open."""
+        return self.tag is None or self.tag in job.spec.tags
+
+
+EVERY_JOB = Filter()
+
+
 def text(data: bytes) -> str:
     """What stands in a column, whatever a disk has made of it."""
     return data.decode("utf-8", "backslashreplace")
@@ -70,7 +104,8 @@ def text(data: bytes) -> str:
 
 def job(row: Tuple[Any, ...]) -> Job:
     """The job of a row. One that cannot be read is a job, too: of `UNREADABLE`."""
-    id_, state, spec, submitted, attempt, started, ended, pid, reason, exit_, signal, detail, usage, gpus, due = row
+    id_, state, spec, submitted, attempt, started, ended, pid, reason, exit_, signal, detail, *more = row
+    usage, gpus, due, paused = more
     try:
         return Job(
             id=id_,
@@ -85,6 +120,7 @@ def job(row: Tuple[Any, ...]) -> Job:
             usage=json.loads(usage) if usage else None,
             gpus=grant_from_text(gpus),
             due=None if due is None else float(due),
+            paused=paused == 1,
         )
     except (BadRequest, ValueError) as error:
         why = End("spawn-error", detail=f"its record cannot be read: {error}")
@@ -93,7 +129,7 @@ def job(row: Tuple[Any, ...]) -> Job:
 
 def live(row: Tuple[Any, ...]) -> LiveRow:
     """A row of a job that holds a slot; of what is no number nothing is believed."""
-    id_, state, attempt, slot, grace, spec, gpus = row
+    id_, state, attempt, slot, grace, spec, gpus, paused = row
     try:
         known = spec_json.from_text(spec)
     except BadRequest:
@@ -106,6 +142,7 @@ def live(row: Tuple[Any, ...]) -> LiveRow:
         grace if isinstance(grace, float) else None,
         known,
         gpus,
+        paused if paused in (0, 1) else None,
     )
 
 

@@ -53,5 +53,6 @@ MIGRATIONS: Tuple[Sequence[str], ...] = (
 ) WITHOUT ROWID""",
         "CREATE TABLE environments (digest TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
     ),
+    ("ALTER TABLE jobs ADD COLUMN paused INTEGER",),
 )
 """What makes schema N + 1 of schema N, in statements. A new queue goes all the way, so that way is used every day."""

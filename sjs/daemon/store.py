@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 from sjs.core.job import End, Job, Range
 from sjs.core.lifecycle import FINAL, LIVE, STATES
 from sjs.daemon import rows, schema
-from sjs.daemon.rows import EndedRow, LiveRow, NewRow, PendingRow
+from sjs.daemon.rows import EVERY_JOB, EndedRow, Filter, LiveRow, NewRow, PendingRow
 from sjs.errors import SjsError
 
 StorageError = sqlite3.Error
@@ -248,7 +248,8 @@ class Store:
     def set_waiting(self, job_id: int, state: str, attempt: int) -> None:
         """It is in the queue again, after so many attempts, and nothing of the last one is left in its row."""
         self._write(
-            "UPDATE jobs SET state = ?, attempt = ?, slot = NULL, pid = NULL, started = NULL, gpus = NULL WHERE id = ?",
+            "UPDATE jobs SET state = ?, attempt = ?, slot = NULL, pid = NULL, started = NULL, gpus = NULL,"
+            " paused = NULL WHERE id = ?",
             *(state, attempt, job_id),
         )
 
@@ -259,11 +260,15 @@ class Store:
         """Remember that the end of a running job was asked for."""
         self._write("UPDATE jobs SET grace = ? WHERE id = ?", grace, job_id)
 
+    def set_paused(self, job_id: int, still: bool) -> None:
+        """Remember that a running job was to stand still, or to go on."""
+        self._write("UPDATE jobs SET paused = ? WHERE id = ?", int(still), job_id)
+
     def set_end(self, job_id: int, state: str, end: End, at: float, usage: Dict[str, Any]) -> None:
         detail = end.detail.encode("utf-8", "backslashreplace").decode()  # it may name a path that is no text
         self._write(
-            "UPDATE jobs SET state = ?, reason = ?, exit = ?, signal = ?, detail = ?, ended = ?, usage = ?"
-            " WHERE id = ?",
+            "UPDATE jobs SET state = ?, reason = ?, exit = ?, signal = ?, detail = ?, ended = ?, usage = ?,"
+            " paused = NULL WHERE id = ?",
             *(state, end.reason, end.exit, end.signal, detail or None, at, json.dumps(usage), job_id),
         )
 
@@ -293,14 +298,13 @@ class Store:
 
     def ids_in(self, states: Sequence[str], wanted: Sequence[Range], limit: int) -> List[Tuple[int, str]]:
         """The first jobs of the ranges that are in one of the states, with that."""
+        sql = "SELECT id, state FROM jobs WHERE state = ? AND id BETWEEN ? AND ? ORDER BY id LIMIT ?"
         found: List[Tuple[int, str]] = []
         for low, high in wanted:
-            for state in states:
-                found += self._db.execute(
-                    "SELECT id, state FROM jobs WHERE state = ? AND id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-                    (state, low, high, limit - len(found)),
-                ).fetchall()
-        return sorted(found)
+            left = limit - len(found)
+            each = (self._db.execute(sql, (state, low, high, left)).fetchall() for state in states)
+            found += sorted(chain.from_iterable(each))[:left]
+        return found
 
     def state(self, job_id: int) -> Optional[str]:
         row = self._db.execute("SELECT state FROM jobs WHERE id = ?", (job_id,)).fetchone()
@@ -312,13 +316,13 @@ class Store:
         row = self._db.execute(f"SELECT {', '.join(PendingRow._fields)} FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return None if row is None else PendingRow(*row)
 
-    def set_pending(self, job_id: int, state: str, due: Optional[float]) -> None:
+    def set_pending(self, job_id: int, state: str, due: Optional[float], blockers: int) -> None:
         """It was tried and waits again. What is known of the attempt is kept by itself."""
         self._write(
-            "UPDATE jobs SET state = ?, due = ?, blockers = 0, slot = NULL, grace = NULL, pid = NULL, started = NULL,"
-            " ended = NULL, reason = NULL, exit = NULL, signal = NULL, detail = NULL, usage = NULL, gpus = NULL"
-            " WHERE id = ?",
-            *(state, due, job_id),
+            "UPDATE jobs SET state = ?, due = ?, blockers = ?, slot = NULL, grace = NULL, pid = NULL, started = NULL,"
+            " ended = NULL, reason = NULL, exit = NULL, signal = NULL, detail = NULL, usage = NULL, gpus = NULL,"
+            " paused = NULL WHERE id = ?",
+            *(state, due, blockers, job_id),
         )
 
     def set_due(self, job_id: int, due: Optional[float]) -> None:
@@ -383,6 +387,26 @@ class Store:
             "SELECT child, kind FROM blockings WHERE parent = ? ORDER BY child LIMIT ?", (parent, limit)
         ).fetchall()
 
+    def unended(self, span: Range, limit: int) -> List[int]:
+        """The first jobs of the range that have not ended."""
+        sql = f"SELECT id FROM jobs WHERE id BETWEEN ? AND ? AND state NOT IN ({_marks(FINAL)}) ORDER BY id LIMIT ?"
+        return [int(row[0]) for row in self._db.execute(sql, (*span, *FINAL, limit))]
+
+    def children_of(self, parent: int, limit: int) -> List[int]:
+        """The first jobs that still wait for the job."""
+        sql = "SELECT DISTINCT child FROM blockings WHERE parent = ? ORDER BY child LIMIT ?"
+        return [int(row[0]) for row in self._db.execute(sql, (parent, limit))]
+
+    def queued_before(self, priority: int, job_id: int, limit: int) -> int:
+        """How many queued jobs come before this place in the queue; of more, the limit."""
+        found = 0
+        for shape in self.queued_shapes():
+            for where, values in (("priority > ?", (priority,)), ("priority = ? AND id < ?", (priority, job_id))):
+                sql = f"SELECT 1 FROM jobs INDEXED BY queue WHERE state = 'queued' AND shape = ? AND {where} LIMIT ?"
+                counted = self._db.execute(f"SELECT count(*) FROM ({sql})", (shape, *values, limit - found))
+                found += int(counted.fetchone()[0])
+        return found
+
     def drop_blockings(self, parent: int, children: Sequence[Tuple[int, str]]) -> None:
         if children:
             self._begin()
@@ -437,16 +461,17 @@ class Store:
         """How many jobs are in each state, by looking at every one."""
         return dict(self._db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
 
-    def page(self, span: Range, states: Sequence[str], newest: bool = False) -> Iterator[Job]:
+    def page(self, span: Range, states: Sequence[str], newest: bool = False, only: Filter = EVERY_JOB) -> Iterator[Job]:
         """Jobs within the range and in one of the states, one by one in order of their ids, up or down."""
         order = "DESC" if newest else "ASC"
+        where, values = only.sql()
         if not states:
-            sql = f"SELECT {rows.COLUMNS} FROM jobs WHERE id BETWEEN ? AND ? ORDER BY id {order}"
-            return map(rows.job, self._db.execute(sql, span))
+            sql = f"SELECT {rows.COLUMNS} FROM jobs WHERE id BETWEEN ? AND ?{where} ORDER BY id {order}"
+            return filter(only.fits, map(rows.job, self._db.execute(sql, (*span, *values))))
         # One query a state: for several at once SQLite would sort all that there are before the first comes.
-        sql = f"SELECT {rows.COLUMNS} FROM jobs WHERE state = ? AND id BETWEEN ? AND ? ORDER BY id {order}"
-        each = [self._db.execute(sql, (state, *span)) for state in sorted(set(states))]
-        return map(rows.job, heapq.merge(*each, key=lambda row: int(row[0]), reverse=newest))
+        sql = f"SELECT {rows.COLUMNS} FROM jobs WHERE state = ? AND id BETWEEN ? AND ?{where} ORDER BY id {order}"
+        each = [self._db.execute(sql, (state, *span, *values)) for state in sorted(set(states))]
+        return filter(only.fits, map(rows.job, heapq.merge(*each, key=lambda row: int(row[0]), reverse=newest)))
 
     def count(self, span: Range, state: str) -> int:
         """How many jobs of the range are in the state."""

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from sjs.core.job import Job, Spec
 from sjs.core.needs import WHOLE, Gpu, Machine, Needs, Room, could_hold
-from sjs.core.schedule import PATIENCE, Overtake, Running, Snapshot, Start, Stop, plan
+from sjs.core.schedule import PATIENCE, Overtake, Pause, Running, Snapshot, Start, Stop, plan
 
 PLAIN = Needs()
 
@@ -156,3 +156,8 @@ def check(running: list[Running]) -> None:
         gpu.name: sum(share for one in running for name, share in one.gpus if name == gpu.name) for gpu in BOX.gpus
     }
     assert all(share <= WHOLE for share in shares.values())
+
+
+def test_what_is_to_stand_still_or_go_on_is_told_even_when_nothing_starts() -> None:
+    running = [Running(0, 0, pause=True), Running(1, 1, pause=False), Running(2, 2)]
+    assert plan(snapshot(4, running, queued(3), stopping=True)) == (Pause(0, True), Pause(1, False))

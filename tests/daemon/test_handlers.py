@@ -8,8 +8,10 @@ import pytest
 
 from sjs import wire
 from sjs.core.job import Range
-from sjs.daemon.handlers import DEFAULT_GRACE, PAGE_TEXT, PARKED, Handlers
+from sjs.daemon.explaining import PAGE_TEXT
+from sjs.daemon.handlers import PARKED, Handlers
 from sjs.daemon.pending import PIECE
+from sjs.daemon.steering import DEFAULT_GRACE
 from sjs.errors import BadRequest, Conflict, Full, NoManager, SjsError, Stopping, UnknownJob, UnknownRequest
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue
@@ -251,13 +253,13 @@ def test_stop(queue: Queue, fields: dict[str, Any], stops: bool) -> None:
     queue.submit(*"abc")
     queue.start_all()
     assert queue.ask("stop", **fields) == {"running": 2, "queued": 1}
-    assert queue.handlers.stopping is stops
+    assert queue.handlers.condition.stopping is stops
     assert queue.ledger.live[0].grace == (DEFAULT_GRACE if "kill" in fields else None)
 
 
 def test_an_idle_manager_stops_when_asked_to_if_idle(queue: Queue) -> None:
     assert queue.ask("stop", if_idle=True) == {"running": 0, "queued": 0}
-    assert queue.handlers.stopping
+    assert queue.handlers.condition.stopping
 
 
 def test_where_no_manager_is_nothing_can_be_waited_for(queue: Queue) -> None:

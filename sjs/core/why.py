@@ -1,0 +1,113 @@
+"""Why a job does not run now, in lines for people."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Callable, Iterator, List, Sequence, Tuple
+
+from sjs.core.job import Job
+from sjs.core.lifecycle import FINAL, HELD, LIVE, WAITING
+from sjs.core.needs import WHOLE, Machine, Needs, Room, could_hold, room
+from sjs.core.quantities import share_text, size_text
+from sjs.core.schedule import Snapshot
+
+NAMED = 5
+"""Parents that are named; of more, their number is said."""
+
+MANY = 100_000
+"""Jobs before one in the queue that are counted."""
+
+ENDS = {"ok": " to succeed", "any": " to end", "notok": " to fail"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One job, and what is around it. `shut`: why the manager starts nothing; `before`: how many queued jobs come
+    first; `parents`: (kind, id) of the first that have not ended, and how many more there are; `until`: the time for
+    which it waits, as people write it."""
+
+    job: Job
+    snapshot: Snapshot
+    shut: Sequence[str] = ()
+    before: int = 0
+    parents: Sequence[Tuple[str, int]] = ()
+    more_parents: int = 0
+    until: str = ""
+
+
+def why(case: Case) -> List[str]:
+    """What keeps it from running; never nothing."""
+    job = case.job
+    if job.state in FINAL:
+        return [f"it has ended: {job.state}"]
+    if job.state in LIVE:
+        return ["it is paused; resume it" if job.paused else f"it is {job.state}"]
+    reasons = ["held; release it"] if job.state == HELD else []
+    reasons += _waits(case)
+    if job.state not in (HELD, WAITING):
+        reasons += _queued(case)
+    return reasons or ["nothing: it is about to start"]
+
+
+def _waits(case: Case) -> Iterator[str]:
+    for kind, parent in case.parents:
+        yield f"waits for job {parent}{ENDS[kind]}"
+    if case.more_parents:
+        yield f"waits for {_count(case.more_parents, 'more job')}"
+    if case.until:
+        yield f"waits until {case.until}"
+
+
+def _queued(case: Case) -> List[str]:
+    snapshot, needs = case.snapshot, case.job.spec.needs
+    missing = lacks(snapshot.machine, needs)
+    if missing:
+        return [f"this machine can not hold it: {missing}"]
+    reasons = list(case.shut)
+    left = room(snapshot.machine, ((one.needs, one.gpus) for one in snapshot.running))
+    reasons += _shortages(needs, left, _is_free)
+    if case.before:
+        many = " or more" if case.before == MANY else ""
+        reasons.append(f"{_count(case.before, 'job')}{many} {'is' if case.before == 1 else 'are'} before it")
+    return reasons
+
+
+def lacks(machine: Machine, needs: Needs) -> str:
+    """What it needs and the machine does not have, even if nobody else runs; "" if it could hold it. A machine that is
+    set to run nothing for now is taken to have slots."""
+    whole = dataclasses.replace(machine, slots=machine.slots or needs.slots)
+    return "" if could_hold(whole, needs) else "; ".join(_shortages(needs, Room(whole), _has))
+
+
+def _shortages(needs: Needs, left: Room, there: Callable[[str], str]) -> List[str]:
+    """What it needs and how much of that there is, for all of which there is not enough."""
+    return [
+        f"needs {_wanted(kind, needs)}, {there(_amount(kind, left.left(kind, needs)))}" for kind in left.missing(needs)
+    ]
+
+
+def _wanted(kind: str, needs: Needs) -> str:
+    if kind == "mem":
+        return f"{size_text(needs.mem)} of memory"
+    if kind == "gpus":
+        count = f"{share_text(needs.gpus)} GPU{'s' if needs.gpus > WHOLE else ''}" if needs.gpus else "a GPU"
+        return f"{count} with {size_text(needs.gpu_mem)} of memory" if needs.gpu_mem else count
+    named = dict(needs.named)
+    return f"{named[kind]} {kind}" if kind in named else _count(getattr(needs, kind), kind[:-1])
+
+
+def _amount(kind: str, left: int) -> str:
+    return {"mem": size_text, "gpus": share_text}.get(kind, str)(left)
+
+
+def _has(amount: str) -> str:
+    return f"it has {amount}"
+
+
+def _is_free(amount: str) -> str:
+    return f"{amount} {'is' if amount == '1' else 'are'} free"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
