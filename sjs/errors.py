@@ -10,6 +10,7 @@
         Conflict          this key was used before, for other content
         Stopping          the manager is about to stop, or has stopped, and has not taken this before
         Full              no slot is free now, and the job was for a free one only
+        TooLarge          this machine could never hold the job, whatever else runs
         NoSpace           the disk is too full to take the job
       Unreachable       no answer: nothing is known about what was asked
         NotReached        no connection came about, and later one may
@@ -74,6 +75,10 @@ class Stopping(Refused):
 
 class Full(Refused):
     code = "full"
+
+
+class TooLarge(Refused):
+    code = "too_large"
 
 
 class NoSpace(Refused):

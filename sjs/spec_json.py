@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 from sjs.core.job import AFTER, MAX_COMMAND_BYTES, ON_LOST, RETRY_ON, Range, Retry, Spec
 from sjs.core.needs import WHOLE, Needs
@@ -137,7 +137,15 @@ def env(key: str, value: Any) -> Tuple[Tuple[str, str], ...]:
     return pairs
 
 
-def _whole(low: int, high: int) -> Callable[[str, Any], int]:
+def resources(key: str, value: Any) -> Tuple[Tuple[str, int], ...]:
+    """Numbers of things by their names."""
+    pairs = _pairs(key, value)
+    return tuple(sorted((_name(key, name), whole(0, MAX_COUNT)(f"{key}.{name}", count)) for name, count in pairs))
+
+
+def whole(low: int, high: int) -> Callable[[str, Any], int]:
+    """What checks that a field is a whole number."""
+
     def check(key: str, value: Any) -> int:
         if type(value) is not int or not low <= value <= high:
             raise BadRequest(f"'{key}' must be a whole number from {low} to {high}, not {value!r:.40}")
@@ -186,7 +194,7 @@ def _retry(key: str, value: Any) -> Retry:
         if one not in RETRY_ON and not _CODE.fullmatch(one):
             raise BadRequest(f"'{key}.on' knows {', '.join(RETRY_ON)}, exit:N and signal:N, not {one!r:.40}")
     return Retry(
-        count=_whole(0, MAX_COUNT)(f"{key}.count", value.get("count", 0)),
+        count=whole(0, MAX_COUNT)(f"{key}.count", value.get("count", 0)),
         delay=_seconds(0)(f"{key}.delay", value.get("delay", RETRY.delay)),
         factor=_seconds(1, 1_000)(f"{key}.factor", value.get("factor", RETRY.factor)),
         on=tuple(on),
@@ -217,10 +225,7 @@ def range_of(key: str, value: Any) -> Range:
 def _needs(body: Dict[str, Any]) -> Needs:
     found: Dict[str, Any] = {key: check(key, body[key]) for key, check in _COUNTS.items() if body.get(key) is not None}
     if body.get("resources") is not None:
-        named: List[Tuple[str, int]] = []
-        for name, count in _pairs("resources", body["resources"]):
-            named.append((_name("resources", name), _whole(0, MAX_COUNT)(f"resources.{name}", count)))
-        found["named"] = tuple(sorted(named))
+        found["named"] = resources("resources", body["resources"])
     gpus = found.get("gpus", 0)
     if gpus > WHOLE and gpus % WHOLE:
         raise BadRequest("'gpus' is a part of one GPU, or whole ones")
@@ -247,7 +252,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "cwd": check_text,
     "name": _name,
     "env_base": digest,
-    "priority": _whole(-MAX_COUNT, MAX_COUNT),
+    "priority": whole(-MAX_COUNT, MAX_COUNT),
     "timeout": _seconds(0.001),
     "grace": _seconds(0),
     "at": _seconds(0, 2.0**40),
@@ -255,7 +260,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "on_lost": _one_of(ON_LOST),
     "stdin": check_text,
     "merge": _flag,
-    "nice": _whole(0, 19),
+    "nice": whole(0, 19),
     "tags": _tags,
     "env": env,
     "retry": _retry,
@@ -263,9 +268,9 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
 }
 
 _COUNTS: Dict[str, Callable[[str, Any], int]] = {
-    "slots": _whole(1, MAX_COUNT),
-    "cpus": _whole(0, MAX_COUNT),
-    "mem": _whole(0, MAX_BYTES),
-    "gpus": _whole(0, MAX_COUNT),
-    "gpu_mem": _whole(0, MAX_BYTES),
+    "slots": whole(1, MAX_COUNT),
+    "cpus": whole(0, MAX_COUNT),
+    "mem": whole(0, MAX_BYTES),
+    "gpus": whole(0, MAX_COUNT),
+    "gpu_mem": whole(0, MAX_BYTES),
 }

@@ -12,10 +12,11 @@ escaped, so that even file names that are not UTF-8 (surrogates, in Python) arri
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from sjs import spec_json
 from sjs.core.job import End, Job, Range
+from sjs.core.needs import WHOLE, Gpu, Grant, Machine, Needs, Room
 from sjs.errors import BadRequest
 
 VERSION = 1
@@ -91,6 +92,38 @@ def job_from_wire(body: Dict[str, Any]) -> Job:
         due=body.get("due"),
         paused=body.get("paused", False),
     )
+
+
+def machine_to_wire(machine: Machine, left: Room) -> Dict[str, Any]:
+    """What a machine has, and what of it is free."""
+    one = Needs()
+    return {
+        "machine": {
+            "slots": machine.slots,
+            "cpus": machine.cpus,
+            "mem": machine.mem,
+            "gpus": [{**vars(gpu), "free": left.gpu_left(gpu.name)} for gpu in machine.gpus],
+            "resources": dict(machine.named),
+        },
+        "free": {
+            **{kind: left.left(kind, one) for kind in ("slots", "cpus", "mem")},
+            "resources": {name: left.left(name, one) for name, _ in machine.named},
+        },
+    }
+
+
+def machine_from_wire(body: Dict[str, Any]) -> Tuple[Machine, Needs, Grant]:
+    """The machine that a report tells of, and what is taken of it."""
+    has, free = body["machine"], body["free"]
+    gpus = tuple(Gpu(str(one["name"]), int(one["mem"]), str(one["kind"])) for one in has["gpus"])
+    named = tuple(sorted((str(name), int(count)) for name, count in has["resources"].items()))
+    plain = {kind: int(has[kind]) for kind in ("slots", "cpus", "mem")}
+    taken = Needs(
+        **{kind: count - int(free[kind]) for kind, count in plain.items()},
+        named=tuple((name, count - int(free["resources"][name])) for name, count in named),
+    )
+    grant = tuple((str(one["name"]), WHOLE - int(one["free"])) for one in has["gpus"])
+    return Machine(gpus=gpus, named=named, **plain), taken, grant
 
 
 def whole(message: Dict[str, Any], key: str, low: int, high: int, default: Optional[int] = None) -> int:

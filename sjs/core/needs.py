@@ -93,6 +93,10 @@ class Room:
         fitting = [left for name, left in self._gpus.items() if self._gpu_mem[name] >= needs.gpu_mem]
         return WHOLE * fitting.count(WHOLE) if needs.gpus >= WHOLE else max(fitting, default=0)
 
+    def gpu_left(self, name: str) -> int:
+        """How many thousandths of this GPU."""
+        return max(0, self._gpus[name])
+
     def set_aside(self, needs: Needs) -> None:
         """Keep it free for who has waited long enough: of what there is enough, that much; of the rest, all that is
         left, so that what others give back is kept for it."""

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from sjs.core.job import Job
-from sjs.core.needs import Grant, Machine, Needs, could_hold, room
+from sjs.core.needs import Grant, Machine, Needs, Room, could_hold, room
 
 PATIENCE = 100
 """How many may overtake the first job that does not fit."""
@@ -44,6 +44,12 @@ class Snapshot:
     head: Sequence[Job]
     stopping: bool = False
     overtaken: Optional[Mapping[int, int]] = None
+    foreign: Grant = ()
+
+    def room(self) -> Room:
+        """What is left beside those who run. (`foreign`: GPUs that processes of others use.)"""
+        ours = [(one.needs, one.gpus) for one in self.running]
+        return room(self.machine, [*ours, (Needs(slots=0), self.foreign)])
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def plan(snapshot: Snapshot) -> Tuple[Action, ...]:
 
 
 def _starts(snapshot: Snapshot) -> Iterator[Action]:
-    left = room(snapshot.machine, ((one.needs, one.gpus) for one in snapshot.running))
+    left = snapshot.room()
     slots = _free_slots({one.slot for one in snapshot.running})
     no_room_for: Set[Needs] = set()
     blocked: Optional[Job] = None  # the first that does not fit

@@ -8,7 +8,7 @@ from typing import Callable, Iterator, List, Sequence, Tuple
 
 from sjs.core.job import Job
 from sjs.core.lifecycle import FINAL, HELD, LIVE, WAITING
-from sjs.core.needs import WHOLE, Machine, Needs, Room, could_hold, room
+from sjs.core.needs import WHOLE, Machine, Needs, Room, could_hold
 from sjs.core.quantities import share_text, size_text
 from sjs.core.schedule import Snapshot
 
@@ -65,8 +65,10 @@ def _queued(case: Case) -> List[str]:
     if missing:
         return [f"this machine can not hold it: {missing}"]
     reasons = list(case.shut)
-    left = room(snapshot.machine, ((one.needs, one.gpus) for one in snapshot.running))
-    reasons += _shortages(needs, left, _is_free)
+    reasons += _shortages(needs, snapshot.room(), _is_free)
+    if snapshot.foreign and (needs.gpus or needs.gpu_mem):
+        names = ", ".join(name for name, _ in snapshot.foreign)
+        reasons.append(f"GPU {names}: used by processes that are none of this queue's")
     if case.before:
         many = " or more" if case.before == MANY else ""
         reasons.append(f"{_count(case.before, 'job')}{many} {'is' if case.before == 1 else 'are'} before it")

@@ -73,6 +73,7 @@ class Explaining:
             "head": summaries(queued),
             "live": summaries(live),
             "counts": ledger.counts,
+            **wire.machine_to_wire(ledger.holdings.machine, ledger.snapshot(True).room()),
             "drained": ledger.gates.drained,
             "paused": ledger.gates.paused,
             "longest_turn": round(self._condition.longest_turn, 6),

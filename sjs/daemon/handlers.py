@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Optional, Sequence
 from sjs import __version__, spec_json, wire
 from sjs.core.job import Range, Spec
 from sjs.core.lifecycle import FINAL, LIVE, PENDING, QUEUED, STARTING, STATES
+from sjs.core.why import lacks
 from sjs.daemon import workspace
 from sjs.daemon.clock import Now
 from sjs.daemon.explaining import Condition, Explaining
@@ -21,7 +22,7 @@ from sjs.daemon.steering import DEFAULT_GRACE, MAX_SECONDS, Steering
 from sjs.daemon.store import Store
 from sjs.daemon.subjects import Reply, Request, Subjects, everything
 from sjs.daemon.waits import Waits
-from sjs.errors import BadRequest, Full, NoManager, Stopping, UnknownRequest
+from sjs.errors import BadRequest, Full, NoManager, Stopping, TooLarge, UnknownRequest
 
 PARKED: Reply = {}
 """What a handler gives when `Waits` is to answer."""
@@ -98,6 +99,11 @@ class Handlers:
             raise Stopping("this manager is about to stop")
         if self._space is not None:
             self._space.check(sum(map(_weight, specs)))
+        if self._ledger.holdings.is_known:
+            for needs in {spec.needs for spec in specs}:
+                missing = lacks(self._ledger.holdings.machine, needs)
+                if missing:
+                    raise TooLarge(f"this machine can not hold it: {missing}", "ask for less, or another target")
         wanted = len(specs)
         free = max(0, self._ledger.max_running - len(self._ledger.live) - self._ledger.counts[QUEUED])
         free = 0 if self._ledger.gates.reasons else free

@@ -13,11 +13,12 @@ from sjs import spec_json
 from sjs.core import lifecycle
 from sjs.core.job import End, Job, Range, Spec, contains
 from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, PENDING, QUEUED, STARTING
-from sjs.core.needs import Grant, Machine
+from sjs.core.needs import Grant
 from sjs.core.schedule import Snapshot
 from sjs.daemon.counts import Counts
 from sjs.daemon.gates import Gates
 from sjs.daemon.heads import Heads
+from sjs.daemon.holdings import Holdings
 from sjs.daemon.live import Live, from_row
 from sjs.daemon.marks import Marks
 from sjs.daemon.notes import note
@@ -40,7 +41,7 @@ class Ledger:
         self._marks = marks
         self._first_unstarted = 0 if marks is None else marks.last.started
         self.counts = Counts(store)
-        self.machine = Machine(slots=int(store.meta("max_jobs_running") or 0))
+        self.holdings = Holdings(store)
         self.retention = Retention(store)
         self.gates = Gates(store)
         self.next_id = store.next_id()
@@ -59,7 +60,7 @@ class Ledger:
     @property
     def max_running(self) -> int:
         """How many slots there are."""
-        return self.machine.slots
+        return self.holdings.machine.slots
 
     # What people ask for
 
@@ -104,8 +105,7 @@ class Ledger:
     def configure(self, max_running: int) -> int:
         """Set how many may run at once; what it was."""
         old = self.max_running
-        self.machine = dataclasses.replace(self.machine, slots=max_running)
-        self._store.set_meta("max_jobs_running", str(max_running))
+        self.holdings.set_slots(max_running)
         self.urgent = True
         return old
 
@@ -201,7 +201,7 @@ class Ledger:
         if self._setbacks.suspects:  # one at a time: then it is clear over whose start a manager ends
             room = 0 if any(one.state == STARTING for one in self.live.values()) else min(room, 1)
         head = self._readable_head(room, now) if room > 0 and self.counts[QUEUED] and not stopping else []
-        return Snapshot(self.machine, running, head, stopping, self._overtaken)
+        return Snapshot(self.holdings.machine, running, head, stopping, self._overtaken, self.holdings.foreign)
 
     def _readable_head(self, room: int, now: float) -> List[Job]:
         """The first jobs that can be started; those that cannot be read are set aside instead of stopping the queue."""

@@ -15,6 +15,7 @@ from collections import deque
 from typing import Any, Deque, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Union
 
 from sjs import wire
+from sjs.core.lifecycle import QUEUED
 from sjs.core.schedule import Overtake, Pause, Start, Stop, plan
 from sjs.daemon import clock, kernel, places, space
 from sjs.daemon.brake import Brake
@@ -33,6 +34,7 @@ from sjs.daemon.orders import output_of, start_order
 from sjs.daemon.places import Places
 from sjs.daemon.program import OURS
 from sjs.daemon.recovery import open_store, suspect
+from sjs.daemon.scout import Scout
 from sjs.daemon.space import Space
 from sjs.daemon.store import StorageError
 from sjs.daemon.subjects import Reply, Request
@@ -148,6 +150,7 @@ class Manager:
         self._mailbox = Mailbox(where, self._selector, wire.MAX_LINE, _crowded(where))
         self._keeper = LineSocket(keeper, self._selector)
         self._hooks = Hooks(where.root, os.path.join(where.state, "hooks.log"), str(os.getpid()), self._keeper.send)
+        self._scout = Scout(where.probe, self._ledger.holdings, self._hooks)
         self._todo: Deque[Ask] = deque()
         self._replies: List[Any] = []
         self._stored: List[str] = []
@@ -169,6 +172,7 @@ class Manager:
     def run(self) -> bool:
         """Until stopped (True) or until the keeper has died (False)."""
         self._wait_for_go()
+        self._scout.look(clock.look().steady)
         self.turn([], clock.look())
         while not self._keeper.closed and not self._is_done():
             ready = self._selector.select(self._patience())
@@ -193,6 +197,7 @@ class Manager:
         self._ledger.work(now.wall)
         self._tell_waits()
         self._hooks.on_time(now.steady)
+        self._scout.on_time(now.steady, self._ledger.counts[QUEUED] > 0)
         actions = self._plan(now)
         if self._ledger.urgent or (self._lazy_until is not None and now.steady >= self._lazy_until):
             self._ledger.commit()
@@ -277,8 +282,11 @@ class Manager:
         return []
 
     def _hook_ended(self, tag: str, now: Now) -> List[Ask]:
-        ask = self._hooks.ended(tag, now.steady)
-        return [ask] if ask is not None else []
+        then = self._hooks.ended(tag, now.steady)
+        if then is self._scout:
+            self._scout.has_looked(now.steady, {name for live in self._ledger.live.values() for name, _ in live.gpus})
+            return []
+        return [then] if then is not None else []
 
     # Apply
 
@@ -343,7 +351,7 @@ class Manager:
 
     def _start_order(self, live: Live) -> Dict[str, Any]:
         base = self._store.environment(live.spec.env_base) if live.spec.env_base else None
-        return start_order(self._where, live, base, {gpu.name: gpu for gpu in self._ledger.machine.gpus})
+        return start_order(self._where, live, base, {gpu.name: gpu for gpu in self._ledger.holdings.machine.gpus})
 
     def _tell_keeper(self, actions: Sequence[Order]) -> None:
         for action in actions:
@@ -411,6 +419,7 @@ class Manager:
             self._mailbox.next_time(),
             self._waits.next_time(),
             self._hooks.next_time(),
+            self._scout.next_time(self._ledger.counts[QUEUED] > 0),
             self._brake.next_time(now),
             self._next_due(now),
             self._cleaner.next_time() if self._end_by is None else None,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from typing import Any, Dict, Iterator, List, Optional
@@ -73,6 +74,11 @@ def _cgroups(root: str, controller: str) -> Iterator[str]:
         parts = path.strip("/").split("/")
         for depth in range(len(parts), -1, -1):
             yield os.path.join(top, *parts[:depth])
+
+
+def has_gpu_tools() -> bool:
+    """Whether there is somebody to be asked for GPUs."""
+    return any(shutil.which(command[0]) for command in (NVIDIA, AMD))
 
 
 def gpus() -> Gpus:

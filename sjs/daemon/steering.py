@@ -12,6 +12,7 @@ from sjs import wire
 from sjs.core.job import Range, ranges
 from sjs.core.lifecycle import FINAL
 from sjs.daemon.clock import Now
+from sjs.daemon.holdings import KEYS
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.pending import PIECE
 from sjs.daemon.store import Store
@@ -104,8 +105,12 @@ class Steering:
         retention = self._ledger.retention
         had = {"keep_days": retention.keep_days, "keep_jobs": retention.keep_jobs}
         keep = {name: wire.whole(request, name, 0, MAX_KEPT) for name in had if name in request}
+        said = {name: request[name] for name in KEYS if name in request}
         old = self._ledger.max_running
-        new = wire.whole(request, "max_jobs", 0, MAX_RUNNING, old if keep else None)
+        new = wire.whole(request, "max_jobs", 0, MAX_RUNNING, old if keep or said else None)
+        if said:
+            self._ledger.holdings.say(said)
+            self._ledger.urgent = True
         if new != old or "max_jobs" in request:
             self._ledger.configure(new)
         if keep:

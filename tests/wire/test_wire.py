@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sjs import spec_json, wire
 from sjs.core.job import MAX_COMMAND_BYTES, ON_LOST, End, Job, Spec
 from sjs.core.lifecycle import STATES
+from sjs.core.needs import Gpu, Machine, Needs, room
 from sjs.errors import BadRequest
 
 CASES = sorted((Path(__file__).resolve().parents[1] / "data/wire").glob("*.line"))
@@ -161,3 +162,11 @@ def test_a_job_set_has_no_more_than_a_page_of_ranges() -> None:
 def test_a_full_piece_of_a_submit_fits_into_a_line() -> None:
     jobs = [{"command": "\x01" * (wire.MAX_CHUNK_BYTES // wire.MAX_CHUNK_JOBS // 6)}] * wire.MAX_CHUNK_JOBS
     assert len(json.dumps(jobs)) < wire.MAX_LINE
+
+
+def test_a_machine_comes_back_as_it_was_sent() -> None:
+    machine = Machine(4, 8, 1 << 30, (Gpu("0", 5, "amd"), Gpu("1")), (("tape", 2),))
+    taken = Needs(slots=1, cpus=3, mem=5, named=(("tape", 1),))
+    grant = (("0", 500), ("1", 0))
+    told = wire.decode(wire.encode(wire.machine_to_wire(machine, room(machine, [(taken, grant)]))))
+    assert wire.machine_from_wire(told) == (machine, taken, grant)
