@@ -9,11 +9,12 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 
 from sjs.config import Config, Manager
 from sjs.core import placement
 from sjs.core.job import Report, Spec
-from sjs.errors import Conflict, Full, NoQueue, NoSpace, Refused, SjsError, Stopping, Unreachable
+from sjs.errors import Conflict, Full, NoQueue, NoSpace, Refused, SjsError, Stopping, TooLarge, Unreachable
 from sjs.outbox import Entry, Head, Share
 from sjs.protocols import Accepted, Target
 from sjs.routing import Fleet
@@ -59,7 +60,7 @@ def same_managers(entry: Entry, config: Config) -> list[Manager]:
 
 @dataclass(frozen=True)
 class Found:
-    """Jobs from `start` up to before `stop` that a target took under this key in an earlier command."""
+    """Jobs from `start` up to before `stop`, and the target that took them in an earlier command, or is to get them."""
 
     start: int
     stop: int
@@ -107,20 +108,31 @@ def _cut(low: int, stop: int, known: deque[Found]) -> Iterator[tuple[int, int, s
 
 
 def _plan_new(entry: Entry, specs: Sequence[Spec], start: int, reports: Sequence[Report]) -> list[Report]:
-    shares = shared_out(reports, len(specs), entry.head.if_free)
+    left = list(reports)
+    for share in dealt_out(left, specs, entry.head.if_free):
+        entry.add(share.target, start + share.start, specs[share.start : share.stop])
+        left = placement.after(left, [(share.target, share.stop - share.start)], specs[share.start].needs)
+    return left
+
+
+def dealt_out(reports: Sequence[Report], specs: Sequence[Spec], if_free: bool) -> list[Found]:
+    """Which of these jobs each gets: in runs of jobs that need the same. Full when they are for free slots and there
+    are fewer; TooLarge when nobody could hold one."""
+    found: list[Found] = []
     at = 0
-    for name, count in shares:
-        entry.add(name, start + at, specs[at : at + count])
-        at += count
-    return placement.after(reports, shares)
-
-
-def shared_out(reports: Sequence[Report], wanted: int, if_free: bool) -> list[tuple[str, int]]:
-    """How many jobs each gets; Full when they are for free slots and there are fewer."""
-    free = sum(one.free for one in reports)
-    if if_free and free < wanted:
-        raise Full(f"{free} free slots for {wanted} jobs" if free else "no free slot anywhere")
-    return placement.choose(reports, wanted, _random_order)
+    for needs, run in groupby(specs, key=lambda spec: spec.needs):
+        wanted = len(list(run))
+        free = sum(placement.places(one, needs, wanted) for one in reports if placement.can_hold(one, needs))
+        if if_free and free < wanted:
+            raise Full(f"{free} free slots for {wanted} jobs" if free else "no free slot anywhere")
+        shares = placement.choose(reports, wanted, _random_order, needs)
+        if not shares and reports:
+            raise TooLarge("no target has what the job needs", "ask for less, or `submit all status` for what there is")
+        for name, count in shares:
+            found.append(Found(at, at + count, name))
+            at += count
+        reports = placement.after(reports, shares, needs)
+    return found
 
 
 def _random_order(count: int) -> Sequence[int]:
@@ -184,7 +196,7 @@ class Dealer:
             accepted = self._fleet.target(share.target).collect()
         except NoQueue as error:
             self._hand_on(error, self._taken_back(self._sent, share.target))
-        except (Stopping, Full, NoSpace) as error:
+        except (Stopping, Full, NoSpace, TooLarge) as error:
             self._hand_on(error, [self._sent.popleft()])
         except Refused as error:
             self._refuse(error, [self._sent.popleft()])
@@ -229,12 +241,11 @@ class Dealer:
         self._reports = [one for one in self._reports if one.name not in self._passed_over]
         if not self._reports:
             raise Unreachable("no other manager can take jobs")
-        dealt = shared_out(self._reports, share.count, self._entry.head.if_free)
-        self._reports = placement.after(self._reports, dealt)
-        start = share.start
-        for name, count in dealt:
-            yield start, count, name
-            start += count
+        specs = self._entry.jobs(share)
+        for piece in dealt_out(self._reports, specs, self._entry.head.if_free):
+            count = piece.stop - piece.start
+            self._reports = placement.after(self._reports, [(piece.target, count)], specs[piece.start].needs)
+            yield share.start + piece.start, count, piece.target
 
     def _refuse(self, error: SjsError, shares: Sequence[Share]) -> None:
         for share in shares:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from sjs.core.needs import Grant, Needs
+from sjs.core.needs import Grant, Machine, Needs
 
 Range = Tuple[int, int]
 
@@ -101,17 +101,25 @@ class Job:
 
 @dataclass(frozen=True)
 class Report:
-    """A target's answer to "how are you": what placement needs to choose."""
+    """A target's answer to "how are you": what placement needs to choose.
+
+    `machine`: what it has, None where nobody says; `taken`, `granted`: what of that is taken. `drained`: nothing new
+    is to start there.
+    """
 
     name: str
     running: int
     max_running: int
     queued: int
+    drained: bool = False
+    machine: Optional[Machine] = None
+    taken: Needs = Needs(slots=0)
+    granted: Grant = ()
 
     @property
     def free(self) -> int:
         """Slots that a new job would get at once."""
-        return max(0, self.max_running - self.running - self.queued)
+        return 0 if self.drained else max(0, self.max_running - self.running - self.queued)
 
 
 def ranges(ids: Iterable[int]) -> List[Range]:

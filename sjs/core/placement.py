@@ -7,25 +7,37 @@ from functools import cmp_to_key
 from typing import Callable, Dict, List, Sequence, Tuple
 
 from sjs.core.job import Report
+from sjs.core.needs import Needs, could_hold, room
+
+PLAIN = Needs()
+"""What a job takes that says nothing: a slot."""
+
+ENOUGH = 16
+"""Places that are counted, even if fewer are wanted, to tell who has more."""
 
 Order = Callable[[int], Sequence[int]]
 """Gives the indexes 0..n-1 in the order in which ties are to be settled; the caller brings the chance."""
 
 
-def choose(reports: Sequence[Report], wanted: int, tie_order: Order = range) -> List[Tuple[str, int]]:
-    """Deal `wanted` jobs, in order, to targets: (name, how many) runs.
+def choose(
+    reports: Sequence[Report], wanted: int, tie_order: Order = range, needs: Needs = PLAIN
+) -> List[Tuple[str, int]]:
+    """Deal `wanted` jobs with the same needs, in order, to targets: (name, how many) runs.
 
-    First to free slots, most free first; then to whoever has the shortest backlog for its slots. Targets that run
-    nothing at all (maximum 0) get jobs only when all are so, and then by backlog.
+    First to where they can start now, most of them first; then to whoever has the shortest backlog for its slots.
+    Targets that could never hold one get none. Those that start nothing at all (drained, or maximum 0) get jobs only
+    when all are so, and then by backlog.
     """
-    able = [report for report in reports if report.max_running > 0] or list(reports)
+    fitting = [report for report in reports if can_hold(report, needs)]
+    able = [report for report in fitting if report.max_running > 0 and not report.drained] or fitting
     if not able or wanted <= 0:
         return []
     able = [able[index] for index in tie_order(len(able))]
     shares = {report.name: 0 for report in able}
     left = wanted
-    for report in sorted(able, key=lambda one: -one.free):
-        share = min(left, report.free)
+    free = {report.name: places(report, needs, wanted) for report in able}
+    for report in sorted(able, key=lambda one: -free[one.name]):
+        share = min(left, free[report.name])
         shares[report.name] += share
         left -= share
     for name, share in _by_backlog(able, shares, left):
@@ -33,10 +45,55 @@ def choose(reports: Sequence[Report], wanted: int, tie_order: Order = range) -> 
     return [(report.name, shares[report.name]) for report in able if shares[report.name]]
 
 
-def after(reports: Sequence[Report], dealt: Sequence[Tuple[str, int]]) -> List[Report]:
+def can_hold(report: Report, needs: Needs) -> bool:
+    """Whether such a job could ever run there. Who does not say what it has is asked for nothing but slots."""
+    if report.machine is None:
+        return needs == PLAIN
+    return could_hold(dataclasses.replace(report.machine, slots=report.machine.slots or needs.slots), needs)
+
+
+def places(report: Report, needs: Needs, wanted: int) -> int:
+    """How many such jobs could start there now; exactly, if there are fewer than are wanted."""
+    if needs == PLAIN or report.machine is None:
+        return report.free
+    most = min(report.free, max(wanted, ENOUGH))
+    left = room(report.machine, [(report.taken, report.granted)])
+    count = 0
+    while count < most:
+        grant = left.grant(needs)
+        if grant is None:
+            break
+        left.take(needs, grant)
+        count += 1
+    return count
+
+
+def after(reports: Sequence[Report], dealt: Sequence[Tuple[str, int]], needs: Needs = PLAIN) -> List[Report]:
     """The reports as they would be once the dealt jobs have arrived: what the next deal starts from."""
     added = dict(dealt)
-    return [dataclasses.replace(report, queued=report.queued + added.get(report.name, 0)) for report in reports]
+    return [_with(report, added.get(report.name, 0), needs) for report in reports]
+
+
+def _with(report: Report, count: int, needs: Needs) -> Report:
+    taken, granted = report.taken, dict(report.granted)
+    if needs != PLAIN and report.machine is not None:
+        for _ in range(min(count, places(report, needs, count))):
+            grant = room(report.machine, [(taken, tuple(granted.items()))]).grant(needs) or ()
+            taken = _sum(taken, needs)
+            granted.update((name, granted.get(name, 0) + share) for name, share in grant)
+    return dataclasses.replace(report, queued=report.queued + count, taken=taken, granted=tuple(granted.items()))
+
+
+def _sum(one: Needs, other: Needs) -> Needs:
+    named = dict(one.named)
+    for name, count in other.named:
+        named[name] = named.get(name, 0) + count
+    return Needs(
+        slots=one.slots + other.slots,
+        cpus=one.cpus + other.cpus,
+        mem=one.mem + other.mem,
+        named=tuple(sorted(named.items())),
+    )
 
 
 def _by_backlog(able: Sequence[Report], shares: Dict[str, int], left: int) -> List[Tuple[str, int]]:

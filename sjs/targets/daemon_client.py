@@ -314,7 +314,7 @@ def _understood(read: Callable[[dict[str, Any]], T], reply: dict[str, Any]) -> T
 
 def _status(name: str, reply: dict[str, Any]) -> Status:
     return Status(
-        report=Report(name, int(reply["running"]), int(reply["max"]), int(reply["queued"])),
+        report=_report(name, reply),
         head=[_waiting(one) for one in reply["head"]],
         counts=dict(reply["counts"]),
         host=str(reply["host"]),
@@ -324,6 +324,15 @@ def _status(name: str, reply: dict[str, Any]) -> Status:
         keep={name: int(reply[name]) for name in ("keep_days", "keep_jobs") if name in reply},
         trouble=str(reply.get("trouble", "")),
     )
+
+
+def _report(name: str, reply: dict[str, Any]) -> Report:
+    running, maximum, queued = (int(reply[key]) for key in ("running", "max", "queued"))
+    shut = any(reply.get(key) is True for key in ("drained", "paused"))
+    if "machine" not in reply:  # an older manager
+        return Report(name, running, maximum, queued, shut)
+    machine, taken, granted = wire.machine_from_wire(reply)
+    return Report(name, running, maximum, queued, shut, machine, taken, granted)
 
 
 def _waiting(entry: dict[str, Any]) -> Waiting:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs.core.job import Report
-from sjs.core.placement import after, choose
+from sjs.core.needs import WHOLE, Gpu, Machine, Needs
+from sjs.core.placement import after, can_hold, choose, places
 
 counts = st.integers(0, 9) | st.integers(0, 10**6) | st.integers(0, 2**62)
 fleets = st.lists(st.tuples(counts, counts, counts), min_size=1, max_size=8).map(
@@ -101,3 +103,48 @@ def test_no_job_would_wait_less_elsewhere(fleet: list[Report], wanted: int) -> N
             mine, my_slots = load(crowded, less=1)
             its, its_slots = load(other)
             assert mine * its_slots <= (its + 1) * my_slots
+
+
+# Jobs that need more than a slot
+
+GPU = Needs(gpus=WHOLE)
+HALF = Needs(gpus=WHOLE // 2, cpus=1, named=(("tape", 1),))
+
+
+def machine(name: str, gpus: int = 0, cpus: int = 8, slots: int = 4, tapes: int = 9, **more: Any) -> Report:
+    named = tuple(Gpu(str(number)) for number in range(gpus))
+    return Report(name, 0, slots, 0, machine=Machine(slots, cpus, gpus=named, named=(("tape", tapes),)), **more)
+
+
+def test_who_could_never_hold_it_gets_none() -> None:
+    fleet = [report("silent", maximum=99), machine("plain", slots=50), machine("gpu", gpus=2)]
+    assert choose(fleet, 5, needs=GPU) == [("gpu", 5)]
+    assert choose(fleet, 5, needs=Needs(gpus=3 * WHOLE)) == []
+    assert [can_hold(one, Needs()) for one in fleet] == [True] * 3
+
+
+def test_they_go_first_to_where_they_can_start_now() -> None:
+    busy = machine("busy", gpus=4, granted=tuple((str(number), WHOLE) for number in range(4)))
+    fleet = [busy, machine("free", gpus=2)]
+    assert places(busy, GPU, 9) == 0
+    assert choose(fleet, 2, needs=GPU) == [("free", 2)]
+
+
+def test_a_drained_target_gets_jobs_only_where_all_are_so() -> None:
+    drained = machine("a", drained=True)
+    assert drained.free == 0
+    assert choose([drained, machine("b", slots=1)], 5) == [("b", 5)]
+    assert choose([drained], 5) == [("a", 5)]
+
+
+def test_a_target_that_runs_nothing_for_now_may_hold_it_later() -> None:
+    assert can_hold(machine("a", slots=0, cpus=2), Needs(slots=3, cpus=2))
+
+
+def test_what_was_dealt_is_taken() -> None:
+    (once,) = after([machine("a", gpus=1, tapes=3)], [("a", 1)], HALF)
+    assert (once.queued, once.taken, once.granted) == (1, Needs(1, 1, named=(("tape", 1),)), (("0", 500),))
+    assert places(once, HALF, 9) == 1
+    (twice,) = after([once], [("a", 5)], HALF)
+    assert (twice.queued, twice.taken.named, twice.granted) == (6, (("tape", 2),), (("0", WHOLE),))
+    assert places(twice, HALF, 9) == 0

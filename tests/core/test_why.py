@@ -74,6 +74,14 @@ def test_what_is_taken_by_others(needs: Needs, line: str) -> None:
     assert why(case(needs, running=(Running(1, 0, needs=other, gpus=(("0", 500),)),))) == [line]
 
 
+def test_gpus_that_others_use_are_named_to_who_needs_one() -> None:
+    snapshot = Snapshot(BOX, (), (), foreign=(("0", WHOLE), ("1", WHOLE)))
+    line = "GPU 0, 1: used by processes that are none of this queue's"
+    assert why(Case(case(Needs(gpus=500)).job, snapshot)) == ["needs 0.5 GPU, 0 are free", line]
+    assert why(Case(case(Needs(gpu_mem=GIB)).job, snapshot))[-1] == line
+    assert why(Case(case().job, snapshot)) == ["nothing: it is about to start"]
+
+
 @pytest.mark.parametrize(
     ("needs", "line"),
     [

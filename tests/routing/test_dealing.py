@@ -10,8 +10,9 @@ import pytest
 
 from sjs.config import Config, Manager
 from sjs.core.job import Report, Spec
-from sjs.dealing import IN_FLIGHT, Dealer, Found, found_parts, head, plan, same_managers, send
-from sjs.errors import BadRequest, Conflict, Full, LinkLost, NoQueue, NoSpace, SjsError, Stopping, Unreachable
+from sjs.core.needs import Machine, Needs
+from sjs.dealing import IN_FLIGHT, Dealer, Found, dealt_out, found_parts, head, plan, same_managers, send
+from sjs.errors import BadRequest, Conflict, Full, LinkLost, NoQueue, NoSpace, SjsError, Stopping, TooLarge, Unreachable
 from sjs.outbox import Entry, Outbox
 from sjs.protocols import Accepted, Target
 from sjs.routing import Fleet
@@ -307,3 +308,17 @@ def test_unreachable_before_it_was_sent_is_not_unknown(box: Box) -> None:
     ((_, _, count, _),) = told(dealer)
     assert count <= 2 * IN_FLIGHT
     assert len(other.taken) == 50 - count
+
+
+def test_jobs_go_where_there_is_what_they_need(box: Box) -> None:
+    """A run of jobs that need the same is dealt at once; in one command there may be several."""
+    small = Report("small", 0, 4, 0, machine=Machine(4, cpus=2))
+    large = Report("large", 0, 4, 0, machine=Machine(4, cpus=16))
+    jobs = [Spec("a"), Spec("b", needs=Needs(cpus=8)), Spec("c", needs=Needs(cpus=8)), Spec("d", needs=Needs(cpus=2))]
+    dealt = dealt_out([small, large], jobs, if_free=False)
+    assert [(one.start, one.stop) for one in dealt] == [(0, 1), (1, 3), (3, 4)]
+    assert dealt[1].target == "large"
+    with pytest.raises(TooLarge, match="no target has what the job needs"):
+        dealt_out([small, large], [Spec("e", needs=Needs(cpus=17))], if_free=False)
+    with pytest.raises(Full, match="2 free slots for 3 jobs"):
+        dealt_out([small, large], jobs[1:2] * 3, if_free=True)
