@@ -21,7 +21,7 @@ from typing import Any, Dict, List, Optional
 
 from sjs import __version__
 from sjs.daemon import handover, kernel
-from sjs.daemon.attempt import Attempts
+from sjs.daemon.attempts import Attempts
 from sjs.daemon.children import Wakeup, reaped
 from sjs.daemon.ending import how_ended
 from sjs.daemon.lines import LineSocket

@@ -8,7 +8,7 @@ import pytest
 
 from sjs.daemon import clock
 from sjs.daemon.clock import Jumps, Now
-from tests.daemon.test_attempt import Bench, bench
+from tests.daemon.test_attempts import Bench, bench
 from tests.daemon.test_loop import Desk, desk, submit
 
 __all__ = ["bench", "desk"]

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon import attempt as module
+from sjs.daemon import attempts as module
 from sjs.daemon import kernel, tree
-from sjs.daemon.attempt import Attempts
+from sjs.daemon.attempts import Attempts
 from sjs.daemon.children import reaped
 from sjs.daemon.ending import how_ended
 from sjs.daemon.places import Places
@@ -231,7 +231,7 @@ def orphan(bench: Bench, script: str) -> int:
     """Have a keeper start it and die; the job's pid."""
     code = (
         f"import sys; sys.path[:0] = {sys.path!r}; "
-        "from tests.daemon import test_attempt as t; from pathlib import Path; "
+        "from tests.daemon import test_attempts as t; from pathlib import Path; "
         f"b = t.Bench(Path({str(bench.folder)!r})); b.start({script!r}); print(b.news[0]['pid'])"
     )
     done = subprocess.run(["setsid", sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE)
@@ -277,7 +277,7 @@ def test_nobody_is_taken_for_a_part_of_a_session_that_is_no_more(bench: Bench) -
     bench.run(lambda: attempt.main_end)
     other = subprocess.Popen(["sleep", "600"], start_new_session=True)
     attempt.session = other.pid
-    assert bench.attempts._members(attempt) == []
+    assert attempt.members() == []
     assert other.poll() is None
     other.kill()
     other.wait()

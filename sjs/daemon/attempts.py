@@ -1,0 +1,306 @@
+"""In the keeper: the attempts that it holds, from the order to start one until the manager has stored its end.
+
+An attempt ends when its main process does and nothing of its tree is left: what the job leaves behind is ended first
+(TERM, then KILL after a grace), so that its slot is really free.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import selectors
+import time
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+
+from sjs.daemon import ending, tree
+from sjs.daemon.attempt import Attempt, boot_clock
+from sjs.daemon.journal import Entry, Journal
+from sjs.daemon.notes import note
+from sjs.daemon.orphans import Orphans
+from sjs.daemon.places import Places, boot_id
+from sjs.daemon.spawn import MARK, Refused, Spawner, SpawnError, Start, base_environment
+from sjs.daemon.watch import Watch
+
+GRACE = 10.0
+"""Seconds between TERM and KILL for what a job left behind."""
+
+KILL_AGAIN = 1.0
+"""Seconds until KILL is repeated, should a tree have grown faster than it was cut."""
+
+Tell = Callable[[Dict[str, Any]], None]
+
+
+class Attempts:
+    """All attempts of one queue that no manager has stored the end of."""
+
+    def __init__(
+        self,
+        where: Places,
+        umask: int,
+        selector: selectors.BaseSelector,
+        tell: Tell,
+        record: Optional[Dict[str, Any]] = None,
+    ) -> None:
+        """`record`: what an earlier keeper handed over, whose children are ours."""
+        self._where = where
+        self._selector = selector
+        self._tell = tell
+        self._boot = boot_id()
+        self._spawner = Spawner(base_environment(dict(os.environ)), umask)
+        self._journal = Journal(where.state, self._boot)
+        self._all: Dict[str, Attempt] = {}
+        self._by_pid: Dict[int, Attempt] = {}
+        self._clearing: List[Attempt] = []
+        self._orphans = Orphans(() if record is None else record["strangers"])
+        if record is not None:
+            self._resume(record)
+            return
+        known = [entry for entry in self._journal.found if entry.pid or entry.end is not None]
+        marks = tree.marks(self._mark("")) if len(known) < len(self._journal.found) else set()
+        for entry in self._journal.found:
+            if entry in known or self._is_anywhere(entry, marks):
+                self._adopt(entry)
+            else:
+                self._strike(entry.tag)  # it never ran; the manager finds it missing, and queues it again
+
+    def _resume(self, record: Dict[str, Any]) -> None:
+        """Go on where `hand_over` left off. The journal tells nothing new, but for ends that could not be struck."""
+        for told in record["attempts"]:
+            attempt = Attempt.resumed(told, self._mark(told["tag"]), self._selector)
+            self._all[attempt.tag] = attempt
+            if attempt.has_child:
+                self._by_pid[attempt.pid] = attempt
+            elif attempt.end is None and attempt.main_end is not None:
+                self._clearing.append(attempt)
+        for entry in self._journal.found:
+            if entry.tag not in self._all:
+                self._strike(entry.tag)
+
+    def hand_over(self) -> Dict[str, Any]:
+        """For the record that a successor reads."""
+        return {
+            "strangers": sorted(self._orphans.strangers),
+            "attempts": [one.hand_over() for one in self._all.values()],
+        }
+
+    def _mark(self, tag: str) -> bytes:
+        return f"{MARK}={self._where.state}/{tag}".encode("utf-8", "surrogateescape")
+
+    def known(self) -> Dict[str, Any]:
+        """Everything, for a manager that has just come."""
+        return {"boot": self._boot, "attempts": [one.as_news() for one in self._all.values()]}
+
+    def live(self) -> int:
+        """How many have not ended."""
+        return sum(1 for one in self._all.values() if one.end is None)
+
+    def start(self, wanted: Start) -> None:
+        """Start it, unless it was started before: an order that comes twice must not run a job twice."""
+        if wanted.tag in self._all:
+            note(f"{wanted.tag} was started before; not again")
+            return
+        mark = f"{self._where.state}/{wanted.tag}"
+        attempt = Attempt(wanted.tag, 0, self._mark(wanted.tag))
+        attempt.outputs = [wanted.out, wanted.err]
+        self._all[wanted.tag] = attempt
+        try:
+            self._begin(attempt)
+            attempt.pid = attempt.session = self._spawner.spawn(wanted._replace(env={**wanted.env, MARK: mark}))
+        except Refused as refused:
+            self._refuse(attempt, str(refused))
+            return
+        except SpawnError as error:
+            attempt.main_end = {"reason": "spawn-error", "detail": str(error)}
+            self._finish(attempt)
+            return
+        self._by_pid[attempt.pid] = attempt
+        self._record_start(attempt)
+        self._tell({"on": "started", **attempt.as_news()})
+
+    def _begin(self, attempt: Attempt) -> None:
+        try:
+            self._journal.begin(attempt.tag, attempt.at, attempt.outputs[0])
+        except OSError as error:
+            raise Refused(f"its start cannot be written down: {error.strerror}") from error
+
+    def _refuse(self, attempt: Attempt, detail: str) -> None:
+        """Be as if it had never been ordered. Without its output file nobody will think that it ran."""
+        del self._all[attempt.tag]
+        for path in attempt.outputs:
+            _remove_if_empty(path)
+        self._strike(attempt.tag)
+        self._tell({"on": "refused", "tag": attempt.tag, "detail": detail})
+
+    def _record_start(self, attempt: Attempt) -> None:
+        born = tree.ticks(attempt.began), tree.ticks(boot_clock())
+        try:
+            self._journal.started(attempt.tag, attempt.pid, born)
+        except OSError as error:  # a full disk; its mark finds it again, should this keeper die
+            note(f"the start of {attempt.tag} could not be written: {error}")
+
+    def stop(self, tag: str, grace: float) -> None:
+        """End the whole tree: TERM now, KILL after the grace. An attempt whose main process has ended keeps its end."""
+        attempt = self._all.get(tag)
+        if attempt is not None:
+            self._look_at_adopted(attempt)  # its pid may just have become another's
+        if attempt is None or attempt.main_end is not None:
+            return
+        attempt.cancelled = True
+        attempt.kill_at = min(attempt.kill_at or math.inf, time.monotonic() + grace)  # asked again: never later
+        attempt.ask_to_end()
+
+    def forget(self, tags: List[str]) -> None:
+        """The manager has stored how these ended."""
+        for tag in tags:
+            attempt = self._all.get(tag)
+            if attempt is not None and attempt.end is not None:
+                del self._all[tag]
+                self._strike(tag)
+
+    def _strike(self, tag: str) -> None:
+        try:
+            self._journal.forget(tag)
+        except OSError as error:  # a full disk: the next keeper will tell of it again, which harms nobody
+            note(f"that {tag} may be forgotten could not be written: {error}")
+
+    def reaped(self, pid: int, status: int, usage: Any) -> None:
+        """A child of ours has ended: a job's main process, or an orphan of one, which needs no more than this."""
+        self._orphans.strangers.discard(pid)
+        attempt = self._by_pid.pop(pid, None)
+        if attempt is None:
+            for one in self._all.values():
+                one.strays.discard(pid)
+            return
+        attempt.main_end = {
+            **ending.outcome(status),
+            "usage": {"user": usage.ru_utime, "system": usage.ru_stime, "max_rss_kb": usage.ru_maxrss},
+        }
+        self._clearing.append(attempt)
+
+    def settle(self, manager_pid: int) -> None:
+        """Finish the attempts of which nothing is left; begin to end what others left behind."""
+        if not self._clearing:
+            return
+        self._orphans.attribute({manager_pid, *self._by_pid}, self._all.values())
+        for attempt in list(self._clearing):
+            if attempt.is_gone():
+                self._clearing.remove(attempt)
+                self._finish(attempt)
+            else:
+                self._clear(attempt)
+
+    def on_time(self, now: float) -> None:
+        """What is due: KILL where the grace is over, and looks at adopted ones without a descriptor."""
+        for attempt in list(self._all.values()):
+            if attempt.end is None and attempt.kill_at is not None and now >= attempt.kill_at:
+                attempt.kill_at = now + KILL_AGAIN
+                attempt.kill()
+            self._look_at_adopted(attempt)
+
+    def next_time(self) -> Optional[float]:
+        """When `on_time` is due next, on the monotonic clock."""
+        times = [one.kill_at for one in self._all.values() if one.end is None and one.kill_at is not None]
+        looks = [one.watch.next_time() for one in self._all.values() if one.watch is not None]
+        return min(times + [one for one in looks if one is not None], default=None)
+
+    def find(self, wanted: Sequence[Tuple[str, str]]) -> None:
+        """Look for attempts, each with the file of its output, that a manager meant to start and that are in no record
+        of ours; tell what became of each. One without a process and without a file never ran, which is `unseen`."""
+        marks = tree.marks(self._mark(""))
+        for tag, output in wanted:
+            if tag in self._all:
+                continue  # an order that comes twice
+            entry = Entry(tag, self._boot, time.time(), output)
+            if not self._is_anywhere(entry, marks):
+                self._tell({"on": "unseen", "tag": tag})
+                continue
+            note(f"{tag} is in no record, but there are traces of it")
+            self._begin_record(entry)
+            self._adopt(entry)
+            if self._all[tag].end is None:
+                self._tell({"on": "started", **self._all[tag].as_news()})
+
+    def _begin_record(self, entry: Entry) -> None:
+        try:
+            self._journal.begin(entry.tag, entry.at, entry.output)
+        except OSError as error:  # a full disk; should this keeper die as well, it is looked for once more
+            note(f"that {entry.tag} was found could not be written: {error}")
+
+    def _is_anywhere(self, entry: Entry, marks: Set[bytes]) -> bool:
+        """Whether a start of which no pid is known has left a trace."""
+        return os.path.exists(entry.output) or self._mark(entry.tag) in marks
+
+    def _adopt(self, entry: Entry) -> None:
+        """Take over what an earlier keeper started: its recorded end, the living process, or the loss of both."""
+        attempt = Attempt(entry.tag, entry.pid, self._mark(entry.tag))
+        attempt.at = entry.at
+        attempt.adopted = True
+        self._all[entry.tag] = attempt
+        if entry.end is not None:
+            attempt.end = attempt.main_end = entry.end
+        elif entry.boot != self._boot:  # no process of before can be alive
+            attempt.session = tree.NO_SESSION
+            attempt.main_end = {"reason": "host-lost", "detail": "the machine was restarted before it ended"}
+            attempt.unseen = True
+            self._finish(attempt)
+        else:
+            self._watch(attempt, entry.born)
+
+    def _watch(self, attempt: Attempt, born: Tuple[int, int]) -> None:
+        if not attempt.pid:
+            attempt.pid, tick = tree.find_leader(attempt.mark)
+            attempt.session = attempt.pid or tree.NO_SESSION
+            attempt.is_guess = True
+            born = tick, tick
+        attempt.began = born[0] / tree.TICKS
+        attempt.watch = Watch(attempt.pid, born, self._selector)
+        self._look_at_adopted(attempt)
+
+    def _look_at_adopted(self, attempt: Attempt) -> None:
+        """Whether it has ended. Who is not its parent is told no more of how than the kernel tells anybody."""
+        watch = attempt.watch
+        if watch is None or not watch.is_over(time.monotonic()):
+            return
+        attempt.watch = None
+        attempt.main_end = {"reason": "host-lost", "detail": "its keeper died before it ended, so nobody saw how"}
+        if watch.status is not None and not attempt.is_guess:
+            attempt.main_end = {**ending.outcome(watch.status), "detail": "its keeper died meanwhile"}
+        if not watch.seen:  # its pid may have been given to others since
+            attempt.session, attempt.unseen = tree.NO_SESSION, True
+        if attempt.is_gone():
+            self._finish(attempt)
+        else:
+            self._clearing.append(attempt)
+            self._clear(attempt)
+
+    def _clear(self, attempt: Attempt) -> None:
+        if attempt.kill_at is None and attempt.main_end is not None:
+            attempt.kill_at = time.monotonic() + GRACE
+            left = attempt.ask_to_end()
+            if left:
+                ending.also(attempt.main_end, f"ended {left} process(es) that it left behind")
+
+    def _finish(self, attempt: Attempt) -> None:
+        end = attempt.main_end or {}
+        if attempt.cancelled and end.get("reason") != "spawn-error":
+            end["reason"] = "cancelled"
+        end["at"] = max(attempt.at, time.time())  # the wall clock may have been set back meanwhile
+        if not attempt.unseen:
+            end.setdefault("usage", {})["seconds"] = boot_clock() - attempt.began
+        attempt.end = end
+        attempt.kill_at = None
+        try:
+            self._journal.ended(attempt.tag, end)
+            for path in attempt.outputs:
+                _remove_if_empty(path)  # only now: until its end is written, the file is the proof of its start
+        except OSError as error:  # a full disk: it is still in memory, and the manager is told
+            note(f"the end of {attempt.tag} could not be written: {error}")
+        self._tell({"on": "ended", **attempt.as_news()})
+
+
+def _remove_if_empty(path: str) -> None:
+    try:
+        if os.stat(path).st_size == 0:
+            os.unlink(path)
+    except FileNotFoundError:
+        return  # out and err may be one file
