@@ -8,11 +8,12 @@ import time
 from typing import Any, Dict, List, Optional, Set
 
 from sjs.daemon import ending, tree
+from sjs.daemon.limits import Limits
 from sjs.daemon.watch import Watch
 
 HANDED_OVER = (
     *("tag", "pid", "session", "outputs", "at", "began", "adopted", "unseen", "is_guess"),
-    *("cancelled", "kill_at", "main_end", "end"),
+    *("cancelled", "broken", "kill_at", "main_end", "end"),
 )
 """What the next keeper is told of an attempt as it is."""
 
@@ -33,7 +34,9 @@ class Attempt:
         self.watch: Optional[Watch] = None  # … but lives
         self.is_guess = False  # found by its mark: it may be something that the main process left behind
         self.strays: Set[int] = set()
+        self.limits = Limits()
         self.cancelled = False
+        self.broken: Optional[Dict[str, str]] = None  # the limit for which it is ended, as a part of its end
         self.kill_at: Optional[float] = None
         self.main_end: Optional[Dict[str, Any]] = None
         self.end: Optional[Dict[str, Any]] = None
@@ -45,7 +48,7 @@ class Attempt:
         """For the record that a successor reads."""
         record = {name: getattr(self, name) for name in HANDED_OVER}
         watch = None if self.watch is None else self.watch.hand_over()
-        return {**record, "strays": sorted(self.strays), "watch": watch}
+        return {**record, "strays": sorted(self.strays), "watch": watch, "limits": self.limits}
 
     @classmethod
     def resumed(cls, record: Dict[str, Any], mark: bytes, selector: selectors.BaseSelector) -> Attempt:
@@ -54,6 +57,7 @@ class Attempt:
         for name in HANDED_OVER:
             setattr(attempt, name, record.get(name, getattr(attempt, name)))
         attempt.strays = set(record["strays"])
+        attempt.limits = Limits(*record.get("limits", ()))
         attempt.watch = None if record["watch"] is None else Watch.resumed(record["watch"], selector)
         return attempt
 

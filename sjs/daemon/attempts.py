@@ -12,17 +12,16 @@ import selectors
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
+from sjs.core.quantities import duration_text
 from sjs.daemon import ending, tree
 from sjs.daemon.attempt import Attempt, boot_clock
 from sjs.daemon.journal import Entry, Journal
+from sjs.daemon.limits import Deadlines, Limits
 from sjs.daemon.notes import note
 from sjs.daemon.orphans import Orphans
 from sjs.daemon.places import Places, boot_id
 from sjs.daemon.spawn import MARK, Refused, Spawner, SpawnError, Start, base_environment
 from sjs.daemon.watch import Watch
-
-GRACE = 10.0
-"""Seconds between TERM and KILL for what a job left behind."""
 
 KILL_AGAIN = 1.0
 """Seconds until KILL is repeated, should a tree have grown faster than it was cut."""
@@ -51,6 +50,7 @@ class Attempts:
         self._all: Dict[str, Attempt] = {}
         self._by_pid: Dict[int, Attempt] = {}
         self._clearing: List[Attempt] = []
+        self._deadlines = Deadlines(selector)
         self._orphans = Orphans(() if record is None else record["strangers"])
         if record is not None:
             self._resume(record)
@@ -68,6 +68,8 @@ class Attempts:
         for told in record["attempts"]:
             attempt = Attempt.resumed(told, self._mark(told["tag"]), self._selector)
             self._all[attempt.tag] = attempt
+            if attempt.main_end is None:
+                self._limit(attempt)
             if attempt.has_child:
                 self._by_pid[attempt.pid] = attempt
             elif attempt.end is None and attempt.main_end is not None:
@@ -102,6 +104,8 @@ class Attempts:
         mark = f"{self._where.state}/{wanted.tag}"
         attempt = Attempt(wanted.tag, 0, self._mark(wanted.tag))
         attempt.outputs = [wanted.out, wanted.err]
+        deadline = None if wanted.timeout is None else attempt.began + wanted.timeout
+        attempt.limits = Limits(wanted.timeout, deadline, wanted.grace, wanted.mem)
         self._all[wanted.tag] = attempt
         try:
             self._begin(attempt)
@@ -115,11 +119,12 @@ class Attempts:
             return
         self._by_pid[attempt.pid] = attempt
         self._record_start(attempt)
+        self._limit(attempt)
         self._tell({"on": "started", **attempt.as_news()})
 
     def _begin(self, attempt: Attempt) -> None:
         try:
-            self._journal.begin(attempt.tag, attempt.at, attempt.outputs[0])
+            self._journal.begin(attempt.tag, attempt.at, attempt.outputs[0], attempt.limits)
         except OSError as error:
             raise Refused(f"its start cannot be written down: {error.strerror}") from error
 
@@ -146,8 +151,22 @@ class Attempts:
         if attempt is None or attempt.main_end is not None:
             return
         attempt.cancelled = True
+        self._end(attempt, grace)
+
+    def _end(self, attempt: Attempt, grace: float) -> None:
         attempt.kill_at = min(attempt.kill_at or math.inf, time.monotonic() + grace)  # asked again: never later
         attempt.ask_to_end()
+
+    def _limit(self, attempt: Attempt) -> None:
+        """From now on, see to it that it does not take more than it may."""
+        self._deadlines.set(attempt.tag, attempt.limits.deadline if attempt.limits.paused is None else None)
+
+    def _time_out(self, attempt: Attempt) -> None:
+        self._look_at_adopted(attempt)
+        if attempt.main_end is None and not attempt.cancelled and attempt.broken is None:
+            detail = f"it ran longer than {duration_text(attempt.limits.timeout or 0.0)}"
+            attempt.broken = {"reason": "timeout", "detail": detail}
+            self._end(attempt, attempt.limits.patience)
 
     def forget(self, tags: List[str]) -> None:
         """The manager has stored how these ended."""
@@ -196,9 +215,11 @@ class Attempts:
                 attempt.kill_at = now + KILL_AGAIN
                 attempt.kill()
             self._look_at_adopted(attempt)
+        for tag in self._deadlines.due(boot_clock()):
+            self._time_out(self._all[tag])
 
     def next_time(self) -> Optional[float]:
-        """When `on_time` is due next, on the monotonic clock."""
+        """When `on_time` is due next, on the monotonic clock, but for deadlines, which wake the selector."""
         times = [one.kill_at for one in self._all.values() if one.end is None and one.kill_at is not None]
         looks = [one.watch.next_time() for one in self._all.values() if one.watch is not None]
         return min(times + [one for one in looks if one is not None], default=None)
@@ -235,6 +256,7 @@ class Attempts:
         attempt = Attempt(entry.tag, entry.pid, self._mark(entry.tag))
         attempt.at = entry.at
         attempt.adopted = True
+        attempt.limits = Limits(*entry.limits)
         self._all[entry.tag] = attempt
         if entry.end is not None:
             attempt.end = attempt.main_end = entry.end
@@ -254,6 +276,7 @@ class Attempts:
             born = tick, tick
         attempt.began = born[0] / tree.TICKS
         attempt.watch = Watch(attempt.pid, born, self._selector)
+        self._limit(attempt)
         self._look_at_adopted(attempt)
 
     def _look_at_adopted(self, attempt: Attempt) -> None:
@@ -275,14 +298,18 @@ class Attempts:
 
     def _clear(self, attempt: Attempt) -> None:
         if attempt.kill_at is None and attempt.main_end is not None:
-            attempt.kill_at = time.monotonic() + GRACE
+            attempt.kill_at = time.monotonic() + attempt.limits.patience
             left = attempt.ask_to_end()
             if left:
                 ending.also(attempt.main_end, f"ended {left} process(es) that it left behind")
 
     def _finish(self, attempt: Attempt) -> None:
+        self._deadlines.set(attempt.tag, None)
         end = attempt.main_end or {}
-        if attempt.cancelled and end.get("reason") != "spawn-error":
+        if attempt.broken is not None:
+            end["reason"] = attempt.broken["reason"]
+            ending.also(end, attempt.broken["detail"])
+        elif attempt.cancelled and end.get("reason") != "spawn-error":
             end["reason"] = "cancelled"
         end["at"] = max(attempt.at, time.time())  # the wall clock may have been set back meanwhile
         if not attempt.unseen:

@@ -17,7 +17,7 @@ from typing import Any, Dict, Iterator
 from sjs.daemon.lines import to_json
 from sjs.daemon.program import Program
 
-VERSION = 1
+VERSION = 2
 
 HELD_BACK = (signal.SIGTERM,)
 """What would end a process that has no handler yet. It comes when the new code is ready for it."""

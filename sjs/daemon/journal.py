@@ -1,10 +1,11 @@
 """In the keeper: the append file that outlives it. What started and how it ended, until the manager has stored it.
 
-    J <version> "boot id"               the first record of each file
-    B <tag> [wall time, output file]    written before the start
-    S <tag> [pid, born]                 written after it
+    J <version> "boot id"                         the first record of each file
+    B <tag> [wall time, output file, limits...]   written before the start
+    S <tag> [pid, born]                           written after it
+    L <tag> [limits...]                           they have changed
     E <tag> {how it ended}
-    F <tag> null                        the manager has stored the end
+    F <tag> null                                  the manager has stored the end
 
 A B without S was cut off in the middle: then the output file, which the new process makes itself, tells whether it
 ever ran (`spawn`). A line that was cut short (a full disk, a kill) is no record, and as each record brings a line end
@@ -17,18 +18,18 @@ from __future__ import annotations
 import errno
 import json
 import os
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from sjs.daemon import space
 from sjs.daemon.lines import to_json
 from sjs.errors import SjsError
 
-VERSION = 1
+VERSION = 2
 
 MAX_BYTES = 1 << 20
 
 DAMAGED = object()
-SHAPES: Dict[str, type] = {"J": str, "B": list, "S": list, "E": dict, "F": type(None)}
+SHAPES: Dict[str, type] = {"J": str, "B": list, "S": list, "L": list, "E": dict, "F": type(None)}
 
 OPEN = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -43,6 +44,7 @@ class Entry(NamedTuple):
     pid: int = 0  # 0: it was being started
     born: Tuple[int, int] = (0, 0)
     end: Optional[Dict[str, Any]] = None
+    limits: Tuple[Any, ...] = ()  # what it may take (`limits`)
 
 
 def read(folder: str) -> Dict[str, Tuple[int, Entry]]:
@@ -50,14 +52,16 @@ def read(folder: str) -> Dict[str, Tuple[int, Entry]]:
     entries: Dict[str, Tuple[int, Entry]] = {}
     for number, boot, kind, tag, value in _records(folder):
         if kind == "B":
-            at, output = value
-            entries[tag] = number, Entry(tag, boot, at, output)
+            at, output, *limits = value
+            entries[tag] = number, Entry(tag, boot, at, output, limits=tuple(limits))
         elif kind == "F":
             entries.pop(tag, None)
         elif tag in entries:
             home, entry = entries[tag]
             if kind == "E":
                 entries[tag] = home, entry._replace(end=value)
+            elif kind == "L":
+                entries[tag] = home, entry._replace(limits=tuple(value))
             else:
                 pid, born = value
                 entries[tag] = home, entry._replace(pid=pid, born=tuple(born))
@@ -81,14 +85,18 @@ class Journal:
         self.fd = -1
         self._next_file()
 
-    def begin(self, tag: str, at: float, output: str) -> None:
+    def begin(self, tag: str, at: float, output: str, limits: Sequence[Any] = ()) -> None:
         """The attempt is about to be started."""
-        self._append("B", tag, [at, output])
+        self._append("B", tag, [at, output, *limits])
         self._tags[self._number].add(tag)
 
     def started(self, tag: str, pid: int, born: Tuple[int, int]) -> None:
         """`born`: the earliest and the latest tick at which the process can have begun (`tree`)."""
         self._append("S", tag, [pid, born])
+
+    def limited(self, tag: str, limits: Sequence[Any]) -> None:
+        """From now on, it may take so much."""
+        self._append("L", tag, list(limits))
 
     def ended(self, tag: str, end: Dict[str, Any]) -> None:
         self._append("E", tag, end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import time
 from typing import Any, Iterator, Optional, Tuple
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -15,6 +16,8 @@ PIDFD_INFO = struct.Struct("QQ11Ii")
 
 PIDFD_INFO_EXIT = 8
 PIDFD_GET_INFO = 3 << 30 | PIDFD_INFO.size << 16 | 0xFF << 8 | 11
+
+TFD_TIMER_ABSTIME = 1
 
 IN_MODIFY = 0x2
 IN_ATTRIB = 0x4
@@ -56,6 +59,26 @@ def wait_status(pidfd: int) -> Optional[int]:
         return None
     mask, *_, status = PIDFD_INFO.unpack(told)
     return status if mask & PIDFD_INFO_EXIT else None
+
+
+class Alarm:
+    """A descriptor that becomes readable at a time of the boot clock, be the machine asleep before, and stays so until
+    it is set again."""
+
+    SETTING = struct.Struct("llll")  # an interval, and a time: seconds, nanoseconds
+
+    def __init__(self) -> None:
+        self._libc = _libc()
+        self.fd = int(self._libc.timerfd_create(time.CLOCK_BOOTTIME, os.O_NONBLOCK | os.O_CLOEXEC))
+        if self.fd < 0:
+            raise OSError("this kernel gives no timer")
+
+    def set(self, at: Optional[float]) -> None:
+        """None: it never comes."""
+        seconds = 0.0 if at is None else max(at, 0.001)  # to the kernel, 0 is never
+        setting = self.SETTING.pack(0, 0, int(seconds), int(seconds % 1 * 1e9))
+        if self._libc.timerfd_settime(self.fd, TFD_TIMER_ABSTIME, setting, None) != 0:
+            raise OSError(f"the kernel takes no alarm at {seconds}")
 
 
 class Inotify:

@@ -26,13 +26,10 @@ def start_order(where: Places, live: Live, base: Optional[str], gpus: Mapping[st
         "out": out,
         "err": out if spec.merge else err,
     }
-    for name in ("timeout", "grace", "nice"):
-        if getattr(spec, name):
-            order[name] = getattr(spec, name)
+    limits = {"timeout": spec.timeout, "grace": spec.grace, "nice": spec.nice or None, "mem": spec.needs.mem or None}
+    order.update({name: value for name, value in limits.items() if value is not None})
     if spec.stdin is not None:
         order["stdin"] = os.path.join(cwd, spec.stdin)
-    if spec.needs.mem:
-        order["mem"] = spec.needs.mem
     return order
 
 

@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon import attempts as module
-from sjs.daemon import kernel, tree
+from sjs.daemon import kernel, limits, tree
 from sjs.daemon.attempts import Attempts
 from sjs.daemon.children import reaped
 from sjs.daemon.ending import how_ended
@@ -43,9 +42,9 @@ class Bench:
         self.selector = selectors.DefaultSelector()
         self.attempts = self.successor()
 
-    def successor(self) -> Attempts:
-        """What the next keeper would have, reading what this one wrote."""
-        self.attempts = Attempts(self.where, 0o022, self.selector, self.news.append)
+    def successor(self, record: dict[str, Any] | None = None) -> Attempts:
+        """What the next keeper would have, reading what this one wrote, or handed over."""
+        self.attempts = Attempts(self.where, 0o022, self.selector, self.news.append, record)
         return self.attempts
 
     def start(self, script: str, tag: str = "0.1", **more: Any) -> None:
@@ -194,9 +193,8 @@ def test_asked_again_it_ends_sooner_and_never_later(bench: Bench) -> None:
     assert bench.end()["reason"] == "cancelled"
 
 
-def test_what_it_leaves_behind_is_ended_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "GRACE", 0.1)
-    bench.start(f"{ESCAPED} exit 3")
+def test_what_it_leaves_behind_is_ended_first(bench: Bench) -> None:
+    bench.start(f"{ESCAPED} exit 3", grace=0.1)
     left = bench.pid("pid")
     end = bench.end()
     assert is_gone(left)
@@ -227,12 +225,12 @@ def test_an_end_is_kept_until_the_manager_has_stored_it(bench: Bench) -> None:
 # After a keeper's death. What it had started is not the child of the next one: here it is started by another process.
 
 
-def orphan(bench: Bench, script: str) -> int:
+def orphan(bench: Bench, script: str, **more: Any) -> int:
     """Have a keeper start it and die; the job's pid."""
     code = (
         f"import sys; sys.path[:0] = {sys.path!r}; "
         "from tests.daemon import test_attempts as t; from pathlib import Path; "
-        f"b = t.Bench(Path({str(bench.folder)!r})); b.start({script!r}); print(b.news[0]['pid'])"
+        f"b = t.Bench(Path({str(bench.folder)!r})); b.start({script!r}, **{more!r}); print(b.news[0]['pid'])"
     )
     done = subprocess.run(["setsid", sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE)
     return int(done.stdout or done.stderr)
@@ -258,9 +256,8 @@ def test_an_adopted_end_of_which_the_kernel_says_nothing_is_lost(bench: Bench, m
     assert bench.end()["reason"] == "host-lost"
 
 
-def test_what_an_adopted_one_leaves_behind_is_ended_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "GRACE", 0.1)
-    orphan(bench, f"{ESCAPED} while [ ! -e go ]; do sleep 0.05; done; exit 3")
+def test_what_an_adopted_one_leaves_behind_is_ended_first(bench: Bench) -> None:
+    orphan(bench, f"{ESCAPED} while [ ! -e go ]; do sleep 0.05; done; exit 3", grace=0.1)
     left = bench.pid("pid")
     bench.successor()
     (bench.folder / "go").touch()
@@ -298,7 +295,7 @@ def test_what_is_in_no_record_is_found_by_its_mark(bench: Bench) -> None:
 def test_what_is_in_no_record_and_left_something_is_cleared_first(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "GRACE", 0.1)
+    monkeypatch.setattr(limits, "GRACE", 0.1)
     pid = orphan(bench, "(trap '' TERM; echo up > up; while :; do sleep 0.05; done) & echo $! > pid; wait")
     left = bench.pid("pid")
     bench.run((bench.folder / "up").exists)

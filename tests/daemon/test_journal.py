@@ -44,6 +44,15 @@ def test_round_trip(tmp_path: Path) -> None:
     ]
 
 
+def test_what_an_attempt_may_take_is_told_and_may_change(tmp_path: Path) -> None:
+    book = Journal(str(tmp_path), "boot")
+    book.begin("1.1", 5.0, "/out", (2.5, None))
+    book.begin("2.1", 5.0, "/out", (2.5, None))
+    book.limited("2.1", (7.5, "x"))
+    book.started("2.1", 100, (7, 8))
+    assert [(entry.tag, entry.limits) for entry in found(tmp_path)] == [("1.1", (2.5, None)), ("2.1", (7.5, "x"))]
+
+
 def test_the_boot_is_that_of_the_file(tmp_path: Path) -> None:
     write(tmp_path)
     Journal(str(tmp_path), "another").begin("9.1", 1.0, "/out")

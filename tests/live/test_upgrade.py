@@ -264,11 +264,11 @@ def with_another_schema(tree: Tree) -> None:
 
 
 def with_another_journal(tree: Tree) -> None:
-    tree.edit("journal.py", "VERSION = 1\n", "VERSION = 2\n")
+    tree.edit("journal.py", "VERSION = 2\n", "VERSION = 3\n")
 
 
 def with_another_record(tree: Tree) -> None:
-    tree.edit("handover.py", "VERSION = 1\n", "VERSION = 2\n")
+    tree.edit("handover.py", "VERSION = 2\n", "VERSION = 3\n")
 
 
 @pytest.mark.parametrize("change", [with_another_schema, with_another_journal, with_another_record])
