@@ -1,9 +1,9 @@
 """In the keeper: from a start message to a running process.
 
-The process has a session of its own, stdin from /dev/null, its outputs as plain files (no pipe of ours could break),
-default signals, the descriptors 0, 1, 2 and no other. The new process itself makes its output file, just before it
-executes the job, and while it still shares the keeper's lock: so a file says that an attempt was started, and no file,
-to whoever has that lock, that it never was.
+The process has a session of its own, stdin from /dev/null or a file, its outputs as plain files (no pipe of ours could
+break), default signals, the descriptors 0, 1, 2 and no other. The new process itself makes its output file, just before
+it executes the job, and while it still shares the keeper's lock: so a file says that an attempt was started, and no
+file, to whoever has that lock, that it never was.
 
 posix_spawn and not fork: it copies no page tables, which at a thousand starts a second is half of the work.
 """
@@ -13,8 +13,10 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import stat
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from sjs.daemon.notes import note
 from sjs.daemon.workspace import make_folder
 
 OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
@@ -72,15 +74,18 @@ class Spawner:
         """Start the job; its pid. It has been executed when this returns."""
         env = {**self._base_env, **wanted.env, "PWD": wanted.cwd}
         umask = os.umask(self._umask)
+        stdin = self._null
         try:
             make_folder(wanted.out)
             os.chdir(wanted.cwd)
+            if wanted.stdin is not None:
+                stdin = _open_input(wanted.stdin)
             program = find_program(wanted.argv[0], env.get("PATH", os.defpath))
             pid = os.posix_spawn(
                 program,
                 wanted.argv,
                 env,
-                file_actions=self._files(wanted),
+                file_actions=_files(wanted, stdin),
                 setsid=True,
                 setsigmask=[],
                 setsigdef=IGNORED,
@@ -92,16 +97,32 @@ class Spawner:
         finally:
             os.umask(umask)
             os.chdir("/")
+            if stdin != self._null:
+                os.close(stdin)
+        if wanted.nice:
+            _be_nice(pid, wanted)
         _raise_oom_score(pid)
         return pid
 
-    def _files(self, wanted: Start) -> List[Any]:
-        same = wanted.err == wanted.out
-        return [
-            (os.POSIX_SPAWN_DUP2, self._null, 0),
-            (os.POSIX_SPAWN_OPEN, 1, wanted.out, OUTPUT, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2) if same else (os.POSIX_SPAWN_OPEN, 2, wanted.err, OUTPUT, 0o600),
-        ]
+
+def _files(wanted: Start, stdin: int) -> List[Any]:
+    same = wanted.err == wanted.out
+    return [
+        (os.POSIX_SPAWN_DUP2, stdin, 0),
+        (os.POSIX_SPAWN_OPEN, 1, wanted.out, OUTPUT, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2) if same else (os.POSIX_SPAWN_OPEN, 2, wanted.err, OUTPUT, 0o600),
+    ]
+
+
+def _open_input(path: str) -> int:
+    """What the job reads. Never waits, as it would for the writer of a pipe; so a pipe is refused."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+    mode = os.fstat(fd).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):
+        os.close(fd)
+        raise OSError(errno.EISDIR if stat.S_ISDIR(mode) else errno.ESPIPE, "it is no file", path)
+    os.set_blocking(fd, True)
+    return fd
 
 
 def base_environment(environ: Dict[str, str]) -> Dict[str, str]:
@@ -133,7 +154,19 @@ def _explain(error: Exception, wanted: Start) -> str:
     why = error.strerror or "unknown error"
     if error.filename == wanted.cwd:
         return f"cannot enter {wanted.cwd}: {why}"
+    if wanted.stdin is not None and error.filename == wanted.stdin:
+        return f"cannot read {wanted.stdin}: {why}"
     return f"cannot run {wanted.argv[0]}: {why}"
+
+
+def _be_nice(pid: int, wanted: Start) -> None:
+    """Give way to others. Its group, because it may have children and threads already; what they make inherits it."""
+    try:
+        os.setpriority(os.PRIO_PGRP, pid, os.getpriority(os.PRIO_PROCESS, 0) + wanted.nice)
+    except ProcessLookupError:
+        return  # it has ended already
+    except PermissionError as error:
+        note(f"{wanted.tag} is not given niceness {wanted.nice}: {error.strerror}")
 
 
 def _raise_oom_score(pid: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -86,6 +87,44 @@ def test_outputs_are_apart_private_and_appended_to(tmp_path: Path) -> None:
 def test_both_outputs_may_be_one_file(tmp_path: Path) -> None:
     run(order(tmp_path, "/bin/sh", "-c", "echo o; echo e >&2", err=str(tmp_path / "out")))
     assert (tmp_path / "out").read_text() == "o\ne\n"
+
+
+def test_it_reads_a_file(tmp_path: Path) -> None:
+    (tmp_path / "given").write_text("a\nb\n")
+    script = "cat; grep flags /proc/self/fdinfo/0"
+    assert run(order(tmp_path, "/bin/sh", "-c", script, stdin=str(tmp_path / "given"))) == 0
+    *lines, flags = (tmp_path / "out").read_text().splitlines()
+    assert lines == ["a", "b"]
+    assert not int(flags.split()[1], 8) & os.O_NONBLOCK
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("none", "No such file or directory"), (".", "it is no file"), ("pipe", "it is no file")]
+)
+def test_what_it_cannot_read_is_named(tmp_path: Path, name: str, words: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(SpawnError, match=f"cannot read {tmp_path}/{name}: {words}"):
+        run(order(tmp_path, "true", stdin=f"{tmp_path}/{name}"))
+    assert len(os.listdir("/proc/self/fd")) == len(before) + 1  # the spawner's own
+
+
+def test_it_gives_way_with_all_of_its_processes(tmp_path: Path) -> None:
+    script = "sleep 600 & while [ $(cut -d' ' -f19 /proc/$$/stat) = 0 ]; do :; done; kill $!; nice; nice | cat"
+    assert os.nice(0) == 0
+    assert run(order(tmp_path, "/bin/sh", "-c", script, nice=7)) == 0
+    assert (tmp_path / "out").read_text() == "7\n7\n"
+
+
+def test_a_niceness_that_it_may_not_have_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    assert run(order(tmp_path, "true", nice=-5)) == 0
+    assert "0.1 is not given niceness -5: Permission denied" in capfd.readouterr().err
 
 
 def test_an_output_is_never_written_through_a_link(tmp_path: Path) -> None:
