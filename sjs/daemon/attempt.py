@@ -5,7 +5,7 @@ from __future__ import annotations
 import selectors
 import signal
 import time
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from sjs.daemon import ending, tree
 from sjs.daemon.limits import Limits
@@ -13,7 +13,7 @@ from sjs.daemon.watch import Watch
 
 HANDED_OVER = (
     *("tag", "pid", "session", "outputs", "at", "began", "adopted", "unseen", "is_guess"),
-    *("cancelled", "broken", "kill_at", "main_end", "end"),
+    *("cancelled", "broken", "peak", "kill_at", "main_end", "end"),
 )
 """What the next keeper is told of an attempt as it is."""
 
@@ -37,12 +37,14 @@ class Attempt:
         self.limits = Limits()
         self.cancelled = False
         self.broken: Optional[Dict[str, str]] = None  # the limit for which it is ended, as a part of its end
+        self.taken = self.peak = 0  # bytes of memory, of its whole tree, where that is watched
         self.kill_at: Optional[float] = None
         self.main_end: Optional[Dict[str, Any]] = None
         self.end: Optional[Dict[str, Any]] = None
 
     def as_news(self) -> Dict[str, Any]:
-        return {"tag": self.tag, "pid": self.pid, "at": self.at, "end": self.end}
+        paused = self.limits.paused is not None
+        return {"tag": self.tag, "pid": self.pid, "at": self.at, "end": self.end, "paused": paused}
 
     def hand_over(self) -> Dict[str, Any]:
         """For the record that a successor reads."""
@@ -74,7 +76,11 @@ class Attempt:
 
     def members(self) -> List[tree.Process]:
         """Its living processes, parents before children."""
-        return tree.members(self._own_session(), self.mark)
+        return tree.members(*self.identity())
+
+    def identity(self) -> Tuple[int, bytes]:
+        """By what `tree` knows its processes."""
+        return self._own_session(), self.mark
 
     def _own_session(self) -> int:
         """Its session, as long as that is its own: the kernel gives the number to nobody else while somebody is in it.
@@ -91,6 +97,12 @@ class Attempt:
         if self.has_child and self.pid not in [one.pid for one in processes]:
             ending.send(self.pid, signal.SIGTERM)  # forked this moment, not yet in a session of its own
         return len(processes)
+
+    def signal(self, number: int, tree: bool) -> None:
+        """One signal to every living process of it, or to its main process only."""
+        pids = [one.pid for one in self.members()]
+        for pid in pids if tree else {self.pid}.intersection(pids):
+            ending.send(pid, number)
 
     def kill(self) -> None:
         """KILL to all of it."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 import os
 import selectors
+import signal
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
-from sjs.core.quantities import duration_text
+from sjs.core.quantities import duration_text, size_text
 from sjs.daemon import ending, tree
 from sjs.daemon.attempt import Attempt, boot_clock
 from sjs.daemon.journal import Entry, Journal
 from sjs.daemon.limits import Deadlines, Limits
+from sjs.daemon.memory import Memory
 from sjs.daemon.notes import note
 from sjs.daemon.orphans import Orphans
 from sjs.daemon.places import Places, boot_id
@@ -51,6 +53,7 @@ class Attempts:
         self._by_pid: Dict[int, Attempt] = {}
         self._clearing: List[Attempt] = []
         self._deadlines = Deadlines(selector)
+        self._memory = Memory()
         self._orphans = Orphans(() if record is None else record["strangers"])
         if record is not None:
             self._resume(record)
@@ -155,18 +158,67 @@ class Attempts:
 
     def _end(self, attempt: Attempt, grace: float) -> None:
         attempt.kill_at = min(attempt.kill_at or math.inf, time.monotonic() + grace)  # asked again: never later
+        attempt.limits = attempt.limits.at_resume(boot_clock())
         attempt.ask_to_end()
+
+    def signal(self, tag: str, number: int, tree: bool) -> None:
+        """What the job makes of it is its own affair."""
+        attempt = self._running(tag)
+        if attempt is not None and number in signal.valid_signals():
+            attempt.signal(number, tree)
+
+    def pause(self, tag: str) -> None:
+        """Stop the whole tree where it stands; its time stands still as well, as Slurm has it."""
+        attempt = self._running(tag)
+        if attempt is None:
+            return
+        if attempt.limits.paused is None:
+            self._change(attempt, attempt.limits.at_pause(boot_clock()))
+        ending.pause(attempt.members)
+
+    def resume(self, tag: str) -> None:
+        """Let it go on."""
+        attempt = self._running(tag)
+        if attempt is None:
+            return
+        if attempt.limits.paused is not None:
+            self._change(attempt, attempt.limits.at_resume(boot_clock()))
+        attempt.signal(signal.SIGCONT, tree=True)
+
+    def _running(self, tag: str) -> Optional[Attempt]:
+        """The attempt, if its main process lives and nobody wanted its end."""
+        attempt = self._all.get(tag)
+        if attempt is not None:
+            self._look_at_adopted(attempt)  # its pid may just have become another's
+        return attempt if attempt is not None and attempt.main_end is None and attempt.kill_at is None else None
+
+    def _change(self, attempt: Attempt, limits: Limits) -> None:
+        attempt.limits = limits
+        self._limit(attempt)
+        try:
+            self._journal.limited(attempt.tag, limits)
+        except OSError as error:  # a full disk; should this keeper die, the next one counts as if there were no pause
+            note(f"a pause of {attempt.tag} could not be written: {error}")
 
     def _limit(self, attempt: Attempt) -> None:
         """From now on, see to it that it does not take more than it may."""
         self._deadlines.set(attempt.tag, attempt.limits.deadline if attempt.limits.paused is None else None)
+        self._memory.watch(attempt, time.monotonic())
 
-    def _time_out(self, attempt: Attempt) -> None:
+    def _break(self, attempt: Attempt, reason: str, detail: str, grace: float) -> None:
+        """It took more than it may. An end that was wanted before is the reason for its end."""
         self._look_at_adopted(attempt)
         if attempt.main_end is None and not attempt.cancelled and attempt.broken is None:
+            attempt.broken = {"reason": reason, "detail": detail}
+            self._end(attempt, grace)
+
+    def _see_to_limits(self, now: float) -> None:
+        for attempt in [self._all[tag] for tag in self._deadlines.due(boot_clock())]:
             detail = f"it ran longer than {duration_text(attempt.limits.timeout or 0.0)}"
-            attempt.broken = {"reason": "timeout", "detail": detail}
-            self._end(attempt, attempt.limits.patience)
+            self._break(attempt, "timeout", detail, attempt.limits.patience)
+        for attempt in self._memory.look(now):
+            detail = f"it took {size_text(attempt.taken)} of memory, and may take {size_text(attempt.limits.mem)}"
+            self._break(attempt, "oom", detail, 0.0)
 
     def forget(self, tags: List[str]) -> None:
         """The manager has stored how these ended."""
@@ -210,19 +262,19 @@ class Attempts:
 
     def on_time(self, now: float) -> None:
         """What is due: KILL where the grace is over, and looks at adopted ones without a descriptor."""
+        self._see_to_limits(now)
         for attempt in list(self._all.values()):
             if attempt.end is None and attempt.kill_at is not None and now >= attempt.kill_at:
                 attempt.kill_at = now + KILL_AGAIN
                 attempt.kill()
             self._look_at_adopted(attempt)
-        for tag in self._deadlines.due(boot_clock()):
-            self._time_out(self._all[tag])
 
     def next_time(self) -> Optional[float]:
         """When `on_time` is due next, on the monotonic clock, but for deadlines, which wake the selector."""
         times = [one.kill_at for one in self._all.values() if one.end is None and one.kill_at is not None]
         looks = [one.watch.next_time() for one in self._all.values() if one.watch is not None]
-        return min(times + [one for one in looks if one is not None], default=None)
+        due = [one for one in (self._memory.next_time(), *times, *looks) if one is not None]
+        return min(due, default=None)
 
     def find(self, wanted: Sequence[Tuple[str, str]]) -> None:
         """Look for attempts, each with the file of its output, that a manager meant to start and that are in no record
@@ -305,6 +357,7 @@ class Attempts:
 
     def _finish(self, attempt: Attempt) -> None:
         self._deadlines.set(attempt.tag, None)
+        self._memory.forget(attempt.tag)
         end = attempt.main_end or {}
         if attempt.broken is not None:
             end["reason"] = attempt.broken["reason"]
@@ -314,6 +367,9 @@ class Attempts:
         end["at"] = max(attempt.at, time.time())  # the wall clock may have been set back meanwhile
         if not attempt.unseen:
             end.setdefault("usage", {})["seconds"] = boot_clock() - attempt.began
+        if attempt.peak:
+            usage = end.setdefault("usage", {})
+            usage["tree_rss_kb"] = max(attempt.peak // 1024, usage.get("max_rss_kb", 0))
         attempt.end = end
         attempt.kill_at = None
         try:

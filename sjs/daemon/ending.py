@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Any, Callable, Dict, Iterable, List
+from typing import Any, Callable, Dict, Iterable, List, Set
 
 from sjs.daemon.tree import Process
+
+LOOKS = 10
+"""How often at most a tree that is to be stopped is looked at."""
 
 
 def ask_to_end(processes: Iterable[Process], number: int) -> None:
@@ -14,6 +17,18 @@ def ask_to_end(processes: Iterable[Process], number: int) -> None:
     for one in processes:
         send(one.pid, number)
         send(one.pid, signal.SIGCONT)
+
+
+def pause(look: Callable[[], List[Process]]) -> None:
+    """STOP, until a look finds nobody new: a tree may fork while it is stopped."""
+    stopped: Set[int] = set()
+    for _ in range(LOOKS):
+        found = [one.pid for one in look() if one.pid not in stopped]
+        for pid in found:
+            send(pid, signal.SIGSTOP)
+        stopped.update(found)
+        if not found:
+            return
 
 
 def cut(look: Callable[[], List[Process]]) -> None:

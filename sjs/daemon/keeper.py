@@ -5,7 +5,8 @@ until the manager says that it has stored it. A manager that is killed therefore
 all at once (`hello`). The keeper ends when a manager that was stopped on purpose is gone and the last job has ended.
 It is replaced in place, with jobs running: the same process executes other code, which reads what this one left.
 
-Orders: start, find (an attempt in no record), stop, forget, hold (keep the door's bytes alive), ready, bye.
+Orders: start, find (an attempt in no record), stop, signal, pause, resume, forget, hold (keep the door's bytes alive),
+        ready, bye.
 News:   hello, go (what was `ready` may be made durable), started, ended, refused, unseen, stop,
         leave (for another manager).
 To people who wait at the socket: ready, running, stopped, failed, upgrading, upgraded, unchanged.
@@ -161,6 +162,12 @@ class Keeper:
             self._attempts.find([(tag, output) for tag, output in order["attempts"]])
         elif verb == "stop":
             self._attempts.stop(order["tag"], order["grace"])
+        elif verb == "signal":
+            self._attempts.signal(order["tag"], order["signal"], order["tree"])
+        elif verb == "pause":
+            self._attempts.pause(order["tag"])
+        elif verb == "resume":
+            self._attempts.resume(order["tag"])
         elif verb == "forget":
             self._attempts.forget(order["tags"])
         elif verb == "hold":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 NO_SESSION = -2
 """No process is in it. (-1 is what /proc says of one that is just being reaped.)"""
@@ -22,7 +22,8 @@ LOOKS = 5
 
 
 class Process(NamedTuple):
-    """A line of /proc/PID/stat. The start time, in clock ticks since boot, tells it from another of the same pid."""
+    """A line of /proc/PID/stat. The start time, in clock ticks since boot, tells it from another of the same pid; `rss`
+    is its memory, in pages."""
 
     pid: int
     state: str
@@ -31,6 +32,7 @@ class Process(NamedTuple):
     start_time: int
     threads: int
     status: int
+    rss: int
 
     @property
     def has_ended(self) -> bool:
@@ -46,7 +48,7 @@ def stat(pid: int) -> Optional[Process]:
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     fields = line[line.rindex(b")") + 2 :].split()
-    numbers = (int(fields[at]) for at in (1, 3, 19, 17, 49))
+    numbers = (int(fields[at]) for at in (1, 3, 19, 17, 49, 21))
     return Process(pid, fields[0].decode(), *numbers)
 
 
@@ -121,12 +123,26 @@ def members(session: int, mark: bytes) -> List[Process]:
 
     Never the init process, whose descendants are all that there are: session 0, which is its own, is no job's.
     """
+    return members_of([(session, mark)])[0]
+
+
+def members_of(wanted: Sequence[Tuple[int, bytes]]) -> List[List[Process]]:
+    """The same of many jobs, each with its session and its mark, at one look."""
     seen = processes()
     spared = (1, os.getpid(), os.getppid())
-    sessions = (session,) if session > 1 else ()
-    mine = {pid for pid, one in seen.items() if pid not in spared and (one.session in sessions or has_mark(pid, mark))}
-    mine |= _descendants(seen, mine)
-    return [seen[pid] for pid in sorted(mine) if not seen[pid].has_ended and pid not in spared]
+    sessions = {session: mark for session, mark in wanted if session > 1}
+    mine: Dict[bytes, Set[int]] = {mark: set() for _, mark in wanted}
+    for pid, one in seen.items():
+        if pid in spared:
+            continue
+        marks = [sessions[one.session]] if one.session in sessions else _environment(pid)
+        for mark in mine.keys() & set(marks):
+            mine[mark].add(pid)
+    found = []
+    for _, mark in wanted:
+        pids = mine[mark] | _descendants(seen, mine[mark])
+        found.append([seen[pid] for pid in sorted(pids) if not seen[pid].has_ended and pid not in spared])
+    return found
 
 
 def has_mark(pid: int, mark: bytes) -> bool:

@@ -160,6 +160,16 @@ def test_a_journal_of_any_version_is_read(version: str) -> None:
     assert {one.boot for one in entries} == {"69f6de39-c08d-4f8a-8949-147bd54b6ed3"}
 
 
+def test_limits_of_version_2_are_read() -> None:
+    """One with a timeout, one without any, one with all, one that is paused."""
+    assert [entry.limits for _, entry in journal.read(str(VERSIONS / "v2")).values()] == [
+        (60.0, 15140.66, None, 0, None),
+        (None, None, None, 0, None),
+        (60.0, 15142.277748916, 5.0, 1 << 30, None),
+        (60.0, 15142.281754171, None, 0, 15090.5),
+    ]
+
+
 def test_a_journal_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     newer = tmp_path / "journal.4"
     newer.write_text(f'\nJ {journal.VERSION + 1} "boot"\n')
