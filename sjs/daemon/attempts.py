@@ -107,8 +107,7 @@ class Attempts:
         mark = f"{self._where.state}/{wanted.tag}"
         attempt = Attempt(wanted.tag, 0, self._mark(wanted.tag))
         attempt.outputs = [wanted.out, wanted.err]
-        deadline = None if wanted.timeout is None else attempt.began + wanted.timeout
-        attempt.limits = Limits(wanted.timeout, deadline, wanted.grace, wanted.mem)
+        attempt.limits = Limits(wanted.timeout, None, wanted.grace, wanted.mem).since(attempt.began)
         self._all[wanted.tag] = attempt
         try:
             self._begin(attempt)
@@ -276,14 +275,16 @@ class Attempts:
         due = [one for one in (self._memory.next_time(), *times, *looks) if one is not None]
         return min(due, default=None)
 
-    def find(self, wanted: Sequence[Tuple[str, str]]) -> None:
-        """Look for attempts, each with the file of its output, that a manager meant to start and that are in no record
-        of ours; tell what became of each. One without a process and without a file never ran, which is `unseen`."""
+    def find(self, wanted: Sequence[Sequence[Any]]) -> None:
+        """Look for attempts, each with the file of its output (and its timeout, grace and memory), that a manager meant
+        to start and that are in no record of ours; tell what became of each. One without a process and without a file
+        never ran, which is `unseen`."""
         marks = tree.marks(self._mark(""))
-        for tag, output in wanted:
+        for tag, output, *more in wanted:
             if tag in self._all:
                 continue  # an order that comes twice
-            entry = Entry(tag, self._boot, time.time(), output)
+            timeout, grace, mem = more or (None, None, 0)
+            entry = Entry(tag, self._boot, time.time(), output, limits=Limits(timeout, None, grace, mem))
             if not self._is_anywhere(entry, marks):
                 self._tell({"on": "unseen", "tag": tag})
                 continue
@@ -295,7 +296,7 @@ class Attempts:
 
     def _begin_record(self, entry: Entry) -> None:
         try:
-            self._journal.begin(entry.tag, entry.at, entry.output)
+            self._journal.begin(entry.tag, entry.at, entry.output, entry.limits)
         except OSError as error:  # a full disk; should this keeper die as well, it is looked for once more
             note(f"that {entry.tag} was found could not be written: {error}")
 
@@ -327,6 +328,7 @@ class Attempts:
             attempt.is_guess = True
             born = tick, tick
         attempt.began = born[0] / tree.TICKS
+        attempt.limits = attempt.limits.since(attempt.began)
         attempt.watch = Watch(attempt.pid, born, self._selector)
         self._limit(attempt)
         self._look_at_adopted(attempt)

@@ -159,7 +159,7 @@ class Keeper:
         if verb == "start":
             self._attempts.start(Start(**{name: order[name] for name in Start._fields if name in order}))
         elif verb == "find":
-            self._attempts.find([(tag, output) for tag, output in order["attempts"]])
+            self._attempts.find(order["attempts"])
         elif verb == "stop":
             self._attempts.stop(order["tag"], order["grace"])
         elif verb == "signal":

@@ -26,6 +26,12 @@ class Limits(NamedTuple):
         """Seconds between TERM and KILL, where nobody said otherwise."""
         return GRACE if self.grace is None else self.grace
 
+    def since(self, began: float) -> Limits:
+        """With the deadline that this begin gives, where none was written down."""
+        if self.timeout is None or self.deadline is not None:
+            return self
+        return self._replace(deadline=began + self.timeout)
+
     def at_pause(self, now: float) -> Limits:
         return self._replace(paused=now)
 

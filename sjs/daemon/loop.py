@@ -30,7 +30,7 @@ from sjs.daemon.live import Live
 from sjs.daemon.mailbox import Letter, Mailbox, Ready, Session
 from sjs.daemon.marks import Marks
 from sjs.daemon.notes import keep_log, note
-from sjs.daemon.orders import output_of, start_order
+from sjs.daemon.orders import find_order, start_order
 from sjs.daemon.places import Places
 from sjs.daemon.program import OURS
 from sjs.daemon.recovery import open_store, suspect
@@ -447,9 +447,8 @@ class Manager:
                 self._stored = [one["tag"] for one in news["attempts"] if one["end"] is not None]
                 self._ledger.told()
                 self.umask = news.get("umask", self.umask)
-                missing = [[one.tag, output_of(self._where, one)] for one in self._ledger.missing]
-                if missing:
-                    self._keeper.send({"do": "find", "attempts": missing})
+                if self._ledger.missing:
+                    self._keeper.send(find_order(self._where, self._ledger.missing))
                 self._may_go = not news.get("go", False)  # a keeper of before there were upgrades says no `go`
             else:
                 self._on_news(news, clock.look())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Iterable, Mapping, Optional
 
 from sjs.core.needs import Gpu, Grant
 from sjs.daemon import workspace
@@ -31,6 +31,12 @@ def start_order(where: Places, live: Live, base: Optional[str], gpus: Mapping[st
     if spec.stdin is not None:
         order["stdin"] = os.path.join(cwd, spec.stdin)
     return order
+
+
+def find_order(where: Places, lives: Iterable[Live]) -> Dict[str, Any]:
+    """The order to look for attempts that the keeper has no record of, each with what it may take."""
+    attempts = [[one.tag, output_of(where, one), one.spec.timeout, one.spec.grace, one.spec.needs.mem] for one in lives]
+    return {"do": "find", "attempts": attempts}
 
 
 def output_of(where: Places, live: Live) -> str:

@@ -16,7 +16,7 @@ import pytest
 from sjs.daemon.attempt import Attempt, boot_clock
 from sjs.daemon.limits import GRACE, Deadlines, Limits
 from sjs.daemon.memory import LOOK, PAGE
-from tests.daemon.test_attempts import DEADLINE, ESCAPED, IGNORING, Bench, bench, is_gone, orphan
+from tests.daemon.test_attempts import DEADLINE, ESCAPED, IGNORING, Bench, bench, forget_everything, is_gone, orphan
 
 __all__ = ["bench"]
 
@@ -117,6 +117,17 @@ def test_the_time_of_an_adopted_one_goes_on_from_its_start(bench: Bench) -> None
     end = bench.end()
     assert (end["reason"], end["detail"]) == ("timeout", "its keeper died meanwhile; it ran longer than 10m")
     assert is_gone(escaped)
+
+
+def test_who_is_in_no_record_has_its_limits_from_the_manager(bench: Bench) -> None:
+    orphan(bench, "exec sleep 600")
+    forget_everything(bench)
+    bench.successor().find([["0.1", "/nowhere", 60.0, 5.0, 1 << 30]])
+    found = bench.attempts._all["0.1"]
+    assert found.limits == Limits(60.0, found.began + 60.0, 5.0, 1 << 30)
+    bench.successor()
+    is_over(bench)
+    assert bench.end()["reason"] == "timeout"
 
 
 def test_the_time_goes_on_when_it_is_handed_over(bench: Bench) -> None:
