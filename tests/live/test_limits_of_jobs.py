@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,18 +75,6 @@ def test_the_slot_of_who_ran_too_long_is_free(machine: Machine) -> None:
         client.ask("wait")
         ends = [(one["state"], one["exit"], one["signal"]) for one in client.ask("list")["jobs"]]
     assert ends == [("timeout", None, 15), ("failed", 3, None)]
-
-
-HOLD = 'held = b"x" * (64 << 20); open("up", "w").close(); import time; time.sleep(600)'
-
-
-def test_who_takes_too_much_memory_is_ended(machine: Machine) -> None:
-    """Not its main process does, but one that has left its session."""
-    job = submit(machine, f"setsid {sys.executable} -I -S -c '{HOLD}' & wait", mem=32 << 20)
-    record = end(machine, job)
-    assert (record["state"], record["reason"]) == ("failed", "oom")
-    assert record["detail"].endswith("M of memory, and may take 32M")
-    assert of_job(machine, job) == []
 
 
 def test_what_it_reads_and_how_nice_it_is(machine: Machine) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+from sjs.daemon import schema
 from tests.live.machine import DEADLINE, ENVIRONMENT, SUBMIT, Machine, running, until, wait_for_end
 from tests.live.test_kill import ROUNDS, SEED, Load, check, integrity, is_up_again
 from tests.live.trees import Tree
@@ -215,7 +216,7 @@ def test_a_new_manager_that_fails_leaves_the_schema_as_it_was(
     pair.counters.end_well()
     pair.machine.stop()
     database = sqlite3.connect(pair.machine.state / "jobs.db")
-    assert database.execute("PRAGMA user_version").fetchone() == (1,)
+    assert database.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
     assert "colour" not in database.execute("SELECT sql FROM sqlite_master WHERE name = 'jobs'").fetchone()[0]
     database.close()
 
@@ -257,9 +258,9 @@ def test_without_a_manager_there_is_nothing_to_upgrade(tmp_path: Path, trees: tu
 
 def with_another_schema(tree: Tree) -> None:
     tree.edit(
-        "store.py",
-        "VERSION_AT = 60\n",
-        'MIGRATIONS += (("ALTER TABLE jobs ADD COLUMN colour TEXT",),)\n\nVERSION_AT = 60\n',
+        "schema.py",
+        '    ("ALTER TABLE jobs ADD COLUMN paused INTEGER",),\n',
+        '    ("ALTER TABLE jobs ADD COLUMN paused INTEGER",),\n    ("ALTER TABLE jobs ADD COLUMN colour TEXT",),\n',
     )
 
 
