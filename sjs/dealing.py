@@ -16,7 +16,7 @@ from sjs.core import placement
 from sjs.core.job import Report, Spec
 from sjs.errors import Conflict, Full, NoQueue, NoSpace, Refused, SjsError, Stopping, TooLarge, Unreachable
 from sjs.outbox import Entry, Head, Share
-from sjs.protocols import Accepted, Target
+from sjs.protocols import Accepted, Envs, Target
 from sjs.routing import Fleet
 
 IN_FLIGHT = 4
@@ -24,12 +24,17 @@ IN_FLIGHT = 4
 
 
 def send(
-    target: Target, key: str, chunks: Iterable[Sequence[Spec]], again: bool = False, if_free: bool = False
+    target: Target,
+    key: str,
+    chunks: Iterable[Sequence[Spec]],
+    again: bool = False,
+    if_free: bool = False,
+    envs: Envs | None = None,
 ) -> Iterator[Accepted]:
     """Send chunks of jobs to one target, a few ahead of its answers."""
     ahead = 0
     for number, chunk in enumerate(chunks):
-        target.post(f"{key}/{number}", chunk, again, if_free)
+        target.post(f"{key}/{number}", chunk, again, if_free, envs)
         ahead += 1
         if ahead == IN_FLIGHT:
             yield target.collect()
@@ -38,11 +43,11 @@ def send(
         yield target.collect()
 
 
-def head(key: str, if_free: bool, config: str | None, managers: Iterable[Manager]) -> Head:
+def head(key: str, if_free: bool, config: str | None, managers: Iterable[Manager], envs: Envs | None = None) -> Head:
     """What an entry of the outbox has to say about a command. `config`: the file that --config named."""
     path = config or "config.yaml"
     source = os.path.abspath(path) if config or os.path.exists(path) else ""
-    return Head(key, if_free, source, {one.name: identity(one) for one in managers}, time.time())
+    return Head(key, if_free, source, {one.name: identity(one) for one in managers}, time.time(), envs or {})
 
 
 def identity(manager: Manager) -> Mapping[str, object]:
@@ -184,7 +189,8 @@ class Dealer:
         key = f"{self._entry.head.key}/{share.part}"
         try:
             target = self._fleet.free_target(share.target)
-            target.post(key, self._entry.jobs(share), share.again, self._entry.head.if_free)
+            head = self._entry.head
+            target.post(key, self._entry.jobs(share), share.again, head.if_free, head.envs)
         except NoQueue as error:
             self._hand_on(error, self._taken_back(self._sent, share.target))
         except Unreachable as error:

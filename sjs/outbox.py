@@ -20,7 +20,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -62,6 +62,8 @@ class Head:
     config: str
     managers: Mapping[str, Any]
     at: float
+    envs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The environment that its jobs begin with, by the digest that they have of it."""
 
 
 class Entry:
@@ -186,7 +188,10 @@ class Outbox:
         log = self._locked(path, os.O_CREAT | os.O_EXCL)
         if log is None:  # somebody who looks for what is left has taken it for that
             return self.begin(head)
-        log.write(wire.encode({"sjs": VERSION, **asdict(head)}))
+        said = {"sjs": VERSION, **asdict(head)}
+        if not head.envs:
+            del said["envs"]  # so that an earlier version can finish it
+        log.write(wire.encode(said))
         return Entry(path, log, head)
 
     def left(self) -> list[str]:

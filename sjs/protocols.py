@@ -18,6 +18,10 @@ Ask = Callable[[str], str | None]
 """Puts a question to a person and gives what was typed, unseen; None when nobody did."""
 
 
+Envs = Mapping[str, Mapping[str, str]]
+"""Environments by digest."""
+
+
 class Stream(Protocol):
     """Two-way bytes to one process over there. Once nothing more can come it raises LinkLost: Ended, if that process
     has ended, and not what lies between."""
@@ -123,9 +127,12 @@ class Target(Protocol):
     def report(self, head: int = 0) -> Status:
         """How the manager is, with the first `head` queued jobs."""
 
-    def post(self, key: str, specs: Sequence[Spec], again: bool = False, if_free: bool = False) -> None:
+    def post(
+        self, key: str, specs: Sequence[Spec], again: bool = False, if_free: bool = False, envs: Envs | None = None
+    ) -> None:
         """Send one chunk of jobs under a key of its own, without waiting for the answer. `again`: the key may have
-        been used before; `if_free`: they are to be refused unless there is a free slot for each."""
+        been used before; `if_free`: they are to be refused unless there is a free slot for each; `envs`: the
+        environments that they name by digest."""
 
     def collect(self) -> Accepted:
         """The answer to the oldest chunk that has none yet."""

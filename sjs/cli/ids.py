@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sjs.cli import kinds
 from sjs.core.job import Range
 from sjs.errors import UnknownJob, UsageError
 from sjs.protocols import Target
-from sjs.wire import MAX_ID, MAX_PAGE
-
-_SPAN = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
+from sjs.wire import MAX_PAGE
 
 
 @dataclass(frozen=True)
@@ -77,10 +75,7 @@ def text(ranges: Sequence[Range]) -> str:
 
 
 def _span(part: str) -> Range:
-    match = _SPAN.fullmatch(part)
-    if match is None:
-        raise UsageError(f"'{part}' is no job id", "ids are written 5, 1-3, 1,4-6, last or all")
-    low, high = int(match[1]), int(match[2] or match[1])
-    if not low <= high <= MAX_ID:
-        raise UsageError(f"'{part}' is no range of job ids", "the lower one comes first")
-    return low, high
+    try:
+        return kinds.span(part)
+    except ValueError as error:
+        raise UsageError(str(error), "ids are written 5, 1-3, 1,4-6, last or all") from None

@@ -8,23 +8,26 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import click
 
 from sjs.cli import ids
 from sjs.cli.common import Call, verb
+from sjs.cli.environment import digest, gathered
+from sjs.cli.options import changed, job_options
 from sjs.cli.output import Output, flush
 from sjs.cli.source import Source
 from sjs.cli.text import ending
 from sjs.cli.wait import Verdict, tell, wait_for
 from sjs.config import Manager, state_path
-from sjs.core.job import FAIL, ON_LOST, Range
-from sjs.core.lifecycle import MAX_ATTEMPTS
+from sjs.core.job import Range, Spec
 from sjs.dealing import Dealer, Failure, Found, found_parts, head, plan, send
 from sjs.errors import SjsError, Unreachable, UsageError
 from sjs.outbox import Outbox
-from sjs.protocols import Accepted, Target
+from sjs.protocols import Accepted, Envs, Target
 from sjs.routing import Fleet
 
 MANY_LINES = 10_000
@@ -44,8 +47,8 @@ class Wish:
     parsable: bool
     wait: bool
     follow: bool
-    cwd: str | None
-    on_lost: str
+    envs: Envs
+    due: float | None
 
 
 @dataclass
@@ -66,13 +69,15 @@ class Sent:
 @click.option("--command", "commands", multiple=True, metavar="TEXT", help="Text for /bin/sh. May be given repeatedly.")
 @click.option("--command-file", metavar="FILE", help="A job a line; '-' is stdin. Empty lines and # lines are skipped.")
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGV...]")
-@click.option("--cwd", metavar="DIR", help="Where it runs: by default here on `local`, else in the project_root.")
+@job_options
+@click.option("--env-file", metavar="FILE", help="Variables of all these jobs: NAME=VALUE a line.")
 @click.option(
-    "--on-lost",
-    type=click.Choice(ON_LOST),
-    default=FAIL,
-    show_default=True,
-    help=f"What becomes of a job that is lost with its machine: requeue runs it again, {MAX_ATTEMPTS} times in all.",
+    "--capture-env",
+    is_flag=False,
+    flag_value="",
+    metavar="[NAMES]",
+    help="The variables that are set here, too; of NAMES only: 'CUDA_*,PATH,!CUDA_HOME'. What looks like a secret "
+    "(*TOKEN*, *SECRET*, *PASSWORD*, *KEY*, AWS_*, SSH_*, …) only by its very name.",
 )
 @click.option("--wait", is_flag=True, help="Wait for the end; exit as the job does, or with the number of failed ones.")
 @click.option("--follow", is_flag=True, help="Copy the job's output as it comes, and exit as the job does.")
@@ -84,29 +89,43 @@ def job(
     commands: tuple[str, ...],
     command_file: str | None,
     argv: tuple[str, ...],
-    cwd: str | None,
-    on_lost: str,
+    env_file: str | None,
+    capture_env: str | None,
     wait: bool,
     follow: bool,
     key: str | None,
     if_free: bool,
     parsable: bool,
+    **given: Any,
 ) -> int:
     """Hand in jobs: shell text with --command, many with --command-file, or after -- a command that meets no shell.
 
     A local manager that is not there is started.
 
     \b
-    A job that may run again after its machine was restarted in the middle of it, and sees by $SJS_ATTEMPT that it does:
+    Up to three times more when it fails, after 10, 20 and 40 seconds:
+      submit gpu1 job -n fetch --retries 3 --backoff 10s:2x --command ./fetch
+    When that has succeeded, with the environment that is set here, and before others that wait:
+      submit gpu1 job --after afterok:3 --capture-env --priority 5 --command ./train
+    Tonight:
+      submit gpu1 job --at 22:00 --tag kind=backup -- ./backup --all
+    May run again after its machine was restarted in the middle of it, and sees by $SJS_ATTEMPT that it does:
       submit gpu1 job --on-lost requeue --command './train --resume'
+    In a command file, a job may have options of its own behind #SJS:
+      ./train --lr 0.1    #SJS --name lr-0.1 --slots 2
     """
     if argv and "--" not in call.rest:
         raise UsageError(f"what is '{argv[0]}'?", f"shell text: --command '{argv[0]}'; a plain command: -- {argv[0]}")
-    source = Source(commands, command_file, argv)
     choice = call.choice(any_allowed=True)
+    variables = gathered(os.environ, capture_env, env_file)
+    envs = {digest(variables): variables} if variables else {}
+    base = changed(Spec(env_base=next(iter(envs), "")), given)
+    source = Source(commands, command_file, argv, base, alone=not choice.named)
     if follow and not (source.is_one and (choice.any or not choice.named)):
         raise UsageError("--follow is for one job on one target", "--wait waits for many")
-    wish = Wish(key or uuid4().hex, key is not None, if_free, parsable, wait, follow, cwd, on_lost)
+    if key is not None and given["due"] is not None:
+        raise UsageError("--in and --key: with a key the jobs must be the same each time", "say --at")
+    wish = Wish(key or uuid4().hex, key is not None, if_free, parsable, wait, follow, envs, given["due"])
     out = call.output(choice)
     with source, Fleet(choice.managers, "start", out.notice, ask=call.ask) as fleet:
         sent = _deal(call, fleet, source, wish, out) if choice.any else _send_all(call, fleet, source, wish, out)
@@ -120,8 +139,8 @@ def _send_all(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output)
     def work(target: Target) -> Sent:
         sent = Sent(target.name)
         try:
-            chunks = source.chunks(folder(fleet.managers[target.name], wish.cwd), wish.on_lost)
-            for accepted in send(target, wish.key, chunks, wish.again, wish.if_free):
+            chunks = source.chunks(partial(folder, fleet.managers[target.name]))
+            for accepted in send(target, wish.key, chunks, wish.again, wish.if_free, wish.envs):
                 sent.accepted.append(accepted)
         except SjsError as error:
             may_be_there = sent.accepted or target.owes
@@ -150,9 +169,9 @@ def _deal(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output) -> 
     managers = list(fleet.managers.values())
     taken: list[tuple[str, Accepted]] = []
     with Outbox(state_path("outbox", os.environ)).begin(
-        head(wish.key, wish.if_free, call.config_file, managers)
+        head(wish.key, wish.if_free, call.config_file, managers, wish.envs)
     ) as entry:
-        reports = plan(entry, source.chunks(folder(managers[0], wish.cwd), wish.on_lost), reports, found)
+        reports = plan(entry, source.chunks(partial(folder, managers[0])), reports, found)
         entry.seal()
         dealer = Dealer(fleet, entry, reports)
         try:
@@ -202,10 +221,26 @@ def _with_way_on(error: SjsError, call: Call, name: str, wish: Wish) -> SjsError
     """An error after which some of the jobs may have been taken says how to go on."""
     config = () if call.config_file is None or "--config" in " ".join(call.rest) else ("--config", call.config_file)
     key = () if wish.again else ("--key", wish.key)
-    command = shlex.join([call.prog, *config, name, "job", *key, *call.rest])
+    command = shlex.join([call.prog, *config, name, "job", *key, *_with_time(call.rest, wish.due)])
     if len(command) > LONG:
         command = f"the same again, with --key {wish.key}"
     return type(error)(error.message, f"{error.hint}{'; ' if error.hint else ''}to finish it, nothing twice: {command}")
+
+
+def _with_time(words: Sequence[str], due: float | None) -> list[str]:
+    """What was typed, with the time that --in meant then."""
+    found: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            return [*found, word, *rest]
+        if word == "--in":
+            next(rest)
+        if word == "--in" or word.startswith("--in="):
+            found += ["--at", f"@{due}"]
+        else:
+            found.append(word)
+    return found
 
 
 def acknowledge(out: Output, taken: Sequence[tuple[str, Accepted]], wish: Wish) -> None:

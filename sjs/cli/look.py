@@ -14,7 +14,7 @@ from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.cli.text import HEADER, Tamer, row
 from sjs.core.job import Job
-from sjs.core.lifecycle import FINAL, LIVE, QUEUED, STATES
+from sjs.core.lifecycle import FINAL, LIVE, PENDING, STATES
 from sjs.protocols import Target
 from sjs.wire import job_to_wire
 
@@ -45,7 +45,7 @@ def _found(target: Target, wanted: ids.Ids | None, states: tuple[str, ...]) -> I
         return
     yield from target.list(states=FINAL, newest=NEWEST)
     yield from target.list(states=LIVE)
-    yield from target.list(states=[QUEUED])
+    yield from target.list(states=PENDING)
 
 
 def _show_jobs(out: Output, name: str, jobs: Iterable[Job]) -> None:

@@ -3,38 +3,61 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import chain
 from types import TracebackType
 from typing import BinaryIO
 
 from sjs import spec_json
-from sjs.core.job import FAIL, MAX_COMMAND_BYTES, Spec
+from sjs.cli.options import on_line
+from sjs.core.job import MAX_COMMAND_BYTES, Spec
 from sjs.errors import BadRequest, UsageError
 
 LONGEST = MAX_COMMAND_BYTES + 3  # one character too many, and "\r\n"
 
+_OPTIONS = re.compile(r"\s#SJS(?:\s+(.*))?$", re.DOTALL)
+"""What stands behind a command of a file for this job alone."""
+
+Place = Callable[[str | None], str | None]
+"""Gives the folder of a job on its target."""
+
+
+USUAL = Spec()
+
 
 class Source:
-    """Jobs. Opened, a file has been read through once: what is wrong in it is known before anything is sent."""
+    """Jobs, each with what `base` says of all. Opened, a file has been read through once: what is wrong in it is known
+    before anything is sent. `alone`: they are for one target that was named, whose ids can be spoken of."""
 
-    def __init__(self, commands: Sequence[str], path: str | None, argv: Sequence[str]) -> None:
+    def __init__(
+        self,
+        commands: Sequence[str],
+        path: str | None,
+        argv: Sequence[str],
+        base: Spec = USUAL,
+        alone: bool = True,
+    ) -> None:
         if argv and (commands or path):
             raise UsageError("a command after -- goes alone", "without --command and --command-file")
         if not (argv or commands or path):
             raise UsageError("which job?", "--command TEXT, --command-file FILE, or -- and a command")
         self.path = path
-        self._given = [Spec(argv=tuple(argv))] if argv else [Spec(command=text) for text in commands]
+        self._base = base
+        self._alone = alone
+        self._given = [replace(base, argv=tuple(argv))] if argv else [replace(base, command=text) for text in commands]
         self._stack = ExitStack()
         self._stream: BinaryIO | None = None
         self._file = ""
         for spec in self._given:
             _check(spec, "--command" if commands else "--")
+        self._check_after(base)
 
     @property
     def is_one(self) -> bool:
@@ -60,12 +83,11 @@ class Source:
             self._stream, self._file = None, copy.name
             self._read_through()
 
-    def chunks(self, cwd: str | None, on_lost: str = FAIL) -> Iterator[list[Spec]]:
+    def chunks(self, place: Place) -> Iterator[list[Spec]]:
         """The jobs in pieces that one request may carry."""
         from sjs.targets.daemon_client import chunks
 
-        given = chain(self._given, (Spec(command=text) for text in self._texts()))
-        return chunks(Spec(spec.command, spec.argv, cwd, on_lost) for spec in given)
+        return chunks(replace(spec, cwd=place(spec.cwd)) for spec in chain(self._given, self._specs()))
 
     def _open(self, path: str) -> None:
         if path == "-":
@@ -79,17 +101,17 @@ class Source:
             self._stream = stream
 
     def _read_through(self) -> None:
-        for _ in self._texts():
+        for _ in self._specs():
             pass
 
-    def _texts(self) -> Iterator[str]:
+    def _specs(self) -> Iterator[Spec]:
         if self._stream is not None:
             yield from self._lines(self._stream)
         elif self._file:
             with _opened(self._file) as stream:
                 yield from self._lines(stream)
 
-    def _lines(self, stream: BinaryIO) -> Iterator[str]:
+    def _lines(self, stream: BinaryIO) -> Iterator[Spec]:
         """A job a line; bytes that are not UTF-8 stay what they are."""
         number = 0
         while line := stream.readline(LONGEST):
@@ -99,9 +121,25 @@ class Source:
                 text = text.removeprefix("\ufeff")
             start = text.lstrip()
             if start and not start.startswith("#"):
+                where = f"{'stdin' if self.path == '-' else self.path}:{number}"
                 if "\0" in text or len(line) > MAX_COMMAND_BYTES:
-                    _check(Spec(command=text), f"{'stdin' if self.path == '-' else self.path}:{number}")
-                yield text
+                    _check(Spec(command=text), where)
+                yield self._spec(text, where)
+
+    def _spec(self, text: str, where: str) -> Spec:
+        found = _OPTIONS.search(text) if "#SJS" in text else None
+        if found is None:
+            return replace(self._base, command=text)
+        try:
+            spec = on_line(self._base, found[1] or "")
+            self._check_after(spec)
+        except UsageError as error:
+            raise UsageError(f"{where}: {error.message}", error.hint) from None
+        return replace(spec, command=text[: found.start()])
+
+    def _check_after(self, spec: Spec) -> None:
+        if spec.after and not self._alone:
+            raise UsageError("--after is for one target that is named", "a job goes where those are that it waits for")
 
 
 def _opened(path: str) -> BinaryIO:

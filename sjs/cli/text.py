@@ -7,7 +7,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Mapping
 
 from sjs.core.job import Job
-from sjs.core.lifecycle import FINAL, QUEUED
+from sjs.core.lifecycle import FINAL, HELD, RUNNING
 
 
 def printable(text: str) -> str:
@@ -91,7 +91,7 @@ def ending(job: Job) -> str:
     """In words how a job ended."""
     detail = f": {job.end.detail}" if job.end is not None and job.end.detail else ""
     if job.state not in FINAL:
-        return f"job {job.id} is {'waiting' if job.state == QUEUED else 'running'}"
+        return f"job {job.id} is {job.state if job.state in (HELD, RUNNING) else 'waiting'}"
     if job.state != "failed" or job.end is None:
         return f"job {job.id} {'was ' if job.state != 'succeeded' else ''}{job.state}{detail}"
     if job.end.signal is not None:
@@ -103,7 +103,7 @@ def ending(job: Job) -> str:
 
 def tally(counts: Mapping[str, int]) -> str:
     """{"failed": 1, "succeeded": 3} -> 3 succeeded, 1 failed."""
-    order = ["succeeded", "failed", "cancelled", "lost"]
+    order = ["succeeded", "failed", "timeout", "cancelled", "lost"]
     states = [one for one in order if counts.get(one)] + [one for one in counts if one not in order and counts[one]]
     return ", ".join(f"{counts[state]} {state}" for state in states) or "no jobs"
 

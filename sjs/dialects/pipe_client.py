@@ -54,6 +54,8 @@ def command(spec: Spec) -> str:
     """The job as shell text, which is all that can be handed in there."""
     if spec.on_lost != FAIL:
         raise BadRequest("a manager of simple-job-submit forgets its jobs when it ends", "without --on-lost")
+    if spec != Spec(spec.command, spec.argv, spec.cwd):
+        raise BadRequest("a manager of simple-job-submit knows commands, and nothing else of a job", "only --cwd")
     text = spec.command if spec.command is not None else " ".join(map(shlex.quote, spec.argv or ()))
     try:
         text.encode("utf-8")

@@ -10,13 +10,13 @@ import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sjs import spec_json, wire
 from sjs.core.job import Job, Range, Report, Spec
 from sjs.errors import LinkLost, NoManager, NotReached, SjsError, Stopped, Unreachable
-from sjs.protocols import Accepted, Cancelled, Piece, Status, Transport, Waited, Waiting
+from sjs.protocols import Accepted, Cancelled, Envs, Piece, Status, Transport, Waited, Waiting
 from sjs.targets.session import ANSWER, Door, Message, Session, open_session, soon
 
 PATIENCE = 30.0
@@ -43,6 +43,7 @@ class _Chunk:
     key: str
     jobs: list[dict[str, Any]]
     more: dict[str, Any]
+    envs: Envs
     session: Session | None = None
     number: int = 0
     times: int = 0
@@ -60,6 +61,7 @@ class DaemonTarget:
         self._session: Session | None = None
         self._greeted = False
         self._chunks: deque[_Chunk] = deque()
+        self._known: set[str] = set()  # environments that were taken
 
     @property
     def name(self) -> str:
@@ -69,10 +71,12 @@ class DaemonTarget:
         reply = self._persist(lambda session: {**session.hello, **session.call("report", head=head)})
         return _understood(lambda reply: _status(self._name, reply), reply)
 
-    def post(self, key: str, specs: Sequence[Spec], again: bool = False, if_free: bool = False) -> None:
+    def post(
+        self, key: str, specs: Sequence[Spec], again: bool = False, if_free: bool = False, envs: Envs | None = None
+    ) -> None:
         more = {"again": again, "if_free": if_free}
         flags = {name: True for name, said in more.items() if said}
-        self._chunks.append(_Chunk(key, [spec_json.to_wire(spec) for spec in specs], flags))
+        self._chunks.append(_Chunk(key, [spec_json.to_wire(spec) for spec in specs], flags, envs or {}))
         self._persist(self._send_chunks)
 
     def collect(self) -> Accepted:
@@ -85,6 +89,7 @@ class DaemonTarget:
             self._chunks.popleft()
             raise
         self._chunks.popleft()
+        self._known.update(chunk.envs)
         accepted = _understood(_accepted, reply)
         if chunk.times > 1:
             when = "had been taken before" if accepted.repeated else "are taken now"
@@ -198,7 +203,9 @@ class DaemonTarget:
         for chunk in self._chunks:
             if chunk.session is not session:
                 chunk.begun = True
-                chunk.number = session.post("submit", key=chunk.key, **chunk.more, jobs=chunk.jobs)
+                envs = {name: body for name, body in chunk.envs.items() if name not in self._known}
+                more = {**chunk.more, "envs": envs} if envs else chunk.more
+                chunk.number = session.post("submit", key=chunk.key, **more, jobs=chunk.jobs)
                 chunk.session = session
                 chunk.times += 1
                 chunk.more["again"] = True  # should it be sent once more
@@ -296,7 +303,9 @@ def chunks(specs: Iterable[Spec]) -> Iterator[list[Spec]]:
 def _weight(spec: Spec) -> int:
     """At least the bytes that a job takes on the wire, where every character may become an escape."""
     texts = spec.argv if spec.argv is not None else (spec.command or "",)
-    return 64 + sum(_escaped(text) for text in (*texts, spec.cwd or ""))
+    usual = Spec(spec.command, spec.argv, spec.cwd)
+    more = 0 if spec == usual else len(spec_json.to_text(replace(spec, command="", argv=None, cwd=None)))
+    return 64 + more + sum(_escaped(text) for text in (*texts, spec.cwd or ""))
 
 
 def _escaped(text: str) -> int:

@@ -17,7 +17,7 @@ from sjs.errors import UsageError
 
 def jobs(source: Source, cwd: str | None = None) -> list[Spec]:
     with source:
-        return [spec for chunk in source.chunks(cwd) for spec in chunk]
+        return [spec for chunk in source.chunks(lambda given: given or cwd) for spec in chunk]
 
 
 def commands(path: Path, data: bytes) -> list[str | None]:
@@ -27,9 +27,8 @@ def commands(path: Path, data: bytes) -> list[str | None]:
 
 @pytest.mark.parametrize("given", [{"commands": ["a"]}, {"argv": ["a"]}, {"path": "/dev/null"}])
 def test_each_job_is_told_what_becomes_of_it_when_it_is_lost(given: dict[str, Any]) -> None:
-    with Source(**{"commands": (), "path": None, "argv": (), **given}) as source:
-        specs = [spec for chunk in source.chunks("/x", "requeue") for spec in chunk]
-    assert [(spec.cwd, spec.on_lost) for spec in specs] == [("/x", "requeue")] * ("path" not in given)
+    source = Source(**{"commands": (), "path": None, "argv": (), **given}, base=Spec(on_lost="requeue"))
+    assert [(spec.cwd, spec.on_lost) for spec in jobs(source, "/x")] == [("/x", "requeue")] * ("path" not in given)
 
 
 @pytest.fixture
@@ -90,7 +89,7 @@ def test_stdin_is_read_once_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
     with Source((), "-", ()) as source:
         source.share(2)
         for _ in range(2):
-            assert [spec.command for chunk in source.chunks(None) for spec in chunk] == ["echo 1", "echo 2"]
+            assert [spec.command for chunk in source.chunks(str) for spec in chunk] == ["echo 1", "echo 2"]
         copy = source._file
     assert not os.path.exists(copy)
 
@@ -113,7 +112,7 @@ from sjs.cli.source import Source
 from sjs.targets import daemon_client
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with Source((), sys.argv[1], ()) as source:
-    count = sum(len(chunk) for chunk in source.chunks("/x"))
+    count = sum(len(chunk) for chunk in source.chunks(lambda given: "/x"))
 print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     found = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True, timeout=120)

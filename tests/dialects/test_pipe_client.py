@@ -134,3 +134,9 @@ def test_what_could_end_that_manager_is_not_sent(text: str) -> None:
 def test_what_is_to_run_again_when_it_is_lost_is_refused() -> None:
     with pytest.raises(BadRequest, match="forgets its jobs"):
         pipe_client.command(Spec("true", on_lost="requeue"))
+
+
+@pytest.mark.parametrize("spec", [Spec("true", name="x"), Spec("true", hold=True), Spec("true", priority=1)])
+def test_what_only_our_queue_knows_is_refused_and_not_dropped(spec: Spec) -> None:
+    with pytest.raises(BadRequest, match="nothing else of a job"):
+        pipe_client.command(spec)

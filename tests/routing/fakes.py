@@ -10,7 +10,7 @@ from typing import cast
 from sjs.config import Manager
 from sjs.core.job import Report, Spec
 from sjs.errors import Full, NoManager, SjsError
-from sjs.protocols import Accepted, Status, Target
+from sjs.protocols import Accepted, Envs, Status, Target
 from sjs.routing import Fleet
 
 
@@ -27,6 +27,7 @@ class FakeTarget:
         self.known: dict[str, Accepted] = {}
         self.keys: list[str] = []
         self.again: list[bool] = []
+        self.envs: list[Envs | None] = []
         self.waiting: list[tuple[str, Sequence[Spec], bool]] = []
         self.closed = False
         self.asked = 0
@@ -40,8 +41,11 @@ class FakeTarget:
             raise self.error
         return Status(Report(self.name, self.running, self.maximum, 0), [], {}, "host", 1, "/", "1")
 
-    def post(self, key: str, specs: Sequence[Spec], again: bool = False, if_free: bool = False) -> None:
+    def post(
+        self, key: str, specs: Sequence[Spec], again: bool = False, if_free: bool = False, envs: Envs | None = None
+    ) -> None:
         self.keys.append(key)
+        self.envs.append(envs)
         self.again.append(again)
         self.waiting.append((key, specs, if_free))
 

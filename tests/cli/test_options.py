@@ -1,0 +1,189 @@
+"""What `job` is told of its jobs, and what the queue hears of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sjs.cli.job import job
+from sjs.cli.options import changed, on_line
+from sjs.core.job import Retry, Spec
+from sjs.core.needs import Needs
+from sjs.errors import UsageError
+from tests.cli.conftest import CommandLine
+from tests.cli.test_verbs import accepted, answers, report
+from tests.targets.fake import FakeMachine
+
+
+def sent(machine: FakeMachine) -> list[dict[str, Any]]:
+    return [spec for asked in machine.requests if asked["op"] == "submit" for spec in asked["jobs"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("-n train", {"name": "train"}),
+        ("--tag a=1 --tag b=x=y", {"tags": {"a": "1", "b": "x=y"}}),
+        ("--cwd /data", {"cwd": "/data"}),
+        ("--env A=1 --env B=", {"env": {"A": "1", "B": ""}}),
+        ("--priority -5", {"priority": -5}),
+        ("-j 2", {"slots": 2}),
+        ("-d 3", {"after": [["ok", [[3, 3]]]]}),
+        ("-d afterok:3:4 --after afterany:1-2", {"after": [["ok", [[3, 3], [4, 4]]], ["any", [[1, 2]]]]}),
+        ("--at @1800000000", {"at": 1_800_000_000.0}),
+        ("--hold", {"hold": True}),
+        ("--retries 3", {"retry": {"count": 3, "delay": 0.0, "factor": 1.0, "on": ["fail", "timeout", "oom"]}}),
+        (
+            "--retries 2 --backoff 10s:2x --retry-on lost,exit:75",
+            {"retry": {"count": 2, "delay": 10.0, "factor": 2.0, "on": ["lost", "exit:75"]}},
+        ),
+        ("--on-lost requeue", {"on_lost": "requeue"}),
+        ("--merge-output", {"merge": True}),
+    ],
+)
+def test_an_option_reaches_the_queue_from_the_command_and_from_a_line(
+    cli: CommandLine, words: str, wanted: dict[str, Any]
+) -> None:
+    machine = cli.play("m", answers(accepted()))
+    (cli.folder / "jobs").write_text(f"make  #SJS {words}\n")
+    assert cli.submit("m", "job", *words.split(), "--command", "make").status == 0
+    assert cli.submit("m", "job", "--command-file", "jobs").status == 0
+    assert sent(machine) == [{"command": "make", **wanted}, {"command": "make ", **wanted}]
+
+
+def test_in_is_a_time_of_the_clock(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sjs.cli.kinds.time.time", lambda: 1_000.0)
+    machine = cli.play("m", answers(accepted()))
+    cli.submit("m", "job", "--in", "2h", "--command", "make")
+    assert sent(machine) == [{"command": "make", "at": 8_200.0}]
+
+
+def test_a_line_goes_on_from_what_all_are_told(cli: CommandLine) -> None:
+    machine = cli.play("m", answers(accepted(count=3)))
+    (cli.folder / "jobs").write_text(
+        "plain\nsharp #SJS-like words\nown #SJS --env B=2 --retry-on exit:1 -n own --tag 'k=a b'\n"
+    )
+    words = ("--env", "A=1", "--env", "B=1", "--retries", "2", "-n", "all")
+    assert cli.submit("m", "job", *words, "--command-file", "jobs").status == 0
+    usual = {"env": {"A": "1", "B": "1"}, "name": "all"}
+    retry = {"count": 2, "delay": 0.0, "factor": 1.0, "on": ["fail", "timeout", "oom"]}
+    assert sent(machine) == [
+        {"command": "plain", "retry": retry, **usual},
+        {"command": "sharp #SJS-like words", "retry": retry, **usual},
+        {
+            "command": "own",
+            "name": "own",
+            "tags": {"k": "a b"},
+            "env": {"A": "1", "B": "2"},
+            "retry": {**retry, "on": ["exit:1"]},
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("--at 14:30 --in 2h", "--at and --in (give one of them)"),
+        ("--backoff 10s", "--backoff and --retry-on are for --retries"),
+        ("--env 1=2", "'1' can not be set"),
+        ("--env SJS_X=2", "'SJS_X' can not be set"),
+        ("--env A", "'A' is not NAME=VALUE"),
+        ("-j 0", "Invalid value for '-j'"),
+        ("--retry-on sometimes", "'sometimes' is no end"),
+        ("-d after:3", "'after:3' is no condition"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_sent(cli: CommandLine, words: str, why: str) -> None:
+    machine = cli.play("m", answers(accepted()))
+    (cli.folder / "jobs").write_text(f"\nmake #SJS {words}\n")
+    told = cli.submit("m", "job", *words.split(), "--command", "make")
+    line = cli.submit("m", "job", "--command-file", "jobs")
+    assert (told.status, line.status) == (2, 2)
+    assert why in told.err
+    assert f"submit: jobs:2: {'' if 'SJS_X' in why or ' and ' in why or '1' in why else '#SJS: '}" in line.err
+    assert why in line.err
+    assert not (machine.folder / "headers").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "why"), [("make #SJS --nope", "No such option"), ("make #SJS x", "unexpected"), ("a #SJS '", "quotation")]
+)
+def test_what_no_line_can_say_is_named_with_its_line(cli: CommandLine, line: str, why: str) -> None:
+    cli.play("m", answers(accepted()))
+    (cli.folder / "jobs").write_text(line)
+    outcome = cli.submit("m", "job", "--command-file", "jobs")
+    assert (outcome.status, outcome.err.startswith("submit: jobs:1: #SJS"), why in outcome.err) == (2, True, True)
+
+
+@pytest.mark.parametrize("target", ["any", "all", "m,m2"])
+def test_who_waits_for_others_goes_where_they_are(cli: CommandLine, target: str) -> None:
+    cli.play("m", answers(report()))
+    cli.play("m2", answers(report()))
+    (cli.folder / "jobs").write_text("make #SJS -d 3")
+    for words in (("-d", "3", "--command", "x"), ("--command-file", "jobs")):
+        outcome = cli.submit(target, "job", *words)
+        assert outcome.status == 2
+        assert "--after is for one target that is named" in outcome.err
+
+
+def test_the_environment_is_sent_once_and_by_its_digest(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = cli.play("m", "hello()\nfor number in range(6): take(number * 1000)\nhear()")
+    monkeypatch.setenv("FOR_JOBS", "1")
+    (cli.folder / "env").write_text("MORE=2\n")
+    (cli.folder / "jobs").write_text("x\n" * 5_001)
+    words = ("--capture-env", "FOR_*", "--env-file", "env", "--command-file", "jobs", "-p")
+    assert cli.submit("m", "job", *words).status == 0
+    (body,) = {str(asked["envs"]) for asked in machine.requests if "envs" in asked}
+    assert "FOR_JOBS" in body
+    assert "MORE" in body
+    assert ["envs" in asked for asked in machine.requests] == [True] * 4 + [False] * 2  # as long as none was taken
+    assert {spec["env_base"] for spec in sent(machine)} == set(machine.requests[0]["envs"])
+
+
+def test_the_environment_goes_with_any_and_is_kept_until_it_is_taken(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sjs.targets.daemon_client.PATIENCE", 0.1)
+    monkeypatch.setattr("sjs.cli.leftover.REST", 0)
+    monkeypatch.setenv("FOR_JOBS", "1")
+    cli.play(
+        "m", "hello()\nsay(id=hear()['id'], running=0, max=2, queued=0, head=[], counts={})\nhear()", "sys.exit(1)"
+    )
+    cli.play("other", answers(report()))
+    words = ("job", "--capture-env", "FOR_*", "--command", "x")
+    assert cli.submit("any:m", *words).status == 255
+    machine = cli.play("m", "hello()\ntake(7)\nhear()")
+    (machine.folder / "requests").unlink()
+    (machine.folder / "001.scene").unlink()
+    assert "m has taken 7" in cli.submit("other", "status").err
+    (asked,) = (asked for asked in machine.requests if asked["op"] == "submit")
+    assert list(asked["envs"].values()) == [{"FOR_JOBS": "1"}]
+    assert list(asked["envs"]) == [asked["jobs"][0]["env_base"]]
+
+
+def test_the_way_on_names_the_time_that_was_meant(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sjs.targets.daemon_client.PATIENCE", 0.1)
+    monkeypatch.setattr("sjs.cli.kinds.time.time", lambda: 1_000.0)
+    cli.play("m", "hello()\nhear()")
+    for words in (("--in", "2h"), ("--in=2h",)):
+        outcome = cli.submit("m", "job", *words, "--", "echo", "--in", "x")
+        assert outcome.err.endswith(" --at @8200.0 -- echo --in x)\n")
+    assert "say --at" in cli.submit("m", "job", "--key", "k", "--in", "2h", "--command", "x").err
+
+
+def test_nothing_said_changes_nothing() -> None:
+    base = Spec(name="x", needs=Needs(slots=2), retry=Retry(3), tags=(("a", "1"),), after=(("ok", ((1, 1),)),))
+    assert on_line(base, "") == base
+    with pytest.raises(UsageError, match="printable"):
+        changed(base, {"name": "a\nb"})
+
+
+def test_each_option_is_in_the_help(cli: CommandLine, tmp_path: Path) -> None:
+    text = cli.submit("job", "--help").out
+    for option in job.params:
+        for name in option.opts:
+            if name.startswith("--"):
+                assert re.search(rf"(?<![\w-]){name}(?![\w-])", text), name
