@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from sjs.core.job import Job, Range, Report, Spec
 
@@ -89,15 +89,39 @@ class Status:
     """For how many days the output of ended jobs is kept, and of how many the records; 0 is for ever, and all."""
     trouble: str = ""
     """Why nothing starts at present."""
+    drained: bool = False
+    """Somebody has said that nothing new is to start, …"""
+    paused: bool = False
+    """… or that all is to stand still."""
 
 
 @dataclass(frozen=True)
 class Cancelled:
-    """What became of jobs whose end was asked for: never started, being ended now, or ended before."""
+    """What became of jobs whose end was asked for: never started, being ended now, or ended before. `signalled`: only a
+    signal was asked for, and they got it."""
 
     cancelled: Sequence[Range]
     stopping: Sequence[Range]
     ended: Sequence[Range]
+    signalled: Sequence[Range] = ()
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which jobs are wanted: whose name fits the pattern, with this tag, to which something has happened since."""
+
+    name: str | None = None
+    tag: tuple[str, str] | None = None
+    since: float | None = None
+
+
+@dataclass(frozen=True)
+class Details:
+    """All that is known of a job: its earlier attempts, for which it waited, and who waits for it."""
+
+    job: Job
+    attempts: Sequence[Mapping[str, Any]]
+    children: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -148,12 +172,29 @@ class Target(Protocol):
         """Set the maximum, and what is kept (`keep_days`, `keep_jobs`; 0 is all); the old maximum and the new one."""
 
     def list(
-        self, jobs: Sequence[Range] | None = None, states: Sequence[str] | None = None, newest: int = 0
+        self,
+        jobs: Sequence[Range] | None = None,
+        states: Sequence[str] | None = None,
+        newest: int = 0,
+        only: Filter | None = None,
     ) -> Iterator[Job]:
-        """Jobs by ascending id; `newest`: only so many, the last ones."""
+        """Jobs by ascending id; `newest`: no more than so many, the last ones."""
 
-    def cancel(self, jobs: Sequence[Range] | None, grace: float | None = None) -> Cancelled:
-        """End jobs, or all that have not ended."""
+    def details(self, job: int) -> Details:
+        """All that is known of a job."""
+
+    def why(self, job: int) -> Sequence[str]:
+        """In words, what a job waits for, or how it ended."""
+
+    def change(self, how: str, jobs: Sequence[Range] | None) -> Sequence[Range]:
+        """`hold`, `release`, `again`, `pause`, `resume` or `clean` jobs, or all; those that this has changed. All is to
+        `pause` and `resume` the manager, too."""
+
+    def drain(self, on: bool) -> None:
+        """Have nothing new start, or again as usual."""
+
+    def cancel(self, jobs: Sequence[Range] | None, grace: float | None = None, signal: int | None = None) -> Cancelled:
+        """End jobs, or all that have not ended; with a `signal`, only send that to those that run."""
 
     def wait(self, jobs: Sequence[Range] | None, timeout: float | None = None) -> Waited:
         """Wait until jobs have ended, for at most so many seconds."""

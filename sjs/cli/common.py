@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
 
 from sjs.cli import terminal
+from sjs.cli.ids import Ids
 from sjs.cli.output import Output, flush
 from sjs.cli.verbs import VERBS
 from sjs.config import Config, load, state_path
@@ -44,17 +45,26 @@ class Call:
         except OSError:
             return True
 
-    def choice(self, any_allowed: bool = False) -> Choice:
-        """Whom the target word means."""
+    def choice(self, any_allowed: bool = False, of: Ids | None = None) -> Choice:
+        """Whom the target word means; with ids that name their targets, those."""
         choice = select(self.config(), self.word)
         if choice.any and not any_allowed:
             raise UsageError("`any` is for jobs: it means whoever has a free slot", "name a target, or say `all`")
-        return choice
+        return choice if of is None else self._narrowed(choice, of)
 
-    def one(self) -> Choice:
-        """The one target that the word means, for verbs about one job."""
-        choice = self.choice()
-        if choice.named:
+    def _narrowed(self, choice: Choice, ids: Ids) -> Choice:
+        known = {one.name for one in choice.managers}
+        for host in ids.hosts:
+            if host not in known:
+                raise UsageError(f"'{host}' is not one of '{self.word}'", f"these are: {', '.join(sorted(known))}")
+        if not ids.is_bound:
+            return choice
+        return replace(choice, managers=[one for one in choice.managers if one.name in ids.hosts])
+
+    def one(self, of: Ids | None = None) -> Choice:
+        """The one target that the word, or the id, means, for verbs about one job."""
+        choice = self.choice(of=of)
+        if choice.named and not (of and of.is_bound):
             raise UsageError(f"job ids are each manager's own: '{self.word}' is too many", "name one target")
         return choice
 
@@ -88,22 +98,31 @@ def fan_out(
     choice: Choice | None = None,
     start: str = "",
     max_jobs: int | None = None,
+    again: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Ask everybody whom the command means, show each answer, say how it went; the exit status."""
+    """Ask everybody whom the command means, show each answer, say how it went; the exit status. As long as `again` says
+    so, once more."""
     choice = choice or call.choice()
     out = call.output(choice)
     with Fleet(choice.managers, start, out.notice, max_jobs, call.ask) as fleet:
-        for answer in fleet.ask(lambda target: (work(target),)):
-            try:
-                if answer.error is not None:
-                    raise answer.error
-                if answer.value is not None:
-                    show(out, answer.name, answer.value[0])
-                out.succeeded(answer.name)
-            except SjsError as error:
-                out.failed(answer.name, error)
-            flush()
+        _ask_all(fleet, out, work, show)
+        while again():
+            out = call.output(choice)
+            _ask_all(fleet, out, work, show)
     return out.finish()
+
+
+def _ask_all(fleet: Fleet, out: Output, work: Callable[[Target], T], show: Callable[[Output, str, T], None]) -> None:
+    for answer in fleet.ask(lambda target: (work(target),)):
+        try:
+            if answer.error is not None:
+                raise answer.error
+            if answer.value is not None:
+                show(out, answer.name, answer.value[0])
+            out.succeeded(answer.name)
+        except SjsError as error:
+            out.failed(answer.name, error)
+        flush()
 
 
 def _config_option() -> Callable[[Function], Function]:

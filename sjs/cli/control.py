@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
-from sjs.cli import ids
+from sjs.cli import ids, kinds
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
-from sjs.core.job import Range
 from sjs.errors import NoManager, UsageError
 from sjs.protocols import Cancelled, Status, Target
 
@@ -17,30 +14,29 @@ from sjs.protocols import Cancelled, Status, Target
 @verb("cancel")
 @click.argument("which", nargs=-1, metavar="IDS...")
 @click.option("--jid", "jids", multiple=True, metavar="IDS", help="The same as IDS.")
-@click.option("--grace", type=click.FloatRange(0), metavar="SEC", help="Time between TERM and KILL; 10 by default.")
+@click.option("--grace", type=kinds.GRACE, metavar="TIME", help="Time between TERM and KILL; 10 seconds by default.")
 def cancel(call: Call, which: tuple[str, ...], jids: tuple[str, ...], grace: float | None) -> int:
     """End jobs: those that wait never start, those that run are ended with everything they have started.
 
-    IDS are written 5, 1-3, 1,4-6, last or all.
+    IDS are written 5, 1-3, 1,4-6, last or all; of one of several targets, gpu1:12.
     """
     if not which and not jids:
         raise UsageError("cancel which jobs?", "for example 5, 1-3, last or all")
     wanted = ids.parse([*which, *jids])
-    return fan_out(call, lambda target: target.cancel(wanted.on(target), grace), _show_cancelled)
+    choice = call.choice(of=wanted)
+    return fan_out(call, lambda target: target.cancel(wanted.on(target), grace), _show_cancelled, choice)
 
 
 def _show_cancelled(out: Output, name: str, found: Cancelled) -> None:
-    kinds = {"cancelled": found.cancelled, "stopping": found.stopping, "ended": found.ended}
+    fates = vars(found)
     if out.json:
-        out.record(name, {kind: [list(span) for span in ranges] for kind, ranges in kinds.items()})
+        out.record(name, {fate: [list(span) for span in ranges] for fate, ranges in fates.items()})
         return
-    words = {"cancelled": "cancelled", "stopping": "being ended", "ended": "had ended already"}
-    parts = [f"{_count(ranges)} {words[kind]} ({ids.text(ranges)})" for kind, ranges in kinds.items() if ranges]
+    words = {"stopping": "being ended", "ended": "had ended already"}
+    parts = [
+        f"{ids.count(ranges)} {words.get(fate, fate)} ({ids.text(ranges)})" for fate, ranges in fates.items() if ranges
+    ]
     out.line(name, ", ".join(parts) or "no job to cancel")
-
-
-def _count(ranges: Sequence[Range]) -> int:
-    return sum(high - low + 1 for low, high in ranges)
 
 
 @verb("start")

@@ -1,9 +1,9 @@
-"""Job ids as people write them: `5`, `1-3`, `1,4-6`, `last`, `all`."""
+"""Job ids as people write them: `5`, `1-3`, `1,4-6`, `last`, `all`; of one of several targets, `gpu1:12`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sjs.cli import kinds
 from sjs.core.job import Range
@@ -14,41 +14,65 @@ from sjs.wire import MAX_PAGE
 
 @dataclass(frozen=True)
 class Ids:
-    """Which jobs are meant: the ranges, and `last` the newest one; or all."""
+    """Which jobs are meant: the ranges, and `last` the newest one; or all. `hosts`: and these, of one target each."""
 
     ranges: Sequence[Range] = ()
     last: bool = False
     all: bool = False
+    hosts: Mapping[str, Ids] = field(default_factory=dict)
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether all of them are of targets that are named with them."""
+        return bool(self.hosts) and not (self.ranges or self.last or self.all)
 
     def on(self, target: Target) -> list[Range] | None:
         """The ids as this target has them; None means all."""
-        if self.all:
+        own = self.hosts.get(target.name, Ids())
+        if self.all or own.all:
             return None
-        newest = [newest_id(target)] if self.last else []
-        return merged([*self.ranges, *((one, one) for one in newest)])
+        newest = [newest_id(target)] if self.last or own.last else []
+        return merged([*self.ranges, *own.ranges, *((one, one) for one in newest)])
 
     def one_on(self, target: Target) -> int:
         """The one id that is meant."""
-        return newest_id(target) if self.last else self.ranges[0][0]
+        return (self.on(target) or [])[0][0]
 
 
 def parse(words: Sequence[str]) -> Ids:
     """The ids in what was typed; UsageError when there are none in it."""
-    parts = [part for word in words for part in word.split(",")]
+    parts: dict[str, list[str]] = {"": []}
+    for word in words:
+        host = ""
+        for part in word.split(","):
+            name, colon, rest = part.rpartition(":")
+            host = name if colon else host
+            parts.setdefault(host, []).append(rest)
+    plain = _of(parts.pop(""))
+    hosts = {host: _of(rest) for host, rest in parts.items()}
+    if any(len(merged([*plain.ranges, *one.ranges])) > MAX_PAGE for one in (Ids(), *hosts.values())):
+        raise UsageError(f"more than {MAX_PAGE} separate ranges of ids", "name fewer at once")
+    return Ids(plain.ranges, plain.last, plain.all, hosts)
+
+
+def _of(parts: Iterable[str]) -> Ids:
+    parts = list(parts)
     if any(part in ("all", "*") for part in parts):
         return Ids(all=True)
-    ranges = [_span(part) for part in parts if part != "last"]
-    if len(merged(ranges)) > MAX_PAGE:
-        raise UsageError(f"more than {MAX_PAGE} separate ranges of ids", "name fewer at once")
-    return Ids(ranges, last="last" in parts)
+    return Ids([_span(part) for part in parts if part != "last"], last="last" in parts)
 
 
 def parse_one(word: str) -> Ids:
     """The one id in what was typed."""
     ids = parse([word])
-    if ids.all or len(ids.ranges) + ids.last != 1 or any(low != high for low, high in ids.ranges):
+    found = [one for one in (ids, *ids.hosts.values()) if one.all or one.last or one.ranges]
+    if len(found) != 1 or found[0].all or len(found[0].ranges) + found[0].last != 1 or _is_wide(found[0]):
         raise UsageError(f"'{word}' is more than one job", "give one id, or `last`")
     return ids
+
+
+def _is_wide(ids: Ids) -> bool:
+    return any(low != high for low, high in ids.ranges)
 
 
 def newest_id(target: Target) -> int:
@@ -58,7 +82,7 @@ def newest_id(target: Target) -> int:
     raise UnknownJob("no job has been handed in yet")
 
 
-def merged(ranges: Sequence[Range]) -> list[Range]:
+def merged(ranges: Iterable[Range]) -> list[Range]:
     """The same ids in ascending ranges that do not touch."""
     found: list[Range] = []
     for low, high in sorted(ranges):
@@ -69,7 +93,12 @@ def merged(ranges: Sequence[Range]) -> list[Range]:
     return found
 
 
-def text(ranges: Sequence[Range]) -> str:
+def count(ranges: Iterable[Range]) -> int:
+    """How many jobs that are."""
+    return sum(high - low + 1 for low, high in ranges)
+
+
+def text(ranges: Iterable[Range]) -> str:
     """[(1, 1), (4, 6)] -> 1,4-6."""
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in merged(ranges))
 

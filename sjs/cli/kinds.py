@@ -121,6 +121,11 @@ def from_now(text: str) -> float:
     return time.time() + quantities.duration(text)
 
 
+def grace(text: str) -> float:
+    """Seconds, as durations are written; also none."""
+    return 0.0 if text.strip() in ("0", "0.0") else quantities.duration(text)
+
+
 def ago(text: str) -> float:
     """When it was: so long before now (`2h`), or a time."""
     if _HOUR.fullmatch(text):
@@ -132,6 +137,7 @@ def ago(text: str) -> float:
 
 
 DURATION = Read("duration", quantities.duration)
+GRACE = Read("duration", grace)
 SIZE = Read("size", quantities.size)
 SHARE = Read("share", quantities.share)
 PAIR = Read("pair", quantities.pair)

@@ -5,20 +5,44 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from functools import wraps
 from itertools import chain, islice
+from typing import Any
 
 import click
 
-from sjs.cli import ids
-from sjs.cli.common import Call, fan_out, verb
-from sjs.cli.output import Output
+from sjs.cli import ids, kinds
+from sjs.cli.common import Call, Function, fan_out, verb
+from sjs.cli.output import Output, flush
 from sjs.cli.text import HEADER, Tamer, row
 from sjs.core.job import Job
 from sjs.core.lifecycle import FINAL, LIVE, PENDING, STATES
-from sjs.protocols import Target
+from sjs.protocols import Filter, Target
 from sjs.wire import job_to_wire
 
 NEWEST = 20
+REFRESH = 2.0
+"""Seconds between two looks with --watch."""
+
+
+def filters(function: Function) -> Function:
+    """Give a verb the options that choose jobs by what was said of them."""
+
+    @wraps(function)
+    def with_filter(*args: Any, name: str | None, tag: tuple[str, str] | None, since: float | None, **more: Any) -> int:
+        return function(*args, only=Filter(name, tag, since), **more)
+
+    options = (
+        click.option("--name", metavar="PATTERN", help="Only those with such a name: 'lr-*'."),
+        click.option("--tag", type=kinds.PAIR, metavar="K=V", help="Only those with this tag."),
+        click.option(
+            "--since", type=kinds.AGO, metavar="TIME", help="Only what was done since: 2h (ago), 14:30, 2026-12-31."
+        ),
+    )
+    found: Function = with_filter
+    for option in reversed(options):
+        found = option(found)
+    return found
 
 
 @verb("list")
@@ -27,21 +51,39 @@ NEWEST = 20
 @click.option(
     "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be given repeatedly."
 )
-def list_jobs(call: Call, which: tuple[str, ...], everything: bool, states: tuple[str, ...]) -> int:
+@filters
+@click.option("-w", "--watch", is_flag=True, help=f"Show it anew every {REFRESH:g} seconds, until Ctrl-C.")
+def list_jobs(
+    call: Call, which: tuple[str, ...], everything: bool, states: tuple[str, ...], only: Filter, watch: bool
+) -> int:
     """Jobs and how they stand: the 20 that ended last, then those that run, then those that wait.
 
-    IDS are written 5, 1-3, 1,4-6, last or all.
+    IDS are written 5, 1-3, 1,4-6, last or all; of one of several targets, gpu1:12.
+
+    \b
+    What was named so and failed in the last two hours:
+      submit gpu1 list --name 'lr-*' --state failed --since 2h
     """
-    wanted = ids.parse(which) if which else ids.Ids(all=True) if everything or states else None
-    choice = call.choice()
+    is_chosen = everything or bool(states) or only != Filter()
+    wanted = ids.parse(which) if which else ids.Ids(all=True) if is_chosen else None
+    choice = call.choice(of=wanted)
     # One queue is shown as it comes, for it may be longer than memory; several are asked at once.
     gather = iter if len(choice.managers) == 1 else list
-    return fan_out(call, lambda target: gather(_found(target, wanted, states)), _show_jobs, choice)
+    again = _next_look if watch else lambda: False
+    return fan_out(call, lambda target: gather(_found(target, wanted, states, only)), _show_jobs, choice, again=again)
 
 
-def _found(target: Target, wanted: ids.Ids | None, states: tuple[str, ...]) -> Iterator[Job]:
+def _next_look() -> bool:
+    """Wait a little, and clear the screen, if it is one."""
+    flush()
+    time.sleep(REFRESH)
+    sys.stdout.write("\x1b[H\x1b[2J" if sys.stdout.isatty() else "\n")
+    return True
+
+
+def _found(target: Target, wanted: ids.Ids | None, states: tuple[str, ...], only: Filter) -> Iterator[Job]:
     if wanted is not None:
-        yield from target.list(wanted.on(target), states or None)
+        yield from target.list(wanted.on(target), states or None, only=only)
         return
     yield from target.list(states=FINAL, newest=NEWEST)
     yield from target.list(states=LIVE)
@@ -81,7 +123,7 @@ def logs(call: Call, which: str, follow: bool, lines: int | None, errors: bool, 
             else:
                 _write(tamer.feed(piece.data) if tamer else piece.data)
 
-    choice = call.one()
+    choice = call.one(wanted)
     out = call.output(choice)
     return fan_out(call, copy, lambda out, name, nothing: _write(tamer.rest() if tamer else b""), choice)
 

@@ -42,6 +42,9 @@ def _show_status(out: Output, name: str, found: Status) -> None:
     out.line(name, json.dumps(line))
     if found.trouble:
         out.notice(name, f"nothing starts: {found.trouble}")
+    for is_so, word in ((found.drained, "undrain"), (found.paused, "resume")):
+        if is_so:
+            out.notice(name, f"nothing starts until `{word}`")
 
 
 def _numbers(found: Status) -> dict[str, Any]:
@@ -57,6 +60,8 @@ def _numbers(found: Status) -> dict[str, Any]:
         "version": found.version,
         **found.keep,
         "trouble": found.trouble,
+        "drained": found.drained,
+        "paused": found.paused,
     }
 
 

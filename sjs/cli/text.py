@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from sjs.core.job import Job
 from sjs.core.lifecycle import FINAL, HELD, RUNNING
+from sjs.core.needs import WHOLE, Grant
+from sjs.core.quantities import share_text, size_text
 
 
 def printable(text: str) -> str:
@@ -39,7 +41,7 @@ HEADER = f"{'ID':>6} {'STATE':<9} {'EXIT':>4} {'TIME':>8} COMMAND"
 
 def row(job: Job, now: float) -> str:
     """A job as a line of the table."""
-    return f"{job.id:>6} {job.state:<9} {exit_text(job):>4} {_time(job, now):>8} {printable(command(job))}"
+    return f"{job.id:>6} {job.state:<9} {exit_text(job):>4} {run_time(job, now):>8} {printable(command(job))}"
 
 
 def command(job: Job) -> str:
@@ -68,12 +70,30 @@ def signal_name(number: int) -> str:
         return f"sig{number}"
 
 
-def _time(job: Job, now: float) -> str:
+def run_time(job: Job, now: float) -> str:
+    """For how long it ran, or has run so far."""
     if job.started is None:
         return "-"
     if job.ended is None and job.state in FINAL:
         return "-"
     return duration((now if job.ended is None else job.ended) - job.started)
+
+
+def cpu_time(usage: Mapping[str, float] | None) -> str:
+    """User and system time together; nothing where nobody knows."""
+    known = [(usage or {})[name] for name in ("user", "system") if name in (usage or {})]
+    return duration(sum(known)) if known else ""
+
+
+def peak_memory(usage: Mapping[str, float] | None) -> str:
+    """The most memory that it had: all its processes together, where that was watched, or the largest of them."""
+    kib = max((usage or {}).get(name, 0) for name in ("max_rss_kb", "tree_rss_kb"))
+    return size_text(int(kib * 1024)) if kib else ""
+
+
+def gpus_text(grant: Grant) -> str:
+    """The GPUs that it had: 0,1, or 0:0.5 for a part of one."""
+    return ",".join(name if share == WHOLE else f"{name}:{share_text(share)}" for name, share in grant)
 
 
 def exit_code(job: Job) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from sjs.cli import ids
+from sjs.cli import ids, kinds
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.cli.text import ending, exit_code, tally
@@ -52,7 +52,7 @@ def failures(counts: Mapping[str, int]) -> int:
 
 @verb("wait")
 @click.argument("which", nargs=-1, metavar="[IDS]...")
-@click.option("--timeout", type=click.FloatRange(0), metavar="SEC", help="Give up then, with exit status 124.")
+@click.option("--timeout", type=kinds.GRACE, metavar="TIME", help="Give up then, with exit status 124: 90, 10m, 2h.")
 def wait(call: Call, which: tuple[str, ...], timeout: float | None) -> int:
     """Wait until jobs have ended; without IDS, all that there are now.
 
@@ -69,7 +69,7 @@ def wait(call: Call, which: tuple[str, ...], timeout: float | None) -> int:
         ranges = wanted.on(target)
         return wait_for_present(target, timeout) if ranges is None else wait_for(target, ranges, timeout)
 
-    return fan_out(call, work, show) or verdict.status
+    return fan_out(call, work, show, call.choice(of=wanted)) or verdict.status
 
 
 def wait_for_present(target: Target, timeout: float | None) -> Waited:

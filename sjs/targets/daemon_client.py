@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sjs import spec_json, wire
 from sjs.core.job import Job, Range, Report, Spec
 from sjs.errors import LinkLost, NoManager, NotReached, SjsError, Stopped, Unreachable
-from sjs.protocols import Accepted, Cancelled, Envs, Piece, Status, Transport, Waited, Waiting
+from sjs.protocols import Accepted, Cancelled, Details, Envs, Filter, Piece, Status, Transport, Waited, Waiting
 from sjs.targets.session import ANSWER, Door, Message, Session, open_session, soon
 
 PATIENCE = 30.0
@@ -110,27 +110,50 @@ class DaemonTarget:
         return _understood(lambda reply: (int(reply["old"]), int(reply["new"])), reply)
 
     def list(
-        self, jobs: Sequence[Range] | None = None, states: Sequence[str] | None = None, newest: int = 0
+        self,
+        jobs: Sequence[Range] | None = None,
+        states: Sequence[str] | None = None,
+        newest: int = 0,
+        only: Filter | None = None,
     ) -> Iterator[Job]:
-        asked: dict[str, Any] = {"limit": newest or wire.MAX_PAGE, "newest": bool(newest)}
-        if jobs is not None:
-            asked["jobs"] = jobs
-        if states is not None:
-            asked["states"] = states
-        for reply in self._pages("list", asked):
+        asked = _said({"jobs": jobs, "states": states, **vars(only or Filter())})
+        if newest:
+            yield from self._newest(asked, newest)
+            return
+        for reply in self._pages("list", {**asked, "limit": wire.MAX_PAGE, "newest": False}):
             yield from sorted(_understood(_jobs, reply), key=lambda job: job.id)
-            if newest:
-                return
 
-    def cancel(self, jobs: Sequence[Range] | None, grace: float | None = None) -> Cancelled:
-        asked: dict[str, Any] = {"jobs": jobs}
-        if grace is not None:
-            asked["grace"] = grace
+    def _newest(self, asked: dict[str, Any], count: int) -> Sequence[Job]:
+        """The last ones; where few are wanted, they are looked for from the end, piece by piece."""
+        found: deque[Job] = deque()
+        while True:
+            reply = self._call("list", **asked, limit=count - len(found), newest=True)
+            found.extendleft(sorted(_understood(_jobs, reply), key=lambda job: -job.id))
+            if len(found) >= count or reply.get("next") is None:
+                return found
+            asked["before"] = reply["next"]
+
+    def details(self, job: int) -> Details:
+        return _understood(_details, self._call("details", job=job))
+
+    def why(self, job: int) -> Sequence[str]:
+        return _understood(lambda reply: [str(line) for line in reply["why"]], self._call("why", job=job))
+
+    def change(self, how: str, jobs: Sequence[Range] | None) -> Sequence[Range]:
+        pages = self._pages(how, {"jobs": jobs})
+        return [span for reply in pages for span in _understood(lambda reply: _ranges(reply["changed"]), reply)]
+
+    def drain(self, on: bool) -> None:
+        self._call("drain" if on else "undrain")
+
+    def cancel(self, jobs: Sequence[Range] | None, grace: float | None = None, signal: int | None = None) -> Cancelled:
+        asked = {"jobs": jobs, **_said({"grace": grace, "signal": signal})}
         pages = [_understood(_cancelled, reply) for reply in self._pages("cancel", asked)]
         return Cancelled(
             cancelled=[one for page in pages for one in page.cancelled],
             stopping=[one for page in pages for one in page.stopping],
             ended=[one for page in pages for one in page.ended],
+            signalled=[one for page in pages for one in page.signalled],
         )
 
     def wait(self, jobs: Sequence[Range] | None, timeout: float | None = None) -> Waited:
@@ -332,6 +355,8 @@ def _status(name: str, reply: dict[str, Any]) -> Status:
         version=str(reply["version"]),
         keep={name: int(reply[name]) for name in ("keep_days", "keep_jobs") if name in reply},
         trouble=str(reply.get("trouble", "")),
+        drained=bool(reply.get("drained", False)),
+        paused=bool(reply.get("paused", False)),
     )
 
 
@@ -363,7 +388,18 @@ def _parts(reply: dict[str, Any]) -> list[str]:
 
 
 def _cancelled(reply: dict[str, Any]) -> Cancelled:
-    return Cancelled(*(_ranges(reply[key]) for key in ("cancelled", "stopping", "ended")))
+    cancelled, stopping, ended = (_ranges(reply[key]) for key in ("cancelled", "stopping", "ended"))
+    return Cancelled(cancelled, stopping, ended, _ranges(reply.get("signalled", ())))
+
+
+def _said(fields: dict[str, Any]) -> dict[str, Any]:
+    """Without what was left out."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _details(reply: dict[str, Any]) -> Details:
+    children = [int(child) for child in reply["children"]]
+    return Details(wire.job_from_wire(reply["job"]), [dict(one) for one in reply["attempts"]], children)
 
 
 def _jobs(reply: dict[str, Any]) -> list[Job]:
