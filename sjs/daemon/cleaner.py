@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import Dict, Iterator, List, Optional
+from typing import Dict, Generator, Iterator, List, Optional, Sequence
 
 from sjs.core.lifecycle import FINAL
 from sjs.daemon import clock, workspace
@@ -110,6 +110,7 @@ class Cleaner:
     # A pass, step by step. Outputs first: where the disk is full, that makes room for what removing records writes.
 
     def _all(self, now: float) -> Iterator[None]:
+        yield from self._remove_unwanted()
         if self._retention.keep_days:
             yield from self._remove_outputs(now)
         yield from self._remove_records()
@@ -159,13 +160,30 @@ class Cleaner:
             yield
             if not ids:
                 return
-            for job_id in ids:
-                found = self._store.ended(job_id)
-                for path in workspace.outputs(self._jobs, job_id, found.attempt if found else 0):
-                    yield from self._remove(path)
-            self._store.remove(ids)
-            self._retention.note_removed(len(ids))
+            self._retention.note_removed((yield from self._remove_with_outputs(ids)))
             yield
+
+    def _remove_unwanted(self) -> Iterator[None]:
+        """What somebody has asked to be removed. Some of it may be gone, or run again since."""
+        while True:
+            asked = self._retention.unwanted(BATCH)
+            if not asked:
+                return
+            removed = yield from self._remove_with_outputs(asked)
+            self._retention.are_gone(len(asked), removed)
+            yield
+
+    def _remove_with_outputs(self, ids: Sequence[int]) -> Generator[None, None, int]:
+        """How many had records. Between two steps somebody may have one of them run again: that stays."""
+        for job_id in ids:
+            found = self._store.ended(job_id)
+            if found is not None and found.at is not None:
+                for path in workspace.outputs(self._jobs, job_id, found.attempt):
+                    yield from self._remove(path)
+        ended = ((job_id, self._store.ended(job_id)) for job_id in ids)
+        gone = [job_id for job_id, found in ended if found is not None and found.at is not None]
+        self._store.remove(gone)
+        return len(gone)
 
     def _forget_keys(self, limit: float) -> Iterator[None]:
         after = ""

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from sjs import spec_json
 from sjs.core import lifecycle
-from sjs.core.job import End, Job, Range, Spec, contains
+from sjs.core.job import End, Job, Range, Spec, contains, ranges
 from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, PENDING, QUEUED, STARTING
 from sjs.core.needs import Grant
 from sjs.core.schedule import Snapshot
@@ -176,6 +176,13 @@ class Ledger:
         self.gates.pause(still)
         self.urgent = True
         return self.pause([(0, self.next_id)], still)
+
+    def clean(self, wanted: Sequence[Range]) -> List[int]:
+        """Have records and outputs of the first of these jobs that have ended removed, when there is time for it."""
+        ids = [job_id for job_id, _ in self._store.ids_in(FINAL, wanted, PIECE)]
+        self.retention.give_up(ranges(ids))
+        self.urgent = True
+        return ids
 
     def drain(self, on: bool) -> None:
         """Start nothing new, or start again."""

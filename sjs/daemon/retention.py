@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from itertools import chain, islice
+from typing import List, Sequence
 
+from sjs.core.job import Range
 from sjs.daemon.store import Store
 
 DAYS = 30
@@ -31,6 +34,8 @@ class Retention:
         self.removed = int(saved.get("removed", 0))
         """Ended jobs that have no records any more."""
 
+        self._unwanted: List[Range] = [(low, high) for low, high in saved.get("unwanted", ())]
+
         self.is_changed = True
         """Whether the cleaner has not looked at it yet."""
 
@@ -51,6 +56,26 @@ class Retention:
         self.removed += count
         self._save()
 
+    def give_up(self, jobs: Sequence[Range]) -> None:
+        """Somebody wants to see no more of these."""
+        self._unwanted += jobs
+        self.is_changed = True
+        self._save()
+
+    def unwanted(self, count: int) -> List[int]:
+        """The first of those that nobody wants to see."""
+        return list(islice(chain.from_iterable(range(low, high + 1) for low, high in self._unwanted), count))
+
+    def are_gone(self, count: int, removed: int) -> None:
+        """The first of them were looked at, and so many had a record to be removed."""
+        while count:
+            low, high = self._unwanted[0]
+            done = min(count, high - low + 1)
+            self._unwanted[:1] = [(low + done, high)] if low + done <= high else []
+            count -= done
+        self.note_removed(removed)
+
     def _save(self) -> None:
         names = ("keep_days", "keep_jobs", "cleaned_to", "removed")
-        self._store.set_meta("retention", json.dumps({name: getattr(self, name) for name in names}))
+        saved = {name: getattr(self, name) for name in names}
+        self._store.set_meta("retention", json.dumps({**saved, "unwanted": self._unwanted}))

@@ -42,6 +42,7 @@ class Steering:
             "resume": lambda request, session, now: self._pause(request, False),
             "drain": lambda request, session, now: self._drain(True),
             "undrain": lambda request, session, now: self._drain(False),
+            "clean": lambda request, session, now: self._piecewise(request, self._ledger.clean),
             "configure": self._configure,
         }
 

@@ -13,6 +13,7 @@ from sjs.daemon import clock, workspace
 from sjs.daemon.cleaner import BATCH, CUT, DAY, HOUR, PAUSE, STEPS, Cleaner
 from sjs.daemon.clock import Now
 from sjs.daemon.handlers import PARKED
+from sjs.daemon.ledger import Ledger
 from sjs.errors import BadRequest, UnknownJob
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue
@@ -411,3 +412,36 @@ def test_one_is_set_without_the_other(yard: Yard) -> None:
     assert yard.queue.ask("configure", keep_jobs=9) == {"old": 10_000, "new": 10_000, "keep_jobs": 9}
     report = yard.queue.ask("report")
     assert (report["keep_days"], report["keep_jobs"]) == (5, 9)
+
+
+# What somebody asks to be removed
+
+
+def test_what_is_cleaned_is_gone_with_its_outputs_and_nothing_else(yard: Yard) -> None:
+    yard.run(3)
+    (queued,) = yard.queue.submit("true")
+    assert yard.queue.ask("clean", jobs=[[0, 1], [queued, queued]]) == {"changed": [(0, 1)], "next": None}
+    yard.clean()
+    assert [job["id"] for job in yard.queue.ask("list")["jobs"]] == [2, queued]
+    assert yard.outputs() == ["0", "0/2.err", "0/2.out"]
+    assert (yard.queue.ledger.retention.removed, yard.queue.ledger.retention.unwanted(9)) == (2, [])
+
+
+def test_what_is_cleaned_twice_counts_once_and_the_next_manager_goes_on(yard: Yard) -> None:
+    yard.run(2 * BATCH)
+    for _ in range(2):
+        yard.queue.ask("clean")
+    heir = Cleaner(str(yard.folder), Ledger(yard.queue.store), yard.queue.store, NOW)
+    while heir._pass is not None or heir._retention.is_changed:
+        heir.turn(yard.now)
+        yard.later(PAUSE)
+    assert heir._retention.removed == 2 * BATCH
+    assert [one for one in yard.outputs() if one != "0"] == []
+
+
+def test_what_runs_again_before_it_was_cleaned_stays(yard: Yard) -> None:
+    yard.run(2)
+    yard.queue.ask("clean")
+    yard.queue.ask("again", jobs=[[1, 1]])
+    yard.clean()
+    assert [job["id"] for job in yard.queue.ask("list")["jobs"]] == [1]
