@@ -18,7 +18,7 @@ from sjs.daemon.explaining import Condition, Explaining
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.places import Places
 from sjs.daemon.space import Space
-from sjs.daemon.steering import DEFAULT_GRACE, MAX_SECONDS, Steering
+from sjs.daemon.steering import MAX_SECONDS, Steering
 from sjs.daemon.store import Store
 from sjs.daemon.subjects import Reply, Request, Subjects, everything
 from sjs.daemon.waits import Waits
@@ -145,7 +145,7 @@ class Handlers:
         if request.get("if_idle") is True and (reply["running"] or reply["queued"]):
             return reply
         if request.get("kill") is True:
-            self._ledger.want_end(everything(self._ledger), DEFAULT_GRACE)
+            self._ledger.want_end(everything(self._ledger), None)
         self.condition.stopping = True
         return reply
 

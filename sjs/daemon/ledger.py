@@ -121,16 +121,18 @@ class Ledger:
         self.urgent = True
         return ids
 
-    def want_end(self, wanted: Sequence[Range], grace: float) -> List[int]:
+    def want_end(self, wanted: Sequence[Range], grace: Optional[float]) -> List[int]:
         """Note that the running jobs of the ranges are to be ended; `plan` has the keeper do it.
 
+        Without a grace, each has its own.
         Asking again tells the keeper again only where the grace is shorter: a cancel of many jobs comes in pieces.
         """
         chosen = [one for one in self.live.values() if contains(wanted, one.id)]
         for one in chosen:
-            if one.grace is None or grace < one.grace:
-                one.grace, one.told = grace, False
-                self._store.set_grace(one.id, grace)
+            seconds = one.patience if grace is None else float(grace)
+            if one.grace is None or seconds < one.grace:
+                one.grace, one.told = seconds, False
+                self._store.set_grace(one.id, seconds)
                 self.urgent = True
         return sorted(one.id for one in chosen)
 

@@ -7,6 +7,7 @@ from typing import Optional
 from sjs.core.job import Spec
 from sjs.core.needs import Grant
 from sjs.core.schedule import Running
+from sjs.daemon.limits import GRACE
 from sjs.daemon.rows import LiveRow, grant_from_text
 
 
@@ -29,6 +30,11 @@ class Live:
     def tag(self) -> str:
         """The attempt's name at the keeper."""
         return f"{self.id}.{self.attempt}"
+
+    @property
+    def patience(self) -> float:
+        """Seconds between TERM and KILL, where nobody says otherwise."""
+        return GRACE if self.spec.grace is None else self.spec.grace
 
     def as_running(self) -> Running:
         """What `plan` needs to know."""

@@ -23,7 +23,6 @@ MAX_RUNNING = 1_000_000
 MAX_KEPT = 10**9
 MAX_SECONDS = 10 * 366 * 86_400
 MAX_SIGNAL = 64
-DEFAULT_GRACE = 10.0
 
 
 class Steering:
@@ -48,14 +47,14 @@ class Steering:
 
     def _cancel(self, request: Request, session: Any, now: Now) -> Reply:
         wanted = self._subjects.wanted(request)
-        grace = request.get("grace", DEFAULT_GRACE)
-        if not isinstance(grace, (int, float)) or isinstance(grace, bool) or not 0 <= grace <= MAX_SECONDS:
+        grace = request.get("grace")
+        if grace is not None and not (type(grace) in (int, float) and 0 <= grace <= MAX_SECONDS):
             raise BadRequest("'grace' must be a number of seconds")
         if "signal" in request:
             return self._signal(wanted, wire.whole(request, "signal", 1, MAX_SIGNAL))
         if request.get("queued_only") is True:
             return self._cancel_named(wanted, now)
-        stopping = self._ledger.want_end(wanted, float(grace))
+        stopping = self._ledger.want_end(wanted, grace)
         cancelled = self._ledger.cancel_pending(wanted, now.wall)
         more = len(cancelled) == PIECE
         reply: Reply = {"cancelled": ranges(cancelled), "stopping": ranges(stopping), "ended": []}

@@ -10,8 +10,8 @@ from sjs import wire
 from sjs.core.job import Range
 from sjs.daemon.explaining import PAGE_TEXT
 from sjs.daemon.handlers import PARKED, Handlers
+from sjs.daemon.limits import GRACE
 from sjs.daemon.pending import PIECE
-from sjs.daemon.steering import DEFAULT_GRACE
 from sjs.errors import BadRequest, Conflict, Full, NoManager, SjsError, Stopping, UnknownJob, UnknownRequest
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue
@@ -254,7 +254,7 @@ def test_stop(queue: Queue, fields: dict[str, Any], stops: bool) -> None:
     queue.start_all()
     assert queue.ask("stop", **fields) == {"running": 2, "queued": 1}
     assert queue.handlers.condition.stopping is stops
-    assert queue.ledger.live[0].grace == (DEFAULT_GRACE if "kill" in fields else None)
+    assert queue.ledger.live[0].grace == (GRACE if "kill" in fields else None)
 
 
 def test_an_idle_manager_stops_when_asked_to_if_idle(queue: Queue) -> None:

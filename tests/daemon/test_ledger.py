@@ -11,6 +11,7 @@ from sjs.core.job import Spec
 from sjs.core.lifecycle import FINAL, HELD, MAX_ATTEMPTS, PENDING, QUEUED, RUNNING, STARTING, STATES, WAITING
 from sjs.core.schedule import Start, plan
 from sjs.daemon.ledger import Ledger
+from sjs.daemon.limits import GRACE
 from sjs.daemon.pending import PIECE
 from sjs.daemon.setbacks import MAX_SETBACKS
 from sjs.daemon.subjects import everything
@@ -67,6 +68,14 @@ def test_asking_again_for_an_end_never_puts_it_off(queue: Queue) -> None:
         assert live.told is told
         live.told = True
     assert live.grace == 1.0
+
+
+def test_who_is_given_no_grace_has_its_own(queue: Queue) -> None:
+    queue.ledger.configure(3)
+    queue.ledger.submit(None, [Spec("a"), Spec("b", grace=3.0), Spec("c", grace=0.0)], 1.0)
+    queue.start_all()
+    queue.ledger.want_end(everything(queue.ledger), None)
+    assert [one.grace for one in queue.ledger.live.values()] == [GRACE, 3.0, 0.0]
 
 
 def test_what_the_keeper_says_of_others_is_no_news(queue: Queue) -> None:

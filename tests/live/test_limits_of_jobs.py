@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sjs.daemon import tree
 from tests.live.machine import Machine, until
 from tests.live.test_tree import ESCAPE, alive, of_job, pids
 from tests.live.trees import Tree
@@ -88,3 +90,70 @@ def test_what_it_reads_and_how_nice_it_is(machine: Machine) -> None:
         "spawn-error",
         f"cannot read {machine.root}/nowhere: No such file or directory",
     )
+
+
+HOLD = 'held = b"x" * (64 << 20); open("up", "w").close(); import time; time.sleep(600)'
+
+
+def test_who_takes_too_much_memory_is_ended(machine: Machine) -> None:
+    """Not its main process does, but one that has left its session."""
+    job = submit(machine, f"setsid {sys.executable} -I -S -c '{HOLD}' & wait", mem=32 << 20)
+    record = end(machine, job)
+    assert (record["state"], record["reason"]) == ("failed", "oom")
+    assert record["detail"].endswith("M of memory, and may take 32M")
+    assert of_job(machine, job) == []
+
+
+COUNT = "n=0; while [ ! -e go ]; do n=$((n + 1)); echo $n; sleep 0.05; done; exit 3"
+
+
+@pytest.mark.parametrize("change", [nothing, another_manager, another_keeper, new_ones, other_code])
+def test_a_paused_job_counts_on_where_it_was(
+    machine: Machine, tmp_path: Path, change: Callable[[Machine, Path], None]
+) -> None:
+    """Whoever keeps it meanwhile. What counts has left the session of the job."""
+    job = submit(machine, f"setsid sh -c '{COUNT}' & wait $!; exit 3", timeout=600)
+
+    def counted() -> list[bytes]:
+        with machine.client() as client:
+            return client.output(job).split()
+
+    def states() -> set[str]:
+        found = (tree.stat(pid) for pid in of_job(machine, job))
+        return {one.state for one in found if one is not None}
+
+    until(lambda: len(counted()) > 2, "numbers")
+    with machine.client() as client:
+        client.ask("pause", jobs=[[job, job]])
+    until(lambda: states() == {"T"}, "a stopped tree")
+    before = counted()
+    change(machine, tmp_path)
+    with machine.client() as client:
+        assert client.ask("report")["running"] == 1
+    assert states() == {"T"}
+    assert counted() == before
+    with machine.client() as client:
+        client.ask("resume", jobs=[[job, job]])
+    until(lambda: len(counted()) > len(before), "more numbers")
+    (machine.root / "go").touch()
+    assert end(machine, job)["state"] in ("failed", "lost")
+    numbers = counted()
+    assert numbers == [str(number).encode() for number in range(1, len(numbers) + 1)]
+
+
+def test_a_paused_job_can_be_cancelled(machine: Machine) -> None:
+    job = submit(machine, "trap 'exit 5' TERM; echo > up; while :; do sleep 0.05; done", grace=600)
+    until((machine.root / "up").exists, "the job")
+    with machine.client() as client:
+        client.ask("pause", jobs=[[job, job]])
+        client.ask("cancel", jobs=[[job, job]])
+    record = end(machine, job)
+    assert (record["state"], record["exit"]) == ("cancelled", 5)
+
+
+def test_a_cancel_gives_the_job_its_own_grace(machine: Machine) -> None:
+    job = submit(machine, "trap '' TERM; echo > up; while :; do sleep 0.05; done", grace=0)
+    until((machine.root / "up").exists, "the job")
+    with machine.client() as client:
+        client.ask("cancel", jobs=[[job, job]])
+    assert end(machine, job)["signal"] == 9
