@@ -168,8 +168,9 @@ class Target(Protocol):
     def lookup(self, key: str) -> Sequence[str]:
         """Of all chunks that were taken under "KEY/…", what stands behind the stroke."""
 
-    def configure(self, max_jobs: int | None = None, keep: Mapping[str, int] | None = None) -> tuple[int, int]:
-        """Set the maximum, and what is kept (`keep_days`, `keep_jobs`; 0 is all); the old maximum and the new one."""
+    def configure(self, max_jobs: int | None = None, more: Mapping[str, Any] | None = None) -> tuple[int, int]:
+        """Set the maximum, and more: what is kept (`keep_days`, `keep_jobs`; 0 is all), what the machine has (`cpus`,
+        `mem`, `gpus`, `resources`; None is what is found). The old maximum and the new one."""
 
     def list(
         self,

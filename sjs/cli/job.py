@@ -107,6 +107,8 @@ def job(
       submit gpu1 job -n fetch --retries 3 --backoff 10s:2x --command ./fetch
     When that has succeeded, with the environment that is set here, and before others that wait:
       submit gpu1 job --after afterok:3 --capture-env --priority 5 --command ./train
+    With a GPU, so much memory, and for two hours at most:
+      submit any job -G 1 --mem 8G -t 2h --command ./train
     Tonight:
       submit gpu1 job --at 22:00 --tag kind=backup -- ./backup --all
     May run again after its machine was restarted in the middle of it, and sees by $SJS_ATTEMPT that it does:

@@ -49,6 +49,14 @@ def span(text: str) -> Range:
     return low, high
 
 
+def counted(text: str) -> tuple[str, int]:
+    """`licence=2`."""
+    name, number = quantities.pair(text)
+    if not re.fullmatch(r"\d{1,6}", number, re.ASCII):
+        raise ValueError(f"'{number}' is no number of {name}; write it as {name}=1")
+    return name, int(number)
+
+
 def after(text: str) -> After:
     """`afterok:3:4,afterany:7-9`; without a word before them, ids mean afterok."""
     if ":" not in text:
@@ -141,6 +149,7 @@ GRACE = Read("duration", grace)
 SIZE = Read("size", quantities.size)
 SHARE = Read("share", quantities.share)
 PAIR = Read("pair", quantities.pair)
+COUNTED = Read("count", counted)
 AFTER = Read("condition", after)
 BACKOFF = Read("backoff", backoff)
 RETRIED = Read("ends", retry_on)

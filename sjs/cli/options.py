@@ -34,6 +34,28 @@ OPTIONS = (
     ),
     click.option("-j", "--slots", type=click.IntRange(1, MANY), metavar="N", help="Slots that it takes; 1 by default."),
     click.option(
+        "-c", "--cpus", type=click.IntRange(0, MANY), metavar="N", help="CPUs that it takes, of the machine's."
+    ),
+    click.option(
+        "--mem", type=kinds.SIZE, metavar="SIZE", help="Memory that it may take: 512M, 4G. With more it is ended."
+    ),
+    click.option("-G", "--gpus", type=kinds.SHARE, metavar="N", help="GPUs of its own, or a part of one: 2, 0.5."),
+    click.option("--gpu-mem", type=kinds.SIZE, metavar="SIZE", help="Memory that it takes on each GPU: 6G."),
+    click.option(
+        "--resource",
+        "resources",
+        multiple=True,
+        type=kinds.COUNTED,
+        metavar="K=N",
+        help="So many of what `configure --resource` has said that there is; any number.",
+    ),
+    click.option(
+        "-t", "--timeout", type=kinds.DURATION, metavar="TIME", help="End it then: 90, 10m, 1h30m, 1-12:00:00."
+    ),
+    click.option(
+        "--grace", type=kinds.GRACE, metavar="TIME", help="Time between TERM and KILL then; 10 seconds by default."
+    ),
+    click.option(
         "-d",
         "--after",
         multiple=True,
@@ -68,6 +90,10 @@ OPTIONS = (
         type=click.Choice(ON_LOST),
         help=f"What becomes of a job that is lost with its machine: fail (the default), or requeue: it runs again, "
         f"{MAX_ATTEMPTS} times in all.",
+    ),
+    click.option("--stdin", metavar="FILE", help="What it reads, there; by default nothing."),
+    click.option(
+        "--nice", type=click.IntRange(0, 19), metavar="N", help="How much it lets others go first, from 0 to 19."
     ),
     click.option("--merge-output", "merge", is_flag=True, help="Its stderr goes to where stdout goes."),
 )

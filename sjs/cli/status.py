@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
+from sjs.cli import kinds
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
+from sjs.core.quantities import size
 from sjs.errors import NoManager, UsageError
 from sjs.protocols import Status, Target
 from sjs.wire import MAX_HEAD
@@ -65,6 +67,28 @@ def _numbers(found: Status) -> dict[str, Any]:
     }
 
 
+FOUND = "found"
+
+
+class _Said(click.ParamType[Any]):
+    """What somebody says that a machine has, or the word for what it has by itself."""
+
+    name = "what there is"
+
+    def __init__(self, read: Callable[[str], int]) -> None:
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The word stays what it is."""
+        try:
+            found = value if value == FOUND else self._read(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if found != FOUND and found < 0:
+            self.fail("there can not be less than none", param, ctx)
+        return found
+
+
 class _Kept(click.ParamType[int]):
     """A number, or the word that means all of it."""
 
@@ -88,14 +112,28 @@ class _Kept(click.ParamType[int]):
     metavar="N",
     help="At most N jobs at once from now on; 0 pauses. Running jobs are never ended by this.",
 )
+@click.option("--cpus", type=_Said(int), metavar="N", help="CPUs that jobs may take together, or `found`.")
+@click.option("--mem", type=_Said(size), metavar="SIZE", help="Memory that they may take, or `found`.")
+@click.option("--gpus", type=_Said(int), metavar="N", help="GPUs that there are, or `found`.")
+@click.option(
+    "--resource", "resources", multiple=True, type=kinds.COUNTED, metavar="K=N", help="What else there is; any number."
+)
 @click.option("--keep-days", type=_Kept("forever"), metavar="N", help="Keep outputs for N days, or `forever`.")
 @click.option("--keep-jobs", type=_Kept("all"), metavar="N", help="Keep the records of N ended jobs, or of `all`.")
-def configure(call: Call, maximum: int | None, keep_days: int | None, keep_jobs: int | None) -> int:
-    """Set how many jobs may run at once, and how long ended ones are kept."""
-    given = {"keep_days": keep_days, "keep_jobs": keep_jobs}
-    keep = {name: value for name, value in given.items() if value is not None}
+def configure(call: Call, maximum: int | None, resources: tuple[tuple[str, int], ...], **given: Any) -> int:
+    """Set how many jobs may run at once, what they may take together, and how long ended ones are kept.
+
+    What a machine has is found by itself; `found` is that again.
+
+    \b
+    Jobs that ask for --resource licence=1 share three of them:
+      submit gpu1 configure --resource licence=3
+    """
+    keep = {name: None if value == FOUND else value for name, value in given.items() if value is not None}
+    if resources:
+        keep["resources"] = dict(resources)
     if maximum is None and not keep:
-        raise UsageError("configure what?", "give --max-jobs-running, --keep-days or --keep-jobs")
+        raise UsageError("configure what?", "give --max-jobs-running, --keep-days, --keep-jobs, --cpus, --mem, …")
 
     def show(out: Output, name: str, found: tuple[int, int]) -> None:
         _show_configured(out, name, None if maximum is None else found, keep)
@@ -103,7 +141,7 @@ def configure(call: Call, maximum: int | None, keep_days: int | None, keep_jobs:
     return fan_out(call, lambda target: target.configure(maximum, keep), show)
 
 
-def _show_configured(out: Output, name: str, found: tuple[int, int] | None, keep: Mapping[str, int]) -> None:
+def _show_configured(out: Output, name: str, found: tuple[int, int] | None, keep: Mapping[str, Any]) -> None:
     old = {} if found is None else {"old_max_jobs_running": found[0]}
     new = {} if found is None else {"new_max_jobs_running": found[1]}
     if out.json:

@@ -1,4 +1,4 @@
-"""The verbs hold, release, retry, drain and undrain: what becomes of jobs, and of a whole queue."""
+"""The verbs hold, release, retry, pause, resume, clean, drain and undrain: what becomes of jobs, or a whole queue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Show = Callable[[Output, str, Sequence[Range]], None]
 @verb("hold")
 @click.argument("which", nargs=-1, metavar="IDS...")
 def hold(call: Call, which: tuple[str, ...]) -> int:
-    """Keep waiting jobs from starting until `release`. What runs is not touched."""
+    """Keep waiting jobs from starting until `release`. What runs is not touched; `pause` is for that."""
     return _change(call, which, "hold", "held")
 
 
@@ -55,6 +55,30 @@ def retry(call: Call, which: tuple[str, ...], failed: bool) -> int:
         return [span for piece in pieces for span in target.change("again", piece)]
 
     return fan_out(call, work, _shown("waiting again", "retry"), call.choice(of=wanted))
+
+
+@verb("pause")
+@click.argument("which", nargs=-1, metavar="[IDS]...")
+def pause(call: Call, which: tuple[str, ...]) -> int:
+    """Have running jobs stand still (SIGSTOP, with all that they have started); they keep their slots and memory.
+
+    Without IDS, the whole manager: nothing runs, and nothing starts, until `resume`.
+    """
+    return _change(call, which, "pause", "paused", whole="all stands still until `resume`")
+
+
+@verb("resume")
+@click.argument("which", nargs=-1, metavar="[IDS]...")
+def resume(call: Call, which: tuple[str, ...]) -> int:
+    """Let paused jobs go on; without IDS, the whole manager."""
+    return _change(call, which, "resume", "resumed", whole="goes on")
+
+
+@verb("clean")
+@click.argument("which", nargs=-1, metavar="IDS...")
+def clean(call: Call, which: tuple[str, ...]) -> int:
+    """Remove records and outputs of jobs that have ended, now, and not when `configure --keep-days` would."""
+    return _change(call, which, "clean", "cleaned away")
 
 
 @verb("drain")

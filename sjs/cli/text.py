@@ -7,7 +7,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Mapping
 
 from sjs.core.job import Job
-from sjs.core.lifecycle import FINAL, HELD, RUNNING
+from sjs.core.lifecycle import FINAL, HELD, RUNNING, TIMEOUT
 from sjs.core.needs import WHOLE, Grant
 from sjs.core.quantities import share_text, size_text
 
@@ -112,6 +112,8 @@ def ending(job: Job) -> str:
     detail = f": {job.end.detail}" if job.end is not None and job.end.detail else ""
     if job.state not in FINAL:
         return f"job {job.id} is {job.state if job.state in (HELD, RUNNING) else 'waiting'}"
+    if job.state == TIMEOUT:
+        return f"job {job.id} timed out{detail}"
     if job.state != "failed" or job.end is None:
         return f"job {job.id} {'was ' if job.state != 'succeeded' else ''}{job.state}{detail}"
     if job.end.signal is not None:

@@ -104,9 +104,9 @@ class DaemonTarget:
         pages = self._pages("lookup", {"key": key})
         return [part for reply in pages for part in _understood(_parts, reply)]
 
-    def configure(self, max_jobs: int | None = None, keep: Mapping[str, int] | None = None) -> tuple[int, int]:
+    def configure(self, max_jobs: int | None = None, more: Mapping[str, Any] | None = None) -> tuple[int, int]:
         maximum = {} if max_jobs is None else {"max_jobs": max_jobs}
-        reply = self._call("configure", **maximum, **(keep or {}))
+        reply = self._call("configure", **maximum, **(more or {}))
         return _understood(lambda reply: (int(reply["old"]), int(reply["new"])), reply)
 
     def list(

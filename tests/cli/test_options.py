@@ -41,6 +41,12 @@ def sent(machine: FakeMachine) -> list[dict[str, Any]]:
             {"retry": {"count": 2, "delay": 10.0, "factor": 2.0, "on": ["lost", "exit:75"]}},
         ),
         ("--on-lost requeue", {"on_lost": "requeue"}),
+        ("-c 4 --mem 4G", {"cpus": 4, "mem": 4 << 30}),
+        ("-G 0.5 --gpu-mem 6G", {"gpus": 500, "gpu_mem": 6 << 30}),
+        ("-G 2", {"gpus": 2000}),
+        ("--resource licence=2 --resource disk=1", {"resources": {"disk": 1, "licence": 2}}),
+        ("-t 1h30m --grace 5", {"timeout": 5400.0, "grace": 5.0}),
+        ("--stdin in.txt --nice 5", {"stdin": "in.txt", "nice": 5}),
         ("--merge-output", {"merge": True}),
     ],
 )
@@ -93,6 +99,10 @@ def test_a_line_goes_on_from_what_all_are_told(cli: CommandLine) -> None:
         ("--env A", "'A' is not NAME=VALUE"),
         ("-j 0", "Invalid value for '-j'"),
         ("--retry-on sometimes", "'sometimes' is no end"),
+        ("--resource licence", "'licence' is not NAME=VALUE"),
+        ("--resource licence=x", "'x' is no number of licence"),
+        ("-G 1.5", "can not be given"),
+        ("-t soon", "'soon' is no duration"),
         ("-d after:3", "'after:3' is no condition"),
     ],
 )

@@ -25,6 +25,12 @@ def asked(machine: FakeMachine) -> list[dict[str, Any]]:
         ("hold all", {"op": "hold", "jobs": None}, "4 held (1-3,5)"),
         ("release 1-5", {"op": "release", "jobs": [[1, 5]]}, "4 released (1-3,5)"),
         ("retry 1-5", {"op": "again", "jobs": [[1, 5]]}, "4 waiting again (1-3,5)"),
+        ("clean 1-5", {"op": "clean", "jobs": [[1, 5]]}, "4 cleaned away (1-3,5)"),
+        ("clean all", {"op": "clean", "jobs": None}, "4 cleaned away (1-3,5)"),
+        ("pause 1-5", {"op": "pause", "jobs": [[1, 5]]}, "4 paused (1-3,5)"),
+        ("pause", {"op": "pause", "jobs": None}, "all stands still until `resume`; 4 paused (1-3,5)"),
+        ("resume 1-5", {"op": "resume", "jobs": [[1, 5]]}, "4 resumed (1-3,5)"),
+        ("resume", {"op": "resume", "jobs": None}, "goes on; 4 resumed (1-3,5)"),
     ],
 )
 def test_jobs_are_changed_and_named(cli: CommandLine, words: str, wanted: dict[str, Any], said: str) -> None:
@@ -42,13 +48,26 @@ def test_many_are_changed_in_pieces(cli: CommandLine) -> None:
     assert [one.get("after") for one in machine.requests] == [None, 999]
 
 
-@pytest.mark.parametrize(("verb", "said"), [("hold", "no job to hold"), ("retry", "no job to retry")])
+@pytest.mark.parametrize(
+    ("verb", "said"), [("hold", "no job to hold"), ("retry", "no job to retry"), ("resume", "no job to resume")]
+)
 def test_nobody_to_be_changed_is_said(cli: CommandLine, verb: str, said: str) -> None:
     cli.play("m", answers({"changed": [], "next": None}))
     assert cli.submit("m", verb, "7").out == f"{said}\n"
 
 
-@pytest.mark.parametrize("verb", ["hold", "release", "retry"])
+def test_a_whole_manager_without_jobs_is_only_said(cli: CommandLine) -> None:
+    cli.play("m", answers({"changed": [], "next": None}))
+    assert cli.submit("m", "pause").out == "all stands still until `resume`\n"
+
+
+def test_all_jobs_are_paused_and_not_the_manager(cli: CommandLine) -> None:
+    machine = cli.play("m", answers({"jobs": [RECORD], "next": None}, {"changed": [], "next": None}))
+    assert cli.submit("m", "pause", "all").status == 0
+    assert machine.requests[-1]["jobs"] == [[0, 5]]
+
+
+@pytest.mark.parametrize("verb", ["hold", "release", "retry", "clean"])
 def test_without_ids_nothing_is_changed(cli: CommandLine, verb: str) -> None:
     cli.play("m", answers())
     outcome = cli.submit("m", verb)
@@ -86,6 +105,15 @@ def test_status_says_that_nothing_starts_and_why(cli: CommandLine) -> None:
     assert cli.submit("m", "status").err == "nothing starts until `undrain`\nnothing starts until `resume`\n"
     found = json.loads(cli.submit("m", "status", "--json").out)
     assert (found["drained"], found["paused"]) == (True, True)
+
+
+def test_a_signal_is_sent_and_ends_nothing(cli: CommandLine) -> None:
+    reply = {"signalled": [[7, 7]], "cancelled": [], "stopping": [], "ended": [], "next": None}
+    machine = cli.play("m", answers(reply))
+    assert cli.submit("m", "cancel", "7", "--signal", "USR1").out == "1 signalled (7)\n"
+    assert asked(machine) == [{"op": "cancel", "jobs": [[7, 7]], "signal": 10}]
+    assert cli.submit("m", "cancel", "7", "--signal", "USR1", "--grace", "3").status == 2
+    assert cli.submit("m", "cancel", "7", "--signal", "NOPE").status == 2
 
 
 def test_a_grace_is_a_duration_or_none(cli: CommandLine) -> None:

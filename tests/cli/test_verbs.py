@@ -109,9 +109,12 @@ def test_configure_prints_the_line_of_old(cli: CommandLine) -> None:
         ("--keep-days 7", {"keep_days": 7}),
         ("--keep-days forever --keep-jobs all", {"keep_days": 0, "keep_jobs": 0}),
         ("--keep-jobs 1000", {"keep_jobs": 1000}),
+        ("--cpus 8 --mem 4G --gpus 0", {"cpus": 8, "mem": 4 << 30, "gpus": 0}),
+        ("--cpus found --gpus found", {"cpus": None, "gpus": None}),
+        ("--resource a=1 --resource b=2", {"resources": {"a": 1, "b": 2}}),
     ],
 )
-def test_configure_says_what_is_kept(cli: CommandLine, words: str, kept: dict[str, int]) -> None:
+def test_configure_says_what_is_kept(cli: CommandLine, words: str, kept: dict[str, object]) -> None:
     machine = cli.play("m", answers({"old": 2, "new": 2, **kept}))
     line = json.loads(cli.submit("m", "configure", *words.split()).out)
     assert line == {"status": "OK", "code": 0, **kept, "message": "configuration successful"}
@@ -119,7 +122,7 @@ def test_configure_says_what_is_kept(cli: CommandLine, words: str, kept: dict[st
     assert "max_jobs" not in machine.requests[0]
 
 
-@pytest.mark.parametrize("words", ["", "--keep-days never", "--keep-days -1", "--keep-jobs forever"])
+@pytest.mark.parametrize("words", ["", "--keep-days never", "--keep-days -1", "--cpus -1", "--mem x", "--resource a"])
 def test_configure_takes_no_nonsense(cli: CommandLine, words: str) -> None:
     outcome = cli.submit("m", "configure", *words.split())
     assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)

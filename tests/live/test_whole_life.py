@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.live.machine import Machine
+from tests.live.machine import Machine, until
 from tests.live.test_cli import Person, person
 
 __all__ = ["person"]
@@ -143,3 +143,69 @@ def test_history_holds_what_a_job_took_also_after_a_restart(person: Person, mach
 def test_both_outputs_go_to_one_place(person: Person) -> None:
     done = person.types("m job --merge-output --wait --command 'echo a; echo b >&2; echo c'")
     assert (done.returncode, person.types("m logs 0").stdout) == (0, b"a\nb\nc\n")
+
+
+def test_a_job_is_ended_when_its_time_is_over(person: Person) -> None:
+    done = person.types("m job -t 0.2 --grace 0 --wait --command 'sleep 600'")
+    assert (done.returncode, state(person, 0)) == (1, "timeout")
+    assert b"job 0 was timeout" not in done.stderr
+    assert b"job 0 timed out" in done.stderr
+
+
+def test_a_job_reads_a_file_and_lets_others_go_first(person: Person, machine: Machine) -> None:
+    (machine.root / "in").write_text("from a file\n")
+    done = person.types("m job --stdin in --nice 7 --follow --command 'cat; nice'")
+    assert done.stdout == b"from a file\n7\n"
+
+
+def test_a_running_job_stands_still_and_goes_on(person: Person, machine: Machine) -> None:
+    go = machine.root / "go"
+    ids(person, f"--command 'until [ -e {go} ]; do sleep 0.02; done'")
+    until(lambda: state(person, 0) == "running", "the start")
+    pid = person.job(0)["pid"]
+
+    def stands() -> bool:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] == "T"
+
+    assert person.types("m pause 0").stdout == b"1 paused (0)\n"
+    until(stands, "the stop")
+    go.touch()
+    assert person.types("m resume 0").stdout == b"1 resumed (0)\n"
+    assert person.types("m wait 0").returncode == 0
+
+
+def test_a_signal_reaches_the_job_and_ends_nothing_by_itself(person: Person, machine: Machine) -> None:
+    ready = machine.root / "ready"
+    ids(person, f"--command 'trap \"exit 9\" USR1; touch {ready}; while :; do sleep 0.02; done'")
+    until(ready.exists, "the trap")
+    assert person.types("m cancel 0 --signal USR1").stdout == b"1 signalled (0)\n"
+    assert person.types("m wait 0").returncode == 9
+
+
+def test_what_the_machine_could_never_give_is_refused(person: Person) -> None:
+    ids(person, "--command true")  # by now the queue knows what its machine has
+    person.types("m wait 0")
+    for line in ("-c 100000", "-G 1000", "--resource nothing=1"):
+        done = person.types(f"m job {line} --command true")
+        assert (done.returncode, done.stdout) == (1, b""), line
+    assert person.types("m job -c 1 --mem 64M --wait --command true").returncode == 0
+
+
+def test_who_needs_the_same_thing_takes_turns(person: Person, machine: Machine) -> None:
+    assert person.types("m configure --resource licence=1 --cpus 64").returncode == 0
+    busy = machine.root / "busy"
+    found = ids(
+        person, f"--resource licence=1 --command 'mkdir {busy} && sleep 0.2 && rmdir {busy}'" + " --command true" * 3
+    )
+    assert len(found) == 4
+    again = ids(person, f"--resource licence=1 --command 'mkdir {busy} && sleep 0.1 && rmdir {busy}'")
+    assert person.types(f"m wait {found[0]}-{again[0]}").returncode == 0
+
+
+def test_what_was_cleaned_away_is_gone(person: Person) -> None:
+    ids(person, "--command 'echo a' --command 'echo b'")
+    person.types("m wait 0-1")
+    assert person.types("m clean 0").stdout == b"1 cleaned away (0)\n"
+    until(lambda: person.types("m logs 0").returncode == 1, "the removal")
+    assert [one["id"] for one in table(person, "history")] == [1]
