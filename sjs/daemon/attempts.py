@@ -205,11 +205,13 @@ class Attempts:
         self._memory.watch(attempt, time.monotonic())
 
     def _break(self, attempt: Attempt, reason: str, detail: str, grace: float) -> None:
-        """It took more than it may. An end that was wanted before is the reason for its end."""
+        """It took more than it may, and is ended for it, also where it is about to end for what came first."""
         self._look_at_adopted(attempt)
-        if attempt.main_end is None and not attempt.cancelled and attempt.broken is None:
+        if attempt.main_end is not None:
+            return
+        if not attempt.cancelled and attempt.broken is None:
             attempt.broken = {"reason": reason, "detail": detail}
-            self._end(attempt, grace)
+        self._end(attempt, grace)
 
     def _see_to_limits(self, now: float) -> None:
         for attempt in [self._all[tag] for tag in self._deadlines.due(boot_clock())]:
