@@ -19,6 +19,7 @@ from sjs.cli.common import Call, verb
 from sjs.cli.environment import digest, gathered
 from sjs.cli.options import changed, job_options
 from sjs.cli.output import Output, flush
+from sjs.cli.rehearsal import rehearse_all, rehearse_any
 from sjs.cli.source import Source
 from sjs.cli.text import ending
 from sjs.cli.wait import Verdict, tell, wait_for
@@ -83,6 +84,7 @@ class Sent:
 @click.option("--follow", is_flag=True, help="Copy the job's output as it comes, and exit as the job does.")
 @click.option("--key", metavar="TEXT", help="A name for this handing in: with the same one again, nothing runs twice.")
 @click.option("--if-free", is_flag=True, help="Only into slots that are free now; else refuse, and exit with 1.")
+@click.option("--dry-run", is_flag=True, help="Only say where each job would go, and why.")
 @click.option("-p", "--parsable", is_flag=True, help="Print only ids.")
 def job(
     call: Call,
@@ -96,6 +98,7 @@ def job(
     key: str | None,
     if_free: bool,
     parsable: bool,
+    dry_run: bool,
     **given: Any,
 ) -> int:
     """Hand in jobs: shell text with --command, many with --command-file, or after -- a command that meets no shell.
@@ -129,6 +132,9 @@ def job(
         raise UsageError("--in and --key: with a key the jobs must be the same each time", "say --at")
     wish = Wish(key or uuid4().hex, key is not None, if_free, parsable, wait, follow, envs, given["due"])
     out = call.output(choice)
+    if dry_run:
+        with source, Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:
+            return rehearse_any(fleet, source, if_free, out) if choice.any else rehearse_all(fleet, source, out)
     with source, Fleet(choice.managers, "start", out.notice, ask=call.ask) as fleet:
         sent = _deal(call, fleet, source, wish, out) if choice.any else _send_all(call, fleet, source, wish, out)
         return _until_ended(call, fleet, [one for one in sent if one.accepted], wish, out)
