@@ -13,7 +13,7 @@ import pytest
 from tests.docs.readme import README, ROOT, make_ready, same, script, seen, steps
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
-WALK = ("A walk with three managers", "By hand, through the pipe", "Stopping")
+WALK = ("A walk with three managers", "A job's life", "By hand, through the pipe", "Stopping")
 
 
 def stop(target: str, folder: Path, environment: dict[str, str]) -> None:
