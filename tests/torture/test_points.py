@@ -3,6 +3,7 @@ who come after them: what was acknowledged runs once, its end is known, and the 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import sqlite3
@@ -46,7 +47,7 @@ def test_each_step_may_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
                 print(f"\n{number} points; {point}: {found}", flush=True)
     with capsys.disabled():
         print(f"\npoints hit {sum(hits.values())} {dict(hits)}, not reached {misses}, seed {effort.SEED}")
-    assert wrong == [], f"seed {effort.SEED}"
+    assert not wrong, "\n".join([f"seed {effort.SEED}", *wrong])
     assert sum(hits.values()) > misses, "too few points were reached"
 
 
@@ -94,9 +95,10 @@ def run(folder: Path, point: Point) -> tuple[bool, list[str]]:
             wrong.append("the same key brought other ids")
         ids |= client.hand_in("last")
         wrong += _of_ends(machine, client, point, ids)
-        hit = machine.was_hit
         client.close()
-        machine.stop()
+        with contextlib.suppress(*LINKS):  # it may lie here
+            machine.stop()
+        hit = machine.was_hit
     finally:
         client.close()
         machine.kill_all()

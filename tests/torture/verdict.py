@@ -43,7 +43,7 @@ def judge(
     for host in hosts:
         submit(home, host.name, "wait")
         records = _records(home, host)
-        mine = [kill for kill in kills if kill.host == host.name and kill.keeper]
+        mine = [kill for kill in kills if kill.host == host.name]
         tally["lost"] += sum(record["state"] == "lost" for record in records.values())
         tally["run again"] += sum(record["attempt"] - 1 for record in records.values())
         wrong += _of_records(host, records, mine)
@@ -103,13 +103,14 @@ def _of_records(host: Host, records: dict[int, dict[str, Any]], kills: Sequence[
         runs = file.read_text().split() if file.exists() else []
         # Nobody knows when it started that was being started; and of several attempts, only when the last one did.
         began = record["started"] if record["started"] and record["attempt"] == 1 else record["submitted"]
-        lost = sum(began <= kill.end and record["ended"] >= kill.begin for kill in kills)
+        meanwhile = [kill for kill in kills if began <= kill.end and record["ended"] >= kill.begin]
+        lost = sum(kill.keeper for kill in meanwhile)
         is_lost = record["state"] == "lost"
         most = lost + 1 - is_lost if record.get("on_lost") == "requeue" else 1
         if runs != [f"{number}.{attempt + 1}" for attempt in range(record["attempt"])] or len(runs) > most:
-            yield f"{host.name}:{number} ({record['state']}, {lost} deaths of keepers) left the lines {runs}: {record}"
+            yield f"{host.name}:{number} left the lines {runs}: {record}; kills meanwhile: {meanwhile}"
         if is_lost and not lost:
-            yield f"{host.name}:{number} is lost, and no keeper died while it ran: {record}"
+            yield f"{host.name}:{number} is lost, and no keeper died while it ran: {record}; kills: {kills[-20:]}"
         if not is_lost and (record["exit"], record["reason"]) != (exit_of(token), "exit"):
             yield f"{host.name}:{number} ended as {record['exit']} ({record['reason']}), not {exit_of(token)}"
     for token, numbers in seen.items():
@@ -149,6 +150,8 @@ def _of_leavings(home: Path, host: Host) -> Iterator[str]:
         yield f"{host.name} has zombies: {zombies}"
     if pipes := host.pipes():
         yield f"{host.name} has pipes that nobody needs: {pipes}"
+    if (at := (log := host.machine.log()).find("Traceback")) >= 0:
+        yield f"{host.name}: somebody died of an error of our own: {log[max(0, at - 500) : at + 3000]}"
     keeper = host.pid("keeper")
     submit(home, host.name, "stop")
     wait_for_end(keeper)
