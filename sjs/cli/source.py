@@ -87,7 +87,7 @@ class Source:
         """The jobs in pieces that one request may carry."""
         from sjs.targets.daemon_client import chunks
 
-        return chunks(replace(spec, cwd=place(spec.cwd)) for spec in chain(self._given, self._specs()))
+        return chunks(spec.but(cwd=place(spec.cwd)) for spec in chain(self._given, self._specs()))
 
     def _open(self, path: str) -> None:
         if path == "-":
@@ -129,13 +129,13 @@ class Source:
     def _spec(self, text: str, where: str) -> Spec:
         found = _OPTIONS.search(text) if "#SJS" in text else None
         if found is None:
-            return replace(self._base, command=text)
+            return self._base.but(command=text)
         try:
             spec = on_line(self._base, found[1] or "")
             self._check_after(spec)
         except UsageError as error:
             raise UsageError(f"{where}: {error.message}", error.hint) from None
-        return replace(spec, command=text[: found.start()])
+        return spec.but(command=text[: found.start()])
 
     def _check_after(self, spec: Spec) -> None:
         if spec.after and not self._alone:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -122,3 +123,10 @@ def test_what_is_not_understood_is_refused_by_name(more: dict[str, Any], why: st
 def test_what_a_disk_has_made_of_a_spec_is_refused(stored: str) -> None:
     with pytest.raises(BadRequest):
         spec_json.from_text(stored)
+
+
+@given(specs, texts)
+def test_another_spec_is_the_same_but_for_what_it_is_told(spec: Spec, text: str) -> None:
+    other = spec.but(command=text, cwd=None)
+    assert other == dataclasses.replace(spec, command=text, cwd=None)
+    assert hash(other) == hash(dataclasses.replace(spec, command=text, cwd=None))
