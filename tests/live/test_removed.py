@@ -15,11 +15,7 @@ from tests.live.machine import Machine, running, until, wait_for_end
 def remove(root: Path) -> None:
     """As a person would; the door may be made again once before the manager sees that all goes."""
 
-    def is_gone() -> bool:
-        shutil.rmtree(root, ignore_errors=True)
-        return not root.exists()
-
-    until(is_gone, "the end of the folder")
+    away_with(root)
 
 
 def move(root: Path) -> None:
@@ -27,7 +23,15 @@ def move(root: Path) -> None:
 
 
 def remove_state(root: Path) -> None:
-    shutil.rmtree(root / ".sjs")
+    away_with(root / ".sjs")
+
+
+def away_with(folder: Path) -> None:
+    def is_gone() -> bool:
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
+    until(is_gone, "the end of the folder")
 
 
 @pytest.mark.parametrize("away", [remove, move, remove_state])

@@ -71,7 +71,7 @@ def test_a_password_is_asked_for_once_for_a_host_and_never_shown(stranger: Clien
     screen.wait_for("unreachable 2: m1, m2")
     assert screen.end() == 255
     assert screen.shown.count("password: ") == 1
-    assert screen.shown.count("no manager at /no/such/jobs.pipe") == 2
+    assert screen.shown.count("project_root /no/such is no folder on this machine") == 2
     assert PASSWORD not in screen.shown
 
 
