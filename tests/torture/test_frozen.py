@@ -70,9 +70,11 @@ def stands_still_meanwhile(lab: Lab, still: Host, rng: random.Random) -> None:
 @contextlib.contextmanager
 def frozen(lab: Lab, host: Host) -> Iterator[None]:
     """Every process of the host is stopped."""
-    pids = lab.call("ip", "netns", "pids", host.name).stdout.split()
-    lab.call("kill", "-STOP", *pids)
+    pids: set[str] = set()
+    while more := set(lab.call("ip", "netns", "pids", host.name).stdout.split()) - pids:
+        lab.call("kill", "-STOP", *more, check=False)  # some have ended since, or left a child behind for the next look
+        pids |= more
     try:
         yield
     finally:
-        lab.call("kill", "-CONT", *pids)
+        lab.call("kill", "-CONT", *pids, check=False)
