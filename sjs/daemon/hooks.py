@@ -1,7 +1,7 @@
 """In the manager: what the keeper runs for the manager itself, outside the slots: `git pull` and `make`, which seed
-clients may ask for before any of their requests; the look for GPUs; a person's commands at starts and ends of jobs.
+clients may ask for before any of their requests, and the look for GPUs. (`hook_runs` has a person's own commands.)
 
-One at a time, each with its time limit. What waits for its end is given back then.
+One at a time, each with its time limit, which the keeper sees to. What waits for its end is given back then.
 """
 
 from __future__ import annotations
@@ -40,20 +40,18 @@ class Hooks:
         self._order = order
         self._number = 0
         self._line: Deque[Task] = deque()
-        self._until: Optional[float] = None
 
     def __len__(self) -> int:
         return len(self._line)
 
-    def add(self, names: Sequence[str], request: Any, now: float) -> None:
+    def add(self, names: Sequence[str], request: Any) -> None:
         """Run these of `COMMANDS`, then give back the request."""
-        self.run(["/bin/sh", "-c", "; ".join(COMMANDS[name] for name in names)], request, now)
+        self.run(["/bin/sh", "-c", "; ".join(COMMANDS[name] for name in names)], request)
 
     def run(
         self,
         argv: Sequence[str],
         then: Any,
-        now: float,
         patience: float = PATIENCE,
         out: Optional[str] = None,
         env: Optional[Dict[str, str]] = None,
@@ -62,44 +60,49 @@ class Hooks:
         self._number += 1
         self._line.append(Task(f"{self._prefix}-{self._number}", argv, then, patience, out, env or {}))
         if len(self._line) == 1:
-            self._start(now)
+            self._start()
 
-    def ended(self, tag: str, now: float) -> Optional[Any]:
-        """What waited for the one that has ended; None if the tag is not the running one's."""
+    def ended(self, tag: str, detail: str = "") -> Optional[Any]:
+        """What waited for the one that has ended; None if the tag is not the running one's. `detail`: what the keeper
+        says of its end."""
         if not self._line or self._line[0].tag != tag:
             return None
         task = self._line.popleft()
-        self._until = None
+        if detail:
+            note(f"{tag} ({task.argv[-1]}): {detail}")
         if self._line:
-            self._start(now)
+            self._start()
         return task.then
 
-    def on_time(self, now: float) -> None:
-        """End what takes too long; its end then comes as any other."""
-        if self._until is not None and now >= self._until:
-            self._until = None
-            task = self._line[0]
-            note(f"{task.tag} took more than {task.patience:g} s and is ended")
-            self._order({"do": "stop", "tag": task.tag, "grace": GRACE})
-
-    def next_time(self) -> Optional[float]:
-        return self._until
-
-    def _start(self, now: float) -> None:
+    def _start(self) -> None:
         task = self._line[0]
-        self._until = now + task.patience
-        try:
-            notes.put_aside_if_full(self._log)
-        except OSError as error:
-            note(f"{self._log} is full and could not be put aside: {error}")
-        self._order(
-            {
-                "do": "start",
-                "tag": task.tag,
-                "argv": list(task.argv),
-                "cwd": self._root,
-                "env": task.env,
-                "out": task.out or self._log,
-                "err": self._log,
-            }
-        )
+        self._order(order(task.tag, task.argv, self._root, self._log, task.patience, task.env, out=task.out))
+
+
+def order(
+    tag: str,
+    argv: Sequence[str],
+    root: str,
+    log: str,
+    patience: float,
+    env: Dict[str, str],
+    **more: Optional[str],
+) -> Dict[str, Any]:
+    """What the keeper is told to run in the project root, with its output in the log, for at most so many seconds.
+    `more`: where `out` goes instead, what `stdin` is."""
+    try:
+        notes.put_aside_if_full(log)
+    except OSError as error:
+        note(f"{log} is full and could not be put aside: {error}")
+    return {
+        "do": "start",
+        "tag": tag,
+        "argv": list(argv),
+        "cwd": root,
+        "env": env,
+        "out": log,
+        "err": log,
+        "timeout": patience,
+        "grace": GRACE,
+        **{name: path for name, path in more.items() if path is not None},
+    }

@@ -172,7 +172,7 @@ class Manager:
     def run(self) -> bool:
         """Until stopped (True) or until the keeper has died (False)."""
         self._wait_for_go()
-        self._scout.look(clock.look().steady)
+        self._scout.look()
         self.turn([], clock.look())
         while not self._keeper.closed and not self._is_done():
             ready = self._selector.select(self._patience())
@@ -196,7 +196,6 @@ class Manager:
         self._work_off(now)
         self._ledger.work(now.wall)
         self._tell_waits()
-        self._hooks.on_time(now.steady)
         self._scout.on_time(now.steady, self._ledger.counts[QUEUED] > 0)
         actions = self._plan(now)
         if self._ledger.urgent or (self._lazy_until is not None and now.steady >= self._lazy_until):
@@ -266,13 +265,13 @@ class Manager:
             self._ledger.on_ended(news["tag"], news["end"])
             self._stored.append(news["tag"])
             self._brake.ended()
-            return self._hook_ended(news["tag"], now)
+            return self._hook_ended(news["tag"], news["end"].get("detail") or "", now)
         elif kind == "unseen":
             self._ledger.on_unseen(news["tag"], now.wall)
         elif kind == "refused":
             self._ledger.on_refused(news["tag"], now.wall)
             self._brake.refused(news["detail"], now.steady)
-            return self._hook_ended(news["tag"], now)
+            return self._hook_ended(news["tag"], news["detail"], now)
         elif kind == "stop":
             self._handlers.condition.stopping = True
         elif kind == "leave":
@@ -281,8 +280,8 @@ class Manager:
             self._may_go = True
         return []
 
-    def _hook_ended(self, tag: str, now: Now) -> List[Ask]:
-        then = self._hooks.ended(tag, now.steady)
+    def _hook_ended(self, tag: str, detail: str, now: Now) -> List[Ask]:
+        then = self._hooks.ended(tag, detail)
         if then is self._scout:
             self._scout.has_looked(now.steady, {name for live in self._ledger.live.values() for name, _ in live.gpus})
             return []
@@ -300,7 +299,7 @@ class Manager:
 
     def _handle(self, ask: Ask, now: Now) -> None:
         if ask.call is not None and ask.call.hooks:
-            self._hooks.add(ask.call.hooks, ask._replace(call=_without_hooks(ask.call)), now.steady)
+            self._hooks.add(ask.call.hooks, ask._replace(call=_without_hooks(ask.call)))
             return
         try:
             reply: Reply = self._handlers.handle(ask.request, ask.session, now)
@@ -418,7 +417,6 @@ class Manager:
             self._lazy_until,
             self._mailbox.next_time(),
             self._waits.next_time(),
-            self._hooks.next_time(),
             self._scout.next_time(self._ledger.counts[QUEUED] > 0),
             self._brake.next_time(now),
             self._next_due(now),

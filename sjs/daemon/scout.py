@@ -32,14 +32,14 @@ class Scout:
         holdings.found(resources.cpus(), resources.memory())
         holdings.is_known = not resources.has_gpu_tools()
 
-    def look(self, now: float) -> None:
+    def look(self) -> None:
         """Have somebody look for GPUs, if there is a tool that knows of them."""
         self._again_at = None
         if not self._looks and resources.has_gpu_tools():
             self._looks = True
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
-            self._hooks.run(OURS.command("probe"), self, now, PATIENCE, self._path)
+            self._hooks.run(OURS.command("probe"), self, PATIENCE, self._path)
 
     def has_looked(self, now: float, ours: Iterable[str]) -> None:
         """It has ended. `ours`: GPUs that jobs of ours hold."""
@@ -62,7 +62,7 @@ class Scout:
         """Look again, where that may help somebody."""
         due = self.next_time(anybody_waits)
         if due is not None and now >= due:
-            self.look(now)
+            self.look()
 
     def next_time(self, anybody_waits: bool) -> Optional[float]:
         return self._again_at if anybody_waits else None

@@ -42,11 +42,11 @@ def test_what_the_kernel_says_is_known_at_once(camp: Camp) -> None:
 
 def test_a_process_of_its_own_asks_the_tools(camp: Camp) -> None:
     camp.path.write_text("what was found before")
-    camp.scout.look(5.0)
+    camp.scout.look()
     (order,) = camp.orders
     assert (order["argv"][-1], order["out"]) == ("probe", str(camp.path))
     assert not camp.path.exists()
-    camp.scout.look(6.0)
+    camp.scout.look()
     assert len(camp.orders) == 1, "it looks already"
     camp.end(7.0, json.dumps({"gpus": [GPU]}))
     assert [gpu.name for gpu in camp.holdings.machine.gpus] == ["0"]
@@ -55,14 +55,14 @@ def test_a_process_of_its_own_asks_the_tools(camp: Camp) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"gpus"'])
 def test_where_nothing_is_told_there_are_none(camp: Camp, text: str, capfd: pytest.CaptureFixture[str]) -> None:
-    camp.scout.look(5.0)
+    camp.scout.look()
     camp.end(6.0, text)
     assert (camp.holdings.machine.gpus, camp.holdings.is_known) == ((), True)
     assert "nothing is known of this machine's GPUs" in capfd.readouterr().err
 
 
 def test_it_looks_again_while_others_use_one_and_somebody_waits(camp: Camp, capfd: pytest.CaptureFixture[str]) -> None:
-    camp.scout.look(5.0)
+    camp.scout.look()
     camp.end(6.0, json.dumps({"gpus": [{**GPU, "pids": [4711]}]}))
     assert "GPU 0: left alone" in capfd.readouterr().err
     assert (camp.scout.next_time(False), camp.scout.next_time(True)) == (None, 6.0 + AGAIN)
@@ -76,5 +76,5 @@ def test_it_looks_again_while_others_use_one_and_somebody_waits(camp: Camp, capf
 def test_without_a_tool_nothing_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sjs.daemon.resources.has_gpu_tools", lambda: False)
     camp = Camp(tmp_path)
-    camp.scout.look(5.0)
+    camp.scout.look()
     assert (camp.orders, camp.holdings.is_known) == ([], True)
