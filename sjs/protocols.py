@@ -169,8 +169,9 @@ class Target(Protocol):
         """Of all chunks that were taken under "KEY/…", what stands behind the stroke."""
 
     def configure(self, max_jobs: int | None = None, more: Mapping[str, Any] | None = None) -> tuple[int, int]:
-        """Set the maximum, and more: what is kept (`keep_days`, `keep_jobs`; 0 is all), what the machine has (`cpus`,
-        `mem`, `gpus`, `resources`; None is what is found). The old maximum and the new one."""
+        """Set the maximum, and more: what is kept (`keep_days`, `keep_jobs`; 0 is all), what is kept free
+        (`low_water`; 0 is what suits the disk), what the machine has (`cpus`, `mem`, `gpus`, `resources`; None is what
+        is found). The old maximum and the new one."""
 
     def list(
         self,

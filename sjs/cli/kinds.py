@@ -147,6 +147,7 @@ def ago(text: str) -> float:
 DURATION = Read("duration", quantities.duration)
 GRACE = Read("duration", grace)
 SIZE = Read("size", quantities.size)
+SIZE_OR_ZERO = Read("size", quantities.size_or_zero)
 SHARE = Read("share", quantities.share)
 PAIR = Read("pair", quantities.pair)
 COUNTED = Read("count", counted)

@@ -120,20 +120,30 @@ class _Kept(click.ParamType[int]):
 )
 @click.option("--keep-days", type=_Kept("forever"), metavar="N", help="Keep outputs for N days, or `forever`.")
 @click.option("--keep-jobs", type=_Kept("all"), metavar="N", help="Keep the records of N ended jobs, or of `all`.")
+@click.option(
+    "--low-water",
+    type=kinds.SIZE_OR_ZERO,
+    metavar="SIZE",
+    help="Take and start nothing while the queue's disk has less than SIZE free; 0: than 1 %, at most 64M.",
+)
 def configure(call: Call, maximum: int | None, resources: tuple[tuple[str, int], ...], **given: Any) -> int:
-    """Set how many jobs may run at once, what they may take together, and how long ended ones are kept.
+    """Set how many jobs may run at once, what they may take together, how long ended ones are kept, and more.
 
     What a machine has is found by itself; `found` is that again.
 
     \b
     Jobs that ask for --resource licence=1 share three of them:
       submit gpu1 configure --resource licence=3
+
+    \b
+    Jobs fill the disk, and 20 GB of it are for others:
+      submit gpu1 configure --low-water 20G
     """
     keep = {name: None if value == FOUND else value for name, value in given.items() if value is not None}
     if resources:
         keep["resources"] = dict(resources)
     if maximum is None and not keep:
-        raise UsageError("configure what?", "give --max-jobs-running, --keep-days, --keep-jobs, --cpus, --mem, …")
+        raise UsageError("configure what?", "give --max-jobs-running, --keep-days, --cpus, --mem, --low-water, …")
 
     def show(out: Output, name: str, found: tuple[int, int]) -> None:
         _show_configured(out, name, None if maximum is None else found, keep)

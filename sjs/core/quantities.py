@@ -63,6 +63,11 @@ def size(text: str) -> int:
     return found
 
 
+def size_or_zero(text: str) -> int:
+    """The same, or `0`."""
+    return 0 if text.strip() == "0" else size(text)
+
+
 def size_text(count: int) -> str:
     """The size as people read it."""
     value, letter = float(count), ""

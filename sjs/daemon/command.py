@@ -11,6 +11,7 @@ import sys
 from typing import List, NoReturn
 
 from sjs import __version__
+from sjs.core.quantities import size_or_zero
 from sjs.daemon import launch, upgrade_command
 from sjs.daemon.places import Places
 from sjs.daemon.waiter import EX_UNAVAILABLE, Waiter
@@ -41,7 +42,7 @@ def main(arguments: List[str]) -> int:
         return _stop(where)
     if options.upgrade:
         return _upgrade(where)
-    settings = launch.settings(options.max_jobs_running, options.keep_days, options.keep_jobs)
+    settings = launch.settings(options.max_jobs_running, options.keep_days, options.keep_jobs, options.low_water)
     return _start(where, settings, options.background)
 
 
@@ -76,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="keep the records of the last N ended jobs; 0 or all: of all (default: as it was last, at first all)",
     )
+    parser.add_argument(
+        "--low-water",
+        type=_room,
+        metavar="SIZE",
+        help="take and start nothing while the queue's disk has less free; 0: less than 1 %%, at most 64M"
+        " (default: as it was last, at first 0)",
+    )
     parser.add_argument("--pipe-name", type=_name, default="jobs.pipe", metavar="P", help="default: jobs.pipe")
     parser.add_argument("--root", default=".", metavar="DIR", help="where the pipe is and jobs run (default: here)")
     parser.add_argument("--state-dir", default="", metavar="DIR", help="default: .sjs/PIPE in the root")
@@ -96,6 +104,13 @@ def _count(text: str) -> int:
 
 def _kept(text: str) -> int:
     return 0 if text in ("forever", "all") else _count(text)
+
+
+def _room(text: str) -> int:
+    try:
+        return size_or_zero(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _name(text: str) -> str:

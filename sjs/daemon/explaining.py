@@ -17,6 +17,7 @@ from sjs.daemon.clock import Now
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.places import Places
 from sjs.daemon.rows import EVERY_JOB, Filter, grant_from_text
+from sjs.daemon.space import LOW_WATER, Space
 from sjs.daemon.store import Store
 from sjs.daemon.subjects import Reply, Request, Subjects, summaries
 from sjs.errors import BadRequest
@@ -43,12 +44,21 @@ class Condition:
 class Explaining:
     """The requests of one queue that ask."""
 
-    def __init__(self, where: Places, ledger: Ledger, store: Store, subjects: Subjects, condition: Condition) -> None:
+    def __init__(
+        self,
+        where: Places,
+        ledger: Ledger,
+        store: Store,
+        subjects: Subjects,
+        condition: Condition,
+        space: Optional[Space],
+    ) -> None:
         self._where = where
         self._ledger = ledger
         self._store = store
         self._subjects = subjects
         self._condition = condition
+        self._space = space
         self.table: Dict[str, Callable[[Request, Any, Now], Reply]] = {
             "report": self._report,
             "list": self._list,
@@ -80,6 +90,7 @@ class Explaining:
             "keep_days": ledger.retention.keep_days,
             "keep_jobs": ledger.retention.keep_jobs,
             "removed": ledger.retention.removed,
+            LOW_WATER: 0 if self._space is None else self._space.mark,
             "trouble": self._condition.trouble,
             **self.identity(),
         }

@@ -47,7 +47,7 @@ class Handlers:
         self._space = space
         self.condition = Condition()
         self._subjects = Subjects(ledger, store)
-        self._explaining = Explaining(where, ledger, store, self._subjects, self.condition)
+        self._explaining = Explaining(where, ledger, store, self._subjects, self.condition, space)
         self._table: Dict[str, Callable[[Request, Any, Now], Reply]] = {
             "output": self._output,
             "wait": self._wait,
@@ -55,7 +55,7 @@ class Handlers:
             "lookup": self._lookup,
             "stop": self._stop,
             **self._explaining.table,
-            **Steering(ledger, store, self._subjects).table,
+            **Steering(ledger, store, self._subjects, space).table,
         }
 
     def handle(self, request: Request, session: Any, now: Now) -> Reply:

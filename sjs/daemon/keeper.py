@@ -206,7 +206,7 @@ class Keeper:
             self._begin_upgrade(link, wish, now)
 
     def _start_if_none(self, link: LineSocket, maximum: str, now: float) -> None:
-        maximum = maximum if len(maximum) < 40 and set(maximum) <= set("0123456789,-") else "-"
+        maximum = maximum if len(maximum) < 64 and set(maximum) <= set("0123456789,-") else "-"
         if self._manager.pid and self._stop_wanted:
             self._next_maximum = maximum
         elif self._manager.pid:

@@ -18,7 +18,8 @@ DEADLINE = 20.0
 
 
 def settings(*values: Optional[int]) -> str:
-    """The maximum, the days for which outputs and the number of jobs whose records are kept, as a manager is told."""
+    """How a manager is told the maximum, the days for which outputs and the number of jobs whose records are kept, and
+    the bytes that are to be free."""
     return ",".join("-" if value is None else str(value) for value in values)
 
 

@@ -35,7 +35,7 @@ from sjs.daemon.places import Places
 from sjs.daemon.program import OURS
 from sjs.daemon.recovery import open_store, suspect
 from sjs.daemon.scout import Scout
-from sjs.daemon.space import Space
+from sjs.daemon.space import LOW_WATER, Space
 from sjs.daemon.store import StorageError
 from sjs.daemon.subjects import Reply, Request
 from sjs.daemon.waits import Waits
@@ -140,7 +140,7 @@ class Manager:
         self._space.make_room()
         self._store = open_store(where, self._space.log_pages)
         self._copies = Copies(where, self._store, self._space.has)
-        self._space.low_water = int(self._store.meta("low_water") or 0)
+        self._space.low_water = int(self._store.meta(LOW_WATER) or 0)
         self._ledger = Ledger(self._store, Marks(where.marks))
         self._waits = Waits()
         self._brake = Brake()
@@ -464,7 +464,7 @@ class Manager:
 
     def _set(self, settings: str) -> None:
         """What `launch.settings` made of the words of whoever started this manager; else it stays as it was."""
-        given = zip(("max_jobs", "keep_days", "keep_jobs"), settings.split(","))
+        given = zip(("max_jobs", "keep_days", "keep_jobs", LOW_WATER), settings.split(","))
         wanted = {name: int(value) for name, value in given if value.isdigit()}
         if "max_jobs" not in wanted and self._store.meta("max_jobs_running") is None:
             wanted["max_jobs"] = len(os.sched_getaffinity(0))

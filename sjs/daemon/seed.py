@@ -78,8 +78,8 @@ class Seed:
         if request.get("op") == "report":
             return self._report(wire.whole(request, "head", 0, wire.MAX_HEAD, 0))
         if request.get("op") == "configure":
-            if "keep_days" in request or "keep_jobs" in request:
-                raise Refused("seed manager: it keeps nothing; of configure it knows only --max-jobs-running")
+            if not request.keys() <= {"op", "id", "max_jobs"}:
+                raise Refused("seed manager: of configure it knows only --max-jobs-running")
             maximum = wire.whole(request, "max_jobs", 0, wire.MAX_ID)
             body = self._exchange(lambda port: pipe_client.ask_configure(maximum, port))
             return pipe_client.configured(pipe_client.granted(body))

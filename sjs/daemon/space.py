@@ -23,21 +23,26 @@ FEW_FILES = 16
 
 NAME = "ballast"
 
+LOW_WATER = "low_water"
+"""Under this name the mark that somebody has set is kept and reported."""
+
 
 class Sizes(NamedTuple):
     """What a file system of some size has to keep free and to give beforehand."""
 
     low_water: int
+    least: int
     ballast: int
     log: int
 
 
 def sizes(total: int) -> Sizes:
-    """The mark is 1 % of the file system, at most 64 MB and never less than the ballast and one turn need."""
+    """The mark is 1 % of the file system, at most 64 MB; the least that it can be is what ballast and one turn need."""
     ballast = _within(64 * KB, total // 64, 1 * MB)
     turn = _within(64 * KB, total // 16, 3 * MB)
     log = _within(128 * KB, total // 16, 8 * MB)
-    return Sizes(max(min(64 * MB, total // 100), ballast + turn), ballast, log)
+    least = ballast + turn
+    return Sizes(max(min(64 * MB, total // 100), least), least, ballast, log)
 
 
 def release(folder: str) -> bool:
@@ -53,7 +58,7 @@ def release(folder: str) -> bool:
 class Space:
     """The room that one queue has. `shortage` says in a line why it has none; empty while it has."""
 
-    def __init__(self, folder: str, log: str, low_water: int = 0) -> None:
+    def __init__(self, folder: str, log: str) -> None:
         self._folder = folder
         self._sizes = sizes(_total(folder))
         self._kept: Dict[str, int] = {os.path.join(folder, NAME): self._sizes.ballast, log: self._sizes.log}
@@ -61,13 +66,13 @@ class Space:
         self._next_look: Optional[float] = None
         self._since = 0.0
         self._is_kept = False
-        self.low_water = low_water
+        self.low_water = 0
         self.shortage = ""
 
     @property
     def mark(self) -> int:
-        """Bytes that are to be free: what somebody has set, else what suits the file system."""
-        return self.low_water or self._sizes.low_water
+        """Bytes that are to be free: what somebody has set (`low_water`), else what suits the file system."""
+        return max(self.low_water, self._sizes.least) if self.low_water else self._sizes.low_water
 
     @property
     def log_pages(self) -> int:

@@ -353,7 +353,7 @@ def _status(name: str, reply: dict[str, Any]) -> Status:
         pid=int(reply["pid"]),
         root=str(reply["root"]),
         version=str(reply["version"]),
-        keep={name: int(reply[name]) for name in ("keep_days", "keep_jobs") if name in reply},
+        keep={name: int(reply[name]) for name in ("keep_days", "keep_jobs", "low_water") if name in reply},
         trouble=str(reply.get("trouble", "")),
         drained=bool(reply.get("drained", False)),
         paused=bool(reply.get("paused", False)),

@@ -112,6 +112,8 @@ def test_configure_prints_the_line_of_old(cli: CommandLine) -> None:
         ("--cpus 8 --mem 4G --gpus 0", {"cpus": 8, "mem": 4 << 30, "gpus": 0}),
         ("--cpus found --gpus found", {"cpus": None, "gpus": None}),
         ("--resource a=1 --resource b=2", {"resources": {"a": 1, "b": 2}}),
+        ("--low-water 1.5G", {"low_water": 3 << 29}),
+        ("--low-water 0", {"low_water": 0}),
     ],
 )
 def test_configure_says_what_is_kept(cli: CommandLine, words: str, kept: dict[str, object]) -> None:
@@ -122,7 +124,9 @@ def test_configure_says_what_is_kept(cli: CommandLine, words: str, kept: dict[st
     assert "max_jobs" not in machine.requests[0]
 
 
-@pytest.mark.parametrize("words", ["", "--keep-days never", "--keep-days -1", "--cpus -1", "--mem x", "--resource a"])
+@pytest.mark.parametrize(
+    "words", ["", "--keep-days never", "--keep-days -1", "--cpus -1", "--mem x", "--resource a", "--low-water 1%"]
+)
 def test_configure_takes_no_nonsense(cli: CommandLine, words: str) -> None:
     outcome = cli.submit("m", "configure", *words.split())
     assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)

@@ -54,7 +54,13 @@ def test_a_written_duration_is_read_again_not_too_far_off(seconds: int) -> None:
     [("100", 100), ("4G", 4 << 30), ("512m", 512 << 20), ("1.5GiB", 3 << 29), ("2kB", 2048), ("1T", 1 << 40)],
 )
 def test_sizes(text: str, count: int) -> None:
-    assert q.size(text) == count
+    assert q.size(text) == q.size_or_zero(text) == count
+
+
+def test_zero_is_a_size_only_where_it_has_a_meaning() -> None:
+    assert q.size_or_zero(" 0 ") == 0
+    with pytest.raises(ValueError, match="size"):
+        q.size_or_zero("-1")
 
 
 @pytest.mark.parametrize("text", ["", "0", "G", "4X", "-1", "4 G", "4GG", "99999999P"])

@@ -25,6 +25,7 @@ def job_manager(root: Path, *options: str, python: str = "python3") -> subproces
         (["--max-jobs-running", "many"], "not 'many'"),
         (["--max-jobs-running", "²"], "not '²'"),
         (["--max-jobs-running", "9999999"], "not '9999999'"),
+        (["--low-water", "much"], "'much' is no size"),
         (["--pipe-name", "a/b"], "must be a plain file name"),
         (["--pipe-name", ""], "must be a plain file name"),
         (["--no-such-option"], "unrecognized arguments"),
@@ -46,6 +47,14 @@ def test_a_second_start_is_refused_with_who_is_there(tmp_path: Path) -> None:
         assert done.returncode == 75
         assert f"host {os.uname().nodename}, pid {machine.manager_pid}" in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_it_is_told_how_much_room_to_leave(tmp_path: Path) -> None:
+    with running(tmp_path) as machine:
+        machine.stop()
+        assert job_manager(tmp_path, "--background", "--low-water", "3G").returncode == 0
+        with machine.client() as client:
+            assert client.ask("report")["low_water"] == 3 << 30
 
 
 def test_stop_where_nobody_is(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def test_status_and_configure(seed: StandIn) -> None:
         assert (report["running"], report["max"], report["queued"]) == (0, 2, 1)
         number = 4 if "stat" in seed.types else None
         assert report["head"] == [{"job": 'echo "it\'s" {é}', "job_id": number}]
+        assert "only --max-jobs-running" in client.ask("configure", max_jobs=7, cpus=1)["error"]["message"]
         reply = client.ask("configure", max_jobs=7)
         assert (reply["old"], reply["new"], seed.maximum) == (2, 7, 7)
     assert ports(seed.root) == []

@@ -90,9 +90,13 @@ def test_what_would_fill_the_rest_is_refused(disk: Disk, tmp_path: Path) -> None
 
 def test_a_mark_that_somebody_set_counts(disk: Disk, tmp_path: Path) -> None:
     one = made(tmp_path)
+    assert one.mark == 64 * MB
     one.low_water = 6 * GB
     one.look(1.0)
     assert "less than the 6144.0 MB" in one.shortage
+    one.low_water = 1
+    one.look(2.0)
+    assert (one.mark, one.shortage) == (4 * MB, ""), "what the end of work needs is never given away"
 
 
 def test_names_can_run_out_as_well(disk: Disk, tmp_path: Path) -> None:
