@@ -85,7 +85,7 @@ class Source:
 
     def chunks(self, place: Place) -> Iterator[list[Spec]]:
         """The jobs in pieces that one request may carry."""
-        from sjs.targets.daemon_client import chunks
+        from sjs.targets.chunks import chunks
 
         return chunks(spec.but(cwd=place(spec.cwd)) for spec in chain(self._given, self._specs()))
 

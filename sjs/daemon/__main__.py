@@ -34,9 +34,9 @@ def main(argv: List[str]) -> int:
 
         return keep.main(rest)
     if verb == "serve":
-        from sjs.daemon import loop
+        from sjs.daemon import serving
 
-        return loop.main(rest)
+        return serving.main(rest)
     if verb == "selfcheck":
         from sjs.daemon import selfcheck
 

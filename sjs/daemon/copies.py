@@ -11,9 +11,10 @@ import threading
 import time
 from typing import Callable
 
+from sjs.daemon.database import Damaged, Interrupted, StorageError
 from sjs.daemon.notes import note
 from sjs.daemon.places import Places
-from sjs.daemon.store import Damaged, Interrupted, StorageError, Store
+from sjs.daemon.store import Store
 
 EVERY = 3600.0
 """Seconds between copies, if there is something new."""

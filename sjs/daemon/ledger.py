@@ -6,10 +6,8 @@ Every change of a job's state goes through the life-cycle table, here or in `pen
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from sjs import spec_json
 from sjs.core import lifecycle
 from sjs.core.job import End, Job, Range, Spec, contains, ranges
 from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, PENDING, QUEUED, STARTING
@@ -19,6 +17,7 @@ from sjs.daemon.counts import Counts
 from sjs.daemon.gates import Gates
 from sjs.daemon.heads import Heads
 from sjs.daemon.holdings import Holdings
+from sjs.daemon.keys import check_use, digest
 from sjs.daemon.live import Live, from_row
 from sjs.daemon.marks import Marks
 from sjs.daemon.notes import note
@@ -68,14 +67,14 @@ class Ledger:
         self, key: Optional[str], specs: Sequence[Spec], now: float, envs: Optional[Mapping[str, str]] = None
     ) -> Tuple[int, int, bool]:
         """Take jobs: (first id, how many, whether this key had brought them before). `envs`: environments by digest."""
-        digest = _digest(specs)
+        content = digest(specs)
         known = self._store.submit(key) if key else None
         if known is not None:
-            if known[0] != digest:
+            if known[0] != content:
                 raise Conflict(f"the key {key!r} was used before, for other jobs", "use another --key")
             return known[1], known[2], True
         if key:
-            self._check_use(key)
+            check_use(self._store, key)
         for name, body in (envs or {}).items():
             self._store.add_environment(name, body)
         for name in {spec.env_base for spec in specs if spec.env_base}:
@@ -84,19 +83,10 @@ class Ledger:
         first = self.next_id
         self._store.add([self.pending.row(first + number, spec, now) for number, spec in enumerate(specs)])
         if key:
-            self._store.remember_submit(key, digest, first, len(specs), now)
+            self._store.remember_submit(key, content, first, len(specs), now)
         self.next_id += len(specs)
         self.urgent = True
         return first, len(specs), False
-
-    def _check_use(self, key: str) -> None:
-        """Refuse a key that was used for a named target when it is used for `any`, and the other way round: they cut a
-        command into different parts, so what is here already would come once more."""
-        beginning, stroke, part = key.rpartition("/")
-        others = self._store.submits(beginning + stroke, "", 1) if stroke else []
-        if others and {_kind(part), _kind(others[0][0])} == {"named", "any"}:
-            how = "any" if _kind(part) == "named" else "a named target"
-            raise Conflict(f"the key {beginning!r} was used before, to hand in to {how}", "use another --key")
 
     def has_taken(self, key: str) -> bool:
         """Whether jobs were submitted under the key."""
@@ -398,15 +388,3 @@ class Ledger:
         state = lifecycle.step(live.state, event)
         self.counts.move(live.state, state)
         live.state = state
-
-
-def _kind(part: str) -> str:
-    """What a client meant by the last part of a key: the number of a chunk, or the jobs of a share."""
-    low, to, high = part.partition("-")
-    if not low.isdecimal():
-        return "something else"
-    return "any" if to and high.isdecimal() else "something else" if to else "named"
-
-
-def _digest(specs: Sequence[Spec]) -> str:
-    return hashlib.sha256("\n".join(map(spec_json.to_text, specs)).encode("ascii")).hexdigest()

@@ -7,44 +7,37 @@ An idle manager waits in one system call. A manager that fails in any way ends, 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import selectors
 import signal
 import socket
 from collections import deque
-from typing import Any, Deque, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Union
+from typing import Any, Deque, Dict, List, Optional, Sequence
 
 from sjs import wire
 from sjs.core.lifecycle import QUEUED
-from sjs.core.schedule import Overtake, Pause, Start, Stop, plan
-from sjs.daemon import clock, kernel, places, space
+from sjs.core.schedule import Overtake, Pause, Start, plan
+from sjs.daemon import clock, kernel
 from sjs.daemon.brake import Brake
 from sjs.daemon.cleaner import Cleaner
 from sjs.daemon.clock import Now
 from sjs.daemon.copies import Copies
-from sjs.daemon.handlers import PARKED, Handlers
+from sjs.daemon.desk import Ask, Desk
+from sjs.daemon.handlers import Handlers
 from sjs.daemon.hooks import Hooks
 from sjs.daemon.ledger import STARTS, Ledger
 from sjs.daemon.lines import LineSocket
-from sjs.daemon.live import Live
-from sjs.daemon.mailbox import Letter, Mailbox, Ready, Session
+from sjs.daemon.mailbox import Mailbox, Ready
 from sjs.daemon.marks import Marks
-from sjs.daemon.notes import keep_log, note
-from sjs.daemon.orders import find_order, start_order
+from sjs.daemon.notes import note
+from sjs.daemon.orders import Order, find_order, keeper_order
 from sjs.daemon.places import Places
-from sjs.daemon.program import OURS
-from sjs.daemon.recovery import open_store, suspect
+from sjs.daemon.recovery import open_store
 from sjs.daemon.scout import Scout
 from sjs.daemon.space import LOW_WATER, Space
-from sjs.daemon.store import StorageError
-from sjs.daemon.subjects import Reply, Request
 from sjs.daemon.waits import Waits
-from sjs.dialects import pipe
-from sjs.errors import BadRequest, NotReached, SjsError, to_wire
-
-EX_CONFIG = 78
-EX_IOERR = 74
-EX_NOINPUT = 66
+from sjs.errors import NotReached, to_wire
 
 TURN = 0.02
 """Seconds after which a turn begins no further request."""
@@ -62,72 +55,8 @@ LAZY = 0.05
 """Seconds until a change that nobody waits for is made durable."""
 
 
-def main(arguments: List[str]) -> int:
-    """`serve FD ROOT PIPE STATE MAX`: become the manager at the other end of the keeper's socketpair."""
-    fd, root, pipe_name, state, maximum = int(arguments[0]), *arguments[1:5]
-    os.set_inheritable(fd, False)  # should this become a keeper, its jobs are to have none of it
-    os.umask(0o077)
-    where = Places(root, pipe_name, state)
-    keep_log(where.log)
-    try:
-        lock = places.take_lock(where.manager_lock, places.FOREVER)  # an `ask` may be reading; it is short
-        manager = Manager(where, socket.socket(fileno=fd), maximum)
-    except (SjsError, OSError) as error:
-        note(f"cannot manage {where.door}: {error}")
-        return EX_CONFIG
-    except StorageError as error:
-        _end_now(where, error)
-    try:
-        keeper_lives = manager.run()
-        manager.close()
-    except StorageError as error:
-        _end_now(where, error)
-    except Removed:
-        note(f"{where.state} was removed: this manager ends, and what runs is let run")
-        return EX_NOINPUT
-    if not keeper_lives:
-        os.umask(manager.umask)
-        _become_keeper(where, lock)
-    return 0
-
-
-def _end_now(where: Places, error: StorageError) -> NoReturn:
-    """The disk has failed, so what is in memory may not be on it: touch nothing more, not even to close the database.
-
-    A failed write is never tried again, for the kernel may since call the lost page clean. The next manager begins from
-    what is durable, and the keeper tells it the rest.
-    """
-    space.release(where.state)
-    suspect(where)
-    note(f"the queue cannot be written: {error}; whoever comes next goes on from what is on the disk")
-    os._exit(EX_IOERR)
-
-
-def _become_keeper(where: Places, lock: Optional[int]) -> None:
-    """The keeper has died. Take its place, in this very process, and start a new manager under it.
-
-    The lock stays held until the new keeper has its own, so that nobody takes the queue for one without a manager.
-    """
-    note("the keeper is gone; taking its place")
-    assert lock is not None
-    os.set_inheritable(lock, True)
-    os.execv(OURS.python, OURS.command("keep", f"-{lock}", where.root, where.pipe, where.state, "-"))
-
-
-Order = Union[Start, Stop, Pause]
-"""What `plan` wants the keeper to do."""
-
-
 class Removed(Exception):
     """The state folder is not where it was: nobody can find this manager any more."""
-
-
-class Ask(NamedTuple):
-    """A request and who is to get the reply: a session, or the sender of a record at the door."""
-
-    session: Optional[Session]
-    request: Request
-    call: Optional[pipe.Call] = None
 
 
 class Manager:
@@ -148,11 +77,11 @@ class Manager:
         self._cleaner = Cleaner(where.jobs, self._ledger, self._store, clock.look())
         self._handlers = Handlers(where, self._ledger, self._store, self._waits, self._space)
         self._mailbox = Mailbox(where, self._selector, wire.MAX_LINE, _crowded(where))
+        self._desk = Desk(self._mailbox, self._handlers, self._waits)
         self._keeper = LineSocket(keeper, self._selector)
         self._hooks = Hooks(where.root, os.path.join(where.state, "hooks.log"), str(os.getpid()), self._keeper.send)
         self._scout = Scout(where.probe, self._ledger.holdings, self._hooks)
         self._todo: Deque[Ask] = deque()
-        self._replies: List[Any] = []
         self._stored: List[str] = []
         self._lazy_until: Optional[float] = None
         self._started_many = False  # so there may be more to start at once
@@ -202,7 +131,7 @@ class Manager:
             self._ledger.commit()
             self._copies.committed()
         self._tell_keeper(actions)
-        self._answer(now)
+        self._desk.answer(now)
         if self._end_by is None:
             self._cleaner.turn(now)
 
@@ -224,7 +153,7 @@ class Manager:
 
     def _collect(self, ready: Ready) -> List[Ask]:
         letters = [] if self._todo else self._mailbox.collect(ready)
-        asked = [self._read(letter) for letter in letters]
+        asked = self._desk.read(letters)
         for key, _ in ready:
             if key.data is self._folder:
                 self._look_around()
@@ -232,29 +161,7 @@ class Manager:
                 self._handlers.condition.stopping = True
         if self._mailbox.mend_door(ready):
             self._keeper.send({"do": "hold"})
-        return [ask for ask in asked if ask is not None]
-
-    def _read(self, letter: Letter) -> Optional[Ask]:
-        if letter.session is not None:
-            try:
-                if not letter.line:
-                    raise BadRequest(f"a line that is empty, or longer than {wire.MAX_LINE} bytes")
-                return Ask(letter.session, wire.decode(letter.line))
-            except BadRequest as error:
-                self._replies.append((Ask(letter.session, {}), {"error": to_wire(error)}))
-                return None
-        record = pipe.split(letter.line)
-        if record is None:
-            note(f"no record in a line of {len(letter.line)} bytes at the door")
-            return None
-        name = pipe.session_of(record)
-        if name is not None:
-            session = self._mailbox.open_session(name)
-            if session is not None:
-                self._replies.append((Ask(session, {}), self._handlers.hello()))
-            return None
-        call = pipe.translate(record)
-        return Ask(None, call.request, call)
+        return asked
 
     def _on_news(self, news: Dict[str, Any], now: Now) -> List[Ask]:
         kind = news["on"]
@@ -298,21 +205,11 @@ class Manager:
                 return
 
     def _handle(self, ask: Ask, now: Now) -> None:
-        if ask.call is not None and ask.call.hooks:
-            self._hooks.add(ask.call.hooks, ask._replace(call=_without_hooks(ask.call)))
-            return
-        try:
-            reply: Reply = self._handlers.handle(ask.request, ask.session, now)
-        except SjsError as error:
-            if ask.call is not None:
-                self._replies.append((ask, error))
-                return
-            reply = {"error": to_wire(error)}
-        if reply is PARKED:
-            if ask.session is not None:
-                ask.session.owed += 1
+        call = ask.call
+        if call is not None and call.hooks:
+            self._hooks.add(call.hooks, ask._replace(call=dataclasses.replace(call, hooks=())))
         else:
-            self._replies.append((ask, reply))
+            self._desk.handle(ask, now)
 
     def _tell_waits(self) -> None:
         """At once: a wait that comes later in this turn does not count what has happened already."""
@@ -339,22 +236,9 @@ class Manager:
         self._started_many = len(actions) >= STARTS
         return [one for one in actions if not isinstance(one, Overtake)]
 
-    def _order(self, action: Order) -> Dict[str, Any]:
-        """An action for the keeper. Made once it is durable: should this manager end over it, the next one knows."""
-        if isinstance(action, Start):
-            return self._start_order(self._ledger.live[action.job.id])
-        live = self._ledger.live[action.job_id]
-        if isinstance(action, Pause):
-            return {"do": "pause" if action.still else "resume", "tag": live.tag}
-        return {"do": "stop", "tag": live.tag, "grace": live.grace}
-
-    def _start_order(self, live: Live) -> Dict[str, Any]:
-        base = self._store.environment(live.spec.env_base) if live.spec.env_base else None
-        return start_order(self._where, live, base, {gpu.name: gpu for gpu in self._ledger.holdings.machine.gpus})
-
     def _tell_keeper(self, actions: Sequence[Order]) -> None:
         for action in actions:
-            self._keeper.send(self._order(action))
+            self._keeper.send(keeper_order(self._where, self._ledger, self._store, action))
         for job_id, number in self._ledger.signals:
             if job_id in self._ledger.live:
                 tag = self._ledger.live[job_id].tag
@@ -371,35 +255,6 @@ class Manager:
             self._end_by = clock.look().steady + PARTING
             self._mailbox.rest()
         self._keeper.flush()
-
-    # Answer
-
-    def _answer(self, now: Now) -> None:
-        for waiting in self._waits.due(now.steady):
-            waiting.session.owed -= 1
-            self._replies.append((Ask(waiting.session, waiting.request), self._answer_waiting(waiting)))
-        for ask, reply in self._replies:
-            if ask.session is not None:
-                number = {"id": ask.request["id"]} if "id" in ask.request else {}
-                self._mailbox.send(ask.session, wire.encode({**number, **reply}))
-            elif ask.call is not None:
-                self._answer_call(ask.call, reply, now)
-        self._replies = []
-        for session in self._mailbox.flush(now.steady):
-            self._waits.drop(session)
-
-    def _answer_waiting(self, waiting: Any) -> Reply:
-        try:
-            return self._handlers.answer(waiting.request, waiting.done)
-        except SjsError as error:
-            return {"error": to_wire(error)}
-
-    def _answer_call(self, call: pipe.Call, reply: Any, now: Now) -> None:
-        if call.port_refused:
-            note(f"a {call.shape} request named a reply pipe that is no plain name; it gets no reply")
-        if call.port is not None:
-            failed = isinstance(reply, SjsError)
-            self._mailbox.reply(call.port, pipe.failure(call, reply) if failed else pipe.reply(call, reply), now.steady)
 
     # Time
 
@@ -500,9 +355,3 @@ def _crowded(where: Places) -> bytes:
 
 def _is_ready(link: LineSocket, ready: Ready) -> bool:
     return any(key.data is link for key, _ in ready)
-
-
-def _without_hooks(call: pipe.Call) -> pipe.Call:
-    import dataclasses
-
-    return dataclasses.replace(call, hooks=())

@@ -8,11 +8,12 @@ from typing import Any, Dict, List, Tuple
 
 from sjs import wire
 from sjs.daemon import clock, journal, places
+from sjs.daemon.database import Damaged, StorageError
 from sjs.daemon.handlers import Handlers
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.places import Places
 from sjs.daemon.replies import Replies
-from sjs.daemon.store import Damaged, StorageError, Store
+from sjs.daemon.store import Store
 from sjs.errors import NoManager, SjsError, Stopped, Stopping, to_wire
 
 ANSWERED = ("list", "details", "output", "wait", "lookup", "submit")

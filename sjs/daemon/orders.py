@@ -1,15 +1,33 @@
-"""In the manager: what the keeper is told to start a job with."""
+"""In the manager: what the keeper is told to do with jobs."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Iterable, Mapping, Optional
+from typing import Any, Dict, Iterable, Mapping, Optional, Union
 
 from sjs.core.needs import Gpu, Grant
+from sjs.core.schedule import Pause, Start, Stop
 from sjs.daemon import workspace
+from sjs.daemon.ledger import Ledger
 from sjs.daemon.live import Live
 from sjs.daemon.places import Places
+from sjs.daemon.store import Store
+
+Order = Union[Start, Stop, Pause]
+"""What `plan` wants the keeper to do."""
+
+
+def keeper_order(where: Places, ledger: Ledger, store: Store, action: Order) -> Dict[str, Any]:
+    """An action for the keeper. Made once it is durable: should this manager end over it, the next one knows."""
+    if isinstance(action, Start):
+        live = ledger.live[action.job.id]
+        base = store.environment(live.spec.env_base) if live.spec.env_base else None
+        return start_order(where, live, base, {gpu.name: gpu for gpu in ledger.holdings.machine.gpus})
+    live = ledger.live[action.job_id]
+    if isinstance(action, Pause):
+        return {"do": "pause" if action.still else "resume", "tag": live.tag}
+    return {"do": "stop", "tag": live.tag, "grace": live.grace}
 
 
 def start_order(where: Places, live: Live, base: Optional[str], gpus: Mapping[str, Gpu]) -> Dict[str, Any]:

@@ -13,9 +13,10 @@ from typing import Dict, Tuple
 
 from sjs.daemon import journal, marks, places
 from sjs.daemon.copies import sync_folder
+from sjs.daemon.database import Damaged
 from sjs.daemon.notes import note
 from sjs.daemon.places import Places
-from sjs.daemon.store import Damaged, Store
+from sjs.daemon.store import Store
 from sjs.errors import SjsError
 
 CHEAP = 4 << 20

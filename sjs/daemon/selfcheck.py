@@ -11,7 +11,7 @@ import sys
 import traceback
 from typing import List
 
-from sjs.daemon import journal, store
+from sjs.daemon import database, journal
 from sjs.daemon.places import Places
 
 EX_CONFIG = 78
@@ -23,8 +23,8 @@ def main(arguments: List[str]) -> int:
     where = Places(root, pipe, state)
     try:
         load_all()
-        store.Store(":memory:").close()
-        store.check_version(where.database, store.version_of(where.database))
+        database.Database(":memory:").close()
+        database.check_version(where.database, database.version_of(where.database))
         journal.read(where.state)
     except Exception as error:  # noqa: BLE001 - of whatever kind, it is told, and where it came from
         place = traceback.extract_tb(error.__traceback__)[-1]

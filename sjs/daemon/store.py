@@ -1,4 +1,4 @@
-"""In the manager: the queue's rows. The only owner of the database, by one connection that locks everybody else out.
+"""In the manager: the queue's rows. The only owner of the database.
 
 A turn's changes are one transaction, which `commit` makes durable before anything is answered or started. Ids count
 from 0 and are never given twice. No query here looks at more rows than it answers with, but for counts over an index.
@@ -8,156 +8,24 @@ from __future__ import annotations
 
 import heapq
 import json
-import os
-import sqlite3
-import time
 from itertools import chain
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from sjs.core.job import End, Job, Range
 from sjs.core.lifecycle import FINAL, LIVE, STATES
-from sjs.daemon import rows, schema
+from sjs.daemon import rows
+from sjs.daemon.database import Database
 from sjs.daemon.rows import EVERY_JOB, EndedRow, Filter, LiveRow, NewRow, PendingRow
-from sjs.errors import SjsError
-
-StorageError = sqlite3.Error
-"""What any method may raise when the disk fails or is full. The rows in memory are then no more those on the disk."""
-
-VERSION_AT = 60
-"""Where a database file says which schema it has (`PRAGMA user_version`)."""
-
-PRAGMAS = (
-    "PRAGMA locking_mode = EXCLUSIVE",  # one connection: older SQLites can damage a WAL that two write to
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA trusted_schema = OFF",
-    "PRAGMA temp_store = MEMORY",
-)
 
 LAST = "\U0010ffff"
 """Comes after every other character."""
-
-PAGES = 64
-"""Pages of a copy that are made in one go, for which everybody else waits."""
 
 MAX_REST = 64
 """Keys that go on for longer were not made by a client of ours."""
 
 
-class Busy(SjsError):
-    """The database is open elsewhere."""
-
-
-class Damaged(SjsError):
-    """What is in the file is no queue."""
-
-
-class Interrupted(Exception):
-    """Somebody did not want the copy any more."""
-
-
-class Store:
+class Store(Database):
     """The rows of one queue."""
-
-    def __init__(self, path: str, log_pages: int = 1000) -> None:
-        # `copy_to` is for another thread. SQLite itself lets one in after the other.
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=0.0, check_same_thread=False)
-        self._db.text_factory = rows.text
-        self._migrated = False
-        self._prepare(path)
-        self._db.execute(f"PRAGMA wal_autocheckpoint = {log_pages}")
-
-    def _prepare(self, path: str) -> None:
-        try:
-            for pragma in PRAGMAS:
-                self._db.execute(pragma)
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            check_version(path, version)
-            self._migrate(version)
-        except sqlite3.DatabaseError as error:
-            if "locked" in str(error):
-                raise Busy(f"{path} is open in another process") from error
-            if _is_the_disk(error):
-                raise
-            self._db.close()
-            raise Damaged(str(error)) from error
-
-    def _migrate(self, version: int) -> None:
-        """Bring an older schema up to date. That is durable with the first commit, and not before: a manager that is
-        only tried leaves the queue to the one before it as it was."""
-        if version == len(schema.MIGRATIONS):
-            return
-        self._begin()
-        for statement in chain.from_iterable(schema.MIGRATIONS[version:]):
-            self._db.execute(statement)
-        self._db.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS)}")
-        self._migrated = True
-
-    def commit(self) -> None:
-        """Make durable what was changed since the last call."""
-        if self._db.in_transaction:
-            self._db.execute("COMMIT")
-            if self._migrated:
-                self._migrated = False
-                # The file itself is to tell its version. TRUNCATE would take the blocks that the log has beforehand.
-                self._db.execute("PRAGMA wal_checkpoint(FULL)")
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether there is something to commit."""
-        return self._db.in_transaction
-
-    def close(self) -> None:
-        self.commit()
-        self._db.close()
-
-    def abandon(self) -> None:
-        """Close it as it is."""
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-        self._db.close()
-
-    def check(self, thoroughly: bool) -> None:
-        """Look whether the file is what SQLite wrote; Damaged if not."""
-        try:
-            found = self._db.execute(f"PRAGMA {'integrity' if thoroughly else 'quick'}_check(1)").fetchone()[0]
-        except sqlite3.DatabaseError as error:
-            if _is_the_disk(error):
-                raise
-            raise Damaged(str(error)) from error
-        if found != "ok":
-            raise Damaged(found.replace("\n", " "))
-
-    def boot(self) -> Optional[str]:
-        """In which boot of the machine it was written last; None when that cannot be read."""
-        try:
-            return self.meta("boot")
-        except sqlite3.DatabaseError as error:
-            if _is_the_disk(error):
-                raise
-            return None
-
-    def copy_to(self, path: str, pause: float, enough: Callable[[], bool]) -> None:
-        """Make a checked, durable copy of what is committed, a few pages at a time, while others change it."""
-
-        def breathe(*_: int) -> None:
-            if enough():
-                raise Interrupted
-            time.sleep(pause)
-
-        if os.path.exists(path):
-            os.unlink(path)
-        copy = sqlite3.connect(path, isolation_level=None)
-        try:
-            copy.execute("PRAGMA synchronous = OFF")
-            self._db.backup(copy, pages=PAGES, progress=breathe, sleep=0.02)
-        finally:
-            copy.close()
-        made = Store(path)
-        made.check(thoroughly=False)
-        made.close()
-        with open(path, "rb+") as file:
-            os.fsync(file.fileno())
 
     def rewind(self, started: int, attempts: Dict[int, int], ceiling: int) -> int:
         """This is an older copy: no job below `started` starts again, and ids go on at `ceiling`. Of how many jobs it
@@ -177,14 +45,6 @@ class Store:
         counts = dict(self._db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
         self.set_meta("counts", json.dumps(counts))
         return int(unsure)
-
-    def meta(self, key: str) -> Optional[str]:
-        """A value kept beside the jobs."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def set_meta(self, key: str, value: str) -> None:
-        self._write("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
 
     def next_id(self) -> int:
         """The id after the highest that was ever given."""
@@ -479,36 +339,6 @@ class Store:
             "SELECT count(*) FROM jobs WHERE state = ? AND id BETWEEN ? AND ?", (state, *span)
         ).fetchone()
         return int(row[0])
-
-    def _write(self, sql: str, *values: Any) -> None:
-        self._begin()
-        self._db.execute(sql, values)
-
-    def _begin(self) -> None:
-        if not self._db.in_transaction:
-            self._db.execute("BEGIN IMMEDIATE")
-
-
-def check_version(path: str, version: int) -> None:
-    """Refuse a schema that this code does not know."""
-    if version > len(schema.MIGRATIONS):
-        raise SjsError(f"{path} was written by a newer sjs (schema {version})", "run that version")
-
-
-def version_of(path: str) -> int:
-    """The schema of a database that may be in use, without opening it as one; 0 when there is none yet."""
-    try:
-        with open(path, "rb") as source:
-            header = source.read(100)
-    except FileNotFoundError:
-        return 0
-    return int.from_bytes(header[VERSION_AT : VERSION_AT + 4], "big")
-
-
-def _is_the_disk(error: sqlite3.DatabaseError) -> bool:
-    """Whether the disk, and not what is in the file, is at fault. Only the words tell, before Python 3.11."""
-    words = ("disk", "open database file", "readonly", "out of memory")
-    return isinstance(error, sqlite3.OperationalError) and any(word in str(error) for word in words)
 
 
 def _marks(values: Sequence[str]) -> str:

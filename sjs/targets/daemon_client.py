@@ -6,18 +6,20 @@ else says what is to be, not what is to change. Each outage has its seconds; who
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sjs import spec_json, wire
-from sjs.core.job import Job, Range, Report, Spec
+from sjs.core.job import Job, Range, Spec
 from sjs.errors import LinkLost, NoManager, NotReached, SjsError, Stopped, Unreachable
-from sjs.protocols import Accepted, Cancelled, Details, Envs, Filter, Piece, Status, Transport, Waited, Waiting
-from sjs.targets.session import ANSWER, Door, Message, Session, open_session, soon
+from sjs.protocols import Accepted, Cancelled, Details, Envs, Filter, Piece, Status, Transport, Waited
+from sjs.targets import reading, replies
+from sjs.targets.reading import Reading
+from sjs.targets.replies import understood
+from sjs.targets.session import ANSWER, Door, Session, open_session, soon
 
 PATIENCE = 30.0
 """Seconds of one outage."""
@@ -26,8 +28,6 @@ FIRST_PATIENCE = 5.0
 """… of a manager that was never heard: it may just be restarting, but what cannot work should say so soon."""
 
 PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
-SLICE = 60.0
-"""Seconds of silence after which a wait is asked anew, or a manager whose output we follow is asked for a sign."""
 
 FAREWELL = 10.0
 """Seconds for which a manager that stops is watched going."""
@@ -69,7 +69,7 @@ class DaemonTarget:
 
     def report(self, head: int = 0) -> Status:
         reply = self._persist(lambda session: {**session.hello, **session.call("report", head=head)})
-        return _understood(lambda reply: _status(self._name, reply), reply)
+        return understood(lambda reply: replies.status(self._name, reply), reply)
 
     def post(
         self, key: str, specs: Sequence[Spec], again: bool = False, if_free: bool = False, envs: Envs | None = None
@@ -90,7 +90,7 @@ class DaemonTarget:
             raise
         self._chunks.popleft()
         self._known.update(chunk.envs)
-        accepted = _understood(_accepted, reply)
+        accepted = understood(replies.accepted, reply)
         if chunk.times > 1:
             when = "had been taken before" if accepted.repeated else "are taken now"
             self._notice(f"asked again by key: {accepted.count} job(s) {when}; nothing runs twice")
@@ -102,12 +102,12 @@ class DaemonTarget:
 
     def lookup(self, key: str) -> Sequence[str]:
         pages = self._pages("lookup", {"key": key})
-        return [part for reply in pages for part in _understood(_parts, reply)]
+        return [part for reply in pages for part in understood(replies.parts, reply)]
 
     def configure(self, max_jobs: int | None = None, more: Mapping[str, Any] | None = None) -> tuple[int, int]:
         maximum = {} if max_jobs is None else {"max_jobs": max_jobs}
         reply = self._call("configure", **maximum, **(more or {}))
-        return _understood(lambda reply: (int(reply["old"]), int(reply["new"])), reply)
+        return understood(lambda reply: (int(reply["old"]), int(reply["new"])), reply)
 
     def list(
         self,
@@ -121,34 +121,34 @@ class DaemonTarget:
             yield from self._newest(asked, newest)
             return
         for reply in self._pages("list", {**asked, "limit": wire.MAX_PAGE, "newest": False}):
-            yield from sorted(_understood(_jobs, reply), key=lambda job: job.id)
+            yield from sorted(understood(replies.jobs, reply), key=lambda job: job.id)
 
     def _newest(self, asked: dict[str, Any], count: int) -> Sequence[Job]:
         """The last ones; where few are wanted, they are looked for from the end, piece by piece."""
         found: deque[Job] = deque()
         while True:
             reply = self._call("list", **asked, limit=count - len(found), newest=True)
-            found.extendleft(sorted(_understood(_jobs, reply), key=lambda job: -job.id))
+            found.extendleft(sorted(understood(replies.jobs, reply), key=lambda job: -job.id))
             if len(found) >= count or reply.get("next") is None:
                 return found
             asked["before"] = reply["next"]
 
     def details(self, job: int) -> Details:
-        return _understood(_details, self._call("details", job=job))
+        return understood(replies.details, self._call("details", job=job))
 
     def why(self, job: int) -> Sequence[str]:
-        return _understood(lambda reply: [str(line) for line in reply["why"]], self._call("why", job=job))
+        return understood(lambda reply: [str(line) for line in reply["why"]], self._call("why", job=job))
 
     def change(self, how: str, jobs: Sequence[Range] | None) -> Sequence[Range]:
         pages = self._pages(how, {"jobs": jobs})
-        return [span for reply in pages for span in _understood(lambda reply: _ranges(reply["changed"]), reply)]
+        return [span for reply in pages for span in understood(lambda reply: replies.ranges(reply["changed"]), reply)]
 
     def drain(self, on: bool) -> None:
         self._call("drain" if on else "undrain")
 
     def cancel(self, jobs: Sequence[Range] | None, grace: float | None = None, signal: int | None = None) -> Cancelled:
         asked = {"jobs": jobs, **_said({"grace": grace, "signal": signal})}
-        pages = [_understood(_cancelled, reply) for reply in self._pages("cancel", asked)]
+        pages = [understood(replies.cancelled, reply) for reply in self._pages("cancel", asked)]
         return Cancelled(
             cancelled=[one for page in pages for one in page.cancelled],
             stopping=[one for page in pages for one in page.stopping],
@@ -159,15 +159,15 @@ class DaemonTarget:
     def wait(self, jobs: Sequence[Range] | None, timeout: float | None = None) -> Waited:
         deadline = soon(timeout) if timeout is not None else float("inf")
         while True:
-            waited = self._wait_for(jobs, max(0.0, min(SLICE, deadline - time.monotonic())))
+            waited = self._wait_for(jobs, max(0.0, min(reading.SLICE, deadline - time.monotonic())))
             if waited.done or time.monotonic() >= deadline:
                 return waited
 
     def read(self, job: int, streams: Sequence[str], follow: bool = False, lines: int | None = None) -> Iterator[Piece]:
-        reading = _Reading(job, follow, lines, streams)
-        while not reading.done:
-            message = self._persist(reading.next)
-            yield from reading.pieces(message)
+        output = Reading(job, follow, lines, streams)
+        while not output.done:
+            message = self._persist(output.next)
+            yield from output.pieces(message)
 
     def stop(self, kill: bool = False) -> tuple[int, int]:
         def attempt(session: Session) -> dict[str, Any]:
@@ -176,7 +176,7 @@ class DaemonTarget:
             return reply
 
         reply = self._persist(attempt)
-        return _understood(lambda reply: (int(reply["running"]), int(reply["queued"])), reply)
+        return understood(lambda reply: (int(reply["running"]), int(reply["queued"])), reply)
 
     def close(self) -> None:
         session, self._session = self._session, None
@@ -188,7 +188,7 @@ class DaemonTarget:
         reply = self._persist(
             lambda session: session.call("wait", patience=seconds + ANSWER, jobs=jobs, timeout=seconds)
         )
-        return _understood(_waited, reply)
+        return understood(replies.waited, reply)
 
     def _call(self, op: str, **fields: Any) -> dict[str, Any]:
         return self._persist(lambda session: session.call(op, **fields))
@@ -257,160 +257,6 @@ class _Outage:
         time.sleep(next(self._pauses, PAUSES[-1]))
 
 
-class _Reading:
-    """A job's output while it is being read: how far each stream has come, whatever happens to the link."""
-
-    def __init__(self, job: int, follow: bool, lines: int | None, streams: Sequence[str]) -> None:
-        self._asked: dict[str, Any] = {"job": job, "follow": follow}
-        # Where the last lines of an output begin, only the machine knows, and it tells with the first of them.
-        self._offsets: dict[str, int | None] = dict.fromkeys(streams, None if lines is not None else 0)
-        self._lines = lines
-        self._begun = False
-        self._session: Session | None = None
-        self._numbers: dict[int, str] = {}
-
-    @property
-    def done(self) -> bool:
-        """Whether all streams have come to their ends."""
-        return not self._offsets
-
-    def next(self, session: Session) -> Message | None:
-        """The next message; None when there was silence, and the manager is well."""
-        if session is not self._session:
-            self._request(session)
-        try:
-            return session.next(self._numbers, soon(SLICE))
-        except TimeoutError:
-            session.call("report", head=0)
-            return None
-
-    def pieces(self, message: Message | None) -> Iterator[Piece]:
-        """What a message brings, after which its stream is further on, or at its end."""
-        if message is None:
-            return
-        stream = self._numbers[message.id]
-        if "end" in message.body:
-            del self._offsets[stream]
-            return
-        self._begun = True
-        start = message.body.get("offset", self._offsets[stream])
-        if start is not None:
-            self._offsets[stream] = int(start) + len(message.payload)
-        yield Piece(stream, message.payload)
-
-    def _request(self, session: Session) -> None:
-        if self._begun and None in self._offsets.values():
-            raise Unreachable("the link broke, and how much had been shown is not known", "ask for the output again")
-        self._numbers = {}
-        for stream, offset in self._offsets.items():
-            place = {"lines": self._lines} if offset is None else {"offset": offset}
-            self._numbers[session.post("read", stream=stream, **self._asked, **place)] = stream
-        self._session = session
-
-
-def chunks(specs: Iterable[Spec]) -> Iterator[list[Spec]]:
-    """Jobs in pieces that one request may carry."""
-    piece: list[Spec] = []
-    size = 0
-    for spec in specs:
-        weight = _weight(spec)
-        if piece and (len(piece) == wire.MAX_CHUNK_JOBS or size + weight > wire.MAX_CHUNK_BYTES):
-            yield piece
-            piece, size = [], 0
-        piece.append(spec)
-        size += weight
-    if piece:
-        yield piece
-
-
-def _weight(spec: Spec) -> int:
-    """At least the bytes that a job takes on the wire, where every character may become an escape."""
-    texts = spec.argv if spec.argv is not None else (spec.command or "",)
-    usual = Spec(spec.command, spec.argv, spec.cwd)
-    more = 0 if spec == usual else len(spec_json.to_text(replace(spec, command="", argv=None, cwd=None)))
-    return 64 + more + sum(_escaped(text) for text in (*texts, spec.cwd or ""))
-
-
-def _escaped(text: str) -> int:
-    factor = 2 if text.isascii() and text.isprintable() else 12
-    return factor * len(text) + 8
-
-
-def _understood(read: Callable[[dict[str, Any]], T], reply: dict[str, Any]) -> T:
-    """A reply turned into values; one that makes no sense is an error of theirs, not of ours."""
-    try:
-        return read(reply)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Unreachable(f"the manager's answer makes no sense ({error!r:.80})", "are both of one version?") from None
-
-
-def _status(name: str, reply: dict[str, Any]) -> Status:
-    return Status(
-        report=_report(name, reply),
-        head=[_waiting(one) for one in reply["head"]],
-        counts=dict(reply["counts"]),
-        host=str(reply["host"]),
-        pid=int(reply["pid"]),
-        root=str(reply["root"]),
-        version=str(reply["version"]),
-        keep={name: int(reply[name]) for name in ("keep_days", "keep_jobs", "low_water") if name in reply},
-        trouble=str(reply.get("trouble", "")),
-        drained=bool(reply.get("drained", False)),
-        paused=bool(reply.get("paused", False)),
-    )
-
-
-def _report(name: str, reply: dict[str, Any]) -> Report:
-    running, maximum, queued = (int(reply[key]) for key in ("running", "max", "queued"))
-    shut = any(reply.get(key) is True for key in ("drained", "paused"))
-    if "machine" not in reply:  # an older manager
-        return Report(name, running, maximum, queued, shut)
-    machine, taken, granted = wire.machine_from_wire(reply)
-    return Report(name, running, maximum, queued, shut, machine, taken, granted)
-
-
-def _waiting(entry: dict[str, Any]) -> Waiting:
-    number = entry["job_id"]
-    return Waiting(None if number is None else int(number), _command(entry["job"]))
-
-
-def _command(job: Any) -> str:
-    return job if isinstance(job, str) else shlex.join(job)
-
-
-def _accepted(reply: dict[str, Any]) -> Accepted:
-    ids = tuple(_ranges(reply.get("ids", ())))
-    return Accepted(int(reply["first"]), int(reply["count"]), int(reply["max"]), bool(reply["repeated"]), ids)
-
-
-def _parts(reply: dict[str, Any]) -> list[str]:
-    return [str(rest) for rest, _, _ in reply["parts"]]
-
-
-def _cancelled(reply: dict[str, Any]) -> Cancelled:
-    cancelled, stopping, ended = (_ranges(reply[key]) for key in ("cancelled", "stopping", "ended"))
-    return Cancelled(cancelled, stopping, ended, _ranges(reply.get("signalled", ())))
-
-
 def _said(fields: dict[str, Any]) -> dict[str, Any]:
     """Without what was left out."""
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _details(reply: dict[str, Any]) -> Details:
-    children = [int(child) for child in reply["children"]]
-    return Details(wire.job_from_wire(reply["job"]), [dict(one) for one in reply["attempts"]], children)
-
-
-def _jobs(reply: dict[str, Any]) -> list[Job]:
-    return [wire.job_from_wire(record) for record in reply["jobs"]]
-
-
-def _ranges(value: Any) -> list[Range]:
-    return [(int(low), int(high)) for low, high in value]
-
-
-def _waited(reply: dict[str, Any]) -> Waited:
-    job = reply.get("job")
-    counts = {str(state): int(count) for state, count in reply.get("counts", {}).items()}
-    return Waited(bool(reply["done"]), counts, wire.job_from_wire(job) if job else None)

@@ -109,7 +109,7 @@ def test_a_long_file_does_not_fill_the_memory(path: Path) -> None:
     code = """
 import resource, sys
 from sjs.cli.source import Source
-from sjs.targets import daemon_client
+from sjs.targets import chunks
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with Source((), sys.argv[1], ()) as source:
     count = sum(len(chunk) for chunk in source.chunks(lambda given: "/x"))

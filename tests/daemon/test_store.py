@@ -9,9 +9,10 @@ import pytest
 
 from sjs.core.job import End, Spec
 from sjs.core.lifecycle import FINAL, LIVE, STATES
+from sjs.daemon.database import Busy, Damaged, version_of
 from sjs.daemon.rows import UNREADABLE, NewRow
 from sjs.daemon.schema import MIGRATIONS
-from sjs.daemon.store import Busy, Damaged, Store, version_of
+from sjs.daemon.store import Store
 from sjs.errors import SjsError
 
 SPEC = '{"command":"true"}'

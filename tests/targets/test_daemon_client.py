@@ -11,8 +11,8 @@ from sjs import spec_json, wire
 from sjs.core.job import Spec
 from sjs.errors import Conflict, LinkLost, NoManager, NotReached, Stopped, Unreachable
 from sjs.protocols import Accepted, Piece, Stream
-from sjs.targets import daemon_client
-from sjs.targets.daemon_client import chunks
+from sjs.targets import daemon_client, reading
+from sjs.targets.chunks import chunks
 from sjs.targets.session import Parcel
 from sjs.transport.local import LocalTransport
 from tests.targets.fake import FakeMachine
@@ -255,7 +255,7 @@ def test_last_lines_are_never_shown_twice(folder: Path) -> None:
 
 
 def test_a_silent_manager_is_asked_for_a_sign(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon_client, "SLICE", 0.05)
+    monkeypatch.setattr(reading, "SLICE", 0.05)
     scene = "hello()\nn = hear()['id']\n" + REPORT + "say(id=n, end=None, offset=0)"
     machine = FakeMachine(folder, scene)
     assert list(machine.target.read(5, ("out",), follow=True)) == []
