@@ -40,7 +40,8 @@ def why(case: Case) -> List[str]:
     """What keeps it from running; never nothing."""
     job = case.job
     if job.state in FINAL:
-        return [f"it has ended: {job.state}"]
+        detail = job.end.detail if job.end is not None else ""
+        return [f"it has ended: {job.state}{detail and ': '}{detail}"]
     if job.state in LIVE:
         return ["it is paused; resume it" if job.paused else f"it is {job.state}"]
     reasons = ["held; release it"] if job.state == HELD else []

@@ -42,15 +42,15 @@ class Pending:
 
     def row(self, job_id: int, spec: Spec, now: float) -> NewRow:
         """The row of a new job, in the state in which it begins."""
-        blockers, is_doomed = self._block(job_id, spec, is_new=True)
+        blockers, doom = self._block(job_id, spec, is_new=True)
         due = spec.at if spec.at is not None and spec.at > now else None
         state = HELD if spec.hold else WAITING if blockers or due is not None else QUEUED
         shape = self._store.shape(needs_text(spec))
         row = NewRow(
             job_id, state, spec_json.to_text(spec), now, shape, spec.priority, due, blockers, spec.name or None
         )
-        if is_doomed:
-            row = row._replace(state=CANCELLED, reason="dependency", ended=now)
+        if doom:
+            row = row._replace(state=CANCELLED, reason="dependency", detail=doom, ended=now)
         if row.state == QUEUED:
             self._heads.added(shape, spec.priority)
         elif row.state == WAITING and due is not None:
@@ -58,9 +58,9 @@ class Pending:
         self._counts[row.state] += 1
         return row
 
-    def _block(self, job_id: int, spec: Spec, is_new: bool) -> Tuple[int, bool]:
-        """For how many jobs it has to wait, and whether it can never start because of one of them. Of a job that ran
-        before, parents may have gone."""
+    def _block(self, job_id: int, spec: Spec, is_new: bool) -> Tuple[int, str]:
+        """For how many jobs it has to wait, and why it can never start, if one has ended otherwise than it needs.
+        Of a job that ran before, parents may have gone."""
         parents = [(kind, parent) for kind, spans in spec.after for parent in _ids(spans)]
         blocking = []
         for kind, parent in parents:
@@ -71,12 +71,12 @@ class Pending:
                 raise UnknownJob(f"no job {parent} in this queue that another could wait for")
             verdict = is_satisfied(kind, state)
             if verdict is False:
-                return 0, True
+                return 0, _otherwise(parent, state)
             if verdict is None:
                 blocking.append((parent, job_id, kind))
         self._store.add_blockings(blocking)
         self._anybody_waits_for_jobs = self._anybody_waits_for_jobs or bool(blocking)
-        return len(set(blocking)), False
+        return len(set(blocking)), ""
 
     # What lets them go
 
@@ -115,7 +115,7 @@ class Pending:
             if self._store.state(child) not in (HELD, WAITING):
                 continue
             if state is not None and is_satisfied(kind, state) is False:
-                self._cancel(child, f"job {parent}, for which it waited, ended as {state}", now)
+                self._cancel(child, _otherwise(parent, state), now)
             else:
                 self._store.unblock(child)
                 self._let_go(child)
@@ -156,8 +156,8 @@ class Pending:
 
     def once_more(self, job: Job, state: str) -> bool:
         """Somebody wants to have run again what has ended: False if it still can never start."""
-        blockers, is_doomed = self._block(job.id, job.spec, is_new=False)
-        if is_doomed:
+        blockers, doom = self._block(job.id, job.spec, is_new=False)
+        if doom:
             return False
         self._store.set_pending(job.id, lifecycle.step(state, "try again"), None, blockers)
         self._counts.move(state, WAITING)
@@ -189,3 +189,7 @@ def _ids(spans: Sequence[Range]) -> Iterator[int]:
         raise BadRequest(f"a job can wait for at most {MAX_PARENTS} others")
     for low, high in spans:
         yield from range(low, high + 1)
+
+
+def _otherwise(parent: int, state: str) -> str:
+    return f"job {parent}, for which it was to wait, ended as {state}"

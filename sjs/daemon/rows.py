@@ -33,7 +33,8 @@ class NewRow(NamedTuple):
     due: Optional[float]
     blockers: int
     name: Optional[str]
-    reason: Optional[str] = None  # with `ended`: of one that can never start
+    reason: Optional[str] = None  # with `detail` and `ended`: of one that can never start
+    detail: Optional[str] = None
     ended: Optional[float] = None
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sjs.core.job import Job, Spec
+from sjs.core.job import End, Job, Spec
 from sjs.core.lifecycle import STATES
 from sjs.core.needs import WHOLE, Gpu, Machine, Needs
 from sjs.core.schedule import Running, Snapshot
@@ -51,6 +51,12 @@ def test_there_is_always_a_reason(state: str) -> None:
 )
 def test_reasons(seen: Case, lines: list[str]) -> None:
     assert why(seen) == lines
+
+
+def test_an_end_is_told_with_its_reason() -> None:
+    seen = case(state="timeout")
+    late = replace(seen.job, end=End("timeout", detail="it ran longer than 2s"))
+    assert why(replace(seen, job=late)) == ["it has ended: timeout: it ran longer than 2s"]
 
 
 def test_a_job_that_stands_still_says_so() -> None:

@@ -54,6 +54,7 @@ def test_a_child_goes_by_how_its_parent_ended(queue: Queue, kind: str, exit_: in
     assert states(queue)[1] == state
     end = queue.job(1).end
     assert (end.reason if end else None) == ("dependency" if state == "cancelled" else None)
+    assert end is None or end.detail.startswith("job 0, for which it was to wait, ended as ")
 
 
 def test_what_depends_on_who_was_cancelled_for_it_is_cancelled_too(queue: Queue) -> None:
