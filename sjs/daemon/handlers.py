@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Optional, Sequence
 from sjs import __version__, spec_json, wire
 from sjs.core.job import Range, Spec
 from sjs.core.lifecycle import FINAL, LIVE, PENDING, QUEUED, STARTING, STATES
+from sjs.core.needs import Needs
 from sjs.core.why import lacks
 from sjs.daemon import workspace
 from sjs.daemon.clock import Now
@@ -104,11 +105,21 @@ class Handlers:
                 missing = lacks(self._ledger.holdings.machine, needs)
                 if missing:
                     raise TooLarge(f"this machine can not hold it: {missing}", "ask for less, or another target")
-        wanted = len(specs)
-        free = max(0, self._ledger.max_running - len(self._ledger.live) - self._ledger.counts[QUEUED])
-        free = 0 if self._ledger.gates.reasons else free
-        if request.get("if_free") is True and free < wanted:
-            raise Full(f"{free} free slots for {wanted} jobs" if free else "no free slot")
+        if request.get("if_free") is True:
+            self._check_free(specs)
+
+    def _check_free(self, specs: Sequence[Spec]) -> None:
+        """Refuse jobs that could not all start now."""
+        left = self._ledger.snapshot(True).room()
+        left.take(Needs(slots=self._ledger.counts[QUEUED]), ())  # each of these takes one at least
+        for free, spec in enumerate(specs):
+            grant = None if self._ledger.gates.reasons else left.grant(spec.needs)
+            if grant is None:
+                missing = [kind for kind in left.missing(spec.needs) if kind != "slots"]
+                if missing:
+                    raise Full(f"not enough {' and '.join(missing)} free for {len(specs)} job(s)")
+                raise Full(f"{free} free slots for {len(specs)} jobs" if free else "no free slot")
+            left.take(spec.needs, grant)
 
     def _lookup(self, request: Request, session: Any, now: Now) -> Reply:
         """Which chunks were taken under a key: what stands behind it in their own keys, and the ids they got."""

@@ -101,6 +101,19 @@ def test_jobs_for_free_slots_are_taken_or_refused_together(queue: Queue) -> None
     assert queue.ask("submit", jobs=[JOB], if_free=True)["first"] == 2
 
 
+def test_what_is_free_is_what_jobs_need(queue: Queue) -> None:
+    queue.ask("configure", resources={"licence": 1})
+    wide = {**JOB, "slots": 2}
+    with pytest.raises(Full, match="1 free slots for 2 jobs"):
+        queue.ask("submit", jobs=[JOB, wide], if_free=True)
+    with pytest.raises(Full, match="not enough licence free for 2 job"):
+        queue.ask("submit", jobs=[{**JOB, "resources": {"licence": 1}}] * 2, if_free=True)
+    queue.ask("submit", jobs=[wide], if_free=True)
+    queue.start_all()
+    with pytest.raises(Full, match="no free slot"):
+        queue.ask("submit", jobs=[JOB], if_free=True)
+
+
 def test_lookup_finds_what_was_taken_under_a_key(queue: Queue) -> None:
     for key in ("k/0-1", "k/1-2", "kk/0-1", "k", "k/" + "x" * 65, "j/9-9", None):
         queue.ask("submit", jobs=[JOB], key=key)
