@@ -1,0 +1,291 @@
+"""A job's whole life over real ssh: each verb and each of its options is typed here, and does what its help says."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import pytest
+from click.core import ParameterSource
+
+from sjs.cli import verbs
+from sjs.cli.common import Call
+from tests.live.machine import until
+from tests.rig.lab import PATH, USER, Host, Plan, rig
+from tests.rig.typist import Typed, Typist, typist
+
+COMMON = {"config", "json", "help"}
+"""What each verb has."""
+
+SMI = """#!/bin/sh
+case "$1" in *query-gpu*) printf '0, GPU-a, 8192\\n1, GPU-b, 8192\\n' ;; esac
+"""
+
+
+class Life:
+    """A person, a host with a manager of four slots and two GPUs, and all that was typed."""
+
+    def __init__(self, host: Host, person: Typist) -> None:
+        self.host = host
+        self.client = host.lab.home
+        self.typed: set[tuple[str, str]] = set()
+        self._person = person
+
+    def types(self, line: str, leave_after: str = "", **environ: str) -> Typed:
+        verb, *rest = shlex.split(line)
+        done = self._person.types(f"h {line}", leave_after, **environ)
+        self.typed |= {(verb, ""), *((verb, name) for name in options_in(verb, rest))}
+        return done
+
+    def well(self, line: str, **environ: str) -> str:
+        """What it prints, when all goes well."""
+        done = self.types(line, **environ)
+        assert done.status == 0, (line, done)
+        return done.out
+
+    def ids(self, line: str) -> list[int]:
+        """Hand jobs in."""
+        return [int(word) for word in self.well(f"job -p {line}").split()]
+
+    def table(self, line: str) -> list[dict[str, Any]]:
+        return [json.loads(row) for row in self.well(f"{line} --json").splitlines()]
+
+    def states(self, jobs: list[int]) -> list[tuple[str, str]]:
+        """How each of them stands, and why."""
+        found = {one["id"]: one for one in self.table(f"list {','.join(map(str, jobs))}")}
+        return [(found[job]["state"], found[job]["reason"] or "") for job in jobs]
+
+    def ends(self, jobs: list[int]) -> list[tuple[str, str]]:
+        """The same, once all have ended."""
+        self.types(f"wait {','.join(map(str, jobs))}")
+        return self.states(jobs)
+
+
+def options_in(verb: str, words: list[str]) -> list[str]:
+    """The options that were given, as click reads them."""
+    with verbs.command(verb).make_context(verb, words, obj=Call("submit", "h")) as context:
+        return [
+            one.name
+            for one in options_of(verb)
+            if context.get_parameter_source(str(one.name)) is ParameterSource.COMMANDLINE and one.name
+        ]
+
+
+def options_of(verb: str) -> list[click.Parameter]:
+    return [one for one in verbs.command(verb).params if isinstance(one, click.Option) and one.name not in COMMON]
+
+
+@pytest.fixture(scope="module")
+def life() -> Iterator[Life]:
+    with rig([Plan(files={"bin/nvidia-smi": SMI})]) as lab, typist(lab) as person:
+        (host,) = lab.hosts
+        (host.home / "bin/nvidia-smi").chmod(0o755)
+        lab.trust("")
+        entry = {"host": host.address, "user": USER, "project_root": f"/home/{USER}/project", "transport": "openssh"}
+        (lab.home / "config.yaml").write_text(f"managers: {{h: {json.dumps(entry)}}}\n")
+        (lab.home / "config.yaml").chmod(0o600)
+        host.call("env", f"PATH=/home/{USER}/bin:{PATH}", "/mnt/job_manager", "--root", "project", "--background")
+        yield Life(host, person)
+
+
+def test_a_machine_is_trusted_before_anything_else(life: Life) -> None:
+    assert life.types("check-running").status == 255
+    key = life.host.folder / "key.pub"
+    fingerprint = life.host.lab.call("ssh-keygen", "-lf", str(key)).stdout.split()[1]
+    life.well(f"trust --fingerprint {fingerprint}")
+    assert life.well("check-running") == "[h] I am running\n"
+    assert json.loads(life.well("configure --max-jobs-running 4"))["new_max_jobs_running"] == 4
+    assert json.loads(life.well("status"))["max_jobs_running"] == 4
+
+
+def test_a_queue_is_told_what_there_is(life: Life) -> None:
+    life.well(
+        "configure --cpus 8 --mem 4G --resource licence=1 --gpus found --keep-days 9 --keep-jobs 1000 --low-water 1M"
+    )
+    (found,) = life.table("status")
+    assert (found["keep_days"], found["keep_jobs"]) == (9, 1000)
+    assert life.types("job -c 9 --command true").status == 1
+
+
+def test_a_job_is_what_it_was_told(life: Life) -> None:
+    (life.client / "env").write_text("MORE=file\n")
+    (life.host.root / "given").write_text("given\n")
+    (life.host.root / "sub").mkdir()
+    command = (
+        "echo $OWN $MORE $FOR_JOBS $MY_TOKEN $SJS_JOB_NAME $SJS_ATTEMPT ${CUDA_VISIBLE_DEVICES:-none};"
+        " pwd; cat; nice; echo err >&2; [ $SJS_ATTEMPT = 2 ] || exit 9"
+    )
+    told = (
+        "-n lr-1 --tag kind=a --cwd sub --env OWN=1 --env-file env --capture-env=FOR_*,MY_* --nice 3 --merge-output"
+        f" --stdin /home/{USER}/project/given --priority 2 -j 2 -c 1 --mem 512M -G 0.5 --gpu-mem 2G"
+        " --resource licence=1 -t 1h --grace 2 --on-lost requeue --retries 1 --backoff 0.1:2x --retry-on exit:9"
+    )
+    done = life.types(f"job {told} --follow --command '{command}'", FOR_JOBS="here", MY_TOKEN="secret")
+    lines = "1 file here lr-1 2 0\n/home/worker/project/sub\ngiven\n3\nerr\n"
+    assert (done.status, done.out.endswith(lines)) == (0, True), done
+    (found,) = life.table("details last")
+    assert (found["attempt"], found["tags"], found["grace"], found["on_lost"]) == (2, {"kind": "a"}, 2, "requeue")
+    assert (found["cpus"], found["mem"], found["slots"], found["timeout"]) == (1, 512 << 20, 2, 3600)
+
+
+def test_each_end_has_its_state_and_reason(life: Life) -> None:
+    hold = "/usr/bin/python3 -I -S -c 'held = b\"x\" * (64 << 20); import time; time.sleep(60)'"
+    (life.client / "jobs").write_text(
+        "true\n"
+        "exit 3\n"
+        "kill -9 $$\n"
+        "trap '' TERM; (setsid sleep 61 &); sleep 60 #SJS -t 0.2 --grace 0.1\n"
+        f"exec {hold} #SJS --mem 32M\n"
+        "true #SJS --cwd nowhere\n"
+        "true #SJS --stdin nothing\n"
+    )
+    jobs = life.ids("--command-file jobs") + life.ids("-- no-such-program")
+    assert life.ends(jobs) == [
+        ("succeeded", "exit"),
+        ("failed", "exit"),
+        ("failed", "signal"),
+        ("timeout", "timeout"),
+        ("failed", "oom"),
+        *[("failed", "spawn-error")] * 3,
+    ]
+    assert life.types("job --wait --command 'exit 7'").status == 7
+
+
+def test_a_job_for_which_there_is_no_shell(life: Life) -> None:
+    """What waits for it is told by a job that needs none."""
+    (parent,) = life.ids("-- /usr/bin/python3 -c 'import time, os\nwhile not os.path.exists(\"go\"): time.sleep(0.02)'")
+    (victim,) = life.ids(f"-d {parent} --command true")
+    (witness,) = life.ids(f"-d afterany:{victim} -- /usr/bin/touch seen")
+    life.host.call("mount", "--bind", "/run/host/passwd", "/bin/sh", user="root")
+    try:
+        (life.host.root / "go").touch()
+        until((life.host.root / "seen").exists, "the job after the one without a shell")
+    finally:
+        life.host.call("umount", "/bin/sh", user="root")
+    assert life.ends([parent, victim, witness]) == [
+        ("succeeded", "exit"),
+        ("failed", "spawn-error"),
+        ("succeeded", "exit"),
+    ]
+    (found,) = life.table(f"details {victim}")
+    assert found["detail"] == "cannot run /bin/sh: Permission denied"
+
+
+def test_jobs_wait_for_others(life: Life) -> None:
+    (parent,) = life.ids("--hold --command false")
+    children = [*life.ids(f"-d afterok:{parent} --command true"), *life.ids(f"-d afternotok:{parent} --command true")]
+    grandchild = life.ids(f"-d {children[0]} --command true")
+    assert life.states([parent, *children]) == [("held", ""), ("waiting", ""), ("waiting", "")]
+    assert str(parent) in life.well(f"why {children[0]}")
+    for unknown in (99_999, grandchild[0] + 1):  # the second would wait for itself
+        refused = life.types(f"job -d afterok:{unknown} --command true")
+        assert (refused.status, f"no job {unknown}" in refused.err) == (1, True)
+    assert life.well(f"release {parent}").startswith("1 released")
+    ends = life.ends([parent, *children, *grandchild])
+    assert ends[:3] == [("failed", "exit"), ("cancelled", "dependency"), ("succeeded", "exit")]
+    assert ends[3] == ("cancelled", "dependency")
+
+
+def test_a_job_is_cancelled_in_each_state(life: Life) -> None:
+    (held,) = life.ids("--hold --command true")
+    (waiting,) = life.ids("--in 1h --command true")
+    (child,) = life.ids(f"-d {waiting} --command true")
+    go = life.host.root / "trapped"
+    command = f"trap 'echo told >> told' USR1; trap '' TERM; touch {go.name}; while :; do sleep 0.05; done"
+    (running,) = life.ids(f"-j 4 --command {shlex.quote(command)}")
+    (queued,) = life.ids("-j 4 --command true")
+    until(go.exists, "the trap")
+    every = [held, waiting, child, running, queued]
+    states = ["held", "waiting", "waiting", "running", "queued"]
+    assert [state for state, _ in life.states(every)] == states
+    assert life.well(f"cancel {running} --signal USR1") == f"1 signalled ({running})\n"
+    until((life.host.root / "told").exists, "the signal")
+    assert life.types(f"wait {running} --timeout 0.05").status == 124
+    done = life.well(f"cancel {held},{queued} --jid {waiting} --jid {running} --grace 0.1")
+    assert (done.count("3 cancelled"), done.count("1 being ended")) == (1, 1)
+    ended = life.ends(every)
+    assert ended == [("cancelled", "cancelled")] * 2 + [("cancelled", "dependency")] + [("cancelled", "cancelled")] * 2
+
+
+def test_jobs_are_held_paused_drained_and_go_on(life: Life) -> None:
+    life.well("drain")
+    (job,) = life.ids("--command 'touch begun; while [ ! -e on ]; do sleep 0.02; done'")
+    assert "drain" in life.well(f"why {job}")
+    life.well(f"hold {job}")
+    life.well("undrain")
+    assert life.states([job]) == [("held", "")]
+    life.well(f"release {job}")
+    until((life.host.root / "begun").exists, "the start")
+    assert life.well(f"pause {job}") == f"1 paused ({job})\n"
+    assert life.well(f"resume {job}") == f"1 resumed ({job})\n"
+    assert life.well("pause") == f"all stands still until `resume`; 1 paused ({job})\n"
+    (life.host.root / "on").touch()
+    assert life.well("resume").startswith("goes on")
+    assert life.ends([job]) == [("succeeded", "exit")]
+
+
+def test_what_failed_is_tried_again(life: Life) -> None:
+    jobs = life.ids("-n again --command 'test -e better' --command true")
+    assert life.ends(jobs) == [("failed", "exit"), ("succeeded", "exit")]
+    (life.host.root / "better").touch()
+    assert life.well(f"retry --failed {jobs[0]}-{jobs[1]}") == f"1 waiting again ({jobs[0]})\n"
+    assert life.ends(jobs) == [("succeeded", "exit")] * 2
+    assert [one["attempt"] for one in life.table("list --name again")] == [2, 1]
+
+
+def test_outputs_are_shown(life: Life) -> None:
+    go = life.host.root / "more"
+    (job,) = life.ids(
+        f"--command 'seq 3; echo bad >&2; printf \"\\033[2J\"; until [ -e {go.name} ]; do sleep 0.02; done; echo 4'"
+    )
+    assert life.types(f"logs {job} -f", leave_after="3\n").status == 130
+    go.touch()
+    assert life.well(f"logs {job} --follow") == "1\n2\n3\n\x1b[2J4\n"
+    assert life.well(f"logs {job} -n 1 --raw") == "\x1b[2J4\n"
+    assert life.well(f"logs {job} --stderr") == "bad\n"
+
+
+def test_jobs_are_handed_in_once_where_there_is_room_and_when_it_is_time(life: Life) -> None:
+    assert life.ids("--key once --command true") == life.ids("--key once --command true")
+    assert "could start at once" in life.well("job --dry-run --command true")
+    (late,) = life.ids("--at @99999999999 -j 4 --command true")
+    assert life.states([late]) == [("waiting", "")]
+    (full,) = life.ids("-j 4 --command 'sleep 60'")
+    assert life.types("job --if-free --command true").status == 1
+    life.well(f"cancel {late},{full}")
+    assert life.ends([late, full]) == [("cancelled", "cancelled")] * 2
+
+
+def test_what_has_ended_is_found_and_cleaned_away(life: Life) -> None:
+    (kept, gone) = life.ids("-n kept-1 --tag when=now --command 'exit 4' --command true")
+    life.types(f"wait {kept},{gone}")
+    for line in ("list --all --name 'kept-*' --state failed", "history --tag when=now --state failed --since 1h"):
+        assert [one["id"] for one in life.table(line)] == [kept]
+    assert life.table("list --tag when=now --since @99999999999") == []
+    log = life.well(f"history {kept} --name 'kept-*' --format joblog").splitlines()
+    assert log[1].split("\t")[6:] == ["4", "0", "exit 4"]
+    assert life.well(f"clean {gone}") == f"1 cleaned away ({gone})\n"
+    assert life.types(f"details {gone}").status == 1
+    assert life.types("list --watch", leave_after="exit 4").status == 130
+
+
+def test_a_manager_stops_and_starts(life: Life) -> None:
+    (job,) = life.ids("--command 'touch last; sleep 60'")
+    until((life.host.root / "last").exists, "the start")
+    assert life.well("stop --kill").startswith("stopped; 1 running are ended")
+    assert life.types("check-running").status == 1
+    assert life.well("start --max-jobs-running 3").endswith("at most 3 jobs at once\n")
+    assert life.states([job]) == [("cancelled", "cancelled")]
+
+
+def test_nothing_was_left_out(life: Life, request: pytest.FixtureRequest) -> None:
+    """Of what there is to type: whoever adds a verb or an option adds its line here."""
+    here = [one for one in request.session.items if one.path == request.path]
+    if len(here) < sum(name.startswith("test_") for name in globals()):
+        pytest.skip("only some of the tests here were asked for")
+    there = {(verb, "") for verb in verbs.VERBS}
+    there |= {(verb, str(option.name)) for verb in verbs.VERBS for option in options_of(verb)}
+    assert there - life.typed == set()

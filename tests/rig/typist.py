@@ -1,0 +1,105 @@
+"""Somebody who types commands in a lab: `with typist(lab) as person: person.types("manager-1 job --wait -- true")`.
+
+The commands run in children of one process that has loaded everything already, so that many of them cost little more
+than what they do. That process runs inside the lab:
+
+    python -m tests.rig.typist
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import pkgutil
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import NamedTuple
+
+import sjs
+from sjs.cli import main
+from tests.live.machine import DEADLINE
+from tests.rig.lab import Lab
+
+
+class Typed(NamedTuple):
+    """What came of a command."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Typist:
+    """What is typed goes to one process in the lab, line by line."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def types(self, line: str, leave_after: str = "", **environ: str) -> Typed:
+        """Type a command and wait for its end; with `leave_after`, press Ctrl-C once it has printed that."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        asked = {"words": shlex.split(line), "leave_after": leave_after, "environ": environ}
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        assert select.select([self._process.stdout], [], [], DEADLINE)[0], f"no end of: {line}"
+        return Typed(*json.loads(self._process.stdout.readline()))
+
+
+@contextlib.contextmanager
+def typist(lab: Lab) -> Iterator[Typist]:
+    """Somebody in the client's home."""
+    command = lab.command(sys.executable, "-m", "tests.rig.typist")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Typist(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def serve() -> None:
+    """Run commands until nobody types any more."""
+    for asked in map(json.loads, sys.stdin):
+        sys.stdout.write(json.dumps(run(**asked)) + "\n")
+        sys.stdout.flush()
+
+
+def run(words: list[str], leave_after: str, environ: Mapping[str, str]) -> Typed:
+    """One command, in a child."""
+    out, writing = os.pipe()
+    with tempfile.TemporaryFile() as err:
+        pid = os.fork()
+        if pid == 0:
+            for number, fd in enumerate((os.open(os.devnull, os.O_RDONLY), writing, err.fileno())):
+                os.dup2(fd, number)
+            os.environ.update(environ)
+            raise SystemExit(main.run("submit", words))
+        os.close(writing)
+        printed = b""
+        with open(out, "rb", buffering=0) as pipe:
+            while data := pipe.read(1 << 16):
+                is_news = leave_after.encode() not in printed
+                printed += data
+                if leave_after and is_news and leave_after.encode() in printed:
+                    os.kill(pid, signal.SIGINT)
+        _, status = os.waitpid(pid, 0)
+        err.seek(0)
+        return Typed(os.waitstatus_to_exitcode(status), printed.decode(), err.read().decode())
+
+
+def load(package: ModuleType) -> None:
+    """All of it that a client may need."""
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not found.name.startswith("sjs.daemon") and not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+
+
+if __name__ == "__main__":
+    load(sjs)
+    serve()
