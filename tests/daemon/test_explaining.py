@@ -45,7 +45,7 @@ def test_why_a_job_waits_for_others_and_a_time(queue: Queue) -> None:
     assert lines[6].startswith("waits until ")
     queue.ask("cancel", jobs=[[0, 7]])
     queue.ledger.work(NOW.wall)
-    assert why(queue, 8) == ["it has ended: cancelled: job 0, for which it was to wait, ended as cancelled"]
+    assert why(queue, 8) == ["it has ended: cancelled: job 1, for which it was to wait, ended as cancelled"]
 
 
 def test_why_of_what_there_is_not(queue: Queue) -> None:
