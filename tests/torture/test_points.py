@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.live import strace
-from tests.live.machine import DEADLINE, Client
+from tests.live.machine import DEADLINE, Client, wait_for_end
 from tests.torture import effort
 from tests.torture.fleet import Host
 from tests.torture.rigged import CALLS, FAULTS, Point, Rigged
@@ -80,33 +80,37 @@ def run(folder: Path, point: Point) -> tuple[bool, list[str]]:
     client = Patient(machine)
     wrong: list[str] = []
     try:
-        if not point.again:
-            machine.arm()
-        began = machine.begin(slots=2)
-        if began.returncode and (began.stderr.count("\n") != 1 or "Traceback" in began.stderr):
-            wrong.append(f"job_manager does not say in one line why it failed: {began.stderr}")
-        ids = client.hand_in("a")
-        if point.again:
-            machine.arm()
-            Host("", machine.root).kill(point.who)
-        ids |= client.hand_in("b")
-        wrong += _of_cancel(client)
-        if client.hand_in("a").items() - ids.items():
-            wrong.append("the same key brought other ids")
-        ids |= client.hand_in("last")
-        wrong += _of_ends(machine, client, point, ids)
-        client.close()
-        with contextlib.suppress(*LINKS):  # it may lie here
-            machine.stop()
-        hit = machine.was_hit
+        wrong += _of_work(machine, client, point)
+        client.stop()
+        if keeper := Host("", machine.root).pid("keeper"):
+            wrong.append(f"it was stopped, and keeper {keeper} goes on; {machine.log()}")
+    except Exception as error:  # noqa: BLE001 - what is wrong at one point is told with it, and is no end of the others
+        wrong.append(f"{error!r}; {machine.log()}")
     finally:
         client.close()
         machine.kill_all()
-    database = sqlite3.connect(machine.state / "jobs.db")
-    if (answer := database.execute("PRAGMA integrity_check").fetchall()) != [("ok",)]:
-        wrong.append(f"the database is damaged: {answer}")
-    database.close()
-    return hit, wrong
+    with contextlib.closing(sqlite3.connect(machine.state / "jobs.db")) as database:
+        if (answer := database.execute("PRAGMA integrity_check").fetchall()) != [("ok",)]:
+            wrong.append(f"the database is damaged: {answer}")
+    return machine.was_hit, wrong
+
+
+def _of_work(machine: Rigged, client: Patient, point: Point) -> Iterator[str]:
+    if not point.again:
+        machine.arm()
+    began = machine.begin(slots=2)
+    if began.returncode and (began.stderr.count("\n") != 1 or "Traceback" in began.stderr):
+        yield f"job_manager does not say in one line why it failed: {began.stderr}"
+    ids = client.hand_in("a")
+    if point.again:
+        machine.arm()
+        Host("", machine.root).kill(point.who)
+    ids |= client.hand_in("b")
+    yield from _of_cancel(client)
+    if client.hand_in("a").items() - ids.items():
+        yield "the same key brought other ids"
+    ids |= client.hand_in("last")
+    yield from _of_ends(machine, client, point, ids)
 
 
 class Patient:
@@ -128,7 +132,14 @@ class Patient:
         first = self.ask("submit", key=name, jobs=[{"command": job} for job in jobs])["first"]
         return {token: first + n for n, token in enumerate(tokens)}
 
-    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
+    def stop(self) -> None:
+        """Stop the queue and end what runs; somebody may fail over that, too."""
+        self.ask("stop", refusal="stopped", kill=True)
+        self.close()
+        wait_for_end(self._machine.keeper_pid)
+
+    def ask(self, op: str, refusal: str = "", **fields: Any) -> dict[str, Any]:
+        """The answer. A refusal with this code is one, too."""
         end = time.monotonic() + DEADLINE
         said: Any = None
         while time.monotonic() < end:
@@ -137,7 +148,7 @@ class Patient:
                 said = self._client.refused or self._client.ask(op, **fields)
             except LINKS as error:
                 said = {"error": repr(error)}
-            if "error" not in said and "code" not in said:
+            if "error" not in said and said.get("code", refusal) == refusal:
                 return dict(said)
             self.close()
             time.sleep(0.02)  # nothing tells when there is somebody again
