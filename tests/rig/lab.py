@@ -5,7 +5,8 @@ process holds: however a test ends, nothing is left, neither a process nor an ad
 outside; what it calls inside (`lab.submit`, `lab.call`, `host.call`) dies with its caller, or else with the lab.
 
 The client is the lab's own network, `10.88.0.1`; the hosts hang on a bridge there. A host sees its part of the
-temporary folder as /run/host and /home, this repository as /mnt, and has a /tmp of its own.
+temporary folder as /run/host and /home, this repository as /mnt, and has a /tmp of its own. It sees its own processes
+only, by numbers of its own; the client sees those of all hosts, by others.
 """
 
 from __future__ import annotations
@@ -48,14 +49,17 @@ hostname client
 ip link set lo up
 ip -batch {folder}/links
 for name in {names}; do
-    ip netns exec $name unshare -u sh {folder}/$name/up.sh &
+    ip netns exec $name unshare -u -i -p -f --kill-child sh {folder}/$name/up.sh &
 done
 echo begun
 exec env --ignore-signal=CHLD cat
 """
 
+# /proc is still the lab's when its first process asks for its own number.
 HOST = """\
 set -e
+read -r init rest < /proc/self/stat
+mount -t proc proc /proc
 hostname {name}
 mount --bind {folder} /run/host
 mount --bind {folder}/home /home
@@ -63,13 +67,14 @@ mount --bind {folder}/passwd /etc/passwd
 mount --bind {root} /mnt
 mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs /var/tmp
+mount -t tmpfs tmpfs /dev/shm
 ip link set lo up
 ip addr add {address}/16 dev e0
 ip link set e0 up
 {server}
-echo $$ > /run/host/init.new
+echo $init > /run/host/init.new
 mv /run/host/init.new /run/host/init
-exec sleep infinity
+exec env --ignore-signal=CHLD sleep infinity
 """
 
 SERVER = "/usr/sbin/sshd -f /run/host/sshd_config -E /run/host/log"
@@ -136,7 +141,7 @@ class Host:
     def call(self, *argv: str, user: str = USER, check: bool = True) -> Done:
         """Run something there, as its user in the home folder, without ssh."""
         environ = ("env", "-i", "-C", f"/home/{USER}", f"HOME=/home/{USER}", f"USER={user}", f"PATH={PATH}")
-        enter = ("nsenter", "-t", self._read("init"), "-m", "-n", "-u", "--", *environ)
+        enter = ("nsenter", "-t", self._read("init"), "-m", "-n", "-u", "-i", "-p", "--", *environ)
         return self.lab.call(*enter, "runuser", "-u", user, "--", *argv, check=check)
 
     def manager(self, slots: int, *more: str) -> None:

@@ -25,6 +25,18 @@ def test_each_host_has_a_name_an_address_and_a_home_of_its_own(lab: Lab) -> None
         (host.home / "mine").unlink()
 
 
+def test_each_host_has_processes_of_its_own(lab: Lab) -> None:
+    """The same mark on two hosts is not the same job; who is left without a parent is reaped."""
+    marked = "SJS_JOB=mark sleep 600 </dev/null >/dev/null 2>&1 & echo $!"
+    look = "grep -lsz ^SJS_JOB=mark$ /proc/[0-9]*/environ"
+    one, two, _ = lab.hosts
+    number = one.call("bash", "-c", marked).stdout.strip()
+    until(lambda: one.call("bash", "-c", look, check=False).stdout == f"/proc/{number}/environ\n", "the marked process")
+    assert two.call("bash", "-c", look, check=False).stdout == ""
+    one.call("kill", number)
+    until(lambda: one.call("kill", "-0", number, check=False).returncode != 0, "the orphan is reaped")
+
+
 def test_a_manager_there_is_asked_through_ssh(lab: Lab) -> None:
     host = lab.hosts[1]
     host.manager(4)

@@ -1,4 +1,4 @@
-"""Hosts under torture, as a process sees them that shares their process ids and files."""
+"""Hosts under torture, as a process sees them that shares their files, and sees their processes, by other numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ LOGIN = re.compile(rb"sshd(-session)?: [a-z]+[@ ]")
 
 @dataclass(frozen=True)
 class Host:
-    """A machine of the fleet. `network` is the name of its namespace; "" where it is this machine."""
+    """A machine of the fleet. `network` is the name of its namespace; "" where it is this machine. Process numbers are
+    ours, not those that the host itself knows."""
 
     name: str
     root: Path
@@ -34,12 +35,22 @@ class Host:
 
     def pid(self, who: str) -> int:
         """The process that keeps or manages; 0 when there is none."""
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            pid = int((self.machine.state / f"{who}.lock").read_text().split()[1])
-            words = command_line(pid)
-            if any(word.encode() in words for word in PROGRAMS[who]) and state(pid) not in ("Z", "X"):
-                return pid
+        with contextlib.suppress(OSError, IndexError):
+            written = (self.machine.state / f"{who}.lock").read_text().split()[1]
+            return next((pid for pid in processes() if self._works_as(pid, who, written)), 0)
         return 0
+
+    def _works_as(self, pid: int, who: str, number: str) -> bool:
+        """Whether the process does that there, and is known by the number there."""
+        words = command_line(pid)
+        does = any(word.encode() in words for word in PROGRAMS[who]) and state(pid) not in ("Z", "X")
+        return does and number_at_home(pid) == number and self._has(pid)
+
+    def _has(self, pid: int) -> bool:
+        network = f"/run/netns/{self.network}" if self.network else "/proc/self/ns/net"
+        with contextlib.suppress(OSError):
+            return os.path.samefile(network, f"/proc/{pid}/ns/net")
+        return False
 
     def kill(self, *who: str) -> list[int]:
         """kill -9, all at one moment; who died."""
@@ -106,6 +117,14 @@ def state(pid: int) -> str:
 
 def parent(pid: int) -> int:
     return int(_stat(pid)[1])
+
+
+def number_at_home(pid: int) -> str:
+    """The number by which the processes of its own machine know it."""
+    with contextlib.suppress(OSError):
+        match = re.search(r"^NSpid:.*?(\d+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+        return match[1] if match else ""
+    return ""
 
 
 def _words(pid: int, name: str) -> list[bytes]:
