@@ -135,10 +135,11 @@ class Waited:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some output of a job; `stream` is "out" or "err"."""
+    """Some output of a job; `stream` is "out" or "err", `start` its place in that, where this is known."""
 
     stream: str
     data: bytes
+    start: int | None = field(default=None, compare=False)
 
 
 class Target(Protocol):
@@ -201,8 +202,16 @@ class Target(Protocol):
     def wait(self, jobs: Sequence[Range] | None, timeout: float | None = None) -> Waited:
         """Wait until jobs have ended, for at most so many seconds."""
 
-    def read(self, job: int, streams: Sequence[str], follow: bool = False, lines: int | None = None) -> Iterator[Piece]:
-        """A job's output: the last `lines` lines or all of it, with `follow` until the job has ended."""
+    def read(
+        self,
+        job: int,
+        streams: Sequence[str],
+        follow: bool = False,
+        lines: int | None = None,
+        since: float | None = None,
+    ) -> Iterator[Piece]:
+        """A job's output: the last `lines` lines or all of it, with `follow` until the job has ended; `since`: nothing
+        of a stream to which nothing has been written since."""
 
     def stop(self, kill: bool = False) -> tuple[int, int]:
         """Stop the manager, with `kill` its jobs as well; how many were running and queued."""

@@ -14,7 +14,12 @@ from sjs.protocols import Cancelled, Status, Target
 @verb("cancel")
 @click.argument("which", nargs=-1, metavar="IDS...")
 @click.option("--jid", "jids", multiple=True, metavar="IDS", help="The same as IDS.")
-@click.option("--grace", type=kinds.GRACE, metavar="TIME", help="Time between TERM and KILL; 10 seconds by default.")
+@click.option(
+    "--grace",
+    type=kinds.GRACE,
+    metavar="TIME",
+    help="Time between TERM and KILL, instead of what the job was given by `job --grace` (10 seconds by default).",
+)
 @click.option("--signal", type=kinds.SIGNAL, metavar="NAME", help="Only send this signal to those that run: USR1, 10.")
 def cancel(call: Call, which: tuple[str, ...], jids: tuple[str, ...], grace: float | None, signal: int | None) -> int:
     """End jobs: those that wait never start, those that run are ended with everything they have started.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ from sjs.routing import Fleet
 MANY_LINES = 10_000
 """With more jobs than this, one line sums them up."""
 
+_LAST = re.compile(r"\blast\b")
+
 LONG = 200
 """A command of more characters is not typed out in an error."""
 
@@ -50,6 +53,8 @@ class Wish:
     follow: bool
     envs: Envs
     due: float | None
+    newest: int | None = None
+    """What --after last means."""
 
 
 @dataclass
@@ -130,6 +135,8 @@ def job(
         raise UsageError("--follow is for one job on one target", "--wait waits for many")
     if key is not None and given["due"] is not None:
         raise UsageError("--in and --key: with a key the jobs must be the same each time", "say --at")
+    if key is not None and source.names_last:
+        raise UsageError("--after last and --key: with a key the jobs must be the same each time", "name the id")
     wish = Wish(key or uuid4().hex, key is not None, if_free, parsable, wait, follow, envs, given["due"])
     out = call.output(choice)
     if dry_run:
@@ -147,6 +154,9 @@ def _send_all(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output)
     def work(target: Target) -> Sent:
         sent = Sent(target.name)
         try:
+            if source.names_last:
+                wish.newest = ids.newest_id(target)
+                source.wait_for(wish.newest)
             chunks = source.chunks(partial(folder, fleet.managers[target.name]))
             for accepted in send(target, wish.key, chunks, wish.again, wish.if_free, wish.envs):
                 sent.accepted.append(accepted)
@@ -229,14 +239,14 @@ def _with_way_on(error: SjsError, call: Call, name: str, wish: Wish) -> SjsError
     """An error after which some of the jobs may have been taken says how to go on."""
     config = () if call.config_file is None or "--config" in " ".join(call.rest) else ("--config", call.config_file)
     key = () if wish.again else ("--key", wish.key)
-    command = shlex.join([call.prog, *config, name, "job", *key, *_with_time(call.rest, wish.due)])
+    command = shlex.join([call.prog, *config, name, "job", *key, *_as_meant(call.rest, wish)])
     if len(command) > LONG:
         command = f"the same again, with --key {wish.key}"
     return type(error)(error.message, f"{error.hint}{'; ' if error.hint else ''}to finish it, nothing twice: {command}")
 
 
-def _with_time(words: Sequence[str], due: float | None) -> list[str]:
-    """What was typed, with the time that --in meant then."""
+def _as_meant(words: Sequence[str], wish: Wish) -> list[str]:
+    """What was typed, with the time that --in meant then, and the job that was `last`."""
     found: list[str] = []
     rest = iter(words)
     for word in rest:
@@ -245,7 +255,11 @@ def _with_time(words: Sequence[str], due: float | None) -> list[str]:
         if word == "--in":
             next(rest)
         if word == "--in" or word.startswith("--in="):
-            found += ["--at", f"@{due}"]
+            found += ["--at", f"@{wish.due}"]
+        elif word in ("-d", "--after"):
+            found += [word, _LAST.sub(str(wish.newest), next(rest))]
+        elif word.startswith(("-d", "--after=")):
+            found.append(word[:2] + _LAST.sub(str(wish.newest), word[2:]))
         else:
             found.append(word)
     return found

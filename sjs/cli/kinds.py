@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 After = tuple[tuple[str, tuple[Range, ...]], ...]
 
+LAST: Range = (-1, -1)
+"""Stands for the newest job of a queue, until the queue is asked which that is."""
+
 _CONDITIONS = {"afterok": "ok", "afterany": "any", "afternotok": "notok"}
 _SPAN = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?", re.ASCII)
 _HOUR = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?", re.ASCII)
@@ -58,9 +61,9 @@ def counted(text: str) -> tuple[str, int]:
 
 
 def after(text: str) -> After:
-    """`afterok:3:4,afterany:7-9`; without a word before them, ids mean afterok."""
+    """`afterok:3:4,afterany:7-9,afterok:last`; without a word before them, ids mean afterok."""
     if ":" not in text:
-        return (("ok", tuple(map(span, text.split(",")))),)
+        return (("ok", tuple(map(_parents, text.split(",")))),)
     return tuple(_condition(part) for part in text.split(","))
 
 
@@ -68,7 +71,11 @@ def _condition(text: str) -> tuple[str, tuple[Range, ...]]:
     word, *spans = text.split(":")
     if word not in _CONDITIONS or not spans:
         raise ValueError(f"'{text}' is no condition; write it as {':3:4, '.join(_CONDITIONS)}:3:4")
-    return _CONDITIONS[word], tuple(map(span, spans))
+    return _CONDITIONS[word], tuple(map(_parents, spans))
+
+
+def _parents(text: str) -> Range:
+    return LAST if text == "last" else span(text)
 
 
 def backoff(text: str) -> tuple[float, float]:

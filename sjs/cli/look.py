@@ -1,4 +1,4 @@
-"""The verbs list and logs."""
+"""The verb list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 from sjs.cli import ids, kinds
 from sjs.cli.common import Call, Function, fan_out, verb
 from sjs.cli.output import Output, flush
-from sjs.cli.text import HEADER, Tamer, row
+from sjs.cli.text import HEADER, row
 from sjs.core.job import Job
 from sjs.core.lifecycle import FINAL, LIVE, PENDING, STATES
 from sjs.protocols import Filter, Target
@@ -101,33 +101,3 @@ def _show_jobs(out: Output, name: str, jobs: Iterable[Job]) -> None:
             out.record(name, job_to_wire(job))
         else:
             out.line(name, row(job, now))
-
-
-@verb("logs")
-@click.argument("which", metavar="ID")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
-@click.option("-n", "--lines", type=click.IntRange(0), metavar="LINES", help="Begin with the last so many lines.")
-@click.option("--stderr", "errors", is_flag=True, help="What it wrote to stderr, instead of stdout.")
-@click.option("--raw", is_flag=True, help="Let escape sequences other than colours reach the terminal, too.")
-def logs(call: Call, which: str, follow: bool, lines: int | None, errors: bool, raw: bool) -> int:
-    """What a job printed. ID is a number or `last`. Into a pipe or a file the bytes go unchanged."""
-    wanted = ids.parse_one(which)
-    tamer = None if raw or call.json or not sys.stdout.isatty() else Tamer()
-    stream = "err" if errors else "out"
-
-    def copy(target: Target) -> None:
-        job = wanted.one_on(target)
-        for piece in target.read(job, [stream], follow, lines):
-            if call.json:
-                out.record(target.name, {"job_id": job, "text": piece.data.decode("utf-8", "replace")})
-            else:
-                _write(tamer.feed(piece.data) if tamer else piece.data)
-
-    choice = call.one(wanted)
-    out = call.output(choice)
-    return fan_out(call, copy, lambda out, name, nothing: _write(tamer.rest() if tamer else b""), choice)
-
-
-def _write(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()

@@ -62,7 +62,7 @@ OPTIONS = (
         type=kinds.AFTER,
         metavar="afterok:IDS",
         help="Only when these have succeeded: afterok:3:5-8; afterany: have ended; afternotok: have failed. Else it is "
-        "cancelled. With commas, all of them; a plain 3,4 is afterok.",
+        "cancelled. With commas, all of them; a plain 3,4 is afterok; `last` is the newest job that there is.",
     ),
     click.option(
         "--at",
@@ -125,10 +125,23 @@ def changed(base: Spec, given: Mapping[str, Any]) -> Spec:
         at=said.get("at", said.get("due", base.at)),
     )
     try:
-        spec_json.from_wire(spec_json.to_wire(replace(found, command="", argv=None)))
+        spec_json.from_wire(spec_json.to_wire(with_last(replace(found, command="", argv=None), 0)))
     except BadRequest as error:
         raise UsageError(error.message, error.hint) from None
     return found
+
+
+def names_last(spec: Spec) -> bool:
+    """Whether it waits for the newest job, whichever that is."""
+    return any(kinds.LAST in spans for _, spans in spec.after)
+
+
+def with_last(spec: Spec, newest: int) -> Spec:
+    """The same, once it is known which job is the newest."""
+    if not names_last(spec):
+        return spec
+    known = {kinds.LAST: (newest, newest)}
+    return replace(spec, after=tuple((kind, tuple(known.get(one, one) for one in spans)) for kind, spans in spec.after))
 
 
 def _needs(base: Needs, said: Mapping[str, Any]) -> Needs:
@@ -154,7 +167,10 @@ def on_line(base: Spec, text: str) -> Spec:
         raise UsageError(f"#SJS {text}: {error}") from None
     except click.ClickException as error:
         raise UsageError(f"#SJS: {error.format_message()}") from None
-    return changed(base, context.params)
+    found = changed(base, context.params)
+    if names_last(found) and not names_last(base):
+        raise UsageError("#SJS: `last` is for the whole command", "give its --after, or name the id here")
+    return found
 
 
 _LINE = click.command("#SJS", add_help_option=False)(job_options(lambda **given: None))

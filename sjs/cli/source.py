@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from sjs import spec_json
-from sjs.cli.options import on_line
+from sjs.cli.options import names_last, on_line, with_last
 from sjs.core.job import MAX_COMMAND_BYTES, Spec
 from sjs.errors import BadRequest, UsageError
 
@@ -56,13 +56,23 @@ class Source:
         self._stream: BinaryIO | None = None
         self._file = ""
         for spec in self._given:
-            _check(spec, "--command" if commands else "--")
+            _check(with_last(spec, 0), "--command" if commands else "--")
         self._check_after(base)
 
     @property
     def is_one(self) -> bool:
         """Whether it is exactly one job for sure."""
         return self.path is None and len(self._given) == 1
+
+    @property
+    def names_last(self) -> bool:
+        """Whether they wait for the newest job of their queue: then `wait_for` says which that is."""
+        return names_last(self._base)
+
+    def wait_for(self, newest: int) -> None:
+        """From now on, this is the newest job."""
+        self._base = with_last(self._base, newest)
+        self._given = [with_last(spec, newest) for spec in self._given]
 
     def __enter__(self) -> Source:
         if self.path is not None:

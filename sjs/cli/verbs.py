@@ -25,7 +25,7 @@ VERBS: Mapping[str, Verb] = {
     "status": Verb("sjs.cli.status:status", "how many run, how many may, which wait", "submit all status"),
     "configure": Verb("sjs.cli.status:configure", "how many may run", "submit gpu1 configure --max-jobs-running 4"),
     "list": Verb("sjs.cli.look:list_jobs", "jobs and how they stand", "submit gpu1 list"),
-    "logs": Verb("sjs.cli.look:logs", "what a job printed", "submit gpu1 logs 7 -f"),
+    "logs": Verb("sjs.cli.logs:logs", "what a job printed", "submit gpu1 logs 7 -f"),
     "cancel": Verb("sjs.cli.control:cancel", "end jobs", "submit gpu1 cancel 7"),
     "wait": Verb("sjs.cli.wait:wait", "wait until jobs have ended", "submit gpu1 wait 1-5"),
     "hold": Verb("sjs.cli.steer:hold", "keep jobs from starting", "submit gpu1 hold 5-9"),

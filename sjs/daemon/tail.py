@@ -98,12 +98,12 @@ class Tails:
             tail.fail({"code": "refused", "message": reply["gone"]})
             return
         if reply["final"] or not tail.follow:
-            tail.open(path)
+            tail.open(path, reply["record"]["attempt"])
             tail.end(reply["record"])
             return
         with contextlib.suppress(FileNotFoundError):  # it ended this moment without a word; the manager will say so
             self._watches.setdefault(self._inotify.watch(path, IN_MODIFY), []).append(tail)
-        tail.open(path)
+        tail.open(path, reply["record"]["attempt"])
         job = reply["record"]["id"]
         self._ask_manager({"op": "wait", "id": name, "jobs": [[job, job]], "attempt": reply["record"]["attempt"]})
 
@@ -119,21 +119,30 @@ class Tail:
         self._write = write
         self._offset = max(0, int(request.get("offset") or 0))
         self._lines: Optional[int] = request.get("lines")
+        self._since: Optional[float] = request.get("since")
+        self._attempt = request.get("attempt")
         self._fd = -1
         self.stream = "err" if request.get("stream") == "err" else "out"
         self.follow = request.get("follow") is True
         self.has_more = False
         self.done = False
 
-    def open(self, path: str) -> None:
-        """Open the file, at the offset or at the last lines; a job that wrote nothing has none."""
+    def open(self, path: str, attempt: int) -> None:
+        """Open the file, at the offset, if that was one of this attempt, or at the last lines; a job that wrote nothing
+        has none."""
+        if self._attempt not in (None, attempt):
+            self._offset = 0
+        self._attempt = attempt
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return
-        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+        file = os.fstat(self._fd)
+        if not stat.S_ISREG(file.st_mode):
             raise OSError(errno.EINVAL, "it is no file any more", path)
-        if self._lines is not None:
+        if self._since is not None and file.st_mtime < self._since:
+            self._offset = file.st_size
+        elif self._lines is not None:
             self._offset = start_of_lines(self._fd, int(self._lines))
         self.has_more = True
 
@@ -144,7 +153,7 @@ class Tail:
             if not data:
                 self.has_more = False
                 return
-            self._say({"bytes": len(data), "offset": self._offset})
+            self._say({"bytes": len(data), "offset": self._offset, "attempt": self._attempt})
             self._write(data)
             self._offset += len(data)
             frames -= 1
@@ -160,7 +169,7 @@ class Tail:
         """Send what there is now; then there is another file."""
         self._send_rest()
         self._close()
-        self._offset, self._lines = 0, None
+        self._offset, self._lines, self._since, self._attempt = 0, None, None, None
 
     def _send_rest(self) -> None:
         size = os.fstat(self._fd).st_size if self._fd >= 0 else 0
@@ -188,7 +197,8 @@ def _fault(request: Dict[str, Any]) -> str:
         value = request.get(name)
         if value is not None and not (type(value) is int and 0 <= value < 1 << 62):
             return f"'{name}' must be a whole number"
-    return ""
+    since = request.get("since")
+    return "" if since is None or type(since) in (int, float) else "'since' must be a time"
 
 
 def start_of_lines(fd: int, lines: int) -> int:

@@ -163,8 +163,16 @@ class DaemonTarget:
             if waited.done or time.monotonic() >= deadline:
                 return waited
 
-    def read(self, job: int, streams: Sequence[str], follow: bool = False, lines: int | None = None) -> Iterator[Piece]:
-        output = Reading(job, follow, lines, streams)
+    def read(
+        self,
+        job: int,
+        streams: Sequence[str],
+        follow: bool = False,
+        lines: int | None = None,
+        since: float | None = None,
+    ) -> Iterator[Piece]:
+        begin = {"lines": lines, "since": since} if lines is not None or since is not None else {"offset": 0}
+        output = Reading({"job": job, "follow": follow}, streams, _said(begin))
         while not output.done:
             message = self._persist(output.next)
             yield from output.pieces(message)

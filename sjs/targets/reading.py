@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sjs.errors import Unreachable
@@ -14,21 +14,19 @@ SLICE = 60.0
 
 
 class Reading:
-    """A job's output while it is being read: how far each stream has come, whatever happens to the link."""
+    """A job's output while it is being read: how far each stream has come, whatever happens to the link. `begin`: where
+    each begins, in the words of the request; a place in a file the machine tells with what it sends."""
 
-    def __init__(self, job: int, follow: bool, lines: int | None, streams: Sequence[str]) -> None:
-        self._asked: dict[str, Any] = {"job": job, "follow": follow}
-        # Where the last lines of an output begin, only the machine knows, and it tells with the first of them.
-        self._offsets: dict[str, int | None] = dict.fromkeys(streams, None if lines is not None else 0)
-        self._lines = lines
-        self._begun = False
+    def __init__(self, asked: Mapping[str, Any], streams: Sequence[str], begin: Mapping[str, Any]) -> None:
+        self._asked = asked
+        self._places: dict[str, Mapping[str, Any] | None] = dict.fromkeys(streams, begin)
         self._session: Session | None = None
         self._numbers: dict[int, str] = {}
 
     @property
     def done(self) -> bool:
         """Whether all streams have come to their ends."""
-        return not self._offsets
+        return not self._places
 
     def next(self, session: Session) -> Message | None:
         """The next message; None when there was silence, and the manager is well."""
@@ -46,19 +44,19 @@ class Reading:
             return
         stream = self._numbers[message.id]
         if "end" in message.body:
-            del self._offsets[stream]
+            del self._places[stream]
             return
-        self._begun = True
-        start = message.body.get("offset", self._offsets[stream])
-        if start is not None:
-            self._offsets[stream] = int(start) + len(message.payload)
-        yield Piece(stream, message.payload)
+        start = message.body.get("offset", (self._places[stream] or {}).get("offset"))
+        attempt = {"attempt": message.body["attempt"]} if "attempt" in message.body else {}
+        self._places[stream] = None if start is None else {"offset": int(start) + len(message.payload), **attempt}
+        yield Piece(stream, message.payload, start)
 
     def _request(self, session: Session) -> None:
-        if self._begun and None in self._offsets.values():
-            raise Unreachable("the link broke, and how much had been shown is not known", "ask for the output again")
         self._numbers = {}
-        for stream, offset in self._offsets.items():
-            place = {"lines": self._lines} if offset is None else {"offset": offset}
+        for stream, place in self._places.items():
+            if place is None:
+                raise Unreachable(
+                    "the link broke, and how much had been shown is not known", "ask for the output again"
+                )
             self._numbers[session.post("read", stream=stream, **self._asked, **place)] = stream
         self._session = session

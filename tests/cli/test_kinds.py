@@ -18,6 +18,8 @@ from sjs.cli import kinds
         (kinds.after, "3,5-8", (("ok", ((3, 3), (5, 8))),)),
         (kinds.after, "afterok:3:5-8", (("ok", ((3, 3), (5, 8))),)),
         (kinds.after, "afterany:1,afternotok:2", (("any", ((1, 1),)), ("notok", ((2, 2),)))),
+        (kinds.after, "last,4", (("ok", (kinds.LAST, (4, 4))),)),
+        (kinds.after, "afterany:last", (("any", (kinds.LAST,)),)),
         (kinds.backoff, "10s", (10.0, 1.0)),
         (kinds.backoff, "1m:2x", (60.0, 2.0)),
         (kinds.backoff, "1m:1.5", (60.0, 1.5)),
@@ -39,7 +41,7 @@ def test_what_is_written_so_means_this(read: Callable[[str], Any], text: str, wa
     [
         *[
             (kinds.after, text)
-            for text in ("", "x", "3-1", "afterok", "afterok:", "after:3", "afterok:3,4", "last", "²")
+            for text in ("", "x", "3-1", "afterok", "afterok:", "after:3", "afterok:3,4", "first", "²")
         ],
         *[(kinds.backoff, text) for text in ("", "x", "10s:0.5x", "10s:", "10s:nanx", "10s:x2", "0")],
         *[

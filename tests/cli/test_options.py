@@ -14,7 +14,7 @@ from sjs.core.job import Retry, Spec
 from sjs.core.needs import Needs
 from sjs.errors import UsageError
 from tests.cli.conftest import CommandLine
-from tests.cli.test_verbs import accepted, answers, report
+from tests.cli.test_verbs import GONE, RECORD, accepted, answers, report
 from tests.targets.fake import FakeMachine
 
 
@@ -197,3 +197,36 @@ def test_each_option_is_in_the_help(cli: CommandLine, tmp_path: Path) -> None:
         for name in option.opts:
             if name.startswith("--"):
                 assert re.search(rf"(?<![\w-]){name}(?![\w-])", text), name
+
+
+def test_last_is_the_newest_job_that_there_is(cli: CommandLine) -> None:
+    machine = cli.play("m", answers({"jobs": [{**RECORD, "id": 7}], "next": None}, accepted(8, 2)))
+    outcome = cli.submit("m", "job", "-d", "afterok:last:3", "--command", "a", "--command", "b")
+    assert outcome.status == 0
+    assert [one["after"] for one in machine.requests[1]["jobs"]] == [[["ok", [[7, 7], [3, 3]]]]] * 2
+
+
+@pytest.mark.parametrize("typed", ["-d last", "-dafterany:last", "--after last", "--after=afterok:1:last"])
+def test_last_has_become_a_number_in_the_way_on(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    monkeypatch.setattr("sjs.targets.daemon_client.PATIENCE", 0.1)
+    newest = {"jobs": [{**RECORD, "id": 7}], "next": None}
+    cli.play("m", f"hello()\nsay(id=hear()['id'], **{newest!r})\nhear()", GONE)
+    outcome = cli.submit("m", "job", *typed.split(), "--command", "echo last")
+    assert outcome.err.rstrip(")\n").endswith(f"{typed.replace('last', '7')} --command 'echo last'")
+
+
+def test_last_changes_and_a_key_does_not(cli: CommandLine) -> None:
+    outcome = cli.submit("local", "job", "--key", "k", "-d", "last", "--command", "x")
+    assert (outcome.status, "name the id" in outcome.err) == (2, True)
+    (cli.folder / "jobs").write_text("x #SJS -d last\n")
+    outcome = cli.submit("local", "job", "--command-file", "jobs")
+    assert (outcome.status, outcome.err) == (
+        2,
+        "submit: jobs:1: #SJS: `last` is for the whole command (give its --after, or name the id here)\n",
+    )
+
+
+def test_where_there_is_no_job_none_is_the_last(cli: CommandLine) -> None:
+    cli.play("m", answers({"jobs": [], "next": None}))
+    outcome = cli.submit("m", "job", "-d", "last", "--command", "x")
+    assert (outcome.status, outcome.err) == (1, "[m] error: no job has been handed in yet\n")

@@ -300,22 +300,6 @@ def test_list_of_some_asks_for_them(cli: CommandLine) -> None:
     assert (machine.requests[0]["jobs"], machine.requests[0]["states"]) == ([[1, 3], [5, 5]], ["failed"])
 
 
-def test_logs_into_a_pipe_are_the_very_bytes(cli: CommandLine) -> None:
-    scene = "hello()\nn = hear()['id']\nsay(id=n, bytes=5)\nraw(b'a\\x1b[2J')\nsay(id=n, end=None, offset=5)\nhear()"
-    cli.play("m", scene)
-    assert cli.submit("m", "logs", "5").out == "a\x1b[2J"
-
-
-@pytest.mark.parametrize(("words", "shown"), [((), "a"), (("--raw",), "a\x1b[2J")])
-def test_logs_on_a_terminal_keep_its_hands_off(
-    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], shown: str
-) -> None:
-    scene = "hello()\nn = hear()['id']\nsay(id=n, bytes=5)\nraw(b'a\\x1b[2J')\nsay(id=n, end=None, offset=5)\nhear()"
-    cli.play("m", scene)
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    assert cli.submit("m", "logs", "5", *words).out == shown
-
-
 def test_cancel_says_what_became_of_whom(cli: CommandLine) -> None:
     reply = {"cancelled": [[1, 3], [4, 4]], "stopping": [[5, 5]], "ended": [[9, 9]], "next": None}
     machine = cli.play("m", answers(reply))

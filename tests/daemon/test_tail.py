@@ -71,10 +71,17 @@ def test_all_of_it(client: Client) -> None:
         ({"lines": 1}, b"two\n"),
         ({"lines": 0}, b""),
         ({"lines": 9}, b"one\ntwo\n"),
+        ({"since": 999}, b"one\ntwo\n"),
+        ({"since": 1000.0}, b"one\ntwo\n"),
+        ({"since": 1001}, b""),
+        ({"since": 999, "lines": 1}, b"two\n"),
+        ({"offset": 4, "attempt": 1}, b"two\n"),
+        ({"offset": 4, "attempt": 2}, b"one\ntwo\n"),
     ],
 )
 def test_a_part_of_it(client: Client, fields: dict[str, int], data: bytes) -> None:
     client.path.write_bytes(b"one\ntwo\n")
+    os.utime(client.path, (1000, 1000))
     client.read(**fields)
     client.hear()
     assert client.data == data
@@ -101,6 +108,19 @@ def test_follow(client: Client) -> None:
     client.tails.heard(json.dumps({"id": "ask.1", "done": True, "job": ENDED}).encode())
     assert client.data == b"ab" + b"c" * (2 * FRAME)
     assert client.said == [{"id": 3, "end": ENDED, "offset": 2 + 2 * FRAME}]
+
+
+def test_what_is_new_after_a_time_at_which_nothing_was(client: Client) -> None:
+    client.path.write_bytes(b"old")
+    os.utime(client.path, (1000, 1000))
+    client.read(follow=True, since=2000)
+    client.hear(final=False)
+    client.tails.turn([])
+    assert client.data == b""
+    with client.path.open("ab") as more:
+        more.write(b"new")
+    client.tails.turn([client.tails.fd])
+    assert client.data == b"new"
 
 
 def test_who_follows_a_job_follows_its_next_attempt(client: Client) -> None:
@@ -162,7 +182,7 @@ def test_the_managers_refusal_is_passed_on(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"offset": -1}, {"offset": "x"}, {"lines": 1.5}, {"lines": True}, {"offset": 1 << 70}]
+    "fields", [{"offset": -1}, {"offset": "x"}, {"lines": 1.5}, {"lines": True}, {"offset": 1 << 70}, {"since": "x"}]
 )
 def test_nonsense_is_refused(client: Client, fields: dict[str, Any]) -> None:
     client.read(**fields)

@@ -245,6 +245,19 @@ def test_last_lines_go_on_where_their_place_is_known(folder: Path) -> None:
     assert (machine.requests[0]["lines"], machine.requests[1]["offset"]) == (1, 104)
 
 
+def test_a_place_is_one_in_the_output_of_one_attempt(folder: Path) -> None:
+    """And a stream that has been silent so far begins anew as it began."""
+    first = "hello()\nn = hear()['id']\nhear()\nsay(id=n, bytes=4, offset=100, attempt=2)\nraw(b'abcd')"
+    second = "hello()\n" + "say(id=hear()['id'], end=None, offset=104)\n" * 2
+    machine = FakeMachine(folder, first, second)
+    found = list(machine.target.read(5, ("out", "err"), follow=True, lines=1, since=9.5))
+    machine.target.close()
+    assert [(one.data, one.start) for one in found] == [(b"abcd", 100)]
+    asked = [{name: one.get(name) for name in ("lines", "since", "offset", "attempt")} for one in machine.requests]
+    begin = {"lines": 1, "since": 9.5, "offset": None, "attempt": None}
+    assert asked == [begin, begin, {"lines": None, "since": None, "offset": 104, "attempt": 2}, begin]
+
+
 def test_last_lines_are_never_shown_twice(folder: Path) -> None:
     machine = FakeMachine(folder, "hello()\nn = hear()['id']\nsay(id=n, bytes=4)\nraw(b'abcd')", "hello()\nhear()")
     pieces = machine.target.read(5, ("out",), follow=True, lines=1)
