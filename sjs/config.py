@@ -63,7 +63,15 @@ class Manager:
     default_max_jobs: int | None = None
     state_dir: str = ""
     datadir: str = ""
+    on_start: str = ""
+    on_finish: str = ""
     builtin: bool = False
+
+    @property
+    def hooks(self) -> Mapping[str, str]:
+        """What is to be run for its jobs, as far as it is said here."""
+        said = {"on_start": self.on_start, "on_finish": self.on_finish}
+        return {event: command for event, command in said.items() if command}
 
 
 @dataclass(frozen=True)
@@ -133,6 +141,8 @@ def load(given: str | None, environ: Mapping[str, str]) -> Config:
     for path in dict.fromkeys(paths):
         layer = read(path, environ, wanted=path == given)
         if layer is not None:
+            if path == top != given:
+                _check_hooks(path, layer)
             managers.update(layer.managers)
             deployment = layer.deployment or deployment
             groups.update(layer.groups)
@@ -140,6 +150,17 @@ def load(given: str | None, environ: Mapping[str, str]) -> Config:
     config = Config(tuple(managers.values()), builtin(environ), deployment, tuple(sources), groups)
     _check_groups(config)
     return config
+
+
+def _check_hooks(path: str, layer: Layer) -> None:
+    """Refuse commands from a file that only happens to lie where we are: it may have come with somebody's project."""
+    for one in layer.managers.values():
+        for event in one.hooks:
+            option = f"--{event.replace('_', '-')}"
+            raise ConfigError(
+                f"{path}: managers.{one.name}.{event}: runs commands, and this file was not named",
+                f"keep the entry in ~/.config/sjs/config.yaml, or say it: submit {one.name} configure {option} CMD",
+            )
 
 
 def _check_groups(config: Config) -> None:
@@ -307,6 +328,8 @@ _CHECKS: Mapping[str, Callable[[Place, Node, str], Any]] = {
     "default_max_jobs": lambda place, node, where: place.whole(node, where, 0, 1_000_000),
     "state_dir": Place.text,
     "datadir": Place.text,
+    "on_start": Place.text,
+    "on_finish": Place.text,
 }
 
 

@@ -50,9 +50,13 @@ def head(key: str, if_free: bool, config: str | None, managers: Iterable[Manager
     return Head(key, if_free, source, {one.name: identity(one) for one in managers}, time.time(), envs or {})
 
 
+NOT_WHO = ("password", "on_start", "on_finish")
+"""What may change without making another target of an entry."""
+
+
 def identity(manager: Manager) -> Mapping[str, object]:
-    """What the config says of a target, its password excepted, in plain values."""
-    fields = {name: value for name, value in asdict(manager).items() if name != "password"}
+    """What the config says of a target, its password and hooks excepted, in plain values."""
+    fields = {name: value for name, value in asdict(manager).items() if name not in NOT_WHO}
     plain: Mapping[str, object] = json.loads(json.dumps(fields, default=str))
     return plain
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from yaml import Node
 
 
+_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+"""As YAML counts lines."""
+
+
 @dataclass(frozen=True)
 class Checks:
     """The file that is being checked."""
@@ -100,7 +104,9 @@ def compose(text: bytes, path: str) -> Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        hint = "YAML is indented with spaces, not with tabs" if b"\t" in text.split(b"\n")[line - 1] else ""
+        lines = _LINE_END.split(text.decode("utf-8"))
+        has_tab = line <= len(lines) and "\t" in lines[line - 1]
+        hint = "YAML is indented with spaces, not with tabs" if has_tab else ""
         raise ConfigError(f"{path}:{line}: {error.problem or error.context or 'is no YAML'}", hint) from None
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None

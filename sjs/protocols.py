@@ -96,6 +96,15 @@ class Status:
 
 
 @dataclass(frozen=True)
+class Configured:
+    """The maximum before and now, and how everything else is set, by the names of `configure`'s fields."""
+
+    old: int
+    new: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Cancelled:
     """What became of jobs whose end was asked for: never started, being ended now, or ended before. `signalled`: only a
     signal was asked for, and they got it."""
@@ -169,10 +178,10 @@ class Target(Protocol):
     def lookup(self, key: str) -> Sequence[str]:
         """Of all chunks that were taken under "KEY/…", what stands behind the stroke."""
 
-    def configure(self, max_jobs: int | None = None, more: Mapping[str, Any] | None = None) -> tuple[int, int]:
+    def configure(self, max_jobs: int | None = None, more: Mapping[str, Any] | None = None) -> Configured:
         """Set the maximum, and more: what is kept (`keep_days`, `keep_jobs`; 0 is all), what is kept free
         (`low_water`; 0 is what suits the disk), what the machine has (`cpus`, `mem`, `gpus`, `resources`; None is what
-        is found). The old maximum and the new one."""
+        is found; `gpu_policy`), what is run for jobs (`on_start`, `on_finish`, `hook_timeout`)."""
 
     def list(
         self,

@@ -24,7 +24,8 @@ def target(manager: Manager, start: str, environ: Mapping[str, str], notice: Not
     is there."""
     from sjs.targets.daemon_client import DaemonTarget
 
-    return DaemonTarget(manager.name, transport(manager, environ, notice, ask), _door(manager, start), notice)
+    way = transport(manager, environ, notice, ask)
+    return DaemonTarget(manager.name, way, _door(manager, start), notice, manager.hooks)
 
 
 def transport(manager: Manager, environ: Mapping[str, str], notice: Notice, ask: Ask | None = None) -> Transport:

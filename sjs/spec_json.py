@@ -154,7 +154,9 @@ def whole(low: int, high: int) -> Callable[[str, Any], int]:
     return check
 
 
-def _seconds(low: float, high: float = MAX_SECONDS) -> Callable[[str, Any], float]:
+def seconds(low: float, high: float = MAX_SECONDS) -> Callable[[str, Any], float]:
+    """What checks that a field is a time."""
+
     def check(key: str, value: Any) -> float:
         if type(value) not in (int, float) or not low <= value <= high:
             raise BadRequest(f"'{key}' must be a number of seconds from {low:g} to {high:g}, not {value!r:.40}")
@@ -195,8 +197,8 @@ def _retry(key: str, value: Any) -> Retry:
             raise BadRequest(f"'{key}.on' knows {', '.join(RETRY_ON)}, exit:N and signal:N, not {one!r:.40}")
     return Retry(
         count=whole(0, MAX_COUNT)(f"{key}.count", value.get("count", 0)),
-        delay=_seconds(0)(f"{key}.delay", value.get("delay", RETRY.delay)),
-        factor=_seconds(1, 1_000)(f"{key}.factor", value.get("factor", RETRY.factor)),
+        delay=seconds(0)(f"{key}.delay", value.get("delay", RETRY.delay)),
+        factor=seconds(1, 1_000)(f"{key}.factor", value.get("factor", RETRY.factor)),
         on=tuple(on),
     )
 
@@ -253,9 +255,9 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "name": _name,
     "env_base": digest,
     "priority": whole(-MAX_COUNT, MAX_COUNT),
-    "timeout": _seconds(0.001),
-    "grace": _seconds(0),
-    "at": _seconds(0, 2.0**40),
+    "timeout": seconds(0.001),
+    "grace": seconds(0),
+    "at": seconds(0, 2.0**40),
     "hold": _flag,
     "on_lost": _one_of(ON_LOST),
     "stdin": check_text,

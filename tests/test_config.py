@@ -116,6 +116,21 @@ def test_a_given_file_stands_instead_of_the_one_here(home: Path) -> None:
     assert [one.name for one in loaded(home, "other.yaml").managers] == ["other"]
 
 
+HOOKED = ONE + "    on_finish: ./told.sh --all\n"
+
+
+def test_commands_for_jobs_count_in_files_that_somebody_chose(home: Path) -> None:
+    """And not in one that came with a folder: who goes there may not know what it says."""
+    write(home / ".config/sjs/config.yaml", HOOKED)
+    assert loaded(home).managers[0].hooks == {"on_finish": "./told.sh --all"}
+    write(home / "config.yaml", HOOKED)
+    assert loaded(home, "config.yaml").managers[0].hooks == {"on_finish": "./told.sh --all"}
+    with pytest.raises(
+        ConfigError, match="config.yaml: managers.m.on_finish: runs commands.*configure --on-finish CMD"
+    ):
+        loaded(home)
+
+
 def test_a_given_file_must_be_there(home: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere.yaml: no such file"):
         loaded(home, "nowhere.yaml")
@@ -222,6 +237,10 @@ def test_a_wrong_key_is_named_with_its_line(home: Path, entry: str, wanted: str)
 
 def test_characters_that_no_config_has_are_refused(home: Path) -> None:
     assert complaint("a: \x01\n", home).startswith("config.yaml: is no YAML")
+
+
+def test_lines_are_counted_as_yaml_does(home: Path) -> None:
+    assert complaint("\x85@", home).startswith("config.yaml:2: ")
 
 
 def test_tabs_are_named(home: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from sjs.cli import ids, kinds
@@ -61,14 +63,21 @@ def _show_cancelled(out: Output, name: str, found: Cancelled) -> None:
 )
 def start(call: Call, maximum: int | None) -> int:
     """Start a manager, also one that was stopped on purpose."""
-    return fan_out(call, lambda target: _started(target, maximum), _show_started, start="restart", max_jobs=maximum)
+    choice = call.choice()
+    hooks = {one.name: one.hooks for one in choice.managers}
+
+    def work(target: Target) -> Status:
+        return _started(target, maximum, hooks[target.name])
+
+    return fan_out(call, work, _show_started, choice, start="restart", max_jobs=maximum)
 
 
-def _started(target: Target, maximum: int | None) -> Status:
+def _started(target: Target, maximum: int | None, hooks: Mapping[str, str]) -> Status:
     found = target.report()
-    if maximum is None or found.report.max_running == maximum:
+    is_as_wanted = maximum is None or found.report.max_running == maximum
+    if is_as_wanted and not hooks:
         return found
-    target.configure(maximum)  # it was running already, or remembers another maximum
+    target.configure(None if is_as_wanted else maximum, hooks)  # it was running already, or remembers something else
     return target.report()
 
 

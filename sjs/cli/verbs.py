@@ -23,7 +23,11 @@ class Verb(NamedTuple):
 VERBS: Mapping[str, Verb] = {
     "job": Verb("sjs.cli.job:job", "hand in jobs", "submit any job --command 'python train.py'"),
     "status": Verb("sjs.cli.status:status", "how many run, how many may, which wait", "submit all status"),
-    "configure": Verb("sjs.cli.status:configure", "how many may run", "submit gpu1 configure --max-jobs-running 4"),
+    "configure": Verb(
+        "sjs.cli.configure:configure",
+        "how many may run, and what else is set",
+        "submit gpu1 configure --max-jobs-running 4",
+    ),
     "list": Verb("sjs.cli.look:list_jobs", "jobs and how they stand", "submit gpu1 list"),
     "logs": Verb("sjs.cli.logs:logs", "what a job printed", "submit gpu1 logs 7 -f"),
     "cancel": Verb("sjs.cli.control:cancel", "end jobs", "submit gpu1 cancel 7"),

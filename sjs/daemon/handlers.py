@@ -1,7 +1,7 @@
 """In the manager: one function for each request. They read and change the ledger; none touches a process or a pipe.
 
-Here are those by which jobs come in and are waited for; `steering` has those that change what happens, `explaining`
-those that ask. A handler gives the reply's fields, or PARKED when the reply is to come later.
+Here are those by which jobs come in and are waited for; `steering` has those that change what happens, `settings`
+what is set, `explaining` those that ask. A handler gives the reply's fields, or PARKED when the reply is to come later.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sjs.daemon.clock import Now
 from sjs.daemon.explaining import Condition, Explaining
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.places import Places
+from sjs.daemon.settings import Settings
 from sjs.daemon.space import Space
 from sjs.daemon.steering import MAX_SECONDS, Steering
 from sjs.daemon.store import Store
@@ -56,7 +57,8 @@ class Handlers:
             "lookup": self._lookup,
             "stop": self._stop,
             **self._explaining.table,
-            **Steering(ledger, store, self._subjects, space).table,
+            **Steering(ledger, store, self._subjects).table,
+            **Settings(ledger, store, space).table,
         }
 
     def handle(self, request: Request, session: Any, now: Now) -> Reply:
@@ -68,7 +70,14 @@ class Handlers:
 
     def hello(self) -> Reply:
         """The first line of a session."""
-        return {"hello": {"version": __version__, "wire": wire.VERSION, **self._explaining.identity()}}
+        return {
+            "hello": {
+                "version": __version__,
+                "wire": wire.VERSION,
+                **self._explaining.identity(),
+                "hooks": self._ledger.hooks.said,
+            }
+        }
 
     def answer(self, request: Request, done: bool) -> Reply:
         """The reply to a request that has waited."""

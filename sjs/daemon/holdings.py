@@ -43,11 +43,21 @@ class Holdings:
         self.machine = dataclasses.replace(self.machine, slots=slots)
 
     def say(self, body: Dict[str, Any]) -> None:
-        """Take a person's word for what is named here, until it is named again; null: what was found counts again."""
-        said = {**self._said, **{key: _CHECKS[key](key, body[key]) for key in KEYS if body.get(key) is not None}}
-        self._said = {key: value for key, value in said.items() if body.get(key, value) is not None}
+        """Take a person's word, which was checked, for what is named here, until it is named again; null: what was
+        found counts again. Of the resources each counts by itself."""
+        said = {**self._said, **body}
+        if body.get("resources") is not None:
+            named = {**self._said.get("resources", {}), **body["resources"]}
+            said["resources"] = {name: count for name, count in named.items() if count is not None}
+        self._said = {key: value for key, value in said.items() if value is not None}
         self._store.set_meta(NAME, json.dumps(self._said))
         self.machine = self._machine(self.machine.slots)
+
+    def summary(self) -> Dict[str, Any]:
+        """What it all comes to, by the names by which a person speaks of it."""
+        machine = self.machine
+        plain = {"cpus": machine.cpus, "mem": machine.mem, "gpus": len(machine.gpus)}
+        return {**plain, "resources": dict(machine.named), "gpu_policy": self._said.get("gpu_policy", AVOID)}
 
     def found(self, cpus: int, mem: int) -> None:
         """What the kernel says."""
@@ -87,6 +97,18 @@ class Holdings:
         return (*self._gpus, *(Gpu(str(number)) for number in range(len(self._gpus), said)))[:said]
 
 
+def checked(body: Dict[str, Any]) -> Dict[str, Any]:
+    """What of it is about a machine."""
+    return {key: None if body[key] is None else _CHECKS[key](key, body[key]) for key in KEYS if key in body}
+
+
+def _resources(key: str, value: Any) -> Dict[str, Any]:
+    """Null for those that there are to be no more."""
+    gone = [name for name, count in value.items() if count is None] if isinstance(value, dict) else []
+    rest = {name: count for name, count in value.items() if count is not None} if gone else value
+    return {**dict(spec_json.resources(key, rest)), **dict.fromkeys(gone)}
+
+
 def _gpus(key: str, value: Any) -> Any:
     if not isinstance(value, list):
         return spec_json.whole(0, MAX_GPUS)(key, value)
@@ -113,6 +135,6 @@ _CHECKS = {
     "cpus": spec_json.whole(0, spec_json.MAX_COUNT),
     "mem": spec_json.whole(0, spec_json.MAX_BYTES),
     "gpus": _gpus,
-    "resources": lambda key, value: dict(spec_json.resources(key, value)),
+    "resources": _resources,
     "gpu_policy": _policy,
 }

@@ -17,6 +17,7 @@ from sjs.daemon.counts import Counts
 from sjs.daemon.gates import Gates
 from sjs.daemon.heads import Heads
 from sjs.daemon.holdings import Holdings
+from sjs.daemon.hook_list import ON_FINISH, ON_START, HookList
 from sjs.daemon.keys import check_use, digest
 from sjs.daemon.live import Live, from_row
 from sjs.daemon.marks import Marks
@@ -43,6 +44,7 @@ class Ledger:
         self.holdings = Holdings(store)
         self.retention = Retention(store)
         self.gates = Gates(store)
+        self.hooks = HookList(store)
         self.next_id = store.next_id()
         self.live: Dict[int, Live] = {row.id: from_row(row) for row in store.live()}
         self.missing: List[Live] = []  # found without an attempt at the keeper
@@ -81,7 +83,9 @@ class Ledger:
             if self._store.environment(name) is None:
                 raise BadRequest(f"no environment {name:.16}… came with these jobs or before")
         first = self.next_id
-        self._store.add([self.pending.row(first + number, spec, now) for number, spec in enumerate(specs)])
+        rows = [self.pending.row(first + number, spec, now) for number, spec in enumerate(specs)]
+        self._store.add(rows)
+        self.hooks.owe(ON_FINISH, [row.id for row in rows if row.ended is not None])
         if key:
             self._store.remember_submit(key, content, first, len(specs), now)
         self.next_id += len(specs)
@@ -247,6 +251,7 @@ class Ledger:
         self._setbacks.clear(live.id)
         self._store.set_started(live.id, live.state, pid, at)
         self.started.append(live.id)
+        self.hooks.owe(ON_START, [live.id])
 
     def on_ended(self, tag: str, told: Dict[str, Any]) -> None:
         """The end of an attempt. One that was stored before is not news."""
@@ -275,6 +280,7 @@ class Ledger:
         self._setbacks.clear(job_id)
         self._overtaken.pop(job_id, None)
         self.ended.append(job_id)
+        self.hooks.owe(ON_FINISH, [job_id])
         self.pending.has_ended(job_id)
 
     def on_refused(self, tag: str, now: float) -> None:
@@ -359,6 +365,7 @@ class Ledger:
         self.pending.work(now)
         if self.pending.cancelled:
             self.ended += self.pending.cancelled
+            self.hooks.owe(ON_FINISH, self.pending.cancelled)
             self.pending.cancelled = []
             self.urgent = True
 

@@ -25,6 +25,7 @@ from sjs.daemon.clock import Now
 from sjs.daemon.copies import Copies
 from sjs.daemon.desk import Ask, Desk
 from sjs.daemon.handlers import Handlers
+from sjs.daemon.hook_runs import HookRuns
 from sjs.daemon.hooks import Hooks
 from sjs.daemon.ledger import STARTS, Ledger
 from sjs.daemon.lines import LineSocket
@@ -80,6 +81,7 @@ class Manager:
         self._desk = Desk(self._mailbox, self._handlers, self._waits)
         self._keeper = LineSocket(keeper, self._selector)
         self._hooks = Hooks(where.root, os.path.join(where.state, "hooks.log"), str(os.getpid()), self._keeper.send)
+        self._hook_runs = HookRuns(where, self._ledger.hooks, self._store, self._keeper.send)
         self._scout = Scout(where.probe, self._ledger.holdings, self._hooks)
         self._todo: Deque[Ask] = deque()
         self._stored: List[str] = []
@@ -170,6 +172,7 @@ class Manager:
             self._brake.started()
         elif kind == "ended":
             self._ledger.on_ended(news["tag"], news["end"])
+            self._hook_runs.ended(news["tag"], news["end"])
             self._stored.append(news["tag"])
             self._brake.ended()
             return self._hook_ended(news["tag"], news["end"].get("detail") or "", now)
@@ -177,6 +180,7 @@ class Manager:
             self._ledger.on_unseen(news["tag"], now.wall)
         elif kind == "refused":
             self._ledger.on_refused(news["tag"], now.wall)
+            self._hook_runs.refused(news["tag"])
             self._brake.refused(news["detail"], now.steady)
             return self._hook_ended(news["tag"], news["detail"], now)
         elif kind == "stop":
@@ -244,6 +248,7 @@ class Manager:
                 tag = self._ledger.live[job_id].tag
                 self._keeper.send({"do": "signal", "tag": tag, "signal": number, "tree": True})
         self._ledger.signals = []
+        self._run_hooks()
         if self._stored and not self._ledger.urgent:
             self._keeper.send({"do": "forget", "tags": self._stored})
             self._stored = []
@@ -255,6 +260,16 @@ class Manager:
             self._end_by = clock.look().steady + PARTING
             self._mailbox.rest()
         self._keeper.flush()
+
+    def _run_hooks(self) -> None:
+        """Once what they are for is durable."""
+        now = clock.look().steady
+        if self._handlers.condition.stopping or self._leaving or self._space.shortage or self._brake.is_on(now):
+            return
+        try:
+            self._hook_runs.work()
+        except OSError as error:
+            self._brake.refused(f"a record cannot be written: {error.strerror}", now)
 
     # Time
 
@@ -297,7 +312,10 @@ class Manager:
         for news in heard:
             if news["on"] == "hello":
                 self._ledger.reconcile(news["attempts"], news["boot"], clock.look().wall)
-                self._stored = [one["tag"] for one in news["attempts"] if one["end"] is not None]
+                for one in news["attempts"]:
+                    if one["end"] is not None:
+                        self._stored.append(one["tag"])
+                        self._hook_runs.ended(one["tag"], one["end"])
                 self._ledger.told()
                 self.umask = news.get("umask", self.umask)
                 if self._ledger.missing:

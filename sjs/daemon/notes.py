@@ -46,6 +46,17 @@ def note(text: str) -> None:
         os.write(2, line.encode("utf-8", "backslashreplace"))
 
 
+def put(path: str, text: str) -> None:
+    """Write the line into another log than our own."""
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    with contextlib.suppress(OSError):
+        fd = os.open(path, OPEN, 0o600)
+        try:
+            os.write(fd, f"{stamp} {text}\n".encode("utf-8", "backslashreplace"))
+        finally:
+            os.close(fd)
+
+
 def put_aside_if_full(path: str) -> None:
     """Move a log that is full to NAME.1, and what was there one further; the last one goes."""
     try:

@@ -54,5 +54,7 @@ MIGRATIONS: Tuple[Sequence[str], ...] = (
         "CREATE TABLE environments (digest TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
     ),
     ("ALTER TABLE jobs ADD COLUMN paused INTEGER",),
+    # Commands of a person that are still to be run, for a job's start or end.
+    ("CREATE TABLE hooks (number INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, job INTEGER NOT NULL)",),
 )
 """What makes schema N + 1 of schema N, in statements. A new queue goes all the way, so that way is used every day."""

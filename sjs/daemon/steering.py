@@ -6,22 +6,18 @@ Those that change many jobs come in pieces: the reply names the jobs that were c
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Sequence
 
-from sjs import spec_json, wire
+from sjs import wire
 from sjs.core.job import Range, ranges
 from sjs.core.lifecycle import FINAL
 from sjs.daemon.clock import Now
-from sjs.daemon.holdings import KEYS
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.pending import PIECE
-from sjs.daemon.space import LOW_WATER, Space
 from sjs.daemon.store import Store
 from sjs.daemon.subjects import Reply, Request, Subjects, summaries
 from sjs.errors import BadRequest
 
-MAX_RUNNING = 1_000_000
-MAX_KEPT = 10**9
 MAX_SECONDS = 10 * 366 * 86_400
 MAX_SIGNAL = 64
 
@@ -29,11 +25,10 @@ MAX_SIGNAL = 64
 class Steering:
     """The requests of one queue that change what happens."""
 
-    def __init__(self, ledger: Ledger, store: Store, subjects: Subjects, space: Optional[Space]) -> None:
+    def __init__(self, ledger: Ledger, store: Store, subjects: Subjects) -> None:
         self._ledger = ledger
         self._store = store
         self._subjects = subjects
-        self._space = space
         self.table: Dict[str, Callable[[Request, Any, Now], Reply]] = {
             "cancel": self._cancel,
             "hold": lambda request, session, now: self._piecewise(request, self._ledger.hold),
@@ -44,7 +39,6 @@ class Steering:
             "drain": lambda request, session, now: self._drain(True),
             "undrain": lambda request, session, now: self._drain(False),
             "clean": lambda request, session, now: self._piecewise(request, self._ledger.clean),
-            "configure": self._configure,
         }
 
     def _cancel(self, request: Request, session: Any, now: Now) -> Reply:
@@ -102,28 +96,3 @@ class Steering:
     def _drain(self, on: bool) -> Reply:
         self._ledger.drain(on)
         return {"drained": on}
-
-    def _configure(self, request: Request, session: Any, now: Now) -> Reply:
-        retention = self._ledger.retention
-        had = {"keep_days": retention.keep_days, "keep_jobs": retention.keep_jobs}
-        keep = {name: wire.whole(request, name, 0, MAX_KEPT) for name in had if name in request}
-        free = {name: wire.whole(request, name, 0, spec_json.MAX_BYTES) for name in (LOW_WATER,) if name in request}
-        said = {name: request[name] for name in KEYS if name in request}
-        old = self._ledger.max_running
-        new = wire.whole(request, "max_jobs", 0, MAX_RUNNING, old if keep or free or said else None)
-        if said:
-            self._ledger.holdings.say(said)
-        if new != old or "max_jobs" in request:
-            self._ledger.configure(new)
-        if keep:
-            retention.configure(**{**had, **keep})
-        if free:
-            self._keep_free(free[LOW_WATER], now)
-        self._ledger.urgent = True
-        return {"old": old, "new": new, **keep, **free}
-
-    def _keep_free(self, low_water: int, now: Now) -> None:
-        self._store.set_meta(LOW_WATER, str(low_water))
-        if self._space is not None:
-            self._space.low_water = low_water
-            self._space.look(now.steady)

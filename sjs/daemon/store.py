@@ -287,6 +287,25 @@ class Store(Database):
         ).fetchall()
         return [int(row[0]) for row in found]
 
+    # Commands that are to be run for jobs
+
+    def add_hooks(self, event: str, jobs: Iterable[int]) -> None:
+        """Note that something is to be run for each of these."""
+        self._begin()
+        self._db.executemany("INSERT INTO hooks (event, job) VALUES (?, ?)", ((event, one) for one in jobs))
+
+    def hooks(self, limit: int) -> List[Tuple[int, str, int]]:
+        """What was noted first: (number, event, job)."""
+        return self._db.execute("SELECT number, event, job FROM hooks ORDER BY number LIMIT ?", (limit,)).fetchall()
+
+    def drop_hook(self, number: int) -> None:
+        """It was run."""
+        self._write("DELETE FROM hooks WHERE number = ?", number)
+
+    def drop_hooks_of(self, event: str) -> None:
+        """They are to be run no more."""
+        self._write("DELETE FROM hooks WHERE event = ?", event)
+
     # Attempts
 
     def keep_attempt(self, job_id: int) -> None:

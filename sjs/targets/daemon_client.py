@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sjs import spec_json, wire
 from sjs.core.job import Job, Range, Spec
 from sjs.errors import LinkLost, NoManager, NotReached, SjsError, Stopped, Unreachable
-from sjs.protocols import Accepted, Cancelled, Details, Envs, Filter, Piece, Status, Transport, Waited
+from sjs.protocols import Accepted, Cancelled, Configured, Details, Envs, Filter, Piece, Status, Transport, Waited
 from sjs.targets import reading, replies
 from sjs.targets.reading import Reading
 from sjs.targets.replies import understood
@@ -53,11 +53,15 @@ class _Chunk:
 class DaemonTarget:
     """One manager, reached through the `ask` program beside it."""
 
-    def __init__(self, name: str, transport: Transport, door: Door, notice: Notice) -> None:
+    def __init__(
+        self, name: str, transport: Transport, door: Door, notice: Notice, hooks: Mapping[str, str] | None = None
+    ) -> None:
+        """`hooks`: what the manager is to run for jobs that are handed in from here on."""
         self._name = name
         self._transport = transport
         self._door = door
         self._notice = notice
+        self._hooks: dict[str, Any] = dict(hooks or {})
         self._session: Session | None = None
         self._greeted = False
         self._chunks: deque[_Chunk] = deque()
@@ -104,10 +108,10 @@ class DaemonTarget:
         pages = self._pages("lookup", {"key": key})
         return [part for reply in pages for part in understood(replies.parts, reply)]
 
-    def configure(self, max_jobs: int | None = None, more: Mapping[str, Any] | None = None) -> tuple[int, int]:
+    def configure(self, max_jobs: int | None = None, more: Mapping[str, Any] | None = None) -> Configured:
         maximum = {} if max_jobs is None else {"max_jobs": max_jobs}
         reply = self._call("configure", **maximum, **(more or {}))
-        return understood(lambda reply: (int(reply["old"]), int(reply["new"])), reply)
+        return understood(replies.configured, reply)
 
     def list(
         self,
@@ -231,6 +235,10 @@ class DaemonTarget:
         return self._session
 
     def _send_chunks(self, session: Session) -> None:
+        has = session.hello.get("hooks")
+        if has is not None and not self._hooks.items() <= has.items():
+            session.call("configure", **self._hooks)
+            has.update(self._hooks)
         for chunk in self._chunks:
             if chunk.session is not session:
                 chunk.begun = True

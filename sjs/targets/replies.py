@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sjs import wire
 from sjs.core.job import Job, Range, Report
 from sjs.errors import Unreachable
-from sjs.protocols import Accepted, Cancelled, Details, Status, Waited, Waiting
+from sjs.protocols import Accepted, Cancelled, Configured, Details, Status, Waited, Waiting
 
 T = TypeVar("T")
 
@@ -63,6 +63,10 @@ def accepted(reply: dict[str, Any]) -> Accepted:
 
 def parts(reply: dict[str, Any]) -> list[str]:
     return [str(rest) for rest, _, _ in reply["parts"]]
+
+
+def configured(reply: dict[str, Any]) -> Configured:
+    return Configured(int(reply["old"]), int(reply["new"]), dict(reply.get("settings", {})))
 
 
 def cancelled(reply: dict[str, Any]) -> Cancelled:

@@ -106,7 +106,6 @@ def test_the_version_is_said(cli: CommandLine) -> None:
     [
         ("nobody status", "submit: unknown target 'nobody' (the targets are local)"),
         ("local nothing", "submit: unknown verb 'nothing'"),
-        ("local configure", "submit: configure what?"),
         ("local configure --max-jobs-running -1", "submit: Invalid value for '--max-jobs-running'"),
         ("local configure --max-jobs-running x", "submit: Invalid value for '--max-jobs-running'"),
         ("local status --nope", "submit: No such option"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -104,7 +105,7 @@ def test_configure_prints_the_line_of_old(cli: CommandLine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "kept"),
+    ("words", "wish"),
     [
         ("--keep-days 7", {"keep_days": 7}),
         ("--keep-days forever --keep-jobs all", {"keep_days": 0, "keep_jobs": 0}),
@@ -114,18 +115,33 @@ def test_configure_prints_the_line_of_old(cli: CommandLine) -> None:
         ("--resource a=1 --resource b=2", {"resources": {"a": 1, "b": 2}}),
         ("--low-water 1.5G", {"low_water": 3 << 29}),
         ("--low-water 0", {"low_water": 0}),
+        ("--resource a=1 --resource b=", {"resources": {"a": 1, "b": None}}),
+        ("--gpu-policy ignore", {"gpu_policy": "ignore"}),
+        ("--on-start cat --on-finish '' --hook-timeout 2m", {"on_start": "cat", "on_finish": "", "hook_timeout": 120}),
     ],
 )
-def test_configure_says_what_is_kept(cli: CommandLine, words: str, kept: dict[str, object]) -> None:
-    machine = cli.play("m", answers({"old": 2, "new": 2, **kept}))
-    line = json.loads(cli.submit("m", "configure", *words.split()).out)
-    assert line == {"status": "OK", "code": 0, **kept, "message": "configuration successful"}
-    assert {name: machine.requests[0].get(name) for name in kept} == kept
+def test_configure_says_what_is_set_as_the_manager_has_it(
+    cli: CommandLine, words: str, wish: dict[str, object]
+) -> None:
+    has = {name: f"its {name}" for name in wish}
+    machine = cli.play("m", answers({"old": 2, "new": 2, "settings": {**has, "other": 1}}))
+    line = json.loads(cli.submit("m", "configure", *shlex.split(words)).out)
+    assert line == {"status": "OK", "code": 0, **has, "message": "configuration successful"}
+    assert {name: machine.requests[0].get(name) for name in wish} == wish
     assert "max_jobs" not in machine.requests[0]
 
 
+def test_configure_without_options_says_how_all_is_set(cli: CommandLine) -> None:
+    machine = cli.play("m", answers({"old": 2, "new": 2, "settings": {"keep_days": 30, "cpus": 8}}))
+    wanted = {"max_jobs_running": 2, "keep_days": 30, "cpus": 8}
+    assert json.loads(cli.submit("m", "configure").out) == wanted
+    assert json.loads(cli.submit("m", "configure", "--json").out) == {"target": "m", **wanted}
+    assert machine.requests[0] == {"op": "configure", "id": 1}
+
+
 @pytest.mark.parametrize(
-    "words", ["", "--keep-days never", "--keep-days -1", "--cpus -1", "--mem x", "--resource a", "--low-water 1%"]
+    "words",
+    ["--keep-days never", "--keep-days -1", "--cpus -1", "--mem x", "--resource a", "--resource =", "--gpu-policy x"],
 )
 def test_configure_takes_no_nonsense(cli: CommandLine, words: str) -> None:
     outcome = cli.submit("m", "configure", *words.split())

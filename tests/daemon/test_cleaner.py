@@ -408,8 +408,8 @@ def test_nonsense_is_refused_and_changes_nothing(yard: Yard, name: str, wrong: o
 
 
 def test_one_is_set_without_the_other(yard: Yard) -> None:
-    assert yard.queue.ask("configure", keep_days=5) == {"old": 10_000, "new": 10_000, "keep_days": 5}
-    assert yard.queue.ask("configure", keep_jobs=9) == {"old": 10_000, "new": 10_000, "keep_jobs": 9}
+    assert yard.queue.ask("configure", keep_days=5)["settings"]["keep_days"] == 5
+    assert yard.queue.ask("configure", keep_jobs=9)["settings"]["keep_jobs"] == 9
     report = yard.queue.ask("report")
     assert (report["keep_days"], report["keep_jobs"]) == (5, 9)
 

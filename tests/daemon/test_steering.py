@@ -212,11 +212,3 @@ def test_what_makes_no_sense_is_refused(queue: Queue, op: str, fields: dict[str,
     with pytest.raises(error):
         queue.ask(op, **fields)
     assert states(queue) == ["queued"]
-
-
-@pytest.mark.parametrize("wrong", [-1, True, "1G", 1.5, 2**63, None])
-def test_no_nonsense_is_kept_free(queue: Queue, wrong: object) -> None:
-    with pytest.raises(BadRequest, match="'low_water' must be a whole number"):
-        queue.ask("configure", max_jobs=1, low_water=wrong)
-    assert queue.ledger.max_running == 2
-    assert queue.store.meta("low_water") is None

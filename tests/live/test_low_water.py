@@ -12,7 +12,7 @@ def test_less_room_than_somebody_wants_stops_the_queue_until_the_next_word(machi
         usual = client.ask("report")["low_water"]
         client.ask("configure", max_jobs=0)
         job = client.submit("true")["first"]
-        assert client.ask("configure", max_jobs=1, low_water=ALL)["low_water"] == ALL
+        assert client.ask("configure", max_jobs=1, low_water=ALL)["settings"]["low_water"] == ALL
         assert client.submit("true")["error"]["code"] == "no_space"
     machine.kill_manager()
     with machine.client() as client:

@@ -236,6 +236,19 @@ def test_what_failed_is_tried_again(life: Life) -> None:
     assert [one["attempt"] for one in life.table("list --name again")] == [2, 1]
 
 
+def test_a_command_gets_the_record_of_each_end(life: Life) -> None:
+    life.well("configure --gpu-policy ignore --on-start 'cat >> began' --on-finish 'cat >> ended' --hook-timeout 9")
+    (job,) = life.ids("--command 'exit 6'")
+    assert life.ends([job]) == [("failed", "exit")]
+    ended, began = (life.host.root / name for name in ("ended", "began"))
+    until(lambda: ended.exists() and began.exists() and bool(ended.read_text() and began.read_text()), "the records")
+    told = json.loads(ended.read_text())
+    assert [told[name] for name in ("event", "id", "state", "exit")] == ["on_finish", job, "failed", 6]
+    life.well("configure --on-start '' --on-finish '' --gpu-policy avoid")
+    (found,) = life.table("configure")
+    assert [found[name] for name in ("on_start", "on_finish", "gpu_policy")] == ["", "", "avoid"]
+
+
 def test_outputs_are_shown(life: Life) -> None:
     go = life.host.root / "more"
     (job,) = life.ids(

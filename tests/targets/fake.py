@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ class FakeMachine:
         *scenes: str,
         parcel: Callable[[FakeMachine], Parcel] | None = None,
         transport: Transport | None = None,
+        hooks: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.notices: list[str] = []
@@ -69,7 +70,7 @@ class FakeMachine:
             (folder / f"{number:03}.scene").write_text(scene)
         self.argv = [sys.executable, "-I", "-S", str(folder / "player.py"), str(folder)]
         door = Door(self.argv, "/fake", "jobs.pipe", parcel=parcel(self) if parcel else None)
-        self.target = DaemonTarget("fake", transport or LocalTransport(), door, self.notices.append)
+        self.target = DaemonTarget("fake", transport or LocalTransport(), door, self.notices.append, hooks)
 
     @property
     def sessions(self) -> int:

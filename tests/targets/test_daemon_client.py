@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sjs import spec_json, wire
 from sjs.core.job import Spec
 from sjs.errors import Conflict, LinkLost, NoManager, NotReached, Stopped, Unreachable
-from sjs.protocols import Accepted, Piece, Stream
+from sjs.protocols import Accepted, Configured, Piece, Stream
 from sjs.targets import daemon_client, reading
 from sjs.targets.chunks import chunks
 from sjs.targets.session import Parcel
@@ -54,7 +54,7 @@ def test_all_requests_of_a_target_share_one_session(folder: Path) -> None:
     machine = FakeMachine(folder, "hello()\n" + REPORT * 2 + "say(id=hear()['id'], old=2, new=0)\nhear()")
     machine.target.report()
     machine.target.report()
-    assert machine.target.configure(0) == (2, 0)
+    assert machine.target.configure(0) == Configured(2, 0)
     machine.target.close()
     assert machine.sessions == 1
 
@@ -150,6 +150,30 @@ def test_garbage_is_a_broken_link(folder: Path, garbage: str) -> None:
     machine = FakeMachine(folder, f"hello()\nhear()\nraw({garbage.encode()!r} + b'\\n')", "hello()\n" + REPORT)
     assert machine.target.report().report.queued == 3
     machine.target.close()
+
+
+def test_what_is_to_be_run_for_jobs_is_said_before_they_come(folder: Path) -> None:
+    """Once, unless it is known there already."""
+    greet = "raw(b'sjs 1\\n')\nsay(hello={'version': '9', 'hooks': {'on_start': 'x', 'on_finish': ''}})\n"
+    machine = FakeMachine(
+        folder, greet + "say(id=hear()['id'], old=1, new=1)\ntake(0)\ntake(1)", hooks={"on_finish": "y"}
+    )
+    for number in range(2):
+        machine.target.post(f"k/{number}", [Spec(command="x")])
+        machine.target.collect()
+    machine.target.close()
+    assert [one["op"] for one in machine.requests] == ["configure", "submit", "submit"]
+    assert machine.requests[0] == {"op": "configure", "id": 1, "on_finish": "y"}
+
+
+@pytest.mark.parametrize("hooks", ["{'on_finish': 'y'}", "None"])
+def test_what_is_run_already_or_not_known_at_all_is_not_said(folder: Path, hooks: str) -> None:
+    greet = f"raw(b'sjs 1\\n')\nsay(hello={{'version': '9', 'hooks': {hooks}}})\n"
+    machine = FakeMachine(folder, greet + "take(0)", hooks={"on_finish": "y"})
+    machine.target.post("k", [Spec(command="x")])
+    machine.target.collect()
+    machine.target.close()
+    assert [one["op"] for one in machine.requests] == ["submit"]
 
 
 def test_a_reply_without_its_fields_is_said_in_one_line(folder: Path) -> None:
