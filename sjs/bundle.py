@@ -16,12 +16,12 @@ from functools import cache, cached_property
 import sjs
 from sjs.targets.session import Parcel
 
-SHIPPED = ("__init__.py", "errors.py", "spec_json.py", "wire.py", "core", "dialects", "daemon")
+SHIPPED = ("__init__.py", "errors.py", "spec_json.py", "wire.py", "core", "dialects", "daemon", "errand")
 UNPACK = "sjs/daemon/unpack.py"
 PYTHON = "python3"
 
 _PYTHON = "command -v {python} >/dev/null || exec echo sjs python missing; exec {python} -I -S"
-_ASK = "cd && test -f {place}/__main__.py || exec echo sjs missing; " + _PYTHON + " {place} ask"
+_PROGRAM = "cd && test -f {place}/__main__.py || exec echo sjs missing; " + _PYTHON + " {place} {verb}"
 _RUN = "import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"
 _UNPACK = _PYTHON + ' -c "{run}"'
 
@@ -38,9 +38,16 @@ class Bundle:
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode("ascii")).hexdigest()[:24]
 
     def ask(self, python: str = PYTHON) -> list[str]:
-        """The program on a machine that opens sessions, or says `sjs missing`."""
-        place = f".cache/sjs/{self.digest}/sjs/daemon"
-        return ["/bin/sh", "-c", _ASK.format(place=place, python=python)]
+        """The program on a machine that opens sessions with its manager, or says `sjs missing`."""
+        return self._program("daemon", "ask", python)
+
+    def errand(self, python: str = PYTHON) -> list[str]:
+        """The same for what is asked of the machine besides its queue."""
+        return self._program("errand", "", python)
+
+    def _program(self, part: str, verb: str, python: str) -> list[str]:
+        place = f".cache/sjs/{self.digest}/sjs/{part}"
+        return ["/bin/sh", "-c", _PROGRAM.format(place=place, verb=verb, python=python).rstrip()]
 
     def parcel(self, python: str = PYTHON) -> Parcel:
         """How a machine gets it."""

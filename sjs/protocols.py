@@ -151,6 +151,43 @@ class Piece:
     start: int | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What a machine has, and how it is. `delay`: the seconds of a question and its answer; `ahead`: by how many its
+    clock is ahead of ours, give or take half of that."""
+
+    host: str
+    version: str
+    python: str
+    user: str
+    cpus: int
+    load: float
+    mem: int
+    mem_free: int
+    gpus: Sequence[Mapping[str, Any]]
+    disk: Mapping[str, Any]
+    delay: float = 0.0
+    ahead: float = 0.0
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a command ended: by itself, or by a signal."""
+
+    status: int | None
+    signal: int | None = None
+
+
+class Machine(Protocol):
+    """A target's machine, without its queue. Over the same connection as the target, by the same thread."""
+
+    def facts(self) -> Facts:
+        """What it has."""
+
+    def run(self, argv: Sequence[str]) -> Iterator[Piece | Exit]:
+        """Run something in the project folder now: what it prints, and at last how it ended."""
+
+
 class Target(Protocol):
     """One manager. Used by one thread at a time; opened by the first question, kept open until closed."""
 
@@ -224,6 +261,10 @@ class Target(Protocol):
 
     def stop(self, kill: bool = False) -> tuple[int, int]:
         """Stop the manager, with `kill` its jobs as well; how many were running and queued."""
+
+    @property
+    def machine(self) -> Machine:
+        """Where it is."""
 
     def close(self) -> None:
         """Let the session go."""

@@ -25,7 +25,8 @@ def target(manager: Manager, start: str, environ: Mapping[str, str], notice: Not
     from sjs.targets.daemon_client import DaemonTarget
 
     way = transport(manager, environ, notice, ask)
-    return DaemonTarget(manager.name, way, _door(manager, start), notice, manager.hooks)
+    doors = _door(manager, start), _errand_door(manager)
+    return DaemonTarget(manager.name, way, *doors, notice, manager.hooks)
 
 
 def transport(manager: Manager, environ: Mapping[str, str], notice: Notice, ask: Ask | None = None) -> Transport:
@@ -67,10 +68,14 @@ def login(manager: Manager) -> Login:
 
 
 def local_ask() -> list[str]:
-    """The program that opens sessions on this machine: run by path, without any installed package."""
+    """The program that opens sessions with a manager of this machine: run by path, without any installed package."""
+    return [*_here("daemon"), "ask"]
+
+
+def _here(part: str) -> list[str]:
     import sjs
 
-    return [sys.executable, "-I", "-S", os.path.join(os.path.dirname(os.path.abspath(sjs.__file__)), "daemon"), "ask"]
+    return [sys.executable, "-I", "-S", os.path.join(os.path.dirname(os.path.abspath(sjs.__file__)), part)]
 
 
 def _door(manager: Manager, start: str) -> Door:
@@ -90,6 +95,20 @@ def _door(manager: Manager, start: str) -> Door:
     shipped = bundle.ours()
     parcel = shipped.parcel(manager.python) if manager.deploy == "auto" else None
     return Door(shipped.ask(manager.python), *where, start, parcel)
+
+
+def _errand_door(manager: Manager) -> Door:
+    """By which program the machine itself is asked, and not the manager on it."""
+    from sjs.targets.session import Door
+
+    where = manager.project_root, manager.pipe, manager.state_dir
+    if manager.transport == "local":
+        return Door(_here("errand"), *where)
+    from sjs import bundle
+
+    shipped = bundle.ours()
+    parcel = shipped.parcel(manager.python) if manager.deploy == "auto" else None
+    return Door(shipped.errand(manager.python), *where, parcel=parcel)
 
 
 def _make_ready(manager: Manager) -> None:

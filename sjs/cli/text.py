@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sjs.core.job import Job
 from sjs.core.lifecycle import FINAL, HELD, RUNNING, TIMEOUT
@@ -121,6 +121,12 @@ def ending(job: Job) -> str:
     if job.end.exit is not None:
         return f"job {job.id} failed: exit status {job.end.exit}{detail}"
     return f"job {job.id} failed: {job.end.reason}{detail}"
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of a table, each as a line."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def tally(counts: Mapping[str, int]) -> str:

@@ -45,6 +45,8 @@ VERBS: Mapping[str, Verb] = {
     "undrain": Verb("sjs.cli.steer:undrain", "have jobs start again", "submit gpu1 undrain"),
     "start": Verb("sjs.cli.control:start", "start a manager", "submit gpu1 start --max-jobs-running 4"),
     "stop": Verb("sjs.cli.control:stop", "stop a manager; its jobs run on", "submit gpu1 stop"),
+    "run": Verb("sjs.cli.run:run", "run a command there now", "submit all run -- nvidia-smi"),
+    "hosts": Verb("sjs.cli.hosts:hosts", "all machines in one table", "submit all hosts"),
     "trust": Verb("sjs.cli.trust:trust", "make a machine's ssh key known", "submit gpu1 trust"),
     "check-running": Verb("sjs.cli.status:check_running", "is there a manager?", "submit all check-running"),
 }
@@ -53,6 +55,7 @@ ALIASES: Mapping[str, str] = {
     "stat": "status",
     "submit": "job",
     "shutdown": "stop",
+    "force": "run",
     "ls": "list",
     "ps": "list",
     "queue": "list",

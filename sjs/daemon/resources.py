@@ -64,6 +64,14 @@ def memory(root: str = "/") -> int:
     return min(limits, default=0)
 
 
+def free_memory(root: str = "/") -> int:
+    """Bytes of memory that could be had without swapping; 0 where nothing tells."""
+    for line in _lines(os.path.join(root, "proc/meminfo")):
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 def _cgroups(root: str, controller: str) -> Iterator[str]:
     """The folders of the control groups around this process, from the inside out, of either version."""
     for line in _lines(os.path.join(root, "proc/self/cgroup")):

@@ -15,8 +15,21 @@ from typing import Any, TypeVar
 from sjs import spec_json, wire
 from sjs.core.job import Job, Range, Spec
 from sjs.errors import LinkLost, NoManager, NotReached, SjsError, Stopped, Unreachable
-from sjs.protocols import Accepted, Cancelled, Configured, Details, Envs, Filter, Piece, Status, Transport, Waited
+from sjs.protocols import (
+    Accepted,
+    Cancelled,
+    Configured,
+    Details,
+    Envs,
+    Filter,
+    Machine,
+    Piece,
+    Status,
+    Transport,
+    Waited,
+)
 from sjs.targets import reading, replies
+from sjs.targets.machine import DistantMachine
 from sjs.targets.reading import Reading
 from sjs.targets.replies import understood
 from sjs.targets.session import ANSWER, Door, Session, open_session, soon
@@ -54,7 +67,13 @@ class DaemonTarget:
     """One manager, reached through the `ask` program beside it."""
 
     def __init__(
-        self, name: str, transport: Transport, door: Door, notice: Notice, hooks: Mapping[str, str] | None = None
+        self,
+        name: str,
+        transport: Transport,
+        door: Door,
+        errand_door: Door,
+        notice: Notice,
+        hooks: Mapping[str, str] | None = None,
     ) -> None:
         """`hooks`: what the manager is to run for jobs that are handed in from here on."""
         self._name = name
@@ -63,6 +82,7 @@ class DaemonTarget:
         self._notice = notice
         self._hooks: dict[str, Any] = dict(hooks or {})
         self._session: Session | None = None
+        self._machine = DistantMachine(transport, errand_door)
         self._greeted = False
         self._chunks: deque[_Chunk] = deque()
         self._known: set[str] = set()  # environments that were taken
@@ -190,7 +210,12 @@ class DaemonTarget:
         reply = self._persist(attempt)
         return understood(lambda reply: (int(reply["running"]), int(reply["queued"])), reply)
 
+    @property
+    def machine(self) -> Machine:
+        return self._machine
+
     def close(self) -> None:
+        self._machine.close()
         session, self._session = self._session, None
         if session is not None:
             session.close()

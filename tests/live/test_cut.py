@@ -75,7 +75,8 @@ def collecting(tmp_path: Path) -> Iterator[Machine]:
 def hand_in(machine: Machine, transport: CutTransport) -> tuple[int, int]:
     """Submit a job; its id, and how often the line broke."""
     notices: list[str] = []
-    target = DaemonTarget("m", transport, Door(local_ask(), str(machine.root), "jobs.pipe"), notices.append)
+    door = Door(local_ask(), str(machine.root), "jobs.pipe")
+    target = DaemonTarget("m", transport, door, door, notices.append)
     target.post(f"key-{os.urandom(8).hex()}", [Spec(command="true")])
     accepted = target.collect()
     target.close()

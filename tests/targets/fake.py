@@ -70,7 +70,7 @@ class FakeMachine:
             (folder / f"{number:03}.scene").write_text(scene)
         self.argv = [sys.executable, "-I", "-S", str(folder / "player.py"), str(folder)]
         door = Door(self.argv, "/fake", "jobs.pipe", parcel=parcel(self) if parcel else None)
-        self.target = DaemonTarget("fake", transport or LocalTransport(), door, self.notices.append, hooks)
+        self.target = DaemonTarget("fake", transport or LocalTransport(), door, door, self.notices.append, hooks)
 
     @property
     def sessions(self) -> int:

@@ -1,0 +1,97 @@
+"""The verb hosts: all machines in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import NamedTuple
+
+import click
+
+from sjs.cli.common import Call, verb
+from sjs.cli.output import Output
+from sjs.cli.text import columns, printable
+from sjs.core.quantities import size_text
+from sjs.errors import NoManager, NoQueue, SjsError
+from sjs.protocols import Facts, Status, Target
+from sjs.routing import Fleet
+
+HEAD = ("TARGET", "STATE", "JOBS", "CPUS", "LOAD", "MEM FREE", "GPUS", "DISK FREE", "DELAY", "PYTHON", "HOST")
+
+SKEW = 2.0
+"""Seconds by which a clock may be wrong before it is worth a word."""
+
+
+class Seen(NamedTuple):
+    """What was found out about a machine; no status where it has no manager."""
+
+    facts: Facts
+    status: Status | None
+
+
+@verb("hosts")
+def hosts(call: Call) -> int:
+    """All machines in one table: whether each is there, and what it has.
+
+    JOBS are those that run, of how many may. DELAY is how long a question and its answer take.
+    """
+    choice = call.choice()
+    out = call.output(choice)
+    rows: list[Sequence[str]] = [HEAD]
+    with Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:
+        for answer in fleet.ask(_look):
+            if answer.value is None:
+                error = answer.error or SjsError("no answer")
+                rows.append((answer.name, "away", *"-" * 9))
+                out.failed(answer.name, error)
+                continue
+            out.succeeded(answer.name)
+            rows.append(_row(answer.name, answer.value))
+            if out.json:
+                _record(out, answer.name, answer.value)
+            elif abs(answer.value.facts.ahead) > SKEW:
+                out.notice(answer.name, _skew(answer.value.facts.ahead))
+    if not out.json:
+        click.echo("\n".join(columns(rows)))
+    return out.finish()
+
+
+def _look(target: Target) -> Seen:
+    facts = target.machine.facts()
+    try:
+        return Seen(facts, target.report())
+    except (NoManager, NoQueue):
+        return Seen(facts, None)
+
+
+def _row(name: str, seen: Seen) -> Sequence[str]:
+    facts, status = seen
+    return (
+        name,
+        _state(status),
+        f"{status.report.running}/{status.report.max_running}" if status else "-",
+        str(facts.cpus),
+        f"{facts.load:.1f}",
+        f"{size_text(facts.mem_free)}/{size_text(facts.mem)}",
+        str(len(facts.gpus)),
+        size_text(int(facts.disk["free"])),
+        f"{facts.delay * 1000:.0f} ms",
+        facts.python,
+        printable(facts.host),
+    )
+
+
+def _state(status: Status | None) -> str:
+    if status is None:
+        return "no manager"
+    return "drained" if status.drained else "paused" if status.paused else "in trouble" if status.trouble else "up"
+
+
+def _record(out: Output, name: str, seen: Seen) -> None:
+    report = seen.status.report if seen.status else None
+    jobs = {"jobs_running": report.running, "max_jobs_running": report.max_running} if report else {}
+    out.record(name, {"state": _state(seen.status), **jobs, **asdict(seen.facts)})
+
+
+def _skew(ahead: float) -> str:
+    return f"its clock is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} this machine's"

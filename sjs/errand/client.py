@@ -1,0 +1,78 @@
+"""Who has sent this process on errands: lines and bytes from one, and to one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from sjs import wire
+from sjs.daemon.ask import write
+from sjs.daemon.places import Places
+from sjs.errors import BadRequest
+
+STDIN = 0
+PIECE = 1 << 18
+
+Request = dict[str, Any]
+Reply = dict[str, Any]
+
+
+class Gone(Exception):
+    """The client is not there any more."""
+
+
+class Client:
+    """Who is at stdin and stdout."""
+
+    def __init__(self, fd: int = STDIN) -> None:
+        self.fd = fd
+        self._rest = b""
+        self._ended = False
+
+    def line(self) -> bytes | None:
+        """The next line; None when there will be none."""
+        while b"\n" not in self._rest and self._more():
+            if len(self._rest) > wire.MAX_LINE:
+                raise Gone
+        line, end, self._rest = self._rest.partition(b"\n")
+        return line if end else None
+
+    def take(self, count: int) -> bytes:
+        """Exactly so many of the bytes that come next."""
+        while len(self._rest) < count:
+            if not self._more():
+                raise Gone
+        taken, self._rest = self._rest[:count], self._rest[count:]
+        return taken
+
+    def look(self) -> None:
+        """Read what is there, when somebody has seen that there is something; Gone at its end."""
+        if not self._more():
+            raise Gone
+
+    def reply(self, body: Reply, payload: bytes = b"") -> None:
+        """Say something, with the bytes that belong to it."""
+        announced = {**body, "bytes": len(payload)} if payload else body
+        try:
+            write(wire.encode(announced) + payload)
+        except BrokenPipeError:
+            raise Gone from None
+
+    def _more(self) -> bool:
+        if not self._ended:
+            data = os.read(self.fd, PIECE)
+            self._ended = not data
+            self._rest += data
+        return not self._ended
+
+
+Errand = Callable[[Request, Client, Places], Reply]
+
+
+def texts(request: Request, name: str) -> list[str]:
+    """A field that is a list of texts."""
+    value = request.get(name)
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise BadRequest(f"'{name}' must be a list of texts")
+    return value

@@ -1,0 +1,43 @@
+"""What a machine has and how it is, as far as it can say so itself."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+
+from sjs.daemon import resources
+from sjs.daemon.places import Places
+from sjs.errand.client import Client, Reply, Request
+
+
+def time_now(request: Request, client: Client, where: Places) -> Reply:
+    """What its clock says. Asked twice over an open line, it tells how far that is, too."""
+    return {"time": time.time()}
+
+
+def facts(request: Request, client: Client, where: Places) -> Reply:
+    """What there is for jobs, and how much of it is taken by whoever is there."""
+    return {
+        "python": platform.python_version(),
+        "user": os.environ.get("USER", str(os.geteuid())),
+        "cpus": resources.cpus(),
+        "load": os.getloadavg()[0],
+        "mem": resources.memory(),
+        "mem_free": resources.free_memory(),
+        "gpus": resources.gpus(),
+        "disk": _disk(where.state),
+    }
+
+
+def _disk(path: str) -> Reply:
+    """How much room there is where the queue is, or would be."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    found = os.statvfs(path)
+    return {
+        "path": path,
+        "size": found.f_blocks * found.f_frsize,
+        "free": found.f_bavail * found.f_frsize,
+        "inodes_free": found.f_favail,
+    }

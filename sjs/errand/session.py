@@ -1,0 +1,63 @@
+"""One client's errands, one after the other.
+
+    stdin    sjs 1 NUL root NUL pipe NUL state folder or nothing NUL -, then requests, a line each
+    stdout   sjs 1, then a greeting, then replies
+
+That is how `ask` speaks, too, so a client knows one way to speak to a machine. Either side may have bytes follow a line
+that announces them. Whoever asks and goes away wants nothing more: what still runs for him is ended.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from sjs import __version__, wire
+from sjs.daemon.ask import EX_UNAVAILABLE, MARKER, error_line, write
+from sjs.daemon.places import Places
+from sjs.errand import facts, running
+from sjs.errand.client import Client, Errand, Gone
+from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
+
+
+def main() -> int:
+    """Serve the client at stdin and stdout."""
+    client = Client()
+    header = client.line() or b""
+    fields = header.decode("utf-8", "surrogateescape").split("\0")
+    write(MARKER)
+    if len(fields) != 5 or fields[0] != f"sjs {wire.VERSION}":
+        write(error_line("bad_request", "the first line is no sjs 1 header", "client and machine differ in version"))
+        return EX_UNAVAILABLE
+    try:
+        client.reply({"hello": {"version": __version__, "wire": wire.VERSION, "host": os.uname().nodename}})
+        serve(client, Places(*fields[1:4]), table())
+    except Gone:
+        return EX_UNAVAILABLE
+    return 0
+
+
+def serve(client: Client, where: Places, errands: Mapping[str, Errand]) -> None:
+    """Until no more requests come."""
+    for line in iter(client.line, None):
+        number: dict[str, Any] = {}
+        try:
+            request = wire.decode(line)
+            number = {"id": request.get("id")}
+            errand = errands.get(str(request.get("op")))
+            if errand is None:
+                raise UnknownRequest(
+                    f"no such errand: {request.get('op')!r:.40}", "the machine may be of an older version"
+                )
+            client.reply({**number, **errand(request, client, where)})
+        except SjsError as error:
+            client.reply({**number, "error": to_wire(error)})
+        except OSError as error:
+            said = f"{error.filename or 'this machine'}: {error.strerror or error}"
+            client.reply({**number, "error": to_wire(Refused(said))})
+
+
+def table() -> dict[str, Errand]:
+    """The errands there are."""
+    return {"facts": facts.facts, "time": facts.time_now, "run": running.run}

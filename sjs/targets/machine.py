@@ -1,0 +1,84 @@
+"""A machine on which a manager is or could be, over any transport: what it is asked besides the queue.
+
+Nothing is asked twice here: what was begun may have been done. Who is above says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sjs.protocols import Exit, Facts, Piece, Transport
+from sjs.targets.replies import understood
+from sjs.targets.session import Door, Session, open_session, soon
+
+SLOW = 60.0
+"""Seconds that an errand may take which asks slow tools."""
+
+SLICE = 3600.0
+"""Seconds of one wait: a command may print nothing for as long as it likes, and a broken link is told by what carries
+it."""
+
+
+class DistantMachine:
+    """Opened by the first errand, kept open until closed."""
+
+    def __init__(self, transport: Transport, door: Door) -> None:
+        self._transport = transport
+        self._door = door
+        self._session: Session | None = None
+
+    def facts(self) -> Facts:
+        session = self._opened()
+        found = {**session.hello, **session.call("facts", SLOW)}
+        began = time.time(), time.monotonic()
+        theirs = session.call("time")
+        delay = time.monotonic() - began[1]
+        return understood(lambda reply: _facts(reply, delay, float(theirs["time"]) - began[0] - delay / 2), found)
+
+    def run(self, argv: Sequence[str]) -> Iterator[Piece | Exit]:
+        session = self._opened()
+        number = session.post("run", argv=list(argv))
+        while True:
+            try:
+                message = session.next((number,), soon(SLICE))
+            except TimeoutError:
+                continue
+            if "stream" not in message.body:
+                yield understood(_exit, message.body)
+                return
+            yield Piece(str(message.body["stream"]), message.payload)
+
+    def close(self) -> None:
+        """Let the session go; what runs in it is ended."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _opened(self) -> Session:
+        if self._session is None:
+            self._session = open_session(self._transport, self._door)
+        return self._session
+
+
+def _facts(reply: dict[str, Any], delay: float, ahead: float) -> Facts:
+    return Facts(
+        host=str(reply["host"]),
+        version=str(reply["version"]),
+        python=str(reply["python"]),
+        user=str(reply["user"]),
+        cpus=int(reply["cpus"]),
+        load=float(reply["load"]),
+        mem=int(reply["mem"]),
+        mem_free=int(reply["mem_free"]),
+        gpus=[dict(one) for one in reply["gpus"]],
+        disk=dict(reply["disk"]),
+        delay=delay,
+        ahead=ahead,
+    )
+
+
+def _exit(reply: dict[str, Any]) -> Exit:
+    status, signal = reply.get("exit"), reply.get("signal")
+    return Exit(None if status is None else int(status), None if signal is None else int(signal))
