@@ -69,10 +69,11 @@ def login(manager: Manager) -> Login:
 
 def local_ask() -> list[str]:
     """The program that opens sessions with a manager of this machine: run by path, without any installed package."""
-    return [*_here("daemon"), "ask"]
+    return [*here("daemon"), "ask"]
 
 
-def _here(part: str) -> list[str]:
+def here(part: str) -> list[str]:
+    """A part of the machine side as a program of this machine."""
     import sjs
 
     return [sys.executable, "-I", "-S", os.path.join(os.path.dirname(os.path.abspath(sjs.__file__)), part)]
@@ -103,7 +104,7 @@ def _errand_door(manager: Manager) -> Door:
 
     where = manager.project_root, manager.pipe, manager.state_dir
     if manager.transport == "local":
-        return Door(_here("errand"), *where)
+        return Door(here("errand"), *where)
     from sjs import bundle
 
     shipped = bundle.ours()

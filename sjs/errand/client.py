@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Callable, Dict, List, Optional
 
 from sjs import wire
 from sjs.daemon.ask import write
@@ -14,8 +13,8 @@ from sjs.errors import BadRequest
 STDIN = 0
 PIECE = 1 << 18
 
-Request = dict[str, Any]
-Reply = dict[str, Any]
+Request = Dict[str, Any]
+Reply = Dict[str, Any]
 
 
 class Gone(Exception):
@@ -30,7 +29,7 @@ class Client:
         self._rest = b""
         self._ended = False
 
-    def line(self) -> bytes | None:
+    def line(self) -> Optional[bytes]:
         """The next line; None when there will be none."""
         while b"\n" not in self._rest and self._more():
             if len(self._rest) > wire.MAX_LINE:
@@ -70,7 +69,7 @@ class Client:
 Errand = Callable[[Request, Client, Places], Reply]
 
 
-def texts(request: Request, name: str) -> list[str]:
+def texts(request: Request, name: str) -> List[str]:
     """A field that is a list of texts."""
     value = request.get(name)
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):

@@ -7,8 +7,7 @@ import os
 import selectors
 import signal
 import subprocess
-from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, Dict, Mapping
 
 from sjs.daemon.places import Places
 from sjs.errand.client import PIECE, Client, Gone, Reply, Request, texts
@@ -43,7 +42,7 @@ def run(request: Request, client: Client, where: Places) -> Reply:
 
 def _copy(process: subprocess.Popen[bytes], number: Mapping[str, Any], client: Client) -> None:
     """Until both outputs have ended, or the client has gone."""
-    streams: dict[IO[bytes], str] = {}
+    streams: Dict[IO[bytes], str] = {}
     with selectors.DefaultSelector() as selector:
         for name, pipe in (("out", process.stdout), ("err", process.stderr)):
             if pipe is not None:

@@ -10,8 +10,7 @@ that announces them. Whoever asks and goes away wants nothing more: what still r
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Dict, Mapping
 
 from sjs import __version__, wire
 from sjs.daemon.ask import EX_UNAVAILABLE, MARKER, error_line, write
@@ -41,7 +40,7 @@ def main() -> int:
 def serve(client: Client, where: Places, errands: Mapping[str, Errand]) -> None:
     """Until no more requests come."""
     for line in iter(client.line, None):
-        number: dict[str, Any] = {}
+        number: Dict[str, Any] = {}
         try:
             request = wire.decode(line)
             number = {"id": request.get("id")}
@@ -58,6 +57,6 @@ def serve(client: Client, where: Places, errands: Mapping[str, Errand]) -> None:
             client.reply({**number, "error": to_wire(Refused(said))})
 
 
-def table() -> dict[str, Errand]:
+def table() -> Dict[str, Errand]:
     """The errands there are."""
     return {"facts": facts.facts, "time": facts.time_now, "run": running.run}

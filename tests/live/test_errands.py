@@ -1,0 +1,115 @@
+"""What machines are asked besides their queues."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+from pathlib import Path
+
+import pytest
+
+from sjs.errors import Refused, UnknownRequest
+from sjs.protocols import Exit, Piece
+from sjs.reach import here
+from sjs.targets.machine import DistantMachine
+from sjs.targets.session import Door, open_session
+from sjs.transport.local import LocalTransport
+from tests.live.machine import DEADLINE, Machine, until, wait_for_end
+from tests.live.test_cli import Person
+
+
+def door(root: Path) -> Door:
+    return Door(here("errand"), str(root), "jobs.pipe")
+
+
+@pytest.fixture
+def fleet(machine: Machine, tmp_path: Path) -> Person:
+    """Somebody with a manager m, a machine `bare` without one, and one that is not there."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "bare").mkdir()
+    person = Person(home, machine)
+    with (home / "config.yaml").open("a") as config:
+        config.write(f"  bare: {{transport: local, project_root: {home}/bare}}\n")
+        config.write("  away: {host: 127.0.0.1, port: 1, user: x, project_root: /x}\n")
+    return person
+
+
+def test_all_machines_are_in_one_table(fleet: Person) -> None:
+    done = fleet.types("all hosts")
+    head, m, bare, away = done.stdout.decode().splitlines()
+    assert head.split("  ")[0] == "TARGET"
+    assert re.match(r"m +up +0/\d+ +\d+ +\d+\.\d +\d.*/\d.* +\d+ +\d\S+ +\d+ ms +3\.\S+ +\S", m)
+    assert re.match(r"bare +no manager +- ", bare)
+    assert re.match(r"away +away( +-){9}$", away)
+    assert (done.returncode, b"[away] error: " in done.stderr) == (255, True)
+    assert not (fleet.home / "bare" / ".sjs").exists(), "looking leaves nothing behind"
+
+
+def test_what_a_program_reads_of_them(fleet: Person) -> None:
+    fleet.types("m drain")
+    m, bare = map(json.loads, fleet.types("m,bare hosts --json").stdout.splitlines())
+    assert (m["state"], m["jobs_running"], bare["state"]) == ("drained", 0, "no manager")
+    assert bare["cpus"] >= 1 and 0 < bare["mem_free"] <= bare["mem"]
+    assert 0 < bare["disk"]["free"] <= bare["disk"]["size"]
+    assert 0 <= bare["delay"] < DEADLINE and abs(bare["ahead"]) < DEADLINE
+
+
+def test_a_command_is_run_there_and_seen_here(fleet: Person) -> None:
+    done = fleet.types("bare run --command 'pwd; echo no >&2; printf \"\\0\\377\"; exit 7'")
+    assert (done.stdout, done.stderr, done.returncode) == (f"{fleet.home}/bare\n".encode() + b"\0\xff", b"no\n", 7)
+    assert fleet.types("force bare -- sh -c 'kill -9 $$'").returncode == 128 + signal.SIGKILL
+
+
+def test_lines_of_several_machines_are_told_apart(fleet: Person) -> None:
+    done = fleet.types("m,bare run --command 'echo one; printf two; test -e nothing'")
+    assert sorted(done.stdout.splitlines()) == [b"[bare] one", b"[bare] two", b"[m] one", b"[m] two"]
+    assert sorted(done.stderr.splitlines()) == [b"[bare] exit status 1", b"[m] exit status 1"]
+    assert done.returncode == 2, "so many"
+    lines = [json.loads(line) for line in fleet.types("bare run --json -- echo hi").stdout.splitlines()]
+    assert lines == [
+        {"target": "bare", "stream": "out", "line": "hi"},
+        {"target": "bare", "exit": 0, "signal": None},
+    ]
+
+
+def test_only_where_nothing_runs(fleet: Person) -> None:
+    fleet.types("m job --command 'sleep 60'")
+    until(lambda: fleet.job(0)["state"] == "running", "the job's start")
+    done = fleet.types("m,bare run --when-idle -- touch ran")
+    assert (done.returncode, b"[m] error: 1 job(s) running" in done.stderr) == (1, True)
+    assert (fleet.home / "bare" / "ran").exists()
+    assert fleet.types("m run -- true").returncode == 0
+
+
+def test_who_goes_away_takes_the_command_along(fleet: Person) -> None:
+    trap = "trap 'echo ended > ended; exit' TERM; echo $$; while :; do sleep 0.1; done"
+    with fleet.begins(f"bare run -- sh -c {shlex.quote(trap)}") as process:
+        assert process.stdout
+        pid = int(process.stdout.readline())
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(DEADLINE) == 130
+    wait_for_end(pid)
+    until(lambda: (fleet.home / "bare" / "ended").exists(), "what it does when it is asked to end")
+
+
+def test_one_session_is_enough_for_many_errands(tmp_path: Path) -> None:
+    machine = DistantMachine(LocalTransport(), door(tmp_path))
+    assert machine.facts().python.startswith("3.")
+    assert list(machine.run(["echo", "1"])) == [Piece("out", b"1\n"), Exit(0)]
+    with pytest.raises(Refused, match="cannot run ./none"):
+        list(machine.run(["./none"]))
+    assert list(machine.run(["sh", "-c", "exit 3"])) == [Exit(3)]
+    machine.close()
+
+
+def test_what_is_no_errand_is_refused(tmp_path: Path) -> None:
+    session = open_session(LocalTransport(), door(tmp_path))
+    with pytest.raises(UnknownRequest, match="no such errand: 'dance'"):
+        session.call("dance")
+    with pytest.raises(Refused, match="'argv' must be a list"):
+        session.call("run", argv="ls")
+    session.close()
