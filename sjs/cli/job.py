@@ -85,7 +85,11 @@ class Sent:
     help="The variables that are set here, too; of NAMES only: 'CUDA_*,PATH,!CUDA_HOME'. What looks like a secret "
     "(*TOKEN*, *SECRET*, *PASSWORD*, *KEY*, AWS_*, SSH_*, …) only by its very name.",
 )
-@click.option("--wait", is_flag=True, help="Wait for the end; exit as the job does, or with the number of failed ones.")
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="Wait for the end; exit as the job does (`wait --help`), or with the number of failed ones.",
+)
 @click.option("--follow", is_flag=True, help="Copy the job's output as it comes, and exit as the job does.")
 @click.option("--key", metavar="TEXT", help="A name for this handing in: with the same one again, nothing runs twice.")
 @click.option("--if-free", is_flag=True, help="Only into slots that are free now; else refuse, and exit with 1.")

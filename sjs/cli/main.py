@@ -39,7 +39,7 @@ options:
   --version, --help
 
 exit status: 0 well; 1 refused; 2 typed or configured wrongly; 255 unreachable; 124 out of time;
-with --wait or --follow a job's own, or how many of several failed (101: more than 100)
+with wait, --wait or --follow a job's own (124: timed out), or how many of several failed (101: more than 100)
 
 completion: eval "$(_SUBMIT_COMPLETE=bash_source {prog})" in ~/.bashrc; zsh_source and fish_source likewise
 """

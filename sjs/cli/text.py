@@ -96,11 +96,17 @@ def gpus_text(grant: Grant) -> str:
     return ",".join(name if share == WHOLE else f"{name}:{share_text(share)}" for name, share in grant)
 
 
+TIMED_OUT = 124
+
+
 def exit_code(job: Job) -> int:
-    """The exit status that a job leaves to whoever waited for it."""
+    """The exit status that a job leaves to whoever waited for it: as a shell and `timeout` have it, and never 0 unless
+    it succeeded."""
     if job.state == "succeeded":
         return 0
-    if job.end is None or job.state != "failed":
+    if job.state == TIMEOUT:
+        return TIMED_OUT
+    if job.end is None:
         return 1
     if job.end.signal is not None:
         return 128 + job.end.signal

@@ -9,13 +9,12 @@ import click
 from sjs.cli import ids, kinds
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
-from sjs.cli.text import ending, exit_code, tally
+from sjs.cli.text import TIMED_OUT, ending, exit_code, tally
 from sjs.core.job import Range
 from sjs.core.lifecycle import FINAL
 from sjs.protocols import Target, Waited
 from sjs.wire import MAX_PAGE, REMOVED, job_to_wire
 
-TIMED_OUT = 124
 MANY = 101
 
 
@@ -56,7 +55,8 @@ def failures(counts: Mapping[str, int]) -> int:
 def wait(call: Call, which: tuple[str, ...], timeout: float | None) -> int:
     """Wait until jobs have ended; without IDS, all that there are now.
 
-    The exit status is that of the job (128 + N when signal N ended it), or how many of several did not succeed.
+    The exit status is that of the job: 128 + N when signal N ended it, 124 when its own --timeout was over, 1 when it
+    never ran or was lost; of several jobs, how many did not succeed. `job --wait` and `--follow` have the same.
     """
     wanted = ids.parse(which) if which else ids.Ids(all=True)
     verdict = Verdict()

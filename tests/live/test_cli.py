@@ -201,7 +201,7 @@ def test_a_cancelled_job_ends_waiting_with_its_reason(person: Person) -> None:
     assert waiting.stdout.readline()
     assert person.types("m cancel last --grace 0.1").returncode == 0
     _, complaint = waiting.communicate(timeout=DEADLINE)
-    assert (waiting.returncode, complaint) == (1, b"job 0 was cancelled\n")
+    assert (waiting.returncode, complaint) == (143, b"job 0 was cancelled\n")
 
 
 def test_a_stopped_manager_is_started_only_on_purpose(person: Person, machine: Machine) -> None:

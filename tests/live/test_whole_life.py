@@ -147,7 +147,8 @@ def test_both_outputs_go_to_one_place(person: Person) -> None:
 
 def test_a_job_is_ended_when_its_time_is_over(person: Person) -> None:
     done = person.types("m job -t 0.2 --grace 0 --wait --command 'sleep 600'")
-    assert (done.returncode, state(person, 0)) == (1, "timeout")
+    assert (done.returncode, state(person, 0)) == (124, "timeout")
+    assert person.types("m wait 0").returncode == 124
     assert b"job 0 was timeout" not in done.stderr
     assert b"job 0 timed out" in done.stderr
 
