@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from sjs.cli import verbs
 from sjs.cli.common import Call
 from tests.live.machine import until
-from tests.rig.lab import PATH, USER, Host, Plan, rig
+from tests.rig.lab import PATH, PROJECT, USER, Host, Plan, rig
 from tests.rig.typist import Typed, Typist, typist
 
 COMMON = {"config", "json", "help"}
@@ -286,6 +286,17 @@ def test_what_has_ended_is_found_and_cleaned_away(life: Life) -> None:
     assert life.well(f"clean {gone}") == f"1 cleaned away ({gone})\n"
     assert life.types(f"details {gone}").status == 1
     assert life.types("list --watch", leave_after="exit 4").status == 130
+
+
+def test_a_machine_is_asked_besides_its_queue(life: Life) -> None:
+    (found,) = life.table("hosts")
+    assert (found["state"], found["host"], found["user"]) == ("up", life.host.name, USER)
+    assert life.well("run -- pwd") == f"/home/{USER}/{PROJECT}\n"
+    assert life.types("run --command 'exit 7'").status == 7
+    (job,) = life.ids("--command 'sleep 60'")
+    until(lambda: life.states([job]) == [("running", "")], "the start")
+    assert life.types("run --when-idle -- true").status == 1
+    life.well(f"cancel {job}")
 
 
 def test_a_manager_stops_and_starts(life: Life) -> None:
