@@ -33,6 +33,13 @@ PIECE = 1 << 18
 READ = b'{"op":"read"'
 OURS = b'{"id":"ask.'
 
+REMEDIES = {
+    errno.EROFS: "make it writable again",
+    errno.ENOSPC: "free some there",
+    errno.EDQUOT: "free some there",
+}
+"""What helps against a disk that takes no more. What the queue holds is safe meanwhile."""
+
 EX_UNAVAILABLE = 69
 
 
@@ -240,8 +247,12 @@ def knock(where: Places, start: str, until: float) -> Any:
         finally:
             os.close(door)
     except OSError as error:
-        raise Refusal("unreachable", f"{where.door}: {error.strerror}") from None
+        raise _shut(where.door, error) from None
     return _seed(where, start)
+
+
+def _shut(what: str, error: OSError) -> Refusal:
+    return Refusal("unreachable", f"{what}: {error.strerror}", REMEDIES.get(error.errno or 0, ""))
 
 
 def _opened(where: Places) -> Optional[int]:
@@ -283,7 +294,7 @@ def _open_session(where: Places, door: int, until: float) -> Optional[Session]:
         replies = os.open(base + ".out", os.O_RDONLY | flags)
         requests = os.open(base + ".in", os.O_RDWR | flags)
     except OSError as error:
-        raise Refusal("unreachable", f"no session can be opened in {where.sessions}: {error.strerror}") from None
+        raise _shut(f"no session can be opened in {where.sessions}", error) from None
     if _is_answered(door, b'\n{"session":"' + name.encode() + b'"}\n', replies, until):
         return Session(requests, replies)
     os.close(replies)

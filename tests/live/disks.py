@@ -15,6 +15,11 @@ from tests.live.machine import DEADLINE
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 
+needs_btrfs = pytest.mark.skipif(
+    shutil.which("mkfs.btrfs") is None and not os.environ.get("CI"),
+    reason="needs btrfs-progs, which scripts/test installs",
+)
+
 needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None and not os.environ.get("CI"), reason="needs strace, which scripts/test installs"
 )
@@ -26,11 +31,11 @@ MB = 1 << 20
 def mounted(folder: Path, *what: str) -> Iterator[Path]:
     """A file system at the folder while the block lasts. Whatever still uses it then keeps it, unseen."""
     folder.mkdir(exist_ok=True)
-    subprocess.run(["mount", *what, str(folder)], check=True, capture_output=True)
+    _run("mount", *what, str(folder))
     try:
         yield folder
     finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)
+        _run("umount", "--lazy", str(folder))
 
 
 def tmpfs(folder: Path, size: int, **options: int) -> contextlib.AbstractContextManager[Path]:
@@ -39,15 +44,12 @@ def tmpfs(folder: Path, size: int, **options: int) -> contextlib.AbstractContext
     return mounted(folder, "-t", "tmpfs", "-o", words, "tmpfs")
 
 
-@contextlib.contextmanager
-def ext4(folder: Path, size: int) -> Iterator[Path]:
-    """A file system in a file."""
+def ext4(folder: Path, size: int) -> contextlib.AbstractContextManager[Path]:
+    """A file system in a file, or the one that is there."""
     image = folder.with_suffix(".img")
-    with open(image, "wb") as target:
-        target.truncate(size)
-    subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True, capture_output=True)
-    with mounted(folder, "-o", "loop", str(image)):
-        yield folder
+    if not image.exists():
+        _image(folder, size, "mkfs.ext4", "-q", "-m", "0", "-e", "remount-ro")
+    return mounted(folder, "-o", "loop", str(image))
 
 
 def fill(path: Path, leave: int = 0) -> None:
@@ -80,3 +82,50 @@ def failing(pid: int, call: str, error: str, when: str = "1+") -> Iterator[None]
     finally:
         tracer.terminate()
         tracer.communicate(timeout=DEADLINE)
+
+
+def _image(folder: Path, size: int, *make: str) -> Path:
+    image = folder.with_suffix(".img")
+    with open(image, "wb") as target:
+        target.truncate(size)
+    _run(*make, str(image))
+    return image
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
+
+
+class Quota:
+    """A folder that may hold so many bytes, whatever its file system has: a subvolume of btrfs."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder = folder
+        _run("btrfs", "quota", "enable", str(folder.parent))
+        _run("btrfs", "subvolume", "create", str(folder))
+        self.set(size)
+
+    def set(self, size: int) -> None:
+        _run("btrfs", "qgroup", "limit", str(size), str(self.folder))
+
+
+def btrfs(folder: Path, size: int) -> contextlib.AbstractContextManager[Path]:
+    """A file system in a file, of at least 110 MB."""
+    return mounted(folder, "-o", "loop", str(_image(folder, size, "mkfs.btrfs", "-q")))
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Whoever opens anything below the folder meanwhile finds it read-only; who has opened it before goes on writing.
+
+    The kernel makes no file system read-only as long as somebody has a file open for writing.
+    """
+    with mounted(folder, "--bind", str(folder)):
+        _run("mount", "-o", "remount,bind,ro", str(folder))
+        yield
+
+
+def give_up(folder: Path) -> None:
+    """As when ext4 finds its own records damaged: until it is mounted anew nobody can write there, whatever is open."""
+    (device,) = {line.split()[0] for line in Path("/proc/mounts").read_text().splitlines() if f" {folder} " in line}
+    Path("/sys/fs/ext4", Path(device).name, "trigger_fs_error").write_text("test")
