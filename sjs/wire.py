@@ -69,7 +69,13 @@ def job_to_wire(job: Job) -> Dict[str, Any]:
 
 def _rare(job: Job) -> Dict[str, Any]:
     """What most records do not hold."""
-    return {"usage": dict(job.usage or {}), "granted": list(job.gpus), "due": job.due, "paused": job.paused}
+    return {
+        "usage": dict(job.usage or {}),
+        "granted": list(job.gpus),
+        "due": job.due,
+        "paused": job.paused,
+        "retried": job.retried,
+    }
 
 
 def job_from_wire(body: Dict[str, Any]) -> Job:
@@ -91,6 +97,7 @@ def job_from_wire(body: Dict[str, Any]) -> Job:
         gpus=tuple((str(name), int(share)) for name, share in body.get("granted", ())),
         due=body.get("due"),
         paused=body.get("paused", False),
+        retried=body.get("retried", 0),
     )
 
 

@@ -38,7 +38,8 @@ def release(call: Call, which: tuple[str, ...]) -> int:
     "--failed", is_flag=True, help="Only those that failed, took too long or were lost; without IDS, all of them."
 )
 def retry(call: Call, which: tuple[str, ...], failed: bool) -> int:
-    """Run jobs that have ended again, under the same ids. Their earlier attempts stay in `details`.
+    """Run jobs that have ended again, under the same ids, with all their --retries anew. Earlier attempts stay in
+    `details`.
 
     \b
     All that failed:

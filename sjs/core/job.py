@@ -103,6 +103,8 @@ class Job:
     gpus: Grant = ()
     due: Optional[float] = None
     paused: bool = False
+    retried: int = 0
+    """How many attempts there had been when somebody asked for another one."""
 
 
 @dataclass(frozen=True)

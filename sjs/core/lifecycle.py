@@ -32,7 +32,7 @@ FINAL = (SUCCEEDED, FAILED, TIMEOUT, CANCELLED, LOST)
 STATES = (*PENDING, *LIVE, *FINAL)
 
 MAX_ATTEMPTS = 5
-"""Attempts of a job that is queued again when one is lost."""
+"""Attempts of a job that is queued again when one is lost, until somebody wants more."""
 
 TABLE: Dict[Tuple[str, str], str] = {
     (QUEUED, "start"): STARTING,  # the intent is written; the keeper has not been told yet
@@ -78,14 +78,16 @@ def event_of(end: End) -> str:
     return "fail"
 
 
-def next_try(spec: Spec, attempt: int, end: End) -> Optional[float]:
-    """After how many seconds a job is tried again when this attempt has ended so; None: it is not."""
+def next_try(spec: Spec, attempt: int, end: End, retried: int = 0) -> Optional[float]:
+    """After how many seconds a job is tried again when this attempt has ended so; None: it is not. `retried`: how many
+    attempts there had been when somebody asked to have it tried anew: these count no more."""
     event = event_of(end)
-    if event == "lose" and spec.on_lost == REQUEUE and attempt < MAX_ATTEMPTS:
+    tries = attempt - retried
+    if event == "lose" and spec.on_lost == REQUEUE and tries < MAX_ATTEMPTS:
         return 0.0
-    if event in ("succeed", "cancel") or attempt > spec.retry.count or not _is_retried(spec.retry, end):
+    if event in ("succeed", "cancel") or tries > spec.retry.count or not _is_retried(spec.retry, end):
         return None
-    return min(spec.retry.delay * spec.retry.factor ** min(attempt - 1, 50), LONGEST_DELAY)
+    return min(spec.retry.delay * spec.retry.factor ** min(tries - 1, 50), LONGEST_DELAY)
 
 
 LONGEST_DELAY = 86_400.0

@@ -226,7 +226,7 @@ class Ledger:
 
     def begin(self, job: Job, slot: int, gpus: Grant = ()) -> Live:
         """Write down that the job is to be started: the keeper is told once this is durable."""
-        live = Live(job.id, lifecycle.step(job.state, "start"), job.attempt + 1, slot, job.spec, gpus)
+        live = Live(job.id, lifecycle.step(job.state, "start"), job.attempt + 1, slot, job.spec, gpus, job.retried)
         self.live[job.id] = live
         self._store.set_start(job.id, live.state, live.attempt, slot, grant_to_text(gpus))
         self.counts.move(job.state, live.state)
@@ -259,7 +259,7 @@ class Ledger:
         if live is None:
             return
         end = End(told["reason"], told.get("exit"), told.get("signal"), told.get("detail") or "")
-        delay = lifecycle.next_try(live.spec, live.attempt, end) if live.grace is None else None
+        delay = lifecycle.next_try(live.spec, live.attempt, end, live.retried) if live.grace is None else None
         del self.live[live.id]
         self.urgent = True
         if delay is not None:

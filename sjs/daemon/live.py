@@ -14,13 +14,14 @@ from sjs.daemon.rows import LiveRow, grant_from_text
 class Live:
     """A job that holds a slot."""
 
-    def __init__(self, job_id: int, state: str, attempt: int, slot: int, spec: Spec, gpus: Grant) -> None:
+    def __init__(self, job_id: int, state: str, attempt: int, slot: int, spec: Spec, gpus: Grant, retried: int) -> None:
         self.id = job_id
         self.state = state
         self.attempt = attempt
         self.slot = slot
         self.spec = spec
         self.gpus = gpus
+        self.retried = retried
         self.grace: Optional[float] = None  # set when its end was asked for
         self.told = False
         self.paused: Optional[bool] = None  # set when somebody wanted it to stand still, or to go on
@@ -44,7 +45,7 @@ class Live:
 
 def from_row(row: LiveRow) -> Live:
     """What an earlier manager left. Whatever was wanted of it, the keeper is told again."""
-    live = Live(row.id, row.state, row.attempt, row.slot, row.spec, grant_from_text(row.gpus))
+    live = Live(row.id, row.state, row.attempt, row.slot, row.spec, grant_from_text(row.gpus), row.retried)
     live.grace = row.grace
     live.paused = None if row.paused is None else bool(row.paused)
     return live

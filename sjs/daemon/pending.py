@@ -155,11 +155,12 @@ class Pending:
         return ids
 
     def once_more(self, job: Job, state: str) -> bool:
-        """Somebody wants to have run again what has ended: False if it still can never start."""
+        """Somebody wants to have run again what has ended, with all its tries: False if it still can never start."""
         blockers, doom = self._block(job.id, job.spec, is_new=False)
         if doom:
             return False
         self._store.set_pending(job.id, lifecycle.step(state, "try again"), None, blockers)
+        self._store.set_retried(job.id)
         self._counts.move(state, WAITING)
         self._let_go(job.id)
         return True

@@ -11,7 +11,8 @@ from sjs.core.needs import Grant
 from sjs.errors import BadRequest
 
 COLUMNS = (
-    "id, state, spec, submitted, attempt, started, ended, pid, reason, exit, signal, detail, usage, gpus, due, paused"
+    "id, state, spec, submitted, attempt, started, ended, pid, reason, exit, signal, detail, usage, gpus, due, paused,"
+    " retried"
 )
 
 ATTEMPT = "started, ended, pid, reason, exit, signal, detail, usage, gpus"
@@ -58,6 +59,7 @@ class LiveRow(NamedTuple):
     spec: Spec
     gpus: Optional[str]
     paused: Optional[int]  # None: nobody ever paused this attempt; 0: it goes on again
+    retried: int
 
 
 class EndedRow(NamedTuple):
@@ -106,7 +108,7 @@ def text(data: bytes) -> str:
 def job(row: Tuple[Any, ...]) -> Job:
     """The job of a row. One that cannot be read is a job, too: of `UNREADABLE`."""
     id_, state, spec, submitted, attempt, started, ended, pid, reason, exit_, signal, detail, *more = row
-    usage, gpus, due, paused = more
+    usage, gpus, due, paused, retried = more
     try:
         return Job(
             id=id_,
@@ -122,6 +124,7 @@ def job(row: Tuple[Any, ...]) -> Job:
             gpus=grant_from_text(gpus),
             due=None if due is None else float(due),
             paused=paused == 1,
+            retried=int(retried),
         )
     except (BadRequest, ValueError) as error:
         why = End("spawn-error", detail=f"its record cannot be read: {error}")
@@ -130,7 +133,7 @@ def job(row: Tuple[Any, ...]) -> Job:
 
 def live(row: Tuple[Any, ...]) -> LiveRow:
     """A row of a job that holds a slot; of what is no number nothing is believed."""
-    id_, state, attempt, slot, grace, spec, gpus, paused = row
+    id_, state, attempt, slot, grace, spec, gpus, paused, retried = row
     try:
         known = spec_json.from_text(spec)
     except BadRequest:
@@ -144,6 +147,7 @@ def live(row: Tuple[Any, ...]) -> LiveRow:
         known,
         gpus,
         paused if paused in (0, 1) else None,
+        retried if isinstance(retried, int) else 0,
     )
 
 

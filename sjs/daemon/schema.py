@@ -56,5 +56,7 @@ MIGRATIONS: Tuple[Sequence[str], ...] = (
     ("ALTER TABLE jobs ADD COLUMN paused INTEGER",),
     # Commands of a person that are still to be run, for a job's start or end.
     ("CREATE TABLE hooks (number INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, job INTEGER NOT NULL)",),
+    # How many attempts there had been when somebody asked for another one.
+    ("ALTER TABLE jobs ADD COLUMN retried INTEGER NOT NULL DEFAULT 0",),
 )
 """What makes schema N + 1 of schema N, in statements. A new queue goes all the way, so that way is used every day."""

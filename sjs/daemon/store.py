@@ -185,6 +185,10 @@ class Store(Database):
             *(state, due, blockers, job_id),
         )
 
+    def set_retried(self, job_id: int) -> None:
+        """Somebody wants it tried anew: the attempts that there were count no more."""
+        self._write("UPDATE jobs SET retried = attempt WHERE id = ?", job_id)
+
     def set_due(self, job_id: int, due: Optional[float]) -> None:
         self._write("UPDATE jobs SET due = ? WHERE id = ?", due, job_id)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs.core import lifecycle
-from sjs.core.job import AFTER, End, Retry, Spec
+from sjs.core.job import AFTER, ON_LOST, End, Retry, Spec
 from sjs.core.lifecycle import (
     FINAL,
     LIVE,
@@ -114,6 +114,36 @@ OFTEN = Retry(count=3, delay=10.0, factor=2.0, on=("fail", "timeout"))
 )
 def test_who_is_tried_again_and_when(spec: Spec, attempt: int, end: End, delay: float | None) -> None:
     assert lifecycle.next_try(spec, attempt, end) == delay
+
+
+FAILURES = [End("exit", 1), End("signal", signal=9), End("timeout"), End("oom"), End("host-lost"), End("cancelled")]
+SPECS = st.builds(
+    Spec,
+    st.just("x"),
+    retry=st.builds(Retry, st.integers(0, 6), st.just(2.0), st.just(3.0), st.just(("fail", "lost", "timeout"))),
+    on_lost=st.sampled_from(ON_LOST),
+)
+
+
+@given(SPECS, st.integers(1, 20), st.sampled_from(FAILURES), st.integers(0, 100))
+def test_attempts_before_somebody_asked_for_more_count_for_nothing(
+    spec: Spec, attempt: int, end: End, retried: int
+) -> None:
+    assert lifecycle.next_try(spec, attempt + retried, end, retried) == lifecycle.next_try(spec, attempt, end)
+
+
+@given(SPECS, st.lists(st.sampled_from(FAILURES), max_size=60))
+def test_each_time_somebody_asks_a_job_has_all_its_tries_and_no_more(spec: Spec, ends: list[End]) -> None:
+    """Somebody asks whenever it has come to an end."""
+    retried = 0
+    for attempt, end in enumerate(ends, 1):
+        if lifecycle.next_try(spec, attempt, end, retried) is not None:
+            continue
+        tries = attempt - retried
+        assert tries <= max(1 + spec.retry.count, lifecycle.MAX_ATTEMPTS if spec.on_lost == "requeue" else 1)
+        if end.reason == "exit":
+            assert tries > spec.retry.count
+        retried = attempt
 
 
 def test_whether_others_are_what_a_job_waits_for() -> None:

@@ -21,7 +21,7 @@ GPUS = {
 
 
 def order(spec: Spec, gpus: Grant = (), base: str | None = None) -> dict[str, Any]:
-    return start_order(WHERE, Live(12, "starting", 2, 1, spec, gpus), base, GPUS)
+    return start_order(WHERE, Live(12, "starting", 2, 1, spec, gpus, 0), base, GPUS)
 
 
 def test_a_plain_job_is_told_who_it_is() -> None:

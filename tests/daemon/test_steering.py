@@ -130,6 +130,20 @@ def test_a_job_that_cannot_be_read_does_not_run_again(queue: Queue) -> None:
     assert queue.ask("again") == {"changed": [], "next": None}
 
 
+def test_who_is_run_again_by_hand_has_all_its_tries_anew(queue: Queue) -> None:
+    """As it has when a manager after this one hears of the ends."""
+    queue.ask("submit", jobs=[{"command": "a", "retry": {"count": 1}}])
+    for attempt in (1, 2, 3, 4, 5):
+        if attempt in (3, 5):
+            assert states(queue) == ["failed"]
+            queue.ask("again", jobs=[[0, 0]])
+        assert queue.start_all() == [f"0.{attempt}"]
+        assert queue.job(0).retried == (attempt - 1) // 2 * 2
+        end_by = queue._replace(ledger=Ledger(queue.store)) if attempt == 5 else queue
+        end_by.end(f"0.{attempt}", exit=1)
+    assert states(queue) == ["queued"]
+
+
 def pauses(queue: Queue) -> list[tuple[int, bool]]:
     """What the keeper would be told, once."""
     found = [(one.job_id, one.still) for one in plan(queue.ledger.snapshot(True)) if isinstance(one, Pause)]
