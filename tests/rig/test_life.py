@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 import pytest
 from click.core import ParameterSource
 
-from sjs.cli import verbs
+from sjs.cli import ids, verbs
 from sjs.cli.common import Call
 from tests.live.machine import until
 from tests.rig.lab import PATH, PROJECT, USER, Host, Plan, rig
@@ -55,7 +56,7 @@ class Life:
 
     def states(self, jobs: list[int]) -> list[tuple[str, str]]:
         """How each of them stands, and why."""
-        found = {one["id"]: one for one in self.table(f"list {','.join(map(str, jobs))}")}
+        found = {one["id"]: one for one in self.table(f"list {ids.text((job, job) for job in jobs)}")}
         return [(found[job]["state"], found[job]["reason"] or "") for job in jobs]
 
     def ends(self, jobs: list[int]) -> list[tuple[str, str]]:
@@ -187,6 +188,32 @@ def test_jobs_wait_for_others(life: Life) -> None:
     ends = life.ends([parent, *children, *grandchild])
     assert ends[:2] == [("failed", "exit"), ("succeeded", "exit")]
     assert ends[2:] == [("cancelled", "dependency")] * 2
+
+
+def diamond(life: Life, top: str) -> list[int]:
+    """Hand in a job, 998 that wait for it, and one that waits for all of them; their ids, once all have ended. Each
+    writes down where it stands, in its turn."""
+    (life.client / "sides").write_text("echo side >> order\n" * 998)
+    jobs = life.ids(f"--hold --command 'echo top >> order; {top}'")
+    jobs += life.ids("-d last --command-file sides")
+    jobs += life.ids(f"-d afterok:{jobs[1]}-{jobs[-1]} --command 'echo bottom >> order'")
+    assert len(jobs) == 1000
+    life.well(f"release {jobs[0]}")
+    life.types(f"wait {jobs[0]}-{jobs[-1]}")
+    return jobs
+
+
+def test_a_diamond_of_a_thousand_jobs_ends_in_order(life: Life) -> None:
+    jobs = diamond(life, "true")
+    assert (life.host.root / "order").read_text().split() == ["top", *["side"] * 998, "bottom"]
+    assert Counter(life.states(jobs)) == {("succeeded", "exit"): 1000}
+
+
+def test_who_waits_for_what_failed_is_cancelled_as_are_those_behind_it(life: Life) -> None:
+    (life.host.root / "order").unlink()
+    states = life.states(diamond(life, "false"))
+    assert (life.host.root / "order").read_text() == "top\n"
+    assert (states[0], Counter(states[1:])) == (("failed", "exit"), {("cancelled", "dependency"): 999})
 
 
 def test_a_job_is_cancelled_in_each_state(life: Life) -> None:
