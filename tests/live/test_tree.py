@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,10 @@ ESCAPE = (
 )
 
 
+LIMITS: Mapping[str, Mapping[str, float]] = {"cancelled": {}, "timeout": {"timeout": 2.0, "grace": 0.2}}
+"""What a job is told that is to end so. (The first ends by an order.)"""
+
+
 def pids(machine: Machine) -> list[int]:
     path = machine.root / "pids"
     return [int(line) for line in path.read_text().split()] if path.exists() else []
@@ -28,8 +34,8 @@ def alive(machine: Machine) -> list[int]:
     return [pid for pid in found if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"]
 
 
-def start(machine: Machine, client: Client, command: str, processes: int) -> int:
-    job = int(client.submit(command)["first"])
+def start(machine: Machine, client: Client, command: str, processes: int, **more: float) -> int:
+    job = int(client.ask("submit", jobs=[{"command": command, **more}])["first"])
     until(lambda: len(pids(machine)) == processes, f"{processes} processes")
     return job
 
@@ -83,6 +89,7 @@ def test_a_stopped_job_can_be_cancelled(machine: Machine) -> None:
         assert client.ask("wait", jobs=[[job, job]])["job"]["signal"] == 15
 
 
+@pytest.mark.parametrize("state", ["cancelled", "timeout"])
 @pytest.mark.parametrize(
     "command",
     [
@@ -92,14 +99,30 @@ def test_a_stopped_job_can_be_cancelled(machine: Machine) -> None:
     ],
     ids=["forks without end", "forks away without end", "closes everything"],
 )
-def test_who_will_not_go_is_made_to(machine: Machine, command: str) -> None:
+def test_who_will_not_go_is_made_to(machine: Machine, command: str, state: str) -> None:
     """As many new processes as the machine can make while they are ended."""
     with machine.client() as client:
-        job = start(machine, client, f"ulimit -u 20000; {command}", 1)
-        until(lambda: len(of_job(machine, job)) > 1, "the first of its children")
-        client.ask("cancel", jobs=[[job, job]], grace=0.2)
-        assert client.ask("wait", jobs=[[job, job]])["job"]["state"] == "cancelled"
+        job = start(machine, client, f"ulimit -u 20000; {command}", 1, **LIMITS[state])
+        if state == "cancelled":
+            until(lambda: len(of_job(machine, job)) > 1, "the first of its children")
+            client.ask("cancel", jobs=[[job, job]], grace=0.2)
+        assert client.ask("wait", jobs=[[job, job]])["job"]["state"] == state
         assert client.ask("report")["running"] == 0
+    assert of_job(machine, job) == []
+
+
+@pytest.mark.parametrize("state", ["cancelled", "timeout"])
+def test_what_cannot_be_attributed_is_named_and_let_live(machine: Machine, state: str) -> None:
+    """It has left the job's session, has been disowned, and was executed with another environment."""
+    gone = "(setsid env -i sh -c 'echo $$ >> pids; exec sleep 60' &); echo $$ >> pids; sleep 60"
+    with machine.client() as client:
+        job = start(machine, client, gone, 2, **LIMITS[state])
+        if state == "cancelled":
+            client.ask("cancel", jobs=[[job, job]], grace=0.2)
+        assert client.ask("wait", jobs=[[job, job]])["job"]["state"] == state
+    (left,) = alive(machine)
+    os.kill(left, signal.SIGKILL)
+    assert f"process {left} dropped every mark of its job" in machine.log()
     assert of_job(machine, job) == []
 
 
