@@ -119,7 +119,7 @@ def configure(call: Call, maximum: int | None, resources: Sequence[tuple[str, in
 
     \b
     Write to me when a job has failed:
-      submit gpu1 configure --on-finish 'grep -q "\"state\":\"failed\"" && echo $SJS_JOB_ID | mail -s failed me; true'
+      submit gpu1 configure --on-finish 'grep -q state...failed && echo $SJS_JOB_ID | mail -s failed me; true'
     """
     more = {name: None if value == FOUND else value for name, value in given.items() if value is not None}
     if resources:

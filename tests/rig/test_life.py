@@ -111,6 +111,18 @@ def test_a_queue_is_told_what_there_is(life: Life) -> None:
     assert life.types("job -c 9 --command true").status == 1
 
 
+def test_a_queue_tells_of_each_start_and_end(life: Life) -> None:
+    life.well("configure --gpu-policy ignore --hook-timeout 20 --on-start 'cat >> starts' --on-finish 'cat >> ends'")
+    (job,) = life.ids("--command true")
+    life.well(f"wait {job}")
+    for name, event in (("starts", "on_start"), ("ends", "on_finish")):
+        path = life.host.root / name
+        until(lambda path=path: path.exists() and path.read_text().endswith("\n"), name)
+        record = json.loads(path.read_text())
+        assert (record["event"], record["id"]) == (event, job)
+    life.well("configure --on-start '' --on-finish ''")
+
+
 def test_a_job_is_what_it_was_told(life: Life) -> None:
     (life.client / "env").write_text("MORE=file\n")
     (life.host.root / "given").write_text("given\n")
