@@ -115,11 +115,10 @@ def test_a_queue_tells_of_each_start_and_end(life: Life) -> None:
     life.well("configure --gpu-policy ignore --hook-timeout 20 --on-start 'cat >> starts' --on-finish 'cat >> ends'")
     (job,) = life.ids("--command true")
     life.well(f"wait {job}")
-    for name, event in (("starts", "on_start"), ("ends", "on_finish")):
-        path = life.host.root / name
-        until(lambda path=path: path.exists() and path.read_text().endswith("\n"), name)
-        record = json.loads(path.read_text())
-        assert (record["event"], record["id"]) == (event, job)
+    told = [life.host.root / name for name in ("starts", "ends")]
+    until(lambda: all(path.exists() and path.read_text().endswith("\n") for path in told), "both")
+    records = [json.loads(path.read_text()) for path in told]
+    assert [(one["event"], one["id"]) for one in records] == [("on_start", job), ("on_finish", job)]
     life.well("configure --on-start '' --on-finish ''")
 
 
