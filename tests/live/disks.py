@@ -96,6 +96,12 @@ def _run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
+def loops(folder: Path) -> list[str]:
+    """Devices that the file behind a file system still has, for it lives on unseen as long as a file is open there."""
+    command = ["losetup", "--associated", str(folder.with_suffix(".img"))]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
 class Quota:
     """A folder that may hold so many bytes, whatever its file system has: a subvolume of btrfs."""
 

@@ -6,7 +6,6 @@ in one line why not; what runs goes on; and afterwards so does the queue.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shlex
@@ -15,7 +14,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.live.disks import MB, Quota, btrfs, ext4, fill, give_up, needs_btrfs, needs_root, read_only
+from tests.live.disks import MB, Quota, btrfs, ext4, fill, give_up, loops, needs_btrfs, needs_root, read_only
 from tests.live.machine import DEADLINE, Machine, running, until
 from tests.live.test_cli import Person
 from tests.live.test_full_disk import check, job
@@ -109,24 +108,15 @@ def test_a_disk_that_ext4_gives_up(tmp_path: Path) -> None:
     machine = Machine(tmp_path / "disk" / "machine")
     with ext4(tmp_path / "disk", 64 * MB) as disk:
         machine.root.mkdir()
-        machine.start(2)
-        story = Story(tmp_path, machine)
-        give_up(disk)
-        story.is_refused("Read-only file system (make it writable again)")
-        story.let_go()
-        machine.kill_all()
-        until(lambda: not _processes_of(machine), "the end of all that has files open there")
+        try:
+            machine.start(2)
+            story = Story(tmp_path, machine)
+            give_up(disk)
+            story.is_refused("Read-only file system (make it writable again)")
+            story.let_go()
+        finally:
+            machine.kill_all()
+    until(lambda: not loops(disk), "the end of the last one that has a file open there")
     with ext4(tmp_path / "disk", 64 * MB), running(machine.root):
         story.goes_on()
         check(machine, story.ids, lost=story.running)
-
-
-def _processes_of(machine: Machine) -> list[Path]:
-    name = f"\0{machine.root}\0".encode()
-    return [path for path in Path("/proc").glob("[0-9]*/cmdline") if name in _read(path)]
-
-
-def _read(path: Path) -> bytes:
-    with contextlib.suppress(OSError):  # it has just ended
-        return path.read_bytes()
-    return b""
