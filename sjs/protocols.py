@@ -259,8 +259,9 @@ class Target(Protocol):
         """A job's output: the last `lines` lines or all of it, with `follow` until the job has ended; `since`: nothing
         of a stream to which nothing has been written since."""
 
-    def stop(self, kill: bool = False) -> tuple[int, int]:
-        """Stop the manager, with `kill` its jobs as well; how many were running and queued."""
+    def stop(self, kill: bool = False, if_idle: bool = False, undrain: bool = False) -> tuple[int, int]:
+        """Stop the manager; how many of its jobs run on, and how many wait on. With `kill`, those that run are ended.
+        `if_idle`: it refuses when there are any; `undrain`: the next one starts jobs again."""
 
     @property
     def machine(self) -> Machine:

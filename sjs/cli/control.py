@@ -9,7 +9,10 @@ import click
 from sjs.cli import ids, kinds
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
-from sjs.errors import NoManager, UsageError
+from sjs.cli.wait import wait_for
+from sjs.core.job import ranges
+from sjs.core.lifecycle import LIVE
+from sjs.errors import NoManager, Refused, UsageError
 from sjs.protocols import Cancelled, Status, Target
 
 
@@ -90,21 +93,44 @@ def _show_started(out: Output, name: str, found: Status) -> None:
 
 
 @verb("stop")
+@click.option("--force", is_flag=True, help="Also with jobs: those that run go on, those that wait are kept.")
+@click.option("--drain", is_flag=True, help="Start nothing new, and stop when what runs has ended.")
 @click.option("--kill", is_flag=True, help="End the running jobs, too.")
-def stop(call: Call, kill: bool) -> int:
-    """Stop a manager. Running jobs run on, waiting ones are kept; only `start` starts it again."""
+def stop(call: Call, force: bool, drain: bool, kill: bool) -> int:
+    """Stop a manager that has nothing to do. Only `start` starts it again.
+
+    \b
+    Before the machine is restarted, with time for what runs:
+      submit gpu1 stop --drain
+    """
+    if drain and (force or kill):
+        raise UsageError("--drain waits for what runs", "leave out --force and --kill")
+    choice = call.choice()
+    out = call.output(choice)
+
+    def work(target: Target) -> tuple[int, int] | None:
+        try:
+            return _drained(target, out) if drain else target.stop(kill, if_idle=not (force or kill))
+        except NoManager:
+            return None
+        except Refused as error:
+            raise Refused(error.message, error.hint or "say --drain, --force or --kill: see --help") from None
 
     def show(out: Output, name: str, found: tuple[int, int] | None) -> None:
         _show_stopped(out, name, found, kill)
 
-    return fan_out(call, lambda target: _stopped(target, kill), show)
+    return fan_out(call, work, show, choice)
 
 
-def _stopped(target: Target, kill: bool) -> tuple[int, int] | None:
-    try:
-        return target.stop(kill)
-    except NoManager:
-        return None
+def _drained(target: Target, out: Output) -> tuple[int, int]:
+    """Let what runs come to its end, and nothing begin after it."""
+    was_drained = target.report().drained
+    target.drain(True)
+    running = [job.id for job in target.list(states=LIVE)]
+    if running:
+        out.notice(target.name, f"drained; waits for {ids.text(ranges(running))} to end; `undrain` takes it back")
+        wait_for(target, ranges(running), None)
+    return target.stop(undrain=not was_drained)
 
 
 def _show_stopped(out: Output, name: str, found: tuple[int, int] | None, kill: bool) -> None:
@@ -114,4 +140,4 @@ def _show_stopped(out: Output, name: str, found: tuple[int, int] | None, kill: b
     elif found is None:
         out.line(name, "no manager was running")
     else:
-        out.line(name, f"stopped; {running} running {'are ended' if kill else 'go on'}, {queued} queued are kept")
+        out.line(name, f"stopped; {running} running {'are ended' if kill else 'go on'}, {queued} waiting are kept")

@@ -161,11 +161,14 @@ class Handlers:
         return self._where_output_is(request)
 
     def _stop(self, request: Request, session: Any, now: Now) -> Reply:
-        reply = {"running": len(self._ledger.live), "queued": self._ledger.counts[QUEUED]}
+        waiting = sum(self._ledger.counts[state] for state in PENDING)
+        reply = {"running": len(self._ledger.live), "queued": waiting}
         if request.get("if_idle") is True and (reply["running"] or reply["queued"]):
             return reply
         if request.get("kill") is True:
             self._ledger.want_end(everything(self._ledger), None)
+        if request.get("undrain") is True:
+            self._ledger.drain(False)
         self.condition.stopping = True
         return reply
 

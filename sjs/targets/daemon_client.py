@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from sjs import spec_json, wire
 from sjs.core.job import Job, Range, Spec
-from sjs.errors import LinkLost, NoManager, NotReached, SjsError, Stopped, Unreachable
+from sjs.errors import LinkLost, NoManager, NotReached, Refused, SjsError, Stopped, Unreachable
 from sjs.protocols import (
     Accepted,
     Cancelled,
@@ -201,14 +201,18 @@ class DaemonTarget:
             message = self._persist(output.next)
             yield from output.pieces(message)
 
-    def stop(self, kill: bool = False) -> tuple[int, int]:
-        def attempt(session: Session) -> dict[str, Any]:
-            reply = session.call("stop", kill=kill)
-            session.wait_for_end(FAREWELL)
-            return reply
+    def stop(self, kill: bool = False, if_idle: bool = False, undrain: bool = False) -> tuple[int, int]:
+        said = {"kill": kill, "if_idle": if_idle, "undrain": undrain}
 
-        reply = self._persist(attempt)
-        return understood(lambda reply: (int(reply["running"]), int(reply["queued"])), reply)
+        def attempt(session: Session) -> tuple[int, int]:
+            reply = session.call("stop", **{name: True for name, wanted in said.items() if wanted})
+            running, waiting = understood(lambda reply: (int(reply["running"]), int(reply["queued"])), reply)
+            if if_idle and (running or waiting):
+                raise Refused(f"{running} job(s) running and {waiting} job(s) waiting")
+            session.wait_for_end(FAREWELL)
+            return running, waiting
+
+        return self._persist(attempt)
 
     @property
     def machine(self) -> Machine:

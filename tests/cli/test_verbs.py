@@ -328,11 +328,21 @@ def test_cancel_says_what_became_of_whom(cli: CommandLine) -> None:
 
 
 def test_stop_is_done_also_when_nobody_ran(cli: CommandLine) -> None:
-    cli.play("m1", "hello()\nsay(id=hear()['id'], running=1, queued=2)")
+    machine = cli.play("m1", "hello()\nsay(id=hear()['id'], running=1, queued=2)")
     cli.play("m2", GONE)
-    outcome = cli.submit("all", "stop")
+    outcome = cli.submit("all", "stop", "--force")
     assert outcome.status == 0
-    assert outcome.out == "[m1] stopped; 1 running go on, 2 queued are kept\n[m2] no manager was running\n"
+    assert outcome.out == "[m1] stopped; 1 running go on, 2 waiting are kept\n[m2] no manager was running\n"
+    assert "if_idle" not in machine.requests[0]
+
+
+def test_a_manager_with_jobs_is_not_stopped_by_accident(cli: CommandLine) -> None:
+    machine = cli.play("m", "hello()\nsay(id=hear()['id'], running=1, queued=2)\nhear()")
+    outcome = cli.submit("m", "shutdown")
+    refusal = "[m] error: 1 job(s) running and 2 job(s) waiting (say --drain, --force or --kill: see --help)\n"
+    assert (outcome.status, outcome.out, outcome.err) == (1, "", refusal)
+    assert machine.requests[0]["if_idle"] is True
+    assert cli.submit("m", "stop", "--drain", "--kill").status == 2
 
 
 def test_start_starts_even_what_was_stopped_and_sets_the_maximum(cli: CommandLine) -> None:

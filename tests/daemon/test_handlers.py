@@ -271,6 +271,18 @@ def test_stop(queue: Queue, fields: dict[str, Any], stops: bool) -> None:
     assert queue.ledger.live[0].grace == (GRACE if "kill" in fields else None)
 
 
+def test_who_drained_it_to_stop_it_leaves_no_drained_queue(queue: Queue) -> None:
+    queue.ask("drain")
+    queue.ask("stop", undrain=True)
+    assert (queue.handlers.condition.stopping, queue.ledger.gates.reasons) == (True, [])
+
+
+def test_jobs_that_wait_for_a_time_keep_it_from_being_idle(queue: Queue) -> None:
+    queue.ask("submit", jobs=[{"command": "x", "at": NOW.wall + 9}, {"command": "y", "hold": True}])
+    assert queue.ask("stop", if_idle=True) == {"running": 0, "queued": 2}
+    assert not queue.handlers.condition.stopping
+
+
 def test_an_idle_manager_stops_when_asked_to_if_idle(queue: Queue) -> None:
     assert queue.ask("stop", if_idle=True) == {"running": 0, "queued": 0}
     assert queue.handlers.condition.stopping

@@ -340,10 +340,21 @@ def test_a_machine_is_asked_besides_its_queue(life: Life) -> None:
 def test_a_manager_stops_and_starts(life: Life) -> None:
     (job,) = life.ids("--command 'touch last; sleep 60'")
     until((life.host.root / "last").exists, "the start")
+    assert life.types("stop").status == 1
     assert life.well("stop --kill").startswith("stopped; 1 running are ended")
     assert life.types("check-running").status == 1
     assert life.well("start --max-jobs-running 3").endswith("at most 3 jobs at once\n")
     assert life.states([job]) == [("cancelled", "cancelled")]
+    (short,) = life.ids("--command 'sleep 0.5'")
+    (late,) = life.ids("--hold --command true")
+    assert life.well("stop --drain") == "stopped; 0 running go on, 1 waiting are kept\n"
+    assert life.well("start").endswith("at most 3 jobs at once\n")
+    life.well(f"release {late}")
+    assert life.ends([short, late]) == [("succeeded", "exit")] * 2
+    (job,) = life.ids("--command 'sleep 60'")
+    assert life.well("stop --force") == "stopped; 1 running go on, 0 waiting are kept\n"
+    life.well("start")
+    life.well(f"cancel {job}")
 
 
 def test_nothing_was_left_out(life: Life, request: pytest.FixtureRequest) -> None:
