@@ -28,6 +28,6 @@ def test_no_system_call_in_ten_seconds(machine: Machine, tmp_path: Path) -> None
         assert "epoll_wait" in calls[0], "strace names the one call in which it found the process"
 
 
-def trace(pid: int, path: Path) -> tuple[subprocess.Popen[bytes], Path]:
-    process = subprocess.Popen(["strace", "-f", "-qq", "-o", str(path), "-p", str(pid)], stderr=subprocess.PIPE)
+def trace(pid: int, path: Path, *more: str) -> tuple[subprocess.Popen[bytes], Path]:
+    process = subprocess.Popen(["strace", "-f", "-qq", *more, "-o", str(path), "-p", str(pid)], stderr=subprocess.PIPE)
     return process, path
