@@ -16,6 +16,9 @@ from sjs.daemon.program import OURS
 DEADLINE = 20.0
 """Seconds that a manager may take to open its queue (a large one may have to be checked after a crash)."""
 
+NEWBORN = 1.0
+"""Seconds after which a keeper has long written down who it is."""
+
 
 def settings(*values: Optional[int]) -> str:
     """How a manager is told the maximum, the days for which outputs and the number of jobs whose records are kept, and
@@ -32,6 +35,12 @@ def start(where: Places, maximum: str) -> Tuple[str, str]:
             outcome, detail = _join(where, maximum, until)
         if outcome:
             return outcome, detail
+        if time.monotonic() > until - DEADLINE + NEWBORN and places.is_held_elsewhere(where.keeper_lock):
+            who = places.holder(where.keeper_lock)
+            return (
+                "failed",
+                f"{who} has the queue in {where.state}, which is for one machine; choose another --state-dir",
+            )
         time.sleep(0.05)  # that keeper was just born, or is just gone: nothing tells which
     return "failed", f"{places.holder(where.keeper_lock)} is in its place and does not answer: {last_line(where.log)}"
 

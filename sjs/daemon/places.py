@@ -26,7 +26,7 @@ import math
 import os
 import stat
 import time
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Tuple
 
 from sjs.daemon import owner
 
@@ -203,12 +203,23 @@ def _lock(fd: int, how: int) -> bool:
 
 def holder(path: str) -> str:
     """Who wrote the lock file last, as "host h, pid p"."""
+    host, pid = _holder(path)
+    return f"host {host}, pid {pid}" if pid else "unknown"
+
+
+def is_held_elsewhere(path: str) -> bool:
+    """Whether it was another host that wrote the lock file last."""
+    host, pid = _holder(path)
+    return bool(pid) and host != os.uname().nodename
+
+
+def _holder(path: str) -> Tuple[str, str]:
     try:
         with open(path, encoding="ascii", errors="replace") as source:
             host, _, pid = source.read().strip().partition(" ")
     except OSError:
-        return "unknown"
-    return f"host {host}, pid {pid}" if pid else "unknown"
+        return "", ""
+    return host, pid
 
 
 def open_door(path: str, private: bool = True) -> int:

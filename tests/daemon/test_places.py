@@ -184,6 +184,16 @@ def refusal(path: Path) -> int | None:
     return error.value.errno
 
 
+def test_a_holder_on_another_host(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    assert not places.is_held_elsewhere(str(lock))
+    for content, elsewhere in [("", False), ("elsewhere", False), ("elsewhere 12", True)]:
+        lock.write_text(content)
+        assert places.is_held_elsewhere(str(lock)) is elsewhere
+    assert take_lock(str(lock)) is not None
+    assert not places.is_held_elsewhere(str(lock))
+
+
 def test_a_door_that_nobody_reads(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "door", 0o600)
     assert refusal(tmp_path / "door") == errno.ENXIO
