@@ -87,6 +87,8 @@ class Status:
     version: str
     keep: Mapping[str, int] = field(default_factory=dict)
     """For how many days the output of ended jobs is kept, and of how many the records; 0 is for ever, and all."""
+    program: str = ""
+    """Where the code lies that it runs."""
     trouble: str = ""
     """Why nothing starts at present."""
     drained: bool = False
@@ -183,6 +185,13 @@ class Machine(Protocol):
 
     def facts(self) -> Facts:
         """What it has."""
+
+    @property
+    def program(self) -> str:
+        """Where our code for it lies there."""
+
+    def upgrade(self) -> None:
+        """Have that code manage the queue from now on; jobs run on."""
 
     def run(self, argv: Sequence[str]) -> Iterator[Piece | Exit]:
         """Run something in the project folder now: what it prints, and at last how it ended."""

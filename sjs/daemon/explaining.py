@@ -16,6 +16,7 @@ from sjs.core.why import MANY, NAMED, Case, why
 from sjs.daemon.clock import Now
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.places import Places
+from sjs.daemon.program import OURS
 from sjs.daemon.rows import EVERY_JOB, Filter, grant_from_text
 from sjs.daemon.space import LOW_WATER, Space
 from sjs.daemon.store import Store
@@ -69,7 +70,13 @@ class Explaining:
     def identity(self) -> Reply:
         """Whose queue this is."""
         where = self._where
-        return {"host": os.uname().nodename, "pid": os.getpid(), "root": where.root, "pipe": where.pipe}
+        return {
+            "host": os.uname().nodename,
+            "pid": os.getpid(),
+            "root": where.root,
+            "pipe": where.pipe,
+            "program": OURS.folder,
+        }
 
     def _report(self, request: Request, session: Any, now: Now) -> Reply:
         ledger = self._ledger

@@ -15,7 +15,8 @@ from typing import Any, Dict, Mapping
 from sjs import __version__, wire
 from sjs.daemon.ask import EX_UNAVAILABLE, MARKER, error_line, write
 from sjs.daemon.places import Places
-from sjs.errand import facts, running
+from sjs.daemon.program import OURS
+from sjs.errand import facts, running, upgrading
 from sjs.errand.client import Client, Errand, Gone
 from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
 
@@ -30,7 +31,8 @@ def main() -> int:
         write(error_line("bad_request", "the first line is no sjs 1 header", "client and machine differ in version"))
         return EX_UNAVAILABLE
     try:
-        client.reply({"hello": {"version": __version__, "wire": wire.VERSION, "host": os.uname().nodename}})
+        hello = {"version": __version__, "wire": wire.VERSION, "host": os.uname().nodename, "program": OURS.folder}
+        client.reply({"hello": hello})
         serve(client, Places(*fields[1:4]), table())
     except Gone:
         return EX_UNAVAILABLE
@@ -59,4 +61,4 @@ def serve(client: Client, where: Places, errands: Mapping[str, Errand]) -> None:
 
 def table() -> Dict[str, Errand]:
     """The errands there are."""
-    return {"facts": facts.facts, "time": facts.time_now, "run": running.run}
+    return {"facts": facts.facts, "time": facts.time_now, "run": running.run, "upgrade": upgrading.upgrade}

@@ -16,6 +16,9 @@ from sjs.targets.session import Door, Session, open_session, soon
 SLOW = 60.0
 """Seconds that an errand may take which asks slow tools."""
 
+UPGRADE = 120.0
+"""Seconds until both codes have done all that they wait for."""
+
 SLICE = 3600.0
 """Seconds of one wait: a command may print nothing for as long as it likes, and a broken link is told by what carries
 it."""
@@ -36,6 +39,13 @@ class DistantMachine:
         theirs = session.call("time")
         delay = time.monotonic() - began[1]
         return understood(lambda reply: _facts(reply, delay, float(theirs["time"]) - began[0] - delay / 2), found)
+
+    @property
+    def program(self) -> str:
+        return str(self._opened().hello.get("program", ""))
+
+    def upgrade(self) -> None:
+        self._opened().call("upgrade", UPGRADE)
 
     def run(self, argv: Sequence[str]) -> Iterator[Piece | Exit]:
         session = self._opened()

@@ -32,6 +32,7 @@ def status(name: str, reply: dict[str, Any]) -> Status:
         root=str(reply["root"]),
         version=str(reply["version"]),
         keep={name: int(reply[name]) for name in ("keep_days", "keep_jobs", "low_water") if name in reply},
+        program=str(reply.get("program", "")),
         trouble=str(reply.get("trouble", "")),
         drained=bool(reply.get("drained", False)),
         paused=bool(reply.get("paused", False)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
+from sjs import __version__
 from sjs.daemon import schema
 from tests.live.machine import DEADLINE, ENVIRONMENT, SUBMIT, Machine, running, until, wait_for_end
 from tests.live.test_kill import ROUNDS, SEED, Load, check, integrity, is_up_again
@@ -109,6 +111,32 @@ def test_up_and_down_with_jobs_running(begin: Callable[[], Pair]) -> None:
             assert client.hello["version"] == tree.version
             assert client.ask("report")["running"] == JOBS
     pair.counters.end_well()
+
+
+@pytest.mark.parametrize(("version", "verb"), [("0.0.9", "start"), ("99.0", "upgrade")])
+def test_a_client_brings_its_own_code(version: str, verb: str, tmp_path: Path) -> None:
+    """An older manager is given it by `start`, a newer one only by whoever asks for that."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"managers:\n  here: {{transport: local, root: {tmp_path}/machine}}\n")
+    config.chmod(0o600)
+
+    def submit(*words: str) -> str:
+        command = [*SUBMIT, "--config", str(config), "here", *words]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=DEADLINE)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    with running(tmp_path / "machine", JOBS, daemon=Tree(tmp_path / "other", version).daemon) as machine:
+        counters, keeper = Counters(machine), machine.keeper_pid
+        if verb == "upgrade":
+            assert submit("start").startswith("running on ")
+            assert json.loads(submit("status", "--json"))["version"] == version
+        submit(verb)
+        assert submit("upgrade") == f"sjs {__version__} manages it already\n"
+        assert json.loads(submit("status", "--json"))["jobs_running"] == JOBS
+        assert submit("restart").startswith("running on ")
+        counters.end_well()
+        assert machine.keeper_pid == keeper
 
 
 def test_upgrades_under_load(tmp_path: Path, trees: tuple[Tree, Tree], capsys: pytest.CaptureFixture[str]) -> None:

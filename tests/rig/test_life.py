@@ -12,6 +12,7 @@ import click
 import pytest
 from click.core import ParameterSource
 
+from sjs import __version__
 from sjs.cli import ids, verbs
 from sjs.cli.common import Call
 from tests.live.machine import until
@@ -352,6 +353,8 @@ def test_a_manager_stops_and_starts(life: Life) -> None:
     life.well(f"release {late}")
     assert life.ends([short, late]) == [("succeeded", "exit")] * 2
     (job,) = life.ids("--command 'sleep 60'")
+    life.well("restart")
+    assert life.well("upgrade") == f"sjs {__version__} manages it already\n"
     assert life.well("stop --force") == "stopped; 1 running go on, 0 waiting are kept\n"
     life.well("start")
     life.well(f"cancel {job}")

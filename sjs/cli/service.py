@@ -1,4 +1,4 @@
-"""The verbs cancel, start and stop."""
+"""The verbs start, stop, restart and upgrade: whether there is a manager, and which code it runs."""
 
 from __future__ import annotations
 
@@ -6,54 +6,16 @@ from collections.abc import Mapping
 
 import click
 
-from sjs.cli import ids, kinds
+from sjs import __version__
+from sjs.cli import ids
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.cli.wait import wait_for
 from sjs.core.job import ranges
 from sjs.core.lifecycle import LIVE
 from sjs.errors import NoManager, Refused, UsageError
-from sjs.protocols import Cancelled, Status, Target
-
-
-@verb("cancel")
-@click.argument("which", nargs=-1, metavar="IDS...")
-@click.option("--jid", "jids", multiple=True, metavar="IDS", help="The same as IDS.")
-@click.option(
-    "--grace",
-    type=kinds.GRACE,
-    metavar="TIME",
-    help="Time between TERM and KILL, instead of what the job was given by `job --grace` (10 seconds by default).",
-)
-@click.option("--signal", type=kinds.SIGNAL, metavar="NAME", help="Only send this signal to those that run: USR1, 10.")
-def cancel(call: Call, which: tuple[str, ...], jids: tuple[str, ...], grace: float | None, signal: int | None) -> int:
-    """End jobs: those that wait never start, those that run are ended with everything they have started.
-
-    IDS are written 5, 1-3, 1,4-6, last or all; of one of several targets, gpu1:12.
-
-    \b
-    Have a job that knows how write down where it is:
-      submit gpu1 cancel 7 --signal USR1
-    """
-    if not which and not jids:
-        raise UsageError("cancel which jobs?", "for example 5, 1-3, last or all")
-    wanted = ids.parse([*which, *jids])
-    if grace is not None and signal is not None:
-        raise UsageError("--grace and --signal", "a signal alone ends nothing, so there is nothing to wait for")
-    choice = call.choice(of=wanted)
-    return fan_out(call, lambda target: target.cancel(wanted.on(target), grace, signal), _show_cancelled, choice)
-
-
-def _show_cancelled(out: Output, name: str, found: Cancelled) -> None:
-    fates = vars(found)
-    if out.json:
-        out.record(name, {fate: [list(span) for span in ranges] for fate, ranges in fates.items()})
-        return
-    words = {"stopping": "being ended", "ended": "had ended already"}
-    parts = [
-        f"{ids.count(ranges)} {words.get(fate, fate)} ({ids.text(ranges)})" for fate, ranges in fates.items() if ranges
-    ]
-    out.line(name, ", ".join(parts) or "no job to cancel")
+from sjs.protocols import Status, Target
+from sjs.routing import Choice, Fleet
 
 
 @verb("start")
@@ -65,8 +27,14 @@ def _show_cancelled(out: Output, name: str, found: Cancelled) -> None:
     help="At most N jobs at once (by default as it was last; at first default_max_jobs, or as many as there are CPUs).",
 )
 def start(call: Call, maximum: int | None) -> int:
-    """Start a manager, also one that was stopped on purpose."""
-    choice = call.choice()
+    """Start a manager, also one that was stopped on purpose.
+
+    One that runs an older sjs is given this one, with its jobs running on.
+    """
+    return _start(call, call.choice(), maximum)
+
+
+def _start(call: Call, choice: Choice, maximum: int | None) -> int:
     hooks = {one.name: one.hooks for one in choice.managers}
 
     def work(target: Target) -> Status:
@@ -77,6 +45,8 @@ def start(call: Call, maximum: int | None) -> int:
 
 def _started(target: Target, maximum: int | None, hooks: Mapping[str, str]) -> Status:
     found = target.report()
+    if is_older(found.version, __version__):
+        found = _with_our_code(target)
     is_as_wanted = maximum is None or found.report.max_running == maximum
     if is_as_wanted and not hooks:
         return found
@@ -141,3 +111,57 @@ def _show_stopped(out: Output, name: str, found: tuple[int, int] | None, kill: b
         out.line(name, "no manager was running")
     else:
         out.line(name, f"stopped; {running} running {'are ended' if kill else 'go on'}, {queued} waiting are kept")
+
+
+@verb("restart")
+def restart(call: Call) -> int:
+    """Stop a manager and start it again; running jobs run on, and what waits waits on."""
+    choice = call.choice()
+    out = call.output(choice)
+    with Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:
+        for answer in fleet.ask(lambda target: target.stop()):
+            if answer.error is not None and not isinstance(answer.error, NoManager):
+                out.failed(answer.name, answer.error)
+    return out.finish() or _start(call, choice, None)
+
+
+@verb("upgrade")
+def upgrade(call: Call) -> int:
+    """Have this sjs manage the queue instead of the one that does, newer or older; jobs run on and lose nothing.
+
+    If it can not, the one from before goes on.
+    """
+    return fan_out(call, _upgraded, _show_upgraded)
+
+
+def _upgraded(target: Target) -> tuple[Status, Status]:
+    before = target.report()
+    return before, before if before.program == target.machine.program else _with_our_code(target)
+
+
+def _with_our_code(target: Target) -> Status:
+    target.machine.upgrade()
+    target.close()  # the manager from before has left
+    return target.report()
+
+
+def _show_upgraded(out: Output, name: str, found: tuple[Status, Status]) -> None:
+    before, after = found
+    if out.json:
+        out.record(name, {"old_version": before.version, "version": after.version, "program": after.program})
+    elif before is after:
+        out.line(name, f"sjs {after.version} manages it already")
+    else:
+        out.line(name, f"sjs {after.version} manages it now, and not {before.version}; {after.report.running} run on")
+
+
+def is_older(version: str, than: str) -> bool:
+    """Whether a version comes before another, number by number."""
+    try:
+        return _numbers(version) < _numbers(than)
+    except ValueError:
+        return False  # it is none of ours, and nobody knows
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
