@@ -107,7 +107,7 @@ class Writer(threading.Thread):
         self.path.unlink()
 
 
-def test_full_under_load(small: Machine) -> None:
+def test_full_under_load(small: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     acknowledged: list[int] = []
     codes: Counter[str] = Counter()
     writer = Writer(small.root.parent / "filler")
@@ -131,6 +131,8 @@ def test_full_under_load(small: Machine) -> None:
         load(client, lambda: len(acknowledged) >= more)
     assert set(codes) == {"no_space"}
     check(small, acknowledged)
+    with capsys.disabled():
+        print(f"\nfull for {SECONDS:g} s: {len(acknowledged)} jobs taken, each ran once; {codes['no_space']} refused")
 
 
 def test_a_manager_starts_on_a_full_disk_and_says_what_is_wrong(small: Machine) -> None:

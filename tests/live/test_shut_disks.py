@@ -12,7 +12,10 @@ import shlex
 import signal
 import subprocess
 import time
+from collections.abc import Container
 from pathlib import Path
+
+import pytest
 
 from tests.live.disks import MB, Quota, btrfs, ext4, fill, give_up, loops, needs_btrfs, needs_root, read_only
 from tests.live.machine import DEADLINE, Machine, running, until
@@ -67,6 +70,11 @@ class Story:
         """By itself, and soon."""
         until(lambda: self._hand_in().returncode == 0, "a job that is taken")
 
+    def is_whole(self, capsys: pytest.CaptureFixture[str], lost: Container[int] = ()) -> None:
+        check(self.machine, self.ids, lost)
+        with capsys.disabled():
+            print(f"\n{len(self.ids)} jobs taken, each ran once; {self.refused} refused")
+
     def _hand_in(self) -> subprocess.CompletedProcess[bytes]:
         done = self._person.types(self._line)
         if done.returncode == 0:
@@ -75,7 +83,7 @@ class Story:
 
 
 @needs_btrfs
-def test_a_quota_that_is_used_up(tmp_path: Path) -> None:
+def test_a_quota_that_is_used_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with btrfs(tmp_path / "disk", 256 * MB) as disk:
         quota = Quota(disk / "machine", ROOM)
         with running(quota.folder) as machine:
@@ -87,10 +95,10 @@ def test_a_quota_that_is_used_up(tmp_path: Path) -> None:
             story.is_refused("Disk quota exceeded (free some there)")
             quota.set(2 * ROOM)
             story.goes_on()
-            check(machine, story.ids)
+            story.is_whole(capsys)
 
 
-def test_a_disk_that_is_read_only_for_a_while(tmp_path: Path) -> None:
+def test_a_disk_that_is_read_only_for_a_while(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     disk = tmp_path / "disk"
     with running(disk / "machine") as machine:
         story = Story(tmp_path, machine)
@@ -100,10 +108,10 @@ def test_a_disk_that_is_read_only_for_a_while(tmp_path: Path) -> None:
             story.let_go()
             story.is_refused("Read-only file system (make it writable again)")
         story.goes_on()
-        check(machine, story.ids)
+        story.is_whole(capsys)
 
 
-def test_a_disk_that_ext4_gives_up(tmp_path: Path) -> None:
+def test_a_disk_that_ext4_gives_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing can be written there until it is mounted anew, so nobody can tell how the jobs ended that ran."""
     machine = Machine(tmp_path / "disk" / "machine")
     with ext4(tmp_path / "disk", 64 * MB) as disk:
@@ -119,4 +127,4 @@ def test_a_disk_that_ext4_gives_up(tmp_path: Path) -> None:
     until(lambda: not loops(disk), "the end of the last one that has a file open there")
     with ext4(tmp_path / "disk", 64 * MB), running(machine.root):
         story.goes_on()
-        check(machine, story.ids, lost=story.running)
+        story.is_whole(capsys, lost=story.running)
