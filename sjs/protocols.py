@@ -221,6 +221,9 @@ class Target(Protocol):
     def owes(self) -> bool:
         """Whether something was sent of a chunk that has no answer yet: it may have been taken."""
 
+    def environment(self, digest: str) -> Mapping[str, str]:
+        """What jobs begin with that name it so."""
+
     def lookup(self, key: str) -> Sequence[str]:
         """Of all chunks that were taken under "KEY/…", what stands behind the stroke."""
 

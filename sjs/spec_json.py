@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from sjs.core.job import AFTER, MAX_COMMAND_BYTES, ON_LOST, RETRY_ON, Range, Retry, Spec
 from sjs.core.needs import WHOLE, Needs
@@ -16,6 +16,7 @@ from sjs.errors import BadRequest
 MAX_NAME = 256
 MAX_PAIRS = 1_000
 MAX_RANGES = 1_000
+MAX_BACK = 1_000
 MAX_SECONDS = 10 * 366 * 86_400.0
 MAX_COUNT = 1_000_000
 MAX_BYTES = 2**62
@@ -212,7 +213,15 @@ def _after(key: str, value: Any) -> Tuple[Tuple[str, Tuple[Range, ...]], ...]:
 def _ranges(key: str, value: Any) -> Tuple[Range, ...]:
     if not isinstance(value, list) or len(value) > MAX_RANGES:
         raise BadRequest(f"'{key}' must hold at most {MAX_RANGES} ranges [first, last]")
-    return tuple(range_of(key, one) for one in value)
+    return tuple(_back(one) or range_of(key, one) for one in value)
+
+
+def _back(value: Any) -> Optional[Range]:
+    """Jobs of the same request, counted back from the one that waits for them: [-1, -1] is the one before it."""
+    if isinstance(value, list) and len(value) == 2 and all(type(one) is int for one in value):
+        low, high = value
+        return (low, high) if -MAX_BACK <= low <= high < 0 else None
+    return None
 
 
 def range_of(key: str, value: Any) -> Range:

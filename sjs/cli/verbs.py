@@ -43,6 +43,8 @@ VERBS: Mapping[str, Verb] = {
     "clean": Verb("sjs.cli.steer:clean", "remove records and outputs of ended jobs", "submit gpu1 clean 1-100"),
     "drain": Verb("sjs.cli.steer:drain", "have nothing new start", "submit gpu1 drain"),
     "undrain": Verb("sjs.cli.steer:undrain", "have jobs start again", "submit gpu1 undrain"),
+    "export": Verb("sjs.cli.export:export", "write what waits into a file", "submit gpu1 export --hold > queue.jsonl"),
+    "import": Verb("sjs.cli.import_:import_jobs", "hand in what export wrote", "submit gpu2 import queue.jsonl"),
     "start": Verb("sjs.cli.service:start", "start a manager", "submit gpu1 start --max-jobs-running 4"),
     "stop": Verb("sjs.cli.service:stop", "stop a manager", "submit gpu1 stop"),
     "restart": Verb("sjs.cli.service:restart", "stop and start a manager", "submit gpu1 restart"),

@@ -65,6 +65,7 @@ class Explaining:
             "list": self._list,
             "details": self._details,
             "why": self._why,
+            "environment": self._environment,
         }
 
     def identity(self) -> Reply:
@@ -136,6 +137,14 @@ class Explaining:
             "parents": parents,
             "children": self._store.children_of(job.id, RELATIVES),
         }
+
+    def _environment(self, request: Request, session: Any, now: Now) -> Reply:
+        """What jobs begin with that name it so."""
+        name = wire.text(request, "digest")
+        body = self._store.environment(name)
+        if body is None:
+            raise BadRequest(f"no environment {name:.16}… in this queue")
+        return {"variables": json.loads(body)}
 
     def _why(self, request: Request, session: Any, now: Now) -> Reply:
         job = self._subjects.named(request)

@@ -83,8 +83,7 @@ class Ledger:
             if self._store.environment(name) is None:
                 raise BadRequest(f"no environment {name:.16}… came with these jobs or before")
         first = self.next_id
-        rows = [self.pending.row(first + number, spec, now) for number, spec in enumerate(specs)]
-        self._store.add(rows)
+        rows = self.pending.add(first, specs, now)
         self.hooks.owe(ON_FINISH, [row.id for row in rows if row.ended is not None])
         if key:
             self._store.remember_submit(key, content, first, len(specs), now)

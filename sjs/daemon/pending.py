@@ -7,7 +7,7 @@ manager ended, the next one finds in the rows.
 from __future__ import annotations
 
 from collections import deque
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from sjs import spec_json
 from sjs.core import lifecycle
@@ -26,6 +26,10 @@ MAX_PARENTS = 100_000
 """Jobs that one job may wait for."""
 
 
+Blocking = Tuple[int, int, str]
+"""(parent, child, kind): the child waits for the parent."""
+
+
 class Pending:
     """The jobs of one queue that are held or waiting, and their way into the queue."""
 
@@ -40,43 +44,61 @@ class Pending:
 
     # New ones
 
-    def row(self, job_id: int, spec: Spec, now: float) -> NewRow:
-        """The row of a new job, in the state in which it begins."""
-        blockers, doom = self._block(job_id, spec, is_new=True)
+    def add(self, first: int, specs: Sequence[Spec], now: float) -> List[NewRow]:
+        """Take new jobs, each in the state in which it begins; all of them or, where one can not be, none."""
+        rows: List[NewRow] = []
+        blockings: List[Blocking] = []
+        for number, spec in enumerate(specs):
+            placed = _placed(spec, number, first)
+            found, doom = self._blockings(first + number, placed, rows)
+            blockings += found
+            rows.append(self._row(first + number, placed, now, len(found), doom))
+        self._store.add(rows)
+        self._block(blockings)
+        for row in rows:
+            if row.state == QUEUED:
+                self._heads.added(row.shape, row.priority)
+            elif row.state == WAITING and row.due is not None:
+                self.next_due = min(row.due, self.next_due or row.due)
+            self._counts[row.state] += 1
+        return rows
+
+    def _row(self, job_id: int, spec: Spec, now: float, blockers: int, doom: str) -> NewRow:
         due = spec.at if spec.at is not None and spec.at > now else None
         state = HELD if spec.hold else WAITING if blockers or due is not None else QUEUED
         shape = self._store.shape(needs_text(spec))
         row = NewRow(
             job_id, state, spec_json.to_text(spec), now, shape, spec.priority, due, blockers, spec.name or None
         )
-        if doom:
-            row = row._replace(state=CANCELLED, reason="dependency", detail=doom, ended=now)
-        if row.state == QUEUED:
-            self._heads.added(shape, spec.priority)
-        elif row.state == WAITING and due is not None:
-            self.next_due = min(due, self.next_due or due)
-        self._counts[row.state] += 1
-        return row
+        return row._replace(state=CANCELLED, reason="dependency", detail=doom, ended=now) if doom else row
 
-    def _block(self, job_id: int, spec: Spec, is_new: bool) -> Tuple[int, str]:
-        """For how many jobs it has to wait, and why it can never start, if one has ended otherwise than it needs.
-        Of a job that ran before, parents may have gone."""
-        parents = [(kind, parent) for kind, spans in spec.after for parent in _ids(spans)]
-        blocking = []
-        for kind, parent in parents:
-            state = self._store.state(parent)
-            if state is None and not is_new:
-                continue
-            if state is None or parent >= job_id:
-                raise UnknownJob(f"no job {parent} in this queue that another could wait for")
-            verdict = is_satisfied(kind, state)
-            if verdict is False:
-                return 0, _otherwise(parent, state)
-            if verdict is None:
-                blocking.append((parent, job_id, kind))
-        self._store.add_blockings(blocking)
-        self._anybody_waits_for_jobs = self._anybody_waits_for_jobs or bool(blocking)
-        return len(set(blocking)), ""
+    def _blockings(
+        self, job_id: int, spec: Spec, fresh: Optional[Sequence[NewRow]] = None
+    ) -> Tuple[Set[Blocking], str]:
+        """For which jobs it has to wait, and why it can never start, if one has ended otherwise than it needs.
+        `fresh`: those that come with it; without, it ran before, and of its parents some may have gone."""
+        found: Set[Blocking] = set()
+        for kind, spans in spec.after:
+            for parent in _ids(spans):
+                state = self._state(parent, job_id, fresh or ())
+                if state is None and fresh is None:
+                    continue
+                if state is None or parent >= job_id:
+                    raise UnknownJob(f"no job {parent} in this queue that another could wait for")
+                verdict = is_satisfied(kind, state)
+                if verdict is False:
+                    return set(), _otherwise(parent, state)
+                if verdict is None:
+                    found.add((parent, job_id, kind))
+        return found, ""
+
+    def _state(self, parent: int, job_id: int, fresh: Sequence[NewRow]) -> Optional[str]:
+        back = job_id - parent
+        return fresh[-back].state if 0 < back <= len(fresh) else self._store.state(parent)
+
+    def _block(self, blockings: Iterable[Blocking]) -> None:
+        self._store.add_blockings(sorted(blockings))
+        self._anybody_waits_for_jobs = self._store.has_blockings()
 
     # What lets them go
 
@@ -156,10 +178,11 @@ class Pending:
 
     def once_more(self, job: Job, state: str) -> bool:
         """Somebody wants to have run again what has ended, with all its tries: False if it still can never start."""
-        blockers, doom = self._block(job.id, job.spec, is_new=False)
+        blockings, doom = self._blockings(job.id, job.spec)
         if doom:
             return False
-        self._store.set_pending(job.id, lifecycle.step(state, "try again"), None, blockers)
+        self._block(blockings)
+        self._store.set_pending(job.id, lifecycle.step(state, "try again"), None, len(blockings))
         self._store.set_retried(job.id)
         self._counts.move(state, WAITING)
         self._let_go(job.id)
@@ -178,6 +201,20 @@ class Pending:
         new = lifecycle.step(state, event)
         self._store.set_state(job_id, new)
         self._counts.move(state, new)
+
+
+def _placed(spec: Spec, number: int, first: int) -> Spec:
+    """The spec of the job of this number in its request, with the ids of those in it for which it waits."""
+    if not any(low < 0 for _, spans in spec.after for low, _ in spans):
+        return spec
+    if any(-low > number for _, spans in spec.after for low, _ in spans):
+        raise BadRequest(f"job {number} of the request waits for one before the first of it")
+    here = first + number
+    after = tuple(
+        (kind, tuple((low + here, high + here) if low < 0 else (low, high) for low, high in spans))
+        for kind, spans in spec.after
+    )
+    return spec.but(after=after)
 
 
 def needs_text(spec: Spec) -> str:

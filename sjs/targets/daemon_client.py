@@ -128,6 +128,9 @@ class DaemonTarget:
         pages = self._pages("lookup", {"key": key})
         return [part for reply in pages for part in understood(replies.parts, reply)]
 
+    def environment(self, digest: str) -> Mapping[str, str]:
+        return understood(replies.environment, self._call("environment", digest=digest))
+
     def configure(self, max_jobs: int | None = None, more: Mapping[str, Any] | None = None) -> Configured:
         maximum = {} if max_jobs is None else {"max_jobs": max_jobs}
         reply = self._call("configure", **maximum, **(more or {}))

@@ -70,6 +70,10 @@ def configured(reply: dict[str, Any]) -> Configured:
     return Configured(int(reply["old"]), int(reply["new"]), dict(reply.get("settings", {})))
 
 
+def environment(reply: dict[str, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in reply["variables"].items()}
+
+
 def cancelled(reply: dict[str, Any]) -> Cancelled:
     now, stopping, ended = (ranges(reply[key]) for key in ("cancelled", "stopping", "ended"))
     return Cancelled(now, stopping, ended, ranges(reply.get("signalled", ())))

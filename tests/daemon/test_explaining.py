@@ -132,3 +132,11 @@ def test_where_few_are_wanted_a_request_looks_at_so_many(
         seen += [job["id"] for job in page["jobs"]]
         more = {"before" if newest else "after": page["next"]}
     assert (seen, page["next"]) == ([0, 1], None)
+
+
+def test_an_environment_is_told_to_who_names_it(queue: Queue) -> None:
+    name = "0123456789abcdef" * 4
+    queue.ask("submit", jobs=[{"command": "a", "env_base": name}], envs={name: {"A": "1"}})
+    assert queue.ask("environment", digest=name) == {"variables": {"A": "1"}}
+    with pytest.raises(BadRequest, match="no environment ffff"):
+        queue.ask("environment", digest="f" * 64)

@@ -7,7 +7,7 @@ import pytest
 from sjs.core.job import Retry, Spec
 from sjs.daemon.ledger import Ledger
 from sjs.daemon.pending import PIECE
-from sjs.errors import UnknownJob
+from sjs.errors import BadRequest, UnknownJob
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue
 
@@ -27,6 +27,45 @@ def work(queue: Queue) -> int:
         queue.ledger.work(NOW.wall)
         turns += 1
     return turns
+
+
+def back(*spans: tuple[int, int], kind: str = "ok") -> Spec:
+    return Spec("c", after=((kind, spans),))
+
+
+def test_jobs_wait_for_others_of_their_request_by_counting_back(queue: Queue) -> None:
+    queue.submit("other")
+    queue.ledger.submit("k", [Spec("a"), Spec("b"), back((-2, -1)), back((-3, -3), (0, 0), (-1, -1))], 1.0)
+    assert queue.job(3).spec.after == (("ok", ((1, 2),)),)
+    assert queue.job(4).spec.after == (("ok", ((1, 1), (0, 0), (3, 3))),)
+    assert states(queue) == ["queued", "queued", "queued", "waiting", "waiting"]
+    for tag in queue.start_all():
+        queue.end(tag)
+    queue.end(*queue.start_all())
+    work(queue)
+    assert queue.start_all() == ["3.1"]
+    queue.end("3.1")
+    work(queue)
+    assert queue.start_all() == ["4.1"]
+    again = [Spec("a"), Spec("b"), back((-2, -1)), back((-3, -3), (0, 0), (-1, -1))]
+    assert queue.ledger.submit("k", again, 1.0) == (1, 4, True)
+
+
+def test_who_waits_in_vain_is_cancelled_with_all_of_the_request_that_wait_for_it(queue: Queue) -> None:
+    queue.submit("a")
+    queue.ask("cancel", jobs=[[0, 0]])
+    queue.ledger.submit(None, [child(0), back((-1, -1)), back((-1, -1), kind="notok")], 1.0)
+    assert states(queue) == ["cancelled", "cancelled", "cancelled", "queued"]
+
+
+@pytest.mark.parametrize("wrong", [[Spec("a"), child(9)], [Spec("a"), back((-3, -3))], [back((-2, -1))]])
+def test_a_request_that_is_refused_leaves_nothing(queue: Queue, wrong: list[Spec]) -> None:
+    queue.submit("a")
+    with pytest.raises((UnknownJob, BadRequest)):
+        queue.ledger.submit(None, [child(0), *wrong], 1.0)
+    assert (queue.ledger.counts["queued"], queue.ledger.counts["waiting"]) == (1, 0)
+    assert not queue.store.has_blockings()
+    assert queue.submit("b") == [1]
 
 
 @pytest.mark.parametrize(

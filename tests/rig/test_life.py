@@ -288,6 +288,16 @@ def test_a_command_gets_the_record_of_each_end(life: Life) -> None:
     assert [found[name] for name in ("on_start", "on_finish", "gpu_policy")] == ["", "", "avoid"]
 
 
+def test_what_waits_goes_through_a_file(life: Life) -> None:
+    (job,) = life.ids("--hold -n moves --command true")
+    (life.client / "queue.jsonl").write_text(life.well("export --all --hold"))
+    assert life.well("import queue.jsonl --dry-run") == "1 would be imported: 1 held\n"
+    assert life.well("import queue.jsonl") == f"1 imported ({job + 1})\n"
+    assert life.well(f"release {job}-{job + 1}").startswith("2 released")
+    assert life.ends([job, job + 1]) == [("succeeded", "exit")] * 2
+    assert {one["name"] for one in life.table(f"list {job}-{job + 1}")} == {"moves"}
+
+
 def test_outputs_are_shown(life: Life) -> None:
     go = life.host.root / "more"
     (job,) = life.ids(

@@ -36,6 +36,8 @@ retries = st.builds(
     factor=st.floats(1, 10),
     on=st.lists(st.sampled_from([*RETRY_ON, "exit:137", "signal:9"])).map(tuple),
 )
+back = st.tuples(st.integers(-1_000, -1), st.integers(-1_000, -1)).map(lambda pair: (min(pair), max(pair)))
+parents = st.lists(spans | back, max_size=3).map(tuple)
 specs = st.builds(
     Spec,
     command=texts,
@@ -49,7 +51,7 @@ specs = st.builds(
     timeout=st.none() | seconds,
     grace=st.none() | seconds,
     retry=retries,
-    after=st.lists(st.tuples(st.sampled_from(AFTER), st.lists(spans, max_size=3).map(tuple)), max_size=3).map(tuple),
+    after=st.lists(st.tuples(st.sampled_from(AFTER), parents), max_size=3).map(tuple),
     at=st.none() | seconds,
     hold=st.booleans(),
     on_lost=st.sampled_from(ON_LOST),
@@ -110,6 +112,10 @@ def test_what_is_as_usual_is_not_said() -> None:
         ({"after": [["ok", 3]]}, "'after' must hold at most"),
         ({"after": [["ok", [[2, 1]]]]}, "is no range"),
         ({"after": [["ok", [[1, True]]]]}, "is no range"),
+        ({"after": [["ok", [[-1, 0]]]]}, "is no range"),
+        ({"after": [["ok", [[-1, -2]]]]}, "is no range"),
+        ({"after": [["ok", [[-1001, -1]]]]}, "is no range"),
+        ({"after": [["ok", [[-1, True]]]]}, "is no range"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(more: dict[str, Any], why: str) -> None:
