@@ -257,6 +257,9 @@ class Target(Protocol):
     def cancel(self, jobs: Sequence[Range] | None, grace: float | None = None, signal: int | None = None) -> Cancelled:
         """End jobs, or all that have not ended; with a `signal`, only send that to those that run."""
 
+    def changes(self, since: str = "") -> str:
+        """Wait until something of the queue is other than in the version `since`; its version now."""
+
     def wait(self, jobs: Sequence[Range] | None, timeout: float | None = None) -> Waited:
         """Wait until jobs have ended, for at most so many seconds."""
 

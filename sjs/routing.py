@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from types import TracebackType
@@ -123,6 +123,41 @@ class Fleet:
                 awaited.remove(number)
                 yield held.pop(number)
             due = due if held else float("inf")
+
+    def stream(self, work: Callable[[Target], Iterator[T]], tick: float | None = None) -> Iterator[Sequence[Answer[T]]]:
+        """What all say, each for as long as it has something to say: what has come since the last look, and nothing
+        where nothing came for `tick` seconds. Whoever fails has said its last."""
+        arrivals: _Arrivals[T] = _Arrivals()
+        left = set(range(len(self.managers)))
+        for number, name in enumerate(self.managers):
+            threading.Thread(target=self._say_all, args=(number, name, work, arrivals), daemon=True).start()
+        while left:
+            found: list[Answer[T]] = []
+            with suppress(queue.Empty):
+                wait = tick
+                while True:
+                    number, answer = arrivals.get(wait)
+                    wait = 0.0
+                    if answer.value is None:
+                        left.discard(number)
+                    if answer.value is not None or answer.error is not None:
+                        found.append(answer)
+                    if not left:
+                        break
+            yield found
+
+    def _say_all(self, number: int, name: str, work: Callable[[Target], Iterator[T]], arrivals: _Arrivals[T]) -> None:
+        self._busy.add(name)
+        try:
+            for value in work(self.target(name)):
+                arrivals.put(number, Answer(name, value))
+            arrivals.put(number, Answer(name))
+        except SjsError as error:
+            arrivals.put(number, Answer(name, error=error))
+        except BaseException as error:  # noqa: BLE001 (raised again where the answer is awaited)
+            arrivals.put(number, error)
+        finally:
+            self._busy.discard(name)
 
     def lookup(self, key: str) -> list[Answer[Sequence[str]]]:
         """Where the parts of a key went (`Target.lookup`). Whoever cannot say is an error: there they may be."""

@@ -98,31 +98,22 @@ def fan_out(
     choice: Choice | None = None,
     start: str = "",
     max_jobs: int | None = None,
-    again: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Ask everybody whom the command means, show each answer, say how it went; the exit status. As long as `again` says
-    so, once more."""
+    """Ask everybody whom the command means, show each answer, say how it went; the exit status."""
     choice = choice or call.choice()
     out = call.output(choice)
     with Fleet(choice.managers, start, out.notice, max_jobs, call.ask) as fleet:
-        _ask_all(fleet, out, work, show)
-        while again():
-            out = call.output(choice)
-            _ask_all(fleet, out, work, show)
+        for answer in fleet.ask(lambda target: (work(target),)):
+            try:
+                if answer.error is not None:
+                    raise answer.error
+                if answer.value is not None:
+                    show(out, answer.name, answer.value[0])
+                out.succeeded(answer.name)
+            except SjsError as error:
+                out.failed(answer.name, error)
+            flush()
     return out.finish()
-
-
-def _ask_all(fleet: Fleet, out: Output, work: Callable[[Target], T], show: Callable[[Output, str, T], None]) -> None:
-    for answer in fleet.ask(lambda target: (work(target),)):
-        try:
-            if answer.error is not None:
-                raise answer.error
-            if answer.value is not None:
-                show(out, answer.name, answer.value[0])
-            out.succeeded(answer.name)
-        except SjsError as error:
-            out.failed(answer.name, error)
-        flush()
 
 
 def _config_option() -> Callable[[Function], Function]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from functools import wraps
@@ -13,7 +12,7 @@ import click
 
 from sjs.cli import ids, kinds
 from sjs.cli.common import Call, Function, fan_out, verb
-from sjs.cli.output import Output, flush
+from sjs.cli.output import Output
 from sjs.cli.text import HEADER, row
 from sjs.core.job import Job
 from sjs.core.lifecycle import FINAL, LIVE, PENDING, STATES
@@ -21,8 +20,6 @@ from sjs.protocols import Filter, Target
 from sjs.wire import job_to_wire
 
 NEWEST = 20
-REFRESH = 2.0
-"""Seconds between two looks with --watch."""
 
 
 def filters(function: Function) -> Function:
@@ -52,7 +49,7 @@ def filters(function: Function) -> Function:
     "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these; may be given repeatedly."
 )
 @filters
-@click.option("-w", "--watch", is_flag=True, help=f"Show it anew every {REFRESH:g} seconds, until Ctrl-C.")
+@click.option("-w", "--watch", is_flag=True, help="Show it anew whenever it has changed, until Ctrl-C.")
 def list_jobs(
     call: Call, which: tuple[str, ...], everything: bool, states: tuple[str, ...], only: Filter, watch: bool
 ) -> int:
@@ -67,18 +64,13 @@ def list_jobs(
     is_chosen = everything or bool(states) or only != Filter()
     wanted = ids.parse(which) if which else ids.Ids(all=True) if is_chosen else None
     choice = call.choice(of=wanted)
+    if watch:
+        from sjs.cli.watch import watch as keep_watching
+
+        return keep_watching(call, choice, lambda target: list(_found(target, wanted, states, only)), _show_jobs)
     # One queue is shown as it comes, for it may be longer than memory; several are asked at once.
     gather = iter if len(choice.managers) == 1 else list
-    again = _next_look if watch else lambda: False
-    return fan_out(call, lambda target: gather(_found(target, wanted, states, only)), _show_jobs, choice, again=again)
-
-
-def _next_look() -> bool:
-    """Wait a little, and clear the screen, if it is one."""
-    flush()
-    time.sleep(REFRESH)
-    sys.stdout.write("\x1b[H\x1b[2J" if sys.stdout.isatty() else "\n")
-    return True
+    return fan_out(call, lambda target: gather(_found(target, wanted, states, only)), _show_jobs, choice)
 
 
 def _found(target: Target, wanted: ids.Ids | None, states: tuple[str, ...], only: Filter) -> Iterator[Job]:

@@ -91,6 +91,11 @@ class Database:
                 self._db.execute("PRAGMA wal_checkpoint(FULL)")
 
     @property
+    def changes(self) -> int:
+        """How many rows were changed so far by this manager."""
+        return self._db.total_changes
+
+    @property
     def is_changed(self) -> bool:
         """Whether there is something to commit."""
         return self._db.in_transaction

@@ -6,6 +6,7 @@ what is set, `explaining` those that ask. A handler gives the reply's fields, or
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Dict, Optional, Sequence
 
 from sjs import __version__, spec_json, wire
@@ -23,7 +24,7 @@ from sjs.daemon.space import Space
 from sjs.daemon.steering import MAX_SECONDS, Steering
 from sjs.daemon.store import Store
 from sjs.daemon.subjects import Reply, Request, Subjects, everything
-from sjs.daemon.waits import Waits
+from sjs.daemon.waits import ANY, Waits
 from sjs.errors import BadRequest, Full, NoManager, Stopping, TooLarge, UnknownRequest
 
 PARKED: Reply = {}
@@ -53,6 +54,7 @@ class Handlers:
         self._table: Dict[str, Callable[[Request, Any, Now], Reply]] = {
             "output": self._output,
             "wait": self._wait,
+            "changes": self._changes,
             "submit": self._submit,
             "lookup": self._lookup,
             "stop": self._stop,
@@ -83,6 +85,8 @@ class Handlers:
         """The reply to a request that has waited."""
         if request["op"] == "output":
             return self._where_output_is(request)
+        if request["op"] == "changes":
+            return {"version": self._version()}
         wanted = self._subjects.wanted(request)
         counts = {state: self._subjects.count(wanted, state) for state in STATES}
         counts[wire.REMOVED] = sum(high - low + 1 for low, high in wanted) - sum(counts.values())
@@ -138,12 +142,9 @@ class Handlers:
 
     def _wait(self, request: Request, session: Any, now: Now) -> Reply:
         wanted = self._subjects.wanted(request)
-        timeout = request.get("timeout")
-        if timeout is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= MAX_SECONDS):
-            raise BadRequest("'timeout' must be a number of seconds")
+        until = _until(request, now)
         request = {**request, "jobs": [list(span) for span in wanted]}  # "all" means: all that there are now
         left = sum(self._subjects.count(wanted, state) for state in (*PENDING, *LIVE))
-        until = None if timeout is None else now.steady + timeout
         if left == 0:
             return self.answer(request, True)
         if "attempt" not in request:
@@ -152,6 +153,16 @@ class Handlers:
         if (job.state, job.attempt) not in [(state, request["attempt"]) for state in LIVE]:
             return self.answer(request, False)
         return self._park("attempt", session, request, wanted, left, until)
+
+    def _changes(self, request: Request, session: Any, now: Now) -> Reply:
+        """At once where this is not the version that the client has seen; else when something has changed."""
+        until = _until(request, now)
+        if request.get("since") != self._version():
+            return {"version": self._version()}
+        return self._park("change", session, request, [ANY], 1, until)
+
+    def _version(self) -> str:
+        return f"{os.getpid()}-{self._store.changes}"
 
     def _output(self, request: Request, session: Any, now: Now) -> Reply:
         """Where `ask` finds a job's output; with `follow`, once the job has started."""
@@ -192,6 +203,14 @@ class Handlers:
             kept = f"outputs are kept for {retention.keep_days} days" if retention.keep_days else "it was too old"
             reply["gone"] = f"the output of job {job.id}, if it had any, was removed: {kept}"
         return reply
+
+
+def _until(request: Request, now: Now) -> Optional[float]:
+    """When it has waited long enough."""
+    timeout = request.get("timeout")
+    if timeout is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= MAX_SECONDS):
+        raise BadRequest("'timeout' must be a number of seconds")
+    return None if timeout is None else now.steady + timeout
 
 
 def _envs(request: Request) -> Dict[str, str]:

@@ -133,6 +133,7 @@ class Manager:
             self._ledger.commit()
             self._copies.committed()
         self._tell_keeper(actions)
+        self._waits.are_at(self._store.changes)
         self._desk.answer(now)
         if self._end_by is None:
             self._cleaner.turn(now)

@@ -6,6 +6,9 @@ from typing import Any, Iterable, List, NamedTuple, Optional, Sequence
 
 from sjs.core.job import Range, contains
 
+ANY = (0, 0)
+"""Stands for the jobs, where any change counts."""
+
 
 class Waiting(NamedTuple):
     """A request whose answer is due: `done` when what it waited for has happened, else its time is over."""
@@ -26,10 +29,11 @@ class _Wait:
 
 class Waits:
     """All requests that wait for jobs to leave the queue (`start`), to end (`end`), or to end or be queued again
-    (`attempt`)."""
+    (`attempt`); or for anything at all to change (`change`)."""
 
     def __init__(self) -> None:
-        self._for = {"start": [], "end": [], "attempt": []}  # type: dict[str, List[_Wait]]
+        self._for = {"start": [], "end": [], "attempt": [], "change": []}  # type: dict[str, List[_Wait]]
+        self._version = 0
 
     def add(
         self, what: str, session: Any, request: Any, wanted: Sequence[Range], left: int, until: Optional[float]
@@ -45,6 +49,12 @@ class Waits:
                 for wait in waits:
                     if contains(wait.wanted, job_id):
                         wait.left -= 1
+
+    def are_at(self, version: int) -> None:
+        """The queue is at this version now."""
+        if version != self._version:
+            self._version = version
+            self.happened("change", [ANY[0]])
 
     def due(self, now: float) -> List[Waiting]:
         """Those to be answered now; they wait no more."""

@@ -183,6 +183,16 @@ class DaemonTarget:
             signalled=[one for page in pages for one in page.signalled],
         )
 
+    def changes(self, since: str = "") -> str:
+        seconds = reading.SLICE
+        while True:
+            reply = self._persist(
+                lambda session: session.call("changes", patience=seconds + ANSWER, since=since, timeout=seconds)
+            )
+            version = understood(lambda reply: str(reply["version"]), reply)
+            if version != since:
+                return version
+
     def wait(self, jobs: Sequence[Range] | None, timeout: float | None = None) -> Waited:
         deadline = soon(timeout) if timeout is not None else float("inf")
         while True:

@@ -44,18 +44,33 @@ def test_what_is_rare_is_looked_for_from_the_end(cli: CommandLine) -> None:
     assert [(one["limit"], one.get("before")) for one in asked(machine)][:2] == [(20, None), (18, 7)]
 
 
-def test_a_list_is_watched_until_somebody_has_seen_enough(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = []
+PAGE = {"jobs": [RECORD], "next": None}
+STOPPED = {"error": {"code": "stopped", "message": "stopped"}}
 
-    def sleep(seconds: float) -> None:  # others wait for the fake to end
-        looks.extend([seconds] if seconds == 2.0 else [])
-        if len(looks) == 3 and seconds == 2.0:
-            raise KeyboardInterrupt
 
-    monkeypatch.setattr("sjs.cli.look.time.sleep", sleep)
-    machine = cli.play("m", answers(*[{"jobs": [RECORD], "next": None}] * 3))
+def test_a_list_is_shown_after_each_change_until_the_manager_is_gone(cli: CommandLine) -> None:
+    machine = cli.play("m", answers({"version": "1"}, PAGE, {"version": "1"}, {"version": "2"}, PAGE, STOPPED))
     outcome = cli.submit("m", "list", "--name", "x", "-w")
-    assert (outcome.status, outcome.out.count("COMMAND"), machine.sessions, looks) == (130, 3, 1, [2.0] * 3)
+    assert (outcome.status, outcome.out.count("COMMAND"), machine.sessions) == (255, 2, 1)
+    assert outcome.err == "[m] error: stopped\n"
+    asked = [(one["op"], one.get("since")) for one in machine.requests]
+    assert asked == [
+        ("changes", ""),
+        ("list", None),
+        ("changes", "1"),
+        ("changes", "1"),
+        ("list", None),
+        ("changes", "2"),
+    ]
+
+
+def test_several_are_watched_for_as_long_as_one_of_them_is_there(cli: CommandLine) -> None:
+    cli.play("m1", answers({"version": "1"}, PAGE, STOPPED))
+    cli.play("m2", answers(STOPPED))
+    outcome = cli.submit("all", "list", "--name", "x", "-w", "--json")
+    assert outcome.status == 255
+    assert {json.loads(line)["target"] for line in outcome.out.splitlines()} == {"m1", "m2"}
+    assert outcome.err.splitlines()[-1] == "ok 0, failed 0, unreachable 2: m1, m2"
 
 
 def ended(**more: Any) -> Job:

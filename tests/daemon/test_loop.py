@@ -206,6 +206,30 @@ def test_hooks_run_before_the_request(desk: Desk) -> None:
     assert [order.get("tag", order.get("tags")) for order in desk.orders()] == ["0.1", [hook["tag"]]]
 
 
+def test_who_waits_for_a_change_hears_of_each_and_of_nothing_else(desk: Desk) -> None:
+    desk.connect()
+    desk.turn()
+    desk.replies()
+    desk.send({"op": "changes", "id": 1})
+    desk.turn()
+    (reply,) = desk.replies()
+    desk.send({"op": "changes", "id": 2, "since": reply["version"]}, {"op": "report", "id": 3})
+    desk.turn()
+    assert [one["id"] for one in desk.replies()] == [3]
+    desk.turn()
+    assert desk.replies() == []
+    desk.send(submit(4, "a"))
+    desk.turn()
+    (changed,) = [one for one in desk.replies() if one["id"] == 2]
+    assert changed["version"] != reply["version"]
+    desk.send({"op": "changes", "id": 5, "since": reply["version"]})
+    desk.turn()
+    assert desk.replies() == [{"id": 5, "version": changed["version"]}]
+    desk.send({"op": "changes", "id": 6, "since": changed["version"], "timeout": 0})
+    desk.turn()
+    assert desk.replies() == [{"id": 6, "version": changed["version"]}]
+
+
 def test_a_cancel_is_told_once(desk: Desk) -> None:
     desk.connect()
     desk.send(submit(1, "a"))

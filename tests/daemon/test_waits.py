@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sjs.daemon.waits import Waiting, Waits
+from sjs.daemon.waits import ANY, Waiting, Waits
 
 
 def test_it_is_over_when_the_last_has_done_it() -> None:
@@ -25,6 +25,16 @@ def test_it_is_over_when_its_time_is() -> None:
     assert waits.next_time() == 20.0
     assert waits.due(99.0) == [Waiting("late", 1, False)]
     assert waits.next_time() is None
+
+
+def test_whatever_changes_is_a_change_and_nothing_else() -> None:
+    waits = Waits()
+    waits.are_at(7)
+    waits.add("change", "session", "request", [ANY], 1, None)
+    waits.are_at(7)
+    assert waits.due(0) == []
+    waits.are_at(8)
+    assert waits.due(0) == [Waiting("session", "request", True)]
 
 
 def test_who_is_gone_is_not_answered() -> None:
