@@ -42,7 +42,7 @@ class Story:
         self._go = folder / "go"
         self._person = Person(folder, machine)
         self._line = f"m job --command {shlex.quote(job(machine))}"
-        until_go = f"until [ -e {self._go} ]; do sleep 0.05; done; {job(machine)}"
+        until_go = f"until [ -e {self._go} ] || [ ! -e {self._runs} ]; do sleep 0.05; done; {job(machine)}"
         with machine.client() as client:
             client.run(*[job(machine)] * ENDED)
             client.submit(until_go, until_go)
