@@ -1,4 +1,5 @@
-"""Many old jobs are cleaned away while others run. SJS_TEST_ROUNDS=1000 makes it a million."""
+"""Many old jobs are cleaned away while others run. SJS_TEST_ROUNDS=1000 makes it a million;
+then `-o faulthandler_timeout=0` is needed, too, for it takes longer than a test may."""
 
 from __future__ import annotations
 
