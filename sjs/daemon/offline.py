@@ -16,7 +16,7 @@ from sjs.daemon.replies import Replies
 from sjs.daemon.store import Store
 from sjs.errors import NoManager, SjsError, Stopped, Stopping, to_wire
 
-ANSWERED = ("list", "details", "output", "wait", "lookup", "submit")
+ANSWERED = ("list", "details", "output", "wait", "lookup", "environment", "submit")
 """`submit` only says whether the jobs were taken while there was a manager."""
 
 

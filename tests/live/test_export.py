@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.machine import Client, running
+from tests.live.machine import Client, running, wait_for_end
 from tests.live.test_outbox import Pair
 
 ENV = "0123456789abcdef" * 4
@@ -94,6 +94,15 @@ def test_who_waits_for_a_job_that_stays_is_held_and_who_waits_in_vain_is_left(mo
         "held, because they wait for jobs that are not handed in: 0\n1 that ran or had ended left out\n",
     )
     assert states(move.there) == ["held", "waiting"]
+
+
+def test_a_queue_without_a_manager_can_be_written_but_not_held(move: Move) -> None:
+    move.here.ask("submit", jobs=[{"command": "true", "env_base": ENV}], envs={ENV: {"WHO": "me"}})
+    move.here.ask("stop")
+    wait_for_end(move.here.hello["pid"])
+    assert move.export() == "1 exported\n"
+    refused = move.types("m1 export --hold")
+    assert (refused.returncode, refused.stdout, "stopped on purpose" in refused.stderr) == (255, "", True)
 
 
 def test_many_are_moved_once_also_when_they_are_interrupted(move: Move) -> None:
