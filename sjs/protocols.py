@@ -193,6 +193,9 @@ class Machine(Protocol):
     def upgrade(self) -> None:
         """Have that code manage the queue from now on; jobs run on."""
 
+    def deploy(self, url: str, pull: bool, make: bool) -> Iterator[Piece]:
+        """Have the project folder, cloned from there if it is empty, else pulled; then made. What the tools print."""
+
     def run(self, argv: Sequence[str]) -> Iterator[Piece | Exit]:
         """Run something in the project folder now: what it prints, and at last how it ended."""
 

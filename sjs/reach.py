@@ -12,7 +12,8 @@ from sjs.errors import NoQueue, UsageError
 from sjs.protocols import Ask, Target, Transport
 
 if TYPE_CHECKING:
-    from sjs.targets.session import Door
+    from sjs.bundle import Bundle
+    from sjs.targets.session import Door, Parcel
     from sjs.transport.ssh import SshTransport
     from sjs.transport.way import Login
 
@@ -80,22 +81,17 @@ def here(part: str) -> list[str]:
 
 
 def _door(manager: Manager, start: str) -> Door:
+    """By which program its manager is spoken to."""
     from sjs.targets.session import Door
 
     where = manager.project_root, manager.pipe, manager.state_dir
-    if manager.transport == "local":
-        if start != "-":
-            _make_ready(manager)
-        elif manager.builtin and not os.path.isdir(manager.project_root):
-            raise NoQueue(
-                f"no manager at {manager.project_root}, and there never was one", f"submit {manager.name} start"
-            )
-        return Door(local_ask(), *where, start)
-    from sjs import bundle
-
-    shipped = bundle.ours()
-    parcel = shipped.parcel(manager.python) if manager.deploy == "auto" else None
-    return Door(shipped.ask(manager.python), *where, start, parcel)
+    if manager.transport != "local":
+        return Door(_shipped().ask(manager.python), *where, start, _parcel(manager))
+    if start != "-":
+        _make_ready(manager, start)
+    elif manager.builtin and not os.path.isdir(manager.project_root):
+        raise NoQueue(f"no manager at {manager.project_root}, and there never was one", f"submit {manager.name} start")
+    return Door(local_ask(), *where, start)
 
 
 def _errand_door(manager: Manager) -> Door:
@@ -103,18 +99,25 @@ def _errand_door(manager: Manager) -> Door:
     from sjs.targets.session import Door
 
     where = manager.project_root, manager.pipe, manager.state_dir
-    if manager.transport == "local":
-        return Door(here("errand"), *where)
+    if manager.transport != "local":
+        return Door(_shipped().errand(manager.python), *where, parcel=_parcel(manager))
+    return Door(here("errand"), *where)
+
+
+def _shipped() -> Bundle:
     from sjs import bundle
 
-    shipped = bundle.ours()
-    parcel = shipped.parcel(manager.python) if manager.deploy == "auto" else None
-    return Door(shipped.errand(manager.python), *where, parcel=parcel)
+    return bundle.ours()
 
 
-def _make_ready(manager: Manager) -> None:
-    """See to it that a manager on this machine has a folder to be started in."""
+def _parcel(manager: Manager) -> Parcel | None:
+    """What is put there when it is missing, unless it is not to be."""
+    return _shipped().parcel(manager.python) if manager.deploy == "auto" else None
+
+
+def _make_ready(manager: Manager, start: str) -> None:
+    """See to it that a manager on this machine has a folder to be started in; `restart` makes it by itself."""
     if manager.builtin:
         os.makedirs(manager.project_root, mode=0o700, exist_ok=True)
-    elif not os.path.isdir(manager.project_root):
+    elif not (start.startswith("restart") or os.path.isdir(manager.project_root)):
         raise UsageError(f"project_root {manager.project_root} is no folder", f"mkdir -p {manager.project_root}")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
 import click
 
 from sjs.cli.common import Call, verb
-from sjs.cli.output import Output, flush
-from sjs.cli.text import Tamer, signal_name
+from sjs.cli.output import Output
+from sjs.cli.shown import Screen
+from sjs.cli.text import signal_name
 from sjs.cli.wait import MANY
 from sjs.core.job import Report
 from sjs.errors import NoManager, NoQueue, Refused, UsageError
-from sjs.protocols import Exit, Piece, Target
+from sjs.protocols import Exit, Target
 from sjs.routing import Fleet
 
 
@@ -55,13 +53,12 @@ def run(call: Call, text: str | None, when_idle: bool, argv: tuple[str, ...]) ->
 def _run(target: Target, argv: list[str], when_idle: bool, out: Output) -> Exit:
     if when_idle:
         _refuse_if_busy(target)
-    shown = {"out": Shown(out, target.name, "out"), "err": Shown(out, target.name, "err")}
+    screen = Screen(out, target.name)
     for said in target.machine.run(argv):
         if isinstance(said, Exit):
-            for one in shown.values():
-                one.end()
+            screen.end()
             return said
-        shown[said.stream].take(said)
+        screen.take(said)
     raise AssertionError("a command that does not end")
 
 
@@ -72,44 +69,6 @@ def _refuse_if_busy(target: Target) -> None:
         return
     if report.running:
         raise Refused(f"{report.running} job(s) running", "say it without --when-idle, or wait for them")
-
-
-class Shown:
-    """One of a command's outputs: as it comes, or where several machines speak, whole lines with their names."""
-
-    def __init__(self, out: Output, name: str, stream: str) -> None:
-        self._out = out
-        self._name = name
-        self._stream = stream
-        self._to = sys.stdout if stream == "out" or out.json else sys.stderr
-        self._tamer = Tamer() if self._to.isatty() else None
-        self._rest = b""
-
-    def take(self, piece: Piece) -> None:
-        """Show what has come."""
-        data = self._tamer.feed(piece.data) if self._tamer else piece.data
-        if self._out.named or self._out.json:
-            *lines, self._rest = (self._rest + data).split(b"\n")
-            self._write(b"".join(self._line(line) for line in lines))
-        else:
-            self._write(data)
-
-    def end(self) -> None:
-        """Show what is left."""
-        if self._rest:
-            self._write(self._line(self._rest))
-
-    def _line(self, line: bytes) -> bytes:
-        if self._out.json:
-            body = {"target": self._name, "stream": self._stream, "line": line.decode("utf-8", "replace")}
-            return json.dumps(body).encode() + b"\n"
-        return f"[{self._name}] ".encode() + line + b"\n"
-
-    def _write(self, data: bytes) -> None:
-        if data:
-            flush()
-            self._to.buffer.write(data)
-            self._to.buffer.flush()
 
 
 def _tell(out: Output, name: str, end: Exit) -> None:

@@ -31,10 +31,11 @@ def start(call: Call, maximum: int | None) -> int:
 
     One that runs an older sjs is given this one, with its jobs running on.
     """
-    return _start(call, call.choice(), maximum)
+    return begin(call, call.choice(), maximum)
 
 
-def _start(call: Call, choice: Choice, maximum: int | None) -> int:
+def begin(call: Call, choice: Choice, maximum: int | None) -> int:
+    """Have a manager on each."""
     hooks = {one.name: one.hooks for one in choice.managers}
 
     def work(target: Target) -> Status:
@@ -122,7 +123,7 @@ def restart(call: Call) -> int:
         for answer in fleet.ask(lambda target: target.stop()):
             if answer.error is not None and not isinstance(answer.error, NoManager):
                 out.failed(answer.name, answer.error)
-    return out.finish() or _start(call, choice, None)
+    return out.finish() or begin(call, choice, None)
 
 
 @verb("upgrade")

@@ -212,6 +212,8 @@ class Relay:
 
 def find_manager(root: str, pipe: str, state: str, start: str) -> Any:
     """A session with the queue's manager; without one, started if that is wanted, or else the records it left."""
+    if start.startswith("restart"):
+        _make_root(os.path.expanduser(root))
     where = Places(root, pipe, state)
     try:
         where.check()
@@ -344,6 +346,16 @@ def _records(where: Places) -> Any:
         raise Refusal(error.code, error.message, error.hint) from None
     except OSError as error:
         raise Refusal("unreachable", f"the records in {where.state} cannot be read: {error}") from None
+
+
+def _make_root(root: str) -> None:
+    """Who says `start` means this folder, even if it is not there yet; where it would lie must be."""
+    try:
+        os.mkdir(root, 0o700)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise Refusal("refused", f"project_root {root} can not be made: {error.strerror}", f"mkdir -p {root}") from None
 
 
 def _start(where: Places, start: str) -> None:

@@ -7,7 +7,7 @@ import os
 import selectors
 import signal
 import subprocess
-from typing import IO, Any, Dict, Mapping
+from typing import IO, Any, Dict, List, Mapping
 
 from sjs.daemon.places import Places
 from sjs.errand.client import PIECE, Client, Gone, Reply, Request, texts
@@ -19,25 +19,29 @@ FAREWELL = 5.0
 
 def run(request: Request, client: Client, where: Places) -> Reply:
     """Run `argv` in the project folder; what it prints comes in pieces, how it ended is the reply."""
-    argv = texts(request, "argv")
+    status = follow(texts(request, "argv"), where.root, request, client)
+    return {"exit": status} if status >= 0 else {"signal": -status}
+
+
+def follow(argv: List[str], cwd: str, request: Request, client: Client) -> int:
+    """Run something while the client looks on; its exit status, or less than 0: the signal that ended it."""
     try:
         process = subprocess.Popen(
             argv,
-            cwd=where.root,
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
     except OSError as error:
-        raise Refused(f"cannot run {argv[0]} in {where.root}: {error.strerror}") from None
+        raise Refused(f"cannot run {argv[0]} in {cwd}: {error.strerror}") from None
     try:
         _copy(process, {"id": request.get("id")}, client)
-        status = process.wait()
+        return process.wait()
     except Gone:
         _end(process)
         raise
-    return {"exit": status} if status >= 0 else {"signal": -status}
 
 
 def _copy(process: subprocess.Popen[bytes], number: Mapping[str, Any], client: Client) -> None:

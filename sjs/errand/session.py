@@ -16,7 +16,7 @@ from sjs import __version__, wire
 from sjs.daemon.ask import EX_UNAVAILABLE, MARKER, error_line, write
 from sjs.daemon.places import Places
 from sjs.daemon.program import OURS
-from sjs.errand import facts, running, upgrading
+from sjs.errand import deploying, facts, running, upgrading
 from sjs.errand.client import Client, Errand, Gone
 from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
 
@@ -61,4 +61,10 @@ def serve(client: Client, where: Places, errands: Mapping[str, Errand]) -> None:
 
 def table() -> Dict[str, Errand]:
     """The errands there are."""
-    return {"facts": facts.facts, "time": facts.time_now, "run": running.run, "upgrade": upgrading.upgrade}
+    return {
+        "facts": facts.facts,
+        "time": facts.time_now,
+        "run": running.run,
+        "deploy": deploying.deploy,
+        "upgrade": upgrading.upgrade,
+    }

@@ -11,7 +11,7 @@ from typing import Any
 
 from sjs.protocols import Exit, Facts, Piece, Transport
 from sjs.targets.replies import understood
-from sjs.targets.session import Door, Session, open_session, soon
+from sjs.targets.session import Door, Message, Session, open_session, soon
 
 SLOW = 60.0
 """Seconds that an errand may take which asks slow tools."""
@@ -48,17 +48,26 @@ class DistantMachine:
         self._opened().call("upgrade", UPGRADE)
 
     def run(self, argv: Sequence[str]) -> Iterator[Piece | Exit]:
+        for message in self._streamed("run", argv=list(argv)):
+            yield _piece(message) if "stream" in message.body else understood(_exit, message.body)
+
+    def deploy(self, url: str, pull: bool, make: bool) -> Iterator[Piece]:
+        for message in self._streamed("deploy", url=url, git=pull, make=make):
+            if "stream" in message.body:
+                yield _piece(message)
+
+    def _streamed(self, op: str, **fields: Any) -> Iterator[Message]:
+        """What is printed, and at last the reply."""
         session = self._opened()
-        number = session.post("run", argv=list(argv))
+        number = session.post(op, **fields)
         while True:
             try:
                 message = session.next((number,), soon(SLICE))
             except TimeoutError:
                 continue
+            yield message
             if "stream" not in message.body:
-                yield understood(_exit, message.body)
                 return
-            yield Piece(str(message.body["stream"]), message.payload)
 
     def close(self) -> None:
         """Let the session go; what runs in it is ended."""
@@ -87,6 +96,10 @@ def _facts(reply: dict[str, Any], delay: float, ahead: float) -> Facts:
         delay=delay,
         ahead=ahead,
     )
+
+
+def _piece(message: Message) -> Piece:
+    return Piece(str(message.body["stream"]), message.payload)
 
 
 def _exit(reply: dict[str, Any]) -> Exit:

@@ -344,6 +344,9 @@ def test_a_machine_is_asked_besides_its_queue(life: Life) -> None:
     assert life.types("run --command 'exit 7'").status == 7
     (job,) = life.ids("--command 'sleep 60'")
     until(lambda: life.states([job]) == [("running", "")], "the start")
+    (life.host.root / "Makefile").write_text("all:\n\techo made\n")
+    assert life.well("deploy --make").startswith("echo made\nmade\nrunning on ")
+    assert "git pull in" in life.types("deploy --git").err, "it is no repository"
     assert life.types("run --when-idle -- true").status == 1
     life.well(f"cancel {job}")
 
