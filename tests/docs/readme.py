@@ -49,7 +49,13 @@ def seen(wanted: list[Step], printed: str) -> list[Step]:
 
 
 def same(found: list[Step]) -> list[Step]:
-    """Without what is another one in each run."""
+    """Without what is another one in each run: some words, and who of several comes first when one is late."""
     for pattern, instead in OF_EACH_RUN.items():
         found = [(command, re.sub(pattern, instead, printed)) for command, printed in found]
-    return found
+    return [(command, "".join(sorted(printed.splitlines(True), key=whose))) for command, printed in found]
+
+
+def whose(line: str) -> str:
+    """The name of the machine that says it."""
+    name = re.match(r"\[[^]]+\]", line)
+    return name[0] if name else ""
