@@ -296,15 +296,20 @@ def _open_session(where: Places, door: int, until: float) -> Optional[Session]:
         replies = os.open(base + ".out", os.O_RDONLY | flags)
         requests = os.open(base + ".in", os.O_RDWR | flags)
     except OSError as error:
+        _remove_pipes(base)
         raise _shut(f"no session can be opened in {where.sessions}", error) from None
     if _is_answered(door, b'\n{"session":"' + name.encode() + b'"}\n', replies, until):
         return Session(requests, replies)
     os.close(replies)
     os.close(requests)
+    _remove_pipes(base)
+    return None
+
+
+def _remove_pipes(base: str) -> None:
     for path in (base + ".in", base + ".out"):
         if os.path.exists(path):
             os.unlink(path)
-    return None
 
 
 def _is_answered(door: int, record: bytes, replies: int, until: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from sjs.daemon.ask import Refusal, knock
+from sjs.daemon.places import Places
 from tests.live.machine import DAEMON, DEADLINE, Client, Machine, running, until, wait_for_end
 
 ARGV = [sys.executable, "-I", "-S", str(DAEMON), "ask"]
@@ -154,3 +157,23 @@ def test_nonsense_in_a_read_is_refused(tmp_path: Path) -> None:
         for fields in ({"job": None}, {"job": 7}, {"job": 0, "offset": "x"}, {"job": 0, "lines": -1}):
             assert "error" in client.ask("read", **fields)
         assert client.ask("read", job=0)["offset"] == 0
+
+
+@pytest.mark.parametrize("name", ["mkfifo", "open"])
+def test_a_session_that_cannot_be_opened_leaves_no_pipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    real = getattr(os, name)
+
+    def full(path: str, *more: Any) -> Any:
+        if path.endswith(".out"):
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), path)
+        return real(path, *more)
+
+    with running(tmp_path) as machine:
+        with monkeypatch.context() as patched, pytest.raises(Refusal) as refusal:
+            patched.setattr(os, name, full)
+            knock(Places(str(tmp_path), "jobs.pipe"), "-", 0.0)
+        message = f"no session can be opened in {machine.state}/sessions: Disk quota exceeded"
+        assert refusal.value.args == ("unreachable", message, "free some there")
+        assert os.listdir(machine.state / "sessions") == []
