@@ -285,11 +285,8 @@ def test_without_a_manager_there_is_nothing_to_upgrade(tmp_path: Path, trees: tu
 
 
 def with_another_schema(tree: Tree) -> None:
-    tree.edit(
-        "schema.py",
-        '    ("ALTER TABLE jobs ADD COLUMN paused INTEGER",),\n',
-        '    ("ALTER TABLE jobs ADD COLUMN paused INTEGER",),\n    ("ALTER TABLE jobs ADD COLUMN colour TEXT",),\n',
-    )
+    end = ')\n"""What makes schema N + 1'
+    tree.edit("schema.py", end, f'    ("ALTER TABLE jobs ADD COLUMN colour TEXT",),\n{end}')
 
 
 def with_another_journal(tree: Tree) -> None:
