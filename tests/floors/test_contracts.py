@@ -24,7 +24,7 @@ PLANTED = {
     "one-sql": ("sjs/daemon/handlers.py", "import sqlite3"),
     "carriers": ("sjs/daemon/mailbox.py", "from sjs import wire"),
     "reached-by-bytes": ("sjs/config.py", "import sjs.daemon.places"),
-    "errand-order": ("sjs/errand/facts.py", "import sjs.errand.running"),
+    "errand-order": ("sjs/errand/facts.py", "import sjs.errand.upgrading"),
     "transport-order": ("sjs/transport/incoming.py", "import sjs.transport.local"),
     "siblings": ("sjs/targets/daemon_client.py", "import sjs.dialects.pipe"),
     "stdlib-only": ("sjs/daemon/store.py", "def late():\n    import yaml"),
