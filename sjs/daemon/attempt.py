@@ -1,9 +1,9 @@
-"""In the keeper: one attempt as it is, and its processes: who they are, and signals to all of them."""
+"""In the keeper: one attempt as it is, and by what its processes are known."""
 
 from __future__ import annotations
 
+import math
 import selectors
-import signal
 import time
 from typing import Any, Dict, List, Optional, Set, Tuple
 
@@ -68,15 +68,9 @@ class Attempt:
         """Whether its main process is a child of ours that was not reaped, so that its pid is nobody else's."""
         return self.pid > 0 and not self.adopted and self.main_end is None
 
-    def is_gone(self) -> bool:
-        """Whether nothing of it is left. Of an adopted one we are not told of orphans, so it takes a look."""
-        if self.adopted:
-            return not self.members()
+    def is_empty(self) -> bool:
+        """Whether nothing of it is left, as far as its session and the orphans tell that we have been given."""
         return not self.strays and tree.session_is_empty(self._own_session())
-
-    def members(self) -> List[tree.Process]:
-        """Its living processes, parents before children."""
-        return tree.members(*self.identity())
 
     def identity(self) -> Tuple[int, bytes]:
         """By what `tree` knows its processes."""
@@ -90,25 +84,26 @@ class Attempt:
             self.session = tree.NO_SESSION
         return self.session
 
-    def ask_to_end(self) -> int:
-        """TERM to every living process of it, and wake the stopped ones so that they notice; how many."""
-        processes = self.members()
-        ending.ask_to_end(processes, signal.SIGTERM)
-        if self.has_child and self.pid not in [one.pid for one in processes]:
-            ending.send(self.pid, signal.SIGTERM)  # forked this moment, not yet in a session of its own
-        return len(processes)
+    def end_unseen(self) -> None:
+        """Its main process has ended, and the watch over it: of how, we know what the kernel tells anybody."""
+        watch, self.watch = self.watch, None
+        assert watch is not None
+        self.main_end = {"reason": "host-lost", "detail": "its keeper died before it ended, so nobody saw how"}
+        if watch.status is not None and not self.is_guess:
+            self.main_end = {**ending.outcome(watch.status), "detail": "its keeper died meanwhile"}
+        if not watch.seen:  # its pid may have been given to others since
+            self.session, self.unseen = tree.NO_SESSION, True
 
-    def signal(self, number: int, tree: bool) -> None:
-        """One signal to every living process of it, or to its main process only."""
-        pids = [one.pid for one in self.members()]
-        for pid in pids if tree else {self.pid}.intersection(pids):
-            ending.send(pid, number)
+    def allow(self, grace: float) -> None:
+        """It is to end, and has so many seconds until KILL; asked again, never more than before."""
+        self.kill_at = min(self.kill_at or math.inf, time.monotonic() + grace)
+        self.limits = self.limits.at_resume(boot_clock())
 
-    def kill(self) -> None:
-        """KILL to all of it."""
-        ending.cut(self.members)
-        if self.has_child:
-            ending.send(self.pid, signal.SIGKILL)
+    def break_off(self, reason: str, detail: str, grace: float) -> None:
+        """It took more than it may, and is to end for it, also where it is about to end for what came first."""
+        if not self.cancelled and self.broken is None:
+            self.broken = {"reason": reason, "detail": detail}
+        self.allow(grace)
 
 
 def boot_clock() -> float:

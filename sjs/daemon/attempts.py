@@ -6,15 +6,14 @@ An attempt ends when its main process does and nothing of its tree is left: what
 
 from __future__ import annotations
 
-import math
 import os
 import selectors
 import signal
 import time
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from sjs.core.quantities import duration_text, size_text
-from sjs.daemon import ending, tree
+from sjs.daemon import ending, together, tree
 from sjs.daemon.attempt import Attempt, boot_clock
 from sjs.daemon.journal import Entry, Journal
 from sjs.daemon.limits import Deadlines, Limits
@@ -65,6 +64,7 @@ class Attempts:
                 self._adopt(entry)
             else:
                 self._strike(entry.tag)  # it never ran; the manager finds it missing, and queues it again
+        self._look_at_adopted(self._all.values())
 
     def _resume(self, record: Dict[str, Any]) -> None:
         """Go on where `hand_over` left off. The journal tells nothing new, but for ends that could not be struck."""
@@ -145,51 +145,45 @@ class Attempts:
         except OSError as error:  # a full disk; its mark finds it again, should this keeper die
             note(f"the start of {attempt.tag} could not be written: {error}")
 
-    def stop(self, tag: str, grace: float) -> None:
-        """End the whole tree: TERM now, KILL after the grace. An attempt whose main process has ended keeps its end."""
-        attempt = self._all.get(tag)
-        if attempt is not None:
-            self._look_at_adopted(attempt)  # its pid may just have become another's
-        if attempt is None or attempt.main_end is not None:
-            return
-        attempt.cancelled = True
-        self._end(attempt, grace)
+    def stop(self, graces: Mapping[str, float]) -> None:
+        """End whole trees: TERM now, KILL after the grace. An attempt whose main process has ended keeps its end."""
+        attempts = self._unended(graces)
+        for attempt in attempts:
+            attempt.cancelled = True
+            attempt.allow(graces[attempt.tag])
+        together.ask_to_end(attempts)
 
-    def _end(self, attempt: Attempt, grace: float) -> None:
-        attempt.kill_at = min(attempt.kill_at or math.inf, time.monotonic() + grace)  # asked again: never later
-        attempt.limits = attempt.limits.at_resume(boot_clock())
-        attempt.ask_to_end()
+    def signal(self, wanted: Iterable[Tuple[str, int, bool]]) -> None:
+        """To each a signal, for its whole tree or not. What the job makes of it is its own affair."""
+        valid = [(tag, number, whole) for tag, number, whole in wanted if number in signal.valid_signals()]
+        running = {one.tag: one for one in self._running(tag for tag, _, _ in valid)}
+        together.send([(running[tag], number, whole) for tag, number, whole in valid if tag in running])
 
-    def signal(self, tag: str, number: int, tree: bool) -> None:
-        """What the job makes of it is its own affair."""
-        attempt = self._running(tag)
-        if attempt is not None and number in signal.valid_signals():
-            attempt.signal(number, tree)
+    def pause(self, tags: Iterable[str]) -> None:
+        """Stop whole trees where they stand; their time stands still as well, as Slurm has it."""
+        attempts = self._running(tags)
+        for attempt in attempts:
+            if attempt.limits.paused is None:
+                self._change(attempt, attempt.limits.at_pause(boot_clock()))
+        together.pause(attempts)
 
-    def pause(self, tag: str) -> None:
-        """Stop the whole tree where it stands; its time stands still as well, as Slurm has it."""
-        attempt = self._running(tag)
-        if attempt is None:
-            return
-        if attempt.limits.paused is None:
-            self._change(attempt, attempt.limits.at_pause(boot_clock()))
-        ending.pause(attempt.members)
+    def resume(self, tags: Iterable[str]) -> None:
+        """Let them go on."""
+        attempts = self._running(tags)
+        for attempt in attempts:
+            if attempt.limits.paused is not None:
+                self._change(attempt, attempt.limits.at_resume(boot_clock()))
+        together.send([(one, signal.SIGCONT, True) for one in attempts])
 
-    def resume(self, tag: str) -> None:
-        """Let it go on."""
-        attempt = self._running(tag)
-        if attempt is None:
-            return
-        if attempt.limits.paused is not None:
-            self._change(attempt, attempt.limits.at_resume(boot_clock()))
-        attempt.signal(signal.SIGCONT, tree=True)
+    def _unended(self, tags: Iterable[str]) -> List[Attempt]:
+        """The attempts whose main process lives."""
+        attempts = [self._all[tag] for tag in dict.fromkeys(tags) if tag in self._all]
+        self._look_at_adopted(attempts)  # their pids may just have become others'
+        return [one for one in attempts if one.main_end is None]
 
-    def _running(self, tag: str) -> Optional[Attempt]:
-        """The attempt, if its main process lives and nobody wanted its end."""
-        attempt = self._all.get(tag)
-        if attempt is not None:
-            self._look_at_adopted(attempt)  # its pid may just have become another's
-        return attempt if attempt is not None and attempt.main_end is None and attempt.kill_at is None else None
+    def _running(self, tags: Iterable[str]) -> List[Attempt]:
+        """The attempts whose main process lives, and whose end nobody wanted."""
+        return [one for one in self._unended(tags) if one.kill_at is None]
 
     def _change(self, attempt: Attempt, limits: Limits) -> None:
         attempt.limits = limits
@@ -204,22 +198,16 @@ class Attempts:
         self._deadlines.set(attempt.tag, attempt.limits.deadline if attempt.limits.paused is None else None)
         self._memory.watch(attempt, time.monotonic())
 
-    def _break(self, attempt: Attempt, reason: str, detail: str, grace: float) -> None:
-        """It took more than it may, and is ended for it, also where it is about to end for what came first."""
-        self._look_at_adopted(attempt)
-        if attempt.main_end is not None:
-            return
-        if not attempt.cancelled and attempt.broken is None:
-            attempt.broken = {"reason": reason, "detail": detail}
-        self._end(attempt, grace)
-
     def _see_to_limits(self, now: float) -> None:
-        for attempt in [self._all[tag] for tag in self._deadlines.due(boot_clock())]:
+        late = self._unended(self._deadlines.due(boot_clock()))
+        for attempt in late:
             detail = f"it ran longer than {duration_text(attempt.limits.timeout or 0.0)}"
-            self._break(attempt, "timeout", detail, attempt.limits.patience)
-        for attempt in self._memory.look(now):
+            attempt.break_off("timeout", detail, attempt.limits.patience)
+        greedy = self._unended([one.tag for one in self._memory.look(now)])
+        for attempt in greedy:
             detail = f"it took {size_text(attempt.taken)} of memory, and may take {size_text(attempt.limits.mem)}"
-            self._break(attempt, "oom", detail, 0.0)
+            attempt.break_off("oom", detail, 0.0)
+        together.ask_to_end([*late, *greedy])
 
     def forget(self, tags: List[str]) -> None:
         """The manager has stored how these ended."""
@@ -254,21 +242,17 @@ class Attempts:
         if not self._clearing:
             return
         self._orphans.attribute({manager_pid, *self._by_pid}, self._all.values())
-        for attempt in list(self._clearing):
-            if attempt.is_gone():
-                self._clearing.remove(attempt)
-                self._finish(attempt)
-            else:
-                self._clear(attempt)
+        self._clear(self._clearing)
+        self._clearing = [one for one in self._clearing if one.end is None]
 
     def on_time(self, now: float) -> None:
         """What is due: KILL where the grace is over, and looks at adopted ones without a descriptor."""
         self._see_to_limits(now)
-        for attempt in list(self._all.values()):
-            if attempt.end is None and attempt.kill_at is not None and now >= attempt.kill_at:
-                attempt.kill_at = now + KILL_AGAIN
-                attempt.kill()
-            self._look_at_adopted(attempt)
+        due = [one for one in self._all.values() if one.end is None and one.kill_at is not None and now >= one.kill_at]
+        for attempt in due:
+            attempt.kill_at = now + KILL_AGAIN
+        together.kill(due)
+        self._look_at_adopted(self._all.values())
 
     def next_time(self) -> Optional[float]:
         """When `on_time` is due next, on the monotonic clock, but for deadlines, which wake the selector."""
@@ -282,6 +266,7 @@ class Attempts:
         to start and that are in no record of ours; tell what became of each. One without a process and without a file
         never ran, which is `unseen`."""
         marks = tree.marks(self._mark(""))
+        found: List[Attempt] = []
         for tag, output, *more in wanted:
             if tag in self._all:
                 continue  # an order that comes twice
@@ -293,8 +278,11 @@ class Attempts:
             note(f"{tag} is in no record, but there are traces of it")
             self._begin_record(entry)
             self._adopt(entry)
-            if self._all[tag].end is None:
-                self._tell({"on": "started", **self._all[tag].as_news()})
+            found.append(self._all[tag])
+        self._look_at_adopted(found)
+        for attempt in found:
+            if attempt.end is None:
+                self._tell({"on": "started", **attempt.as_news()})
 
     def _begin_record(self, entry: Entry) -> None:
         try:
@@ -333,31 +321,26 @@ class Attempts:
         attempt.limits = attempt.limits.since(attempt.began)
         attempt.watch = Watch(attempt.pid, born, self._selector)
         self._limit(attempt)
-        self._look_at_adopted(attempt)
 
-    def _look_at_adopted(self, attempt: Attempt) -> None:
-        """Whether it has ended. Who is not its parent is told no more of how than the kernel tells anybody."""
-        watch = attempt.watch
-        if watch is None or not watch.is_over(time.monotonic()):
-            return
-        attempt.watch = None
-        attempt.main_end = {"reason": "host-lost", "detail": "its keeper died before it ended, so nobody saw how"}
-        if watch.status is not None and not attempt.is_guess:
-            attempt.main_end = {**ending.outcome(watch.status), "detail": "its keeper died meanwhile"}
-        if not watch.seen:  # its pid may have been given to others since
-            attempt.session, attempt.unseen = tree.NO_SESSION, True
-        if attempt.is_gone():
+    def _look_at_adopted(self, attempts: Iterable[Attempt]) -> None:
+        """Which have ended. Who is not their parent is told no more of how than the kernel tells anybody."""
+        now = time.monotonic()
+        ended = [one for one in attempts if one.watch is not None and one.watch.is_over(now)]
+        for attempt in ended:
+            attempt.end_unseen()
+        self._clear(ended)
+        self._clearing += [one for one in ended if one.end is None]
+
+    def _clear(self, attempts: Sequence[Attempt]) -> None:
+        """Finish those of which nothing is left; begin to end what the others left behind."""
+        for attempt in together.gone(attempts):
             self._finish(attempt)
-        else:
-            self._clearing.append(attempt)
-            self._clear(attempt)
-
-    def _clear(self, attempt: Attempt) -> None:
-        if attempt.kill_at is None and attempt.main_end is not None:
+        left = [one for one in attempts if one.end is None and one.kill_at is None]
+        for attempt in left:
             attempt.kill_at = time.monotonic() + attempt.limits.patience
-            left = attempt.ask_to_end()
-            if left:
-                ending.also(attempt.main_end, f"ended {left} process(es) that it left behind")
+        for attempt, count in zip(left, together.ask_to_end(left)):
+            if count and attempt.main_end is not None:
+                ending.also(attempt.main_end, f"ended {count} process(es) that it left behind")
 
     def _finish(self, attempt: Attempt) -> None:
         self._deadlines.set(attempt.tag, None)

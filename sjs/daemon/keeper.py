@@ -18,7 +18,9 @@ import os
 import selectors
 import signal
 import time
-from typing import Any, Dict, List, Optional
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Dict, List, Optional, Sequence
 
 from sjs import __version__
 from sjs.daemon import handover, kernel
@@ -89,7 +91,7 @@ class Keeper:
                 self._attempts.reaped(pid, status, usage)
         self._attempts.settle(self._manager.pid)
         if self._manager.is_ready(ready):
-            self._hear_manager(now)
+            self._hear_manager()
         for link, wish in self._lobby.collect(ready, now):
             self._grant(link, wish, now)
         self._attempts.on_time(now)
@@ -116,7 +118,7 @@ class Keeper:
 
     def _manager_ended(self, how: str, now: float) -> None:
         """It may have died in the middle of a word; what it said before that is read first, and obeyed."""
-        self._hear_manager(now)
+        self._hear_manager()
         self._manager.bury()
         if not self._stop_wanted:
             self._go_on_without(how, now)
@@ -150,26 +152,27 @@ class Keeper:
         self._keep_as_is("somebody stopped the manager meanwhile")
         self._lobby.say({"event": "stopped", "running": self._attempts.live()})
 
-    def _hear_manager(self, now: float) -> None:
-        for order in self._manager.hear():
-            self._obey(order, now)
+    def _hear_manager(self) -> None:
+        for verb, orders in groupby(self._manager.hear(), key=itemgetter("do")):
+            self._obey(verb, list(orders))
 
-    def _obey(self, order: Dict[str, Any], now: float) -> None:
-        verb = order["do"]
+    def _obey(self, verb: str, orders: Sequence[Dict[str, Any]]) -> None:
+        """One order, or several of a kind: who looks for processes looks once for all of them."""
         if verb == "start":
-            self._attempts.start(Start(**{name: order[name] for name in Start._fields if name in order}))
+            for order in orders:
+                self._attempts.start(Start(**{name: order[name] for name in Start._fields if name in order}))
         elif verb == "find":
-            self._attempts.find(order["attempts"])
+            self._attempts.find([one for order in orders for one in order["attempts"]])
         elif verb == "stop":
-            self._attempts.stop(order["tag"], order["grace"])
+            self._attempts.stop({order["tag"]: order["grace"] for order in orders})
         elif verb == "signal":
-            self._attempts.signal(order["tag"], order["signal"], order["tree"])
+            self._attempts.signal([(order["tag"], order["signal"], order["tree"]) for order in orders])
         elif verb == "pause":
-            self._attempts.pause(order["tag"])
+            self._attempts.pause([order["tag"] for order in orders])
         elif verb == "resume":
-            self._attempts.resume(order["tag"])
+            self._attempts.resume([order["tag"] for order in orders])
         elif verb == "forget":
-            self._attempts.forget(order["tags"])
+            self._attempts.forget([tag for order in orders for tag in order["tags"]])
         elif verb == "hold":
             self._service.begin()
         elif verb == "ready":

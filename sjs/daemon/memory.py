@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Dict, Iterable, Optional, Sequence
 
-from sjs.daemon import tree
+from sjs.daemon import together, tree
 from sjs.daemon.attempt import Attempt
 
 LOOK = 1.0
@@ -43,7 +43,7 @@ class Memory:
             return []
         self._look_at = now + LOOK
         watched = list(self._watched.values())
-        for attempt, processes in zip(watched, tree.members_of([one.identity() for one in watched])):
+        for attempt, processes in zip(watched, together.members(watched)):
             attempt.taken = _taken(processes, attempt.limits.mem)
             attempt.peak = max(attempt.peak, attempt.taken)
         return [one for one in watched if one.taken > one.limits.mem]

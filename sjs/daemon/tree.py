@@ -118,16 +118,13 @@ def session_is_empty(session: int) -> bool:
     return False
 
 
-def members(session: int, mark: bytes) -> List[Process]:
-    """The living processes of a job, parents before children.
+def members_of(wanted: Sequence[Tuple[int, bytes]]) -> List[List[Process]]:
+    """Of each job, given by its session and its mark, the living processes, parents before children: at one look.
 
     Never the init process, whose descendants are all that there are: session 0, which is its own, is no job's.
     """
-    return members_of([(session, mark)])[0]
-
-
-def members_of(wanted: Sequence[Tuple[int, bytes]]) -> List[List[Process]]:
-    """The same of many jobs, each with its session and its mark, at one look."""
+    if not wanted:
+        return []
     seen = processes()
     spared = (1, os.getpid(), os.getppid())
     sessions = {session: mark for session, mark in wanted if session > 1}
@@ -136,11 +133,15 @@ def members_of(wanted: Sequence[Tuple[int, bytes]]) -> List[List[Process]]:
         if pid in spared:
             continue
         marks = [sessions[one.session]] if one.session in sessions else _environment(pid)
-        for mark in mine.keys() & set(marks):
-            mine[mark].add(pid)
+        for mark in marks:
+            if mark in mine:
+                mine[mark].add(pid)
+    families: Dict[int, List[int]] = {}
+    for one in seen.values():
+        families.setdefault(one.parent, []).append(one.pid)
     found = []
     for _, mark in wanted:
-        pids = mine[mark] | _descendants(seen, mine[mark])
+        pids = mine[mark] | _descendants(families, mine[mark])
         found.append([seen[pid] for pid in sorted(pids) if not seen[pid].has_ended and pid not in spared])
     return found
 
@@ -168,14 +169,11 @@ def _environment(pid: int) -> List[bytes]:
         return []
 
 
-def _descendants(seen: Dict[int, Process], roots: Iterable[int]) -> Set[int]:
-    by_parent: Dict[int, List[int]] = {}
-    for one in seen.values():
-        by_parent.setdefault(one.parent, []).append(one.pid)
+def _descendants(families: Dict[int, List[int]], roots: Iterable[int]) -> Set[int]:
     found: Set[int] = set()
     todo = list(roots)
     while todo:
-        for child in by_parent.get(todo.pop(), []):
+        for child in families.get(todo.pop(), []):
             if child not in found:
                 found.add(child)
                 todo.append(child)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon import kernel, limits, tree
+from sjs.daemon import kernel, limits, together, tree
 from sjs.daemon.attempts import Attempts
 from sjs.daemon.children import reaped
 from sjs.daemon.ending import how_ended
@@ -85,8 +85,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     kernel.become_subreaper()
     made = Bench(tmp_path)
     yield made
-    for one in list(made.attempts._all.values()):
-        made.attempts.stop(one.tag, 0)
+    made.attempts.stop(dict.fromkeys(made.attempts._all, 0))
     made.run(lambda: made.attempts.live() == 0)
     made.selector.close()
     kernel._libc().prctl(kernel.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
@@ -174,14 +173,14 @@ def test_empty_outputs_go_and_others_stay(bench: Bench) -> None:
 def test_stop_gives_the_job_time_to_end_by_itself(bench: Bench) -> None:
     bench.start("trap 'exit 5' TERM; echo up > up; while :; do sleep 0.05; done")
     bench.run((bench.folder / "up").exists)
-    bench.attempts.stop("0.1", 60)
+    bench.attempts.stop({"0.1": 60})
     assert bench.end().items() >= {"reason": "cancelled", "exit": 5}.items()
 
 
 def test_who_ignores_term_is_killed(bench: Bench) -> None:
     bench.start(IGNORING)
     bench.run((bench.folder / "up").exists)
-    bench.attempts.stop("0.1", 0.1)
+    bench.attempts.stop({"0.1": 0.1})
     assert bench.end().items() >= {"reason": "cancelled", "signal": 9}.items()
 
 
@@ -189,7 +188,7 @@ def test_asked_again_it_ends_sooner_and_never_later(bench: Bench) -> None:
     bench.start(IGNORING)
     bench.run((bench.folder / "up").exists)
     for grace in (600.0, 0.1, 600.0):
-        bench.attempts.stop("0.1", grace)
+        bench.attempts.stop({"0.1": grace})
     assert bench.end()["reason"] == "cancelled"
 
 
@@ -274,7 +273,7 @@ def test_nobody_is_taken_for_a_part_of_a_session_that_is_no_more(bench: Bench) -
     bench.run(lambda: attempt.main_end)
     other = subprocess.Popen(["sleep", "600"], start_new_session=True)
     attempt.session = other.pid
-    assert attempt.members() == []
+    assert together.members([attempt]) == [[]]
     assert other.poll() is None
     other.kill()
     other.wait()
@@ -288,7 +287,7 @@ def test_what_is_in_no_record_is_found_by_its_mark(bench: Bench) -> None:
     bench.attempts.find([("0.1", "/nowhere")])
     assert [(one["on"], one["pid"], one["end"]) for one in bench.news] == [("started", pid, None)]
     assert [one["pid"] for one in bench.successor().known()["attempts"]] == [pid]
-    bench.attempts.stop("0.1", 0)
+    bench.attempts.stop({"0.1": 0})
     assert bench.end()["reason"] == "cancelled"
 
 
@@ -343,7 +342,7 @@ def forget_everything(bench: Bench) -> None:
 def test_an_adopted_one_is_cancelled_with_all_that_it_left(bench: Bench) -> None:
     pid = orphan(bench, f"{ESCAPED} sleep 600")
     escaped = bench.pid("pid")
-    bench.successor().stop("0.1", 0.2)
+    bench.successor().stop({"0.1": 0.2})
     assert bench.end()["reason"] == "cancelled"
     assert is_gone(pid)
     assert is_gone(escaped)

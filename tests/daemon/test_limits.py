@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from sjs.daemon import together, tree
 from sjs.daemon.attempt import Attempt, boot_clock
 from sjs.daemon.limits import GRACE, Deadlines, Limits
 from sjs.daemon.memory import LOOK, PAGE
@@ -101,7 +102,7 @@ def test_who_was_cancelled_first_was_cancelled(bench: Bench) -> None:
     """And it is ended for what comes second, too, when that is sooner."""
     bench.start(IGNORING, timeout=600.0, grace=0.2)
     bench.run((bench.folder / "up").exists)
-    bench.attempts.stop("0.1", 600)
+    bench.attempts.stop({"0.1": 600})
     is_over(bench)
     end = bench.end()
     assert (end["reason"], "detail" in end) == ("cancelled", False)
@@ -156,19 +157,23 @@ def counts_on(bench: Bench) -> None:
     bench.run(lambda: count(bench) not in ("", before))
 
 
+def members(attempt: Attempt) -> list[tree.Process]:
+    return together.members([attempt])[0]
+
+
 def states(bench: Bench) -> str:
     """Of all its processes, as the kernel calls them: T is stopped."""
-    return "".join(sorted({one.state for one in bench.attempts._all["0.1"].members()}))
+    return "".join(sorted({one.state for one in members(bench.attempts._all["0.1"])}))
 
 
 def test_a_pause_stops_the_whole_tree_and_a_resume_lets_it_go_on(bench: Bench) -> None:
     bench.start(FAMILY)
     counts_on(bench)
     for _ in range(2):
-        bench.attempts.pause("0.1")
+        bench.attempts.pause(["0.1"])
         bench.run(lambda: states(bench) == "T")
         assert bench.attempts.known()["attempts"][0]["paused"]
-    bench.attempts.resume("0.1")
+    bench.attempts.resume(["0.1"])
     counts_on(bench)
     assert not bench.attempts.known()["attempts"][0]["paused"]
     (bench.folder / "go").touch()
@@ -178,9 +183,9 @@ def test_a_pause_stops_the_whole_tree_and_a_resume_lets_it_go_on(bench: Bench) -
 def test_a_tree_that_forks_without_end_is_stopped(bench: Bench) -> None:
     bench.start("echo > up; while :; do (setsid sleep 600 &); sleep 0.001; done")
     bench.run((bench.folder / "up").exists)
-    bench.attempts.pause("0.1")
+    bench.attempts.pause(["0.1"])
     bench.run(lambda: states(bench) == "T")
-    bench.attempts.stop("0.1", 60)
+    bench.attempts.stop({"0.1": 60})
     assert bench.end()["reason"] == "cancelled"
 
 
@@ -189,11 +194,11 @@ def test_the_time_of_a_pause_does_not_count(bench: Bench) -> None:
     counts_on(bench)
     before = bench.attempts._all["0.1"].limits
     began = boot_clock()
-    bench.attempts.pause("0.1")
+    bench.attempts.pause(["0.1"])
     paused = boot_clock()
     assert bench.attempts._deadlines._at == {}
     bench.run(lambda: boot_clock() > paused + 0.1)
-    bench.attempts.resume("0.1")
+    bench.attempts.resume(["0.1"])
     after = bench.attempts._all["0.1"].limits
     assert before.deadline is not None
     assert after.deadline is not None
@@ -204,12 +209,12 @@ def test_the_time_of_a_pause_does_not_count(bench: Bench) -> None:
 def test_a_pause_outlives_the_keeper(bench: Bench) -> None:
     orphan(bench, COUNT, timeout=600.0)
     counts_on(bench)
-    bench.successor().pause("0.1")
+    bench.successor().pause(["0.1"])
     bench.run(lambda: states(bench) == "T")
     before = bench.successor()._all["0.1"].limits
     assert bench.attempts.known()["attempts"][0]["paused"]
     assert bench.attempts._deadlines._at == {}
-    bench.attempts.resume("0.1")
+    bench.attempts.resume(["0.1"])
     counts_on(bench)
     assert bench.successor()._deadlines._at["0.1"] > (before.deadline or 0)
 
@@ -217,9 +222,9 @@ def test_a_pause_outlives_the_keeper(bench: Bench) -> None:
 def test_who_is_paused_can_be_cancelled(bench: Bench) -> None:
     bench.start("trap 'exit 5' TERM; echo > up; while :; do sleep 0.05; done")
     bench.run((bench.folder / "up").exists)
-    bench.attempts.pause("0.1")
-    bench.attempts.stop("0.1", 60)
-    bench.attempts.pause("0.1")
+    bench.attempts.pause(["0.1"])
+    bench.attempts.stop({"0.1": 60})
+    bench.attempts.pause(["0.1"])
     assert bench.end().items() >= {"reason": "cancelled", "exit": 5}.items()
 
 
@@ -232,21 +237,21 @@ def test_a_signal_is_for_the_whole_tree_or_for_its_main_process(bench: Bench) ->
         paths = (bench.folder / "main", bench.folder / "child")
         return tuple(len(path.read_text().split()) if path.exists() else 0 for path in paths)
 
-    bench.attempts.signal("0.1", 0, True)
-    bench.attempts.signal("0.1", 99, True)
-    bench.attempts.signal("9.9", signal.SIGUSR1, True)
-    bench.attempts.signal("0.1", signal.SIGUSR1, False)
+    bench.attempts.signal([("0.1", 0, True)])
+    bench.attempts.signal([("0.1", 99, True)])
+    bench.attempts.signal([("9.9", signal.SIGUSR1, True)])
+    bench.attempts.signal([("0.1", signal.SIGUSR1, False)])
     bench.run(lambda: received() == (1, 0))
-    bench.attempts.signal("0.1", signal.SIGUSR1, True)
+    bench.attempts.signal([("0.1", signal.SIGUSR1, True)])
     bench.run(lambda: received() == (2, 1))
-    bench.attempts.signal("0.1", signal.SIGKILL, True)
+    bench.attempts.signal([("0.1", signal.SIGKILL, True)])
     assert bench.end().items() >= {"reason": "signal", "signal": 9}.items()
 
 
 def test_a_full_disk_does_not_keep_from_pausing(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
     bench.start("sleep 600")
     bench.attempts._journal.fd = os.open("/dev/full", os.O_WRONLY)
-    bench.attempts.pause("0.1")
+    bench.attempts.pause(["0.1"])
     bench.run(lambda: states(bench) == "T")
     assert "a pause of 0.1 could not be written" in capfd.readouterr().err
 
@@ -281,16 +286,16 @@ def test_who_takes_too_much_memory_is_killed(bench: Bench) -> None:
     assert end["detail"].startswith("it took ")
     assert end["detail"].endswith("M of memory, and may take 32M")
     assert end["usage"]["tree_rss_kb"] >= 64 * 1024
-    assert attempt.members() == []
+    assert members(attempt) == []
 
 
 def test_what_processes_share_counts_once(bench: Bench) -> None:
     attempt = hold(bench, 64, children=4, mem=192 * MIB)
-    bench.run(lambda: len(attempt.members()) == 6)
-    assert sum(one.rss * PAGE for one in attempt.members()) > 5 * 64 * MIB
+    bench.run(lambda: len(members(attempt)) == 6)
+    assert sum(one.rss * PAGE for one in members(attempt)) > 5 * 64 * MIB
     assert bench.attempts._memory.look(time.monotonic() + LOOK) == []
     assert 64 * MIB < attempt.taken < 192 * MIB
-    bench.attempts.stop("0.1", 0)
+    bench.attempts.stop({"0.1": 0})
     end = bench.end()
     assert end["reason"] == "cancelled"
     assert end["usage"]["tree_rss_kb"] >= attempt.taken // 1024
@@ -306,7 +311,7 @@ def test_nobody_is_looked_at_who_may_take_what_he_likes(bench: Bench) -> None:
     assert bench.attempts._all["1.1"].peak == 0
     assert bench.attempts._memory.look(due) == []
     assert bench.attempts._all["1.1"].peak > 0
-    bench.attempts.stop("1.1", 60)
+    bench.attempts.stop({"1.1": 60})
     assert bench.end("1.1")["reason"] == "cancelled"
     assert bench.attempts.next_time() is None
 

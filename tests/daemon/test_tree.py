@@ -43,7 +43,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
     yield run
     for process in started:
-        for one in tree.members(process.pid, f"SJS_JOB={mark}".encode()):
+        for one in tree.members_of([(process.pid, f"SJS_JOB={mark}".encode())])[0]:
             os.kill(one.pid, signal.SIGKILL)
         process.communicate()
 
@@ -66,7 +66,7 @@ def mark(folder: Path) -> bytes:
 
 
 def pids(session: int, text: bytes) -> set[int]:
-    return {one.pid for one in tree.members(session, text)}
+    return {one.pid for one in tree.members_of([(session, text)])[0]}
 
 
 def test_stat_of_a_name_that_lies(tmp_path: Path) -> None:
@@ -220,5 +220,5 @@ def test_what_became_somebody_elses_counts_as_gone() -> None:
 @pytest.mark.parametrize("session", [0, 1, -1, tree.NO_SESSION])
 def test_nobodys_session_has_no_members(session: int) -> None:
     """Session 0 is that of the init process, whose descendants are all the processes that there are."""
-    assert tree.members(session, b"SJS_JOB=nobody") == []
+    assert tree.members_of([(session, b"SJS_JOB=nobody")]) == [[]]
     assert tree.session_is_empty(session)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.live.machine import DEADLINE, wait_for_end
+from tests.live.machine import DEADLINE, until, wait_for_end
 
 KILL = "signal=SIGKILL"
 """The kernel kills it as it enters the call, before that has done anything."""
@@ -38,6 +41,18 @@ needed = pytest.mark.skipif(
 def injecting(call: str, fault: str, when: int, log: str = os.devnull) -> list[str]:
     """What a command is put behind to have the fault at its Nth such call."""
     return ["strace", "-qq", "-o", log, "-e", f"trace={call}", "-e", f"inject={call}:{fault}:when={when}"]
+
+
+@contextlib.contextmanager
+def watching(pid: int, call: str, path: str, log: Path) -> Iterator[None]:
+    """Meanwhile each such call of a process that runs, and that is about this path, becomes a line of the log."""
+    command = ["strace", "-qq", "-o", str(log), "-e", f"trace={call}", "-e", "signal=none", "-P", path, "-p", str(pid)]
+    with subprocess.Popen(command) as tracer:
+        until(lambda: "TracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text(), "the tracer")
+        try:
+            yield
+        finally:
+            tracer.terminate()
 
 
 def kill_at(pid: int, call: str, when: int) -> None:

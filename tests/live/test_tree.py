@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon.tree import NO_SESSION, members
-from tests.live.machine import Client, Machine, until
+from sjs.daemon.tree import NO_SESSION, members_of
+from tests.live import strace
+from tests.live.machine import Client, Machine, running, until
+
+MANY = 60
+"""Jobs that are ended at once."""
 
 # Forks, leaves its session twice over, ignores TERM; each process writes its pid down.
 ESCAPE = (
@@ -129,7 +133,7 @@ def test_what_cannot_be_attributed_is_named_and_let_live(machine: Machine, state
 def of_job(machine: Machine, job: int) -> list[int]:
     """All living processes that carry the job's mark."""
     mark = f"SJS_JOB={machine.state}/{job}.1".encode()
-    return [one.pid for one in members(NO_SESSION, mark)]
+    return [one.pid for one in members_of([(NO_SESSION, mark)])[0]]
 
 
 def test_cancel_outlives_the_manager(machine: Machine) -> None:
@@ -177,3 +181,17 @@ def test_what_a_job_finds(machine: Machine) -> None:
     ours = '["SJS_ATTEMPT", "SJS_JOB", "SJS_JOB_ID", "SJS_MANAGER", "SJS_SLOT"]'
     ignored = '["SIGPIPE", "SIGXFSZ"]'  # by that Python itself, after its start
     assert found == f'[[0, 1, 2], true, "{os.fspath(machine.root)}", {ignored}, 0, "/dev/null", {ours}]\n'
+
+
+@strace.needed
+def test_to_end_many_costs_no_look_for_each(tmp_path: Path) -> None:
+    """All orders of a turn are obeyed at one look at /proc, so that a thousand jobs end in seconds."""
+    log = tmp_path / "looks"
+    with running(tmp_path / "m", MANY) as machine, machine.client() as client:
+        client.submit(*["exec sleep 600"] * MANY)
+        until(lambda: client.ask("report")["counts"]["running"] == MANY, "all of them run")
+        with strace.watching(machine.keeper_pid, "openat", "/proc", log):
+            client.ask("cancel", jobs=None)
+            client.ask("wait", jobs=None)
+        assert client.ask("report")["counts"]["cancelled"] == MANY
+    assert 1 <= len(log.read_text().splitlines()) < MANY / 10
