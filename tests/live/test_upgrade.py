@@ -220,17 +220,17 @@ def test_new_code_that_cannot_be_loaded(begin: Callable[[], Pair]) -> None:
     pair.counters.end_well()
 
 
-@pytest.mark.parametrize("fault", ["return 5", "raise ValueError('not fit')", "signal.pause()"])
+@pytest.mark.parametrize("fault", ["return 5", "raise ValueError('not fit')", "import signal; signal.pause()"])
 def test_a_new_manager_that_does_not_come_up(begin: Callable[[], Pair], trees: tuple[Tree, Tree], fault: str) -> None:
     old, new = trees
     old.edit("upgrade.py", "TRIAL = 10.0", "TRIAL = 1.0")
     new.edit(
-        "loop.py",
+        "serving.py",
         "    fd, root, pipe_name, state, maximum =",
         f"    {fault}\n    fd, root, pipe_name, state, maximum =",
     )
     pair = begin()
-    pair.says_no("manager", {"r": "ended by itself (exit", "s": "not ready in 1 s"}[fault[0]])
+    pair.says_no("manager", {"r": "ended by itself (exit", "i": "not ready in 1 s"}[fault[0]])
     pair.counters.end_well()
 
 
@@ -361,10 +361,10 @@ STEPS = {
     "resumed": Step("keeper", "new", "keep.py", "keeper.say_replaced(bool(back))"),
     "leave": Step("manager", "old", "loop.py", "self._leaving = True"),
     "close": Step("manager", "old", "loop.py", "self._store.close()"),
-    "serve": Step("manager", "new", "loop.py", "os.umask(0o077)"),
+    "serve": Step("manager", "new", "serving.py", "os.umask(0o077)"),
     "hello": Step("manager", "new", "loop.py", "self._set(maximum)"),
     "ready": Step("manager", "new", "loop.py", "while not self._may_go and not self._keeper.closed:"),
-    "commit": Step("manager", "new", "store.py", 'self._db.execute("COMMIT")'),
+    "commit": Step("manager", "new", "database.py", 'self._db.execute("COMMIT")'),
     "ask": Step("command", "new", "upgrade_command.py", 'event = waiter.wait_for(("upgrading", "unchanged"), ANSWER)'),
     "hear": Step("command", "new", "upgrade_command.py", 'event = waiter.wait_for(("upgraded", "unchanged"), VERDICT)'),
 }
