@@ -30,8 +30,21 @@ there are in the short piece of work that is done here."""
 
 FAULTS = (KILL, "error=EIO", "error=ENOSPC")
 
-# Only the kept files count for openat: a Python opens hundreds of its own.
-KEPT = ("jobs.db", "jobs.db-wal", "journal.1", "journal.2", "journal.3", "keeper.lock", "manager.lock", "stopped")
+FILES = {"manager": ("openat",), "keeper": ("openat", "write")}
+"""The calls that count on the kept files only: a Python opens hundreds of its own, and what wakes the keeper when a job
+has ended is a write to a pipe of its own, which no disk can make fail."""
+
+KEPT = (
+    "jobs.db",
+    "jobs.db-wal",
+    "journal.1",
+    "journal.2",
+    "journal.3",
+    "keeper.lock",
+    "manager.lock",
+    "stopped",
+    "manager.log",
+)
 
 # The tracer may inherit nothing: with a copy of a lock's descriptor it would hold the lock.
 STAND_IN = """\
@@ -103,6 +116,6 @@ class Rigged(Machine):
     def _options(self, point: Point) -> Iterator[str]:
         inject = f"inject={point.call}:{point.fault}:when={point.when}"
         yield from ("-o", str(self._log), "-e", f"trace={point.call}", "-e", inject)
-        if point.call == "openat":
+        if point.call in FILES[point.who]:
             for name in KEPT:
                 yield from ("-P", str(self.state / name))
