@@ -114,8 +114,8 @@ def configure(call: Call, maximum: int | None, resources: Sequence[tuple[str, in
 
     CMD is text for /bin/sh in the project_root. It gets the job's record on stdin, as one line of JSON with its `event`
     (on_start, on_finish), beside the jobs and without a slot, four at a time; a job's end is that of all its tries.
-    When it fails, that is in hooks.log of the state folder, and changes nothing for the job. Each is run once, or once
-    more if its manager was killed meanwhile.
+    When it fails, that is in hooks.log of the state folder, and changes nothing for the job. Each is run once, and
+    again where its manager was killed meanwhile.
 
     \b
     Write to me when a job has failed:
