@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -203,3 +204,42 @@ def test_a_manager_is_not_started_in_a_folder_that_is_not_there() -> None:
     with Fleet([Manager("m", "local", "/no/such")], "start", lambda name, text: None) as fleet:
         (answer,) = fleet.ask(lambda target: target.report())
     assert "/no/such is no folder" in str(answer.error)
+
+
+def test_all_say_what_they_have_to_say_until_each_has_said_its_last() -> None:
+    fleet, _ = fleet_of(FakeTarget("m1"), FakeTarget("m2"))
+
+    def work(target: Target) -> Iterator[int]:
+        yield 1
+        if target.name == "m2":
+            raise Refused("no more")
+        yield 2
+
+    said = [answer for news in fleet.stream(work) for answer in news]
+    assert [one.value for one in said if one.name == "m1"] == [1, 2]
+    assert [(one.value, str(one.error)) for one in said if one.name == "m2"] == [(1, "None"), (None, "no more")]
+
+
+def test_silence_is_told_by_nothing_at_all() -> None:
+    fleet, _ = fleet_of(FakeTarget("m1"))
+    go = threading.Event()
+
+    def work(target: Target) -> Iterator[int]:
+        assert go.wait(30)
+        yield 1
+
+    news = fleet.stream(work, tick=0.01)
+    assert next(news) == []
+    go.set()
+    assert [answer.value for more in news for answer in more] == [1]
+
+
+def test_what_goes_wrong_in_a_thread_is_no_silence() -> None:
+    fleet, _ = fleet_of(FakeTarget("m1"))
+
+    def work(target: Target) -> Iterator[int]:
+        raise ZeroDivisionError
+        yield 1
+
+    with pytest.raises(ZeroDivisionError):
+        list(fleet.stream(work))
