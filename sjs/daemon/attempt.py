@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import selectors
 import time
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Set
 
 from sjs.daemon import ending, tree
 from sjs.daemon.limits import Limits
@@ -34,6 +34,7 @@ class Attempt:
         self.watch: Optional[Watch] = None  # … but lives
         self.is_guess = False  # found by its mark: it may be something that the main process left behind
         self.strays: Set[int] = set()
+        self.seen: FrozenSet[tree.Birth] = frozenset()  # its processes when they were last looked for
         self.limits = Limits()
         self.cancelled = False
         self.broken: Optional[Dict[str, str]] = None  # the limit for which it is ended, as a part of its end
@@ -50,7 +51,8 @@ class Attempt:
         """For the record that a successor reads."""
         record = {name: getattr(self, name) for name in HANDED_OVER}
         watch = None if self.watch is None else self.watch.hand_over()
-        return {**record, "strays": sorted(self.strays), "watch": watch, "limits": self.limits}
+        processes = {"strays": sorted(self.strays), "seen": sorted(self.seen)}
+        return {**record, **processes, "watch": watch, "limits": self.limits}
 
     @classmethod
     def resumed(cls, record: Dict[str, Any], mark: bytes, selector: selectors.BaseSelector) -> Attempt:
@@ -59,6 +61,7 @@ class Attempt:
         for name in HANDED_OVER:
             setattr(attempt, name, record.get(name, getattr(attempt, name)))
         attempt.strays = set(record["strays"])
+        attempt.seen = frozenset((pid, born) for pid, born in record.get("seen", ()))
         attempt.limits = Limits(*record.get("limits", ()))
         attempt.watch = None if record["watch"] is None else Watch.resumed(record["watch"], selector)
         return attempt
@@ -72,9 +75,9 @@ class Attempt:
         """Whether nothing of it is left, as far as its session and the orphans tell that we have been given."""
         return not self.strays and tree.session_is_empty(self._own_session())
 
-    def identity(self) -> Tuple[int, bytes]:
+    def identity(self) -> tree.Identity:
         """By what `tree` knows its processes."""
-        return self._own_session(), self.mark
+        return tree.Identity(self._own_session(), self.mark, self.seen)
 
     def _own_session(self) -> int:
         """Its session, as long as that is its own: the kernel gives the number to nobody else while somebody is in it.

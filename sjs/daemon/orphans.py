@@ -32,7 +32,7 @@ class Orphans:
 
 def _owner(process: tree.Process, live: List[Attempt]) -> Optional[Attempt]:
     for one in live:
-        if process.session == one.session:
+        if process.session == one.session or process.birth in one.seen:
             return one
     marks = tree.settled_environment(process.pid) if process.state not in "ZX" else []
     return next((one for one in live if one.mark in marks), None)

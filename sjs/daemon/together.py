@@ -14,7 +14,10 @@ from sjs.daemon.attempt import Attempt
 
 def members(attempts: Sequence[Attempt]) -> List[List[tree.Process]]:
     """The living processes of each, parents before children."""
-    return tree.members_of([one.identity() for one in attempts])
+    found = tree.members_of([one.identity() for one in attempts])
+    for attempt, processes in zip(attempts, found):
+        attempt.seen = frozenset(one.birth for one in processes)
+    return found
 
 
 def gone(attempts: Sequence[Attempt]) -> List[Attempt]:

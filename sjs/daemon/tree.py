@@ -1,14 +1,15 @@
 """In the keeper: which processes belong to a job, whatever they did to get away from it.
 
 A process is a job's when it is in the job's session, or carries the job's mark in the environment that it was
-executed with, or descends from one that is. One that has dropped all three can not be told from somebody else's.
+executed with, or descends from one that is, or did when it was last looked for. One that has dropped all of these can
+not be told from somebody else's.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Collection, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 NO_SESSION = -2
 """No process is in it. (-1 is what /proc says of one that is just being reaped.)"""
@@ -19,6 +20,18 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 LOOKS = 5
 """How often an empty environment is looked at again."""
+
+
+Birth = Tuple[int, int]
+"""A process for all time: its pid, and when it began."""
+
+
+class Identity(NamedTuple):
+    """By what a job's processes are known. `seen`: those that were found before, wherever they have got to since."""
+
+    session: int
+    mark: bytes
+    seen: Collection[Birth] = ()
 
 
 class Process(NamedTuple):
@@ -33,6 +46,10 @@ class Process(NamedTuple):
     threads: int
     status: int
     rss: int
+
+    @property
+    def birth(self) -> Birth:
+        return self.pid, self.start_time
 
     @property
     def has_ended(self) -> bool:
@@ -118,8 +135,8 @@ def session_is_empty(session: int) -> bool:
     return False
 
 
-def members_of(wanted: Sequence[Tuple[int, bytes]]) -> List[List[Process]]:
-    """Of each job, given by its session and its mark, the living processes, parents before children: at one look.
+def members_of(wanted: Sequence[Identity]) -> List[List[Process]]:
+    """Of each job the living processes, parents before children: at one look.
 
     Never the init process, whose descendants are all that there are: session 0, which is its own, is no job's.
     """
@@ -127,12 +144,15 @@ def members_of(wanted: Sequence[Tuple[int, bytes]]) -> List[List[Process]]:
         return []
     seen = processes()
     spared = (1, os.getpid(), os.getppid())
-    sessions = {session: mark for session, mark in wanted if session > 1}
-    mine: Dict[bytes, Set[int]] = {mark: set() for _, mark in wanted}
+    sessions = {one.session: one.mark for one in wanted if one.session > 1}
+    known = {birth: one.mark for one in wanted for birth in one.seen}
+    mine: Dict[bytes, Set[int]] = {one.mark: set() for one in wanted}
     for pid, one in seen.items():
         if pid in spared:
             continue
         marks = [sessions[one.session]] if one.session in sessions else _environment(pid)
+        if marks and one.birth in known:  # an environment that can not be read is somebody else's
+            marks = [known[one.birth]]
         for mark in marks:
             if mark in mine:
                 mine[mark].add(pid)
@@ -140,7 +160,7 @@ def members_of(wanted: Sequence[Tuple[int, bytes]]) -> List[List[Process]]:
     for one in seen.values():
         families.setdefault(one.parent, []).append(one.pid)
     found = []
-    for _, mark in wanted:
+    for _, mark, _ in wanted:
         pids = mine[mark] | _descendants(families, mine[mark])
         found.append([seen[pid] for pid in sorted(pids) if not seen[pid].has_ended and pid not in spared])
     return found

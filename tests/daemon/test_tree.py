@@ -43,7 +43,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
     yield run
     for process in started:
-        for one in tree.members_of([(process.pid, f"SJS_JOB={mark}".encode())])[0]:
+        for one in tree.members_of([tree.Identity(process.pid, f"SJS_JOB={mark}".encode())])[0]:
             os.kill(one.pid, signal.SIGKILL)
         process.communicate()
 
@@ -66,7 +66,7 @@ def mark(folder: Path) -> bytes:
 
 
 def pids(session: int, text: bytes) -> set[int]:
-    return {one.pid for one in tree.members_of([(session, text)])[0]}
+    return {one.pid for one in tree.members_of([tree.Identity(session, text)])[0]}
 
 
 def test_stat_of_a_name_that_lies(tmp_path: Path) -> None:
@@ -179,6 +179,16 @@ def test_who_dropped_the_mark_and_left_is_not_attributed(shell: Shell, tmp_path:
     os.kill(escaped, signal.SIGKILL)
 
 
+def test_who_was_seen_before_is_known_for_good_and_not_by_its_pid(shell: Shell, tmp_path: Path) -> None:
+    shell(ESCAPE.format("env -u SJS_JOB"))
+    escaped = tree.stat(written_pid(tmp_path / "pid"))
+    assert escaped is not None
+    pid, born = escaped.birth
+    wanted = [tree.Identity(tree.NO_SESSION, b"SJS_JOB=nobody", [(pid, at)]) for at in (born, born - 1)]
+    assert [tree.members_of([one]) for one in wanted] == [[[escaped]], [[]]]
+    os.kill(pid, signal.SIGKILL)
+
+
 def test_a_mark_is_the_whole_of_it(shell: Shell, tmp_path: Path) -> None:
     pid = shell("")
     found = tree.settled_environment(pid)
@@ -220,5 +230,5 @@ def test_what_became_somebody_elses_counts_as_gone() -> None:
 @pytest.mark.parametrize("session", [0, 1, -1, tree.NO_SESSION])
 def test_nobodys_session_has_no_members(session: int) -> None:
     """Session 0 is that of the init process, whose descendants are all the processes that there are."""
-    assert tree.members_of([(session, b"SJS_JOB=nobody")]) == [[]]
+    assert tree.members_of([tree.Identity(session, b"SJS_JOB=nobody")]) == [[]]
     assert tree.session_is_empty(session)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon.tree import NO_SESSION, members_of
+from sjs.daemon.tree import NO_SESSION, Identity, members_of
 from tests.live import strace
 from tests.live.machine import Client, Machine, running, until
 
@@ -116,6 +116,20 @@ def test_who_will_not_go_is_made_to(machine: Machine, command: str, state: str) 
 
 
 @pytest.mark.parametrize("state", ["cancelled", "timeout"])
+def test_who_belongs_to_a_job_by_one_thing_only_ends_with_it(machine: Machine, state: str) -> None:
+    """By its session, by its mark, by its parent (who ends first)."""
+    loop = "sh -c 'echo $$ >> pids; trap \"\" TERM; while :; do sleep 0.1; done'"
+    command = f"echo $$ >> pids; env -i {loop} & (setsid {loop} &); setsid env -i {loop} & wait"
+    with machine.client() as client:
+        job = start(machine, client, command, 4, **LIMITS[state])
+        if state == "cancelled":
+            client.ask("cancel", jobs=[[job, job]], grace=0.2)
+        assert client.ask("wait", jobs=[[job, job]])["job"]["state"] == state
+    assert alive(machine) == []
+    assert "dropped every mark" not in machine.log()
+
+
+@pytest.mark.parametrize("state", ["cancelled", "timeout"])
 def test_what_cannot_be_attributed_is_named_and_let_live(machine: Machine, state: str) -> None:
     """It has left the job's session, has been disowned, and was executed with another environment."""
     gone = "(setsid env -i sh -c 'echo $$ >> pids; exec sleep 60' &); echo $$ >> pids; sleep 60"
@@ -133,7 +147,7 @@ def test_what_cannot_be_attributed_is_named_and_let_live(machine: Machine, state
 def of_job(machine: Machine, job: int) -> list[int]:
     """All living processes that carry the job's mark."""
     mark = f"SJS_JOB={machine.state}/{job}.1".encode()
-    return [one.pid for one in members_of([(NO_SESSION, mark)])[0]]
+    return [one.pid for one in members_of([Identity(NO_SESSION, mark)])[0]]
 
 
 def test_cancel_outlives_the_manager(machine: Machine) -> None:
