@@ -170,6 +170,18 @@ class Facts:
     disk: Mapping[str, Any]
     delay: float = 0.0
     ahead: float = 0.0
+    noise: str = ""
+    """What its login shell has printed, which is none of our business."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was looked at, the verdict (ok, warn, fail), what was found, and what mends it."""
+
+    name: str
+    verdict: str
+    found: str
+    mend: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,6 +197,9 @@ class Machine(Protocol):
 
     def facts(self) -> Facts:
         """What it has."""
+
+    def checks(self) -> Sequence[Check]:
+        """Whether it is fit for the queue."""
 
     @property
     def program(self) -> str:

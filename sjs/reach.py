@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sjs.bundle import Bundle
     from sjs.targets.session import Door, Parcel
     from sjs.transport.ssh import SshTransport
-    from sjs.transport.way import Login
+    from sjs.transport.way import Login, Way
 
 Notice = Callable[[str], None]
 
@@ -48,6 +48,13 @@ def ssh(manager: Manager, environ: Mapping[str, str], notice: Notice, ask: Ask |
     from sjs.transport.ssh import SshTransport
 
     return SshTransport(login(manager), environ, notice, ask)
+
+
+def way(manager: Manager, environ: Mapping[str, str]) -> Way:
+    """The ssh servers that one passes on the way to it."""
+    from sjs.transport.ssh_config import find_way
+
+    return find_way(login(manager), environ)
 
 
 def login(manager: Manager) -> Login:

@@ -52,6 +52,7 @@ VERBS: Mapping[str, Verb] = {
     "run": Verb("sjs.cli.run:run", "run a command there now", "submit all run -- nvidia-smi"),
     "hosts": Verb("sjs.cli.hosts:hosts", "all machines in one table", "submit all hosts"),
     "deploy": Verb("sjs.cli.deploy:deploy", "bring the project and start a manager", "submit all deploy"),
+    "doctor": Verb("sjs.cli.doctor:doctor", "what is wrong with a machine, and what mends it", "submit all doctor"),
     "trust": Verb("sjs.cli.trust:trust", "make a machine's ssh key known", "submit gpu1 trust"),
     "check-running": Verb("sjs.cli.status:check_running", "is there a manager?", "submit all check-running"),
 }

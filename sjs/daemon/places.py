@@ -185,7 +185,7 @@ def is_locked(path: str) -> bool:
     """Whether somebody holds the lock now."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         return not _lock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

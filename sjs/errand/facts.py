@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import pwd
 import time
 
 from sjs.daemon import resources
@@ -20,7 +21,7 @@ def facts(request: Request, client: Client, where: Places) -> Reply:
     """What there is for jobs, and how much of it is taken by whoever is there."""
     return {
         "python": platform.python_version(),
-        "user": os.environ.get("USER", str(os.geteuid())),
+        "user": user(),
         "cpus": resources.cpus(),
         "load": os.getloadavg()[0],
         "mem": resources.memory(),
@@ -28,6 +29,14 @@ def facts(request: Request, client: Client, where: Places) -> Reply:
         "gpus": resources.gpus(),
         "disk": _disk(where.state),
     }
+
+
+def user() -> str:
+    """Who this is."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # of a user database that is away now
+        return str(os.geteuid())
 
 
 def _disk(path: str) -> Reply:

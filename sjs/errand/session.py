@@ -16,7 +16,7 @@ from sjs import __version__, wire
 from sjs.daemon.ask import EX_UNAVAILABLE, MARKER, error_line, write
 from sjs.daemon.places import Places
 from sjs.daemon.program import OURS
-from sjs.errand import deploying, facts, running, upgrading
+from sjs.errand import checks, deploying, facts, running, upgrading
 from sjs.errand.client import Client, Errand, Gone
 from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
 
@@ -63,6 +63,7 @@ def table() -> Dict[str, Errand]:
     """The errands there are."""
     return {
         "facts": facts.facts,
+        "checks": checks.checks,
         "time": facts.time_now,
         "run": running.run,
         "deploy": deploying.deploy,

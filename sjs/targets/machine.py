@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sjs.protocols import Exit, Facts, Piece, Transport
+from sjs.protocols import Check, Exit, Facts, Piece, Transport
 from sjs.targets.replies import understood
 from sjs.targets.session import Door, Message, Session, open_session, soon
 
@@ -38,7 +39,13 @@ class DistantMachine:
         began = time.time(), time.monotonic()
         theirs = session.call("time")
         delay = time.monotonic() - began[1]
-        return understood(lambda reply: _facts(reply, delay, float(theirs["time"]) - began[0] - delay / 2), found)
+        ahead = float(theirs["time"]) - began[0] - delay / 2
+        noise = session.noise.decode("utf-8", "replace")
+        return replace(understood(_facts, found), delay=delay, ahead=ahead, noise=noise)
+
+    def checks(self) -> Sequence[Check]:
+        reply = self._opened().call("checks", SLOW)
+        return understood(lambda reply: [Check(*map(str, one)) for one in reply["checks"]], reply)
 
     @property
     def program(self) -> str:
@@ -81,7 +88,7 @@ class DistantMachine:
         return self._session
 
 
-def _facts(reply: dict[str, Any], delay: float, ahead: float) -> Facts:
+def _facts(reply: dict[str, Any]) -> Facts:
     return Facts(
         host=str(reply["host"]),
         version=str(reply["version"]),
@@ -93,8 +100,6 @@ def _facts(reply: dict[str, Any], delay: float, ahead: float) -> Facts:
         mem_free=int(reply["mem_free"]),
         gpus=[dict(one) for one in reply["gpus"]],
         disk=dict(reply["disk"]),
-        delay=delay,
-        ahead=ahead,
     )
 
 

@@ -71,6 +71,7 @@ class Session:
 
     stream: Stream
     hello: dict[str, Any] = field(default_factory=dict)
+    noise: bytes = b""
     _last: int = 0
     _early: deque[Message] = field(default_factory=deque)
 
@@ -154,14 +155,14 @@ def _knock(transport: Transport, door: Door) -> Session:
         deadline = soon(HELLO)
         with contextlib.suppress(LinkLost):  # who has ended already has said why
             stream.send(door.header, deadline)
-        said = _first_word(stream, deadline)
+        said, noise = _first_word(stream, deadline)
         if said == "missing":
             raise Missing(
                 "sjs is not on that machine, or not in this version", "`deploy: never` keeps it from being put there"
             )
         if said != str(wire.VERSION):
             raise Unreachable(f"the manager speaks version {said} of the wire, this client {wire.VERSION}")
-        session = Session(stream)
+        session = Session(stream, noise=noise)
         session.hello = _greeting(stream, deadline)
         return session
     except TimeoutError:
@@ -179,7 +180,7 @@ def _deliver(transport: Transport, parcel: Parcel) -> None:
         deadline = soon(DELIVERY)
         with contextlib.suppress(LinkLost):  # who has ended already has said why
             stream.send(parcel.contents(), deadline)
-        said = _first_word(stream, deadline)
+        said, _ = _first_word(stream, deadline)
     except TimeoutError:
         raise LinkLost(f"sjs could not be put there within {DELIVERY:.0f} seconds") from None
     finally:
@@ -188,8 +189,9 @@ def _deliver(transport: Transport, parcel: Parcel) -> None:
         raise Unreachable(f"sjs cannot be put there: {said.removeprefix('failed ')}")
 
 
-def _first_word(stream: Stream, deadline: float) -> str:
-    """What the marker line says. Before it only a login shell has spoken, or whatever else answers there."""
+def _first_word(stream: Stream, deadline: float) -> tuple[str, bytes]:
+    """What the marker line says. Before it only a login shell has spoken, or whatever else answers there: its last
+    words come with it."""
     seen, noise = 0, b""
     while seen < MAX_NOISE:
         try:
@@ -198,7 +200,7 @@ def _first_word(stream: Stream, deadline: float) -> str:
             raise Unreachable(_with_noise(error.message, noise)) from None
         marker = _MARKER.search(line)
         if marker:
-            return _checked_word(marker[1].decode("utf-8", "replace"))
+            return _checked_word(marker[1].decode("utf-8", "replace")), noise
         seen += len(line) + 1
         noise = line.strip() or noise
     raise Unreachable(_with_noise("something else than a manager answers there", noise))

@@ -66,7 +66,8 @@ class Client(paramiko.Transport):
             return self.open_channel(kind, to, ("127.0.0.1", 0) if to else None, timeout=patience)
         except paramiko.ChannelException as error:
             what = f"a connection to {to[0]} port {to[1]}" if to else "another session"
-            raise Unreachable(f"{self.hop.endpoint} refuses {what}: {error.text or error.code}") from None
+            hint = "its AllowTcpForwarding may forbid that" if to else "its MaxSessions may be too low"
+            raise Unreachable(f"{self.hop.endpoint} refuses {what}: {error.text or error.code}", hint) from None
         except (paramiko.SSHException, EOFError, OSError) as error:
             if not self.is_active() or not isinstance(error, paramiko.SSHException):
                 raise self.trouble("before a channel was open") from None

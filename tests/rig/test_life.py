@@ -340,6 +340,8 @@ def test_what_has_ended_is_found_and_cleaned_away(life: Life) -> None:
 def test_a_machine_is_asked_besides_its_queue(life: Life) -> None:
     (found,) = life.table("hosts")
     assert (found["state"], found["host"], found["user"]) == ("up", life.host.name, USER)
+    assert {one["verdict"] for one in life.table("doctor")} == {"ok"}
+    assert len(life.table("doctor --offline")) == 1
     assert life.well("run -- pwd") == f"/home/{USER}/{PROJECT}\n"
     assert life.types("run --command 'exit 7'").status == 7
     (job,) = life.ids("--command 'sleep 60'")
