@@ -10,7 +10,7 @@ import os
 import selectors
 import signal
 import time
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from sjs.core.quantities import duration_text, size_text
 from sjs.daemon import ending, together, tree
@@ -57,11 +57,11 @@ class Attempts:
         if record is not None:
             self._resume(record)
             return
-        known = [entry for entry in self._journal.found if entry.pid or entry.end is not None]
-        marks = tree.marks(self._mark("")) if len(known) < len(self._journal.found) else set()
+        all_known = all(_is_known(entry) for entry in self._journal.found)
+        marked = {} if all_known else tree.marked(self._mark(""))
         for entry in self._journal.found:
-            if entry in known or self._is_anywhere(entry, marks):
-                self._adopt(entry)
+            if _is_known(entry) or self._is_anywhere(entry, marked):
+                self._adopt(entry, marked)
             else:
                 self._strike(entry.tag)  # it never ran; the manager finds it missing, and queues it again
         self._look_at_adopted(self._all.values())
@@ -265,19 +265,19 @@ class Attempts:
         """Look for attempts, each with the file of its output (and its timeout, grace and memory), that a manager meant
         to start and that are in no record of ours; tell what became of each. One without a process and without a file
         never ran, which is `unseen`."""
-        marks = tree.marks(self._mark(""))
+        marked = tree.marked(self._mark(""))
         found: List[Attempt] = []
         for tag, output, *more in wanted:
             if tag in self._all:
                 continue  # an order that comes twice
             timeout, grace, mem = more or (None, None, 0)
             entry = Entry(tag, self._boot, time.time(), output, limits=Limits(timeout, None, grace, mem))
-            if not self._is_anywhere(entry, marks):
+            if not self._is_anywhere(entry, marked):
                 self._tell({"on": "unseen", "tag": tag})
                 continue
             note(f"{tag} is in no record, but there are traces of it")
             self._begin_record(entry)
-            self._adopt(entry)
+            self._adopt(entry, marked)
             found.append(self._all[tag])
         self._look_at_adopted(found)
         for attempt in found:
@@ -290,12 +290,13 @@ class Attempts:
         except OSError as error:  # a full disk; should this keeper die as well, it is looked for once more
             note(f"that {entry.tag} was found could not be written: {error}")
 
-    def _is_anywhere(self, entry: Entry, marks: Set[bytes]) -> bool:
+    def _is_anywhere(self, entry: Entry, marked: Mapping[bytes, Tuple[int, int]]) -> bool:
         """Whether a start of which no pid is known has left a trace."""
-        return os.path.exists(entry.output) or self._mark(entry.tag) in marks
+        return os.path.exists(entry.output) or self._mark(entry.tag) in marked
 
-    def _adopt(self, entry: Entry) -> None:
-        """Take over what an earlier keeper started: its recorded end, the living process, or the loss of both."""
+    def _adopt(self, entry: Entry, marked: Mapping[bytes, Tuple[int, int]]) -> None:
+        """Take over what an earlier keeper started: its recorded end, the living process, or the loss of both. Where
+        no pid is known, it is the one that is marked."""
         attempt = Attempt(entry.tag, entry.pid, self._mark(entry.tag))
         attempt.at = entry.at
         attempt.adopted = True
@@ -308,15 +309,15 @@ class Attempts:
             attempt.main_end = {"reason": "host-lost", "detail": "the machine was restarted before it ended"}
             attempt.unseen = True
             self._finish(attempt)
-        else:
+        elif entry.pid:
             self._watch(attempt, entry.born)
-
-    def _watch(self, attempt: Attempt, born: Tuple[int, int]) -> None:
-        if not attempt.pid:
-            attempt.pid, tick = tree.find_leader(attempt.mark)
+        else:
+            attempt.pid, tick = marked.get(attempt.mark, (0, 0))
             attempt.session = attempt.pid or tree.NO_SESSION
             attempt.is_guess = True
-            born = tick, tick
+            self._watch(attempt, (tick, tick))
+
+    def _watch(self, attempt: Attempt, born: Tuple[int, int]) -> None:
         attempt.began = born[0] / tree.TICKS
         attempt.limits = attempt.limits.since(attempt.began)
         attempt.watch = Watch(attempt.pid, born, self._selector)
@@ -366,6 +367,11 @@ class Attempts:
         except OSError as error:  # a full disk: it is still in memory, and the manager is told
             note(f"the end of {attempt.tag} could not be written: {error}")
         self._tell({"on": "ended", **attempt.as_news()})
+
+
+def _is_known(entry: Entry) -> bool:
+    """Whether it says what became of the start."""
+    return entry.pid != 0 or entry.end is not None
 
 
 def _remove_if_empty(path: str) -> None:

@@ -110,18 +110,17 @@ def zombie_status(zombie: Process) -> Optional[int]:
     return found.status if found is not None and found.start_time == zombie.start_time else None
 
 
-def find_leader(mark: bytes) -> Tuple[int, int]:
-    """Pid and start tick of the session leader that carries the mark; zeros when there is none."""
+def marked(beginning: bytes) -> Dict[bytes, Tuple[int, int]]:
+    """The marks that begin so and that any living process carries, each with pid and start tick of the session leader
+    that does; zeros where none does."""
+    nobody = 0, 0
+    found: Dict[bytes, Tuple[int, int]] = {}
     for one in processes().values():
-        if one.session == one.pid and not one.has_ended and has_mark(one.pid, mark):
-            return one.pid, one.start_time
-    return 0, 0
-
-
-def marks(beginning: bytes) -> Set[bytes]:
-    """The marks that begin so and that any living process carries."""
-    living = (one.pid for one in processes().values() if not one.has_ended)
-    return {text for pid in living for text in _environment(pid) if text.startswith(beginning)}
+        carried = [] if one.has_ended else _environment(one.pid)
+        for mark in carried:
+            if mark.startswith(beginning) and found.setdefault(mark, nobody) == nobody and one.session == one.pid:
+                found[mark] = one.pid, one.start_time
+    return found
 
 
 def session_is_empty(session: int) -> bool:
@@ -164,11 +163,6 @@ def members_of(wanted: Sequence[Identity]) -> List[List[Process]]:
         pids = mine[mark] | _descendants(families, mine[mark])
         found.append([seen[pid] for pid in sorted(pids) if not seen[pid].has_ended and pid not in spared])
     return found
-
-
-def has_mark(pid: int, mark: bytes) -> bool:
-    """Whether the process was executed with the mark in its environment."""
-    return mark in _environment(pid)
 
 
 def settled_environment(pid: int) -> List[bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from sjs.daemon import tree
-from tests.daemon.test_attempts import DEADLINE, Bench, bench
+from tests.daemon.test_attempts import DEADLINE, Bench, bench, forget_everything
 
 __all__ = ["bench"]
 
@@ -99,3 +99,13 @@ def test_many_that_ended_while_nobody_kept_them_are_found_at_one_look(bench: Ben
     bench.successor()
     assert looks() == 1
     assert bench.attempts.live() == 0
+
+
+def test_many_that_are_in_no_record_are_found_at_one_look(bench: Bench, looks: Looks) -> None:
+    start(bench, "exec sleep 600")
+    forget_everything(bench)
+    bench.successor()
+    looks()
+    bench.attempts.find([(tag, "/nowhere") for tag in TAGS])
+    assert looks() == 1
+    assert bench.attempts.live() == MANY

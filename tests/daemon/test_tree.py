@@ -195,16 +195,20 @@ def test_a_mark_is_the_whole_of_it(shell: Shell, tmp_path: Path) -> None:
     assert mark(tmp_path) in found
     assert mark(tmp_path)[:-1] not in found
     assert tree.settled_environment(1 << 22) == []
-    assert not tree.has_mark(1 << 22, mark(tmp_path))
 
 
-def test_find_leader(shell: Shell, tmp_path: Path) -> None:
-    pid = shell("sleep 600 &")
+def test_who_is_marked(shell: Shell, tmp_path: Path) -> None:
+    """The session leader, be it not the first that carries the mark; without a leader, that there is somebody."""
+    pid = shell(f"sleep 600 & SJS_JOB={tmp_path}/1.1 sleep 600 &")
     assert tree.settled_environment(pid)
     found = tree.stat(pid)
     assert found is not None
-    assert tree.find_leader(mark(tmp_path)) == (pid, found.start_time)
-    assert tree.find_leader(b"SJS_JOB=nobody") == (0, 0)
+    expected = {mark(tmp_path): (pid, found.start_time), f"SJS_JOB={tmp_path}/1.1".encode(): (0, 0)}
+    end = time.monotonic() + DEADLINE
+    while tree.marked(f"SJS_JOB={tmp_path}/".encode()) != expected:  # the second shows once it is executed
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert tree.marked(b"SJS_JOB=nobody") == {}
 
 
 def test_a_session_is_empty_once_its_last_process_is_gone(shell: Shell, tmp_path: Path) -> None:
