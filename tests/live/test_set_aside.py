@@ -14,14 +14,13 @@ from tests.live.machine import ROOT, Machine
 
 PLANTED = """
 
-class Planted(Manager):
-    def _start_order(self, live):
-        if "poison" in (live.spec.command or ""):
-            raise RuntimeError("planted")
-        return super()._start_order(live)
+def planted(where, ledger, store, action, real=keeper_order):
+    if isinstance(action, Start) and "poison" in (action.job.spec.command or ""):
+        raise RuntimeError("planted")
+    return real(where, ledger, store, action)
 
 
-Manager = Planted
+keeper_order = planted
 """
 
 
