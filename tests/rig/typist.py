@@ -29,6 +29,10 @@ from tests.live.machine import DEADLINE
 from tests.rig.lab import Lab
 
 
+PATIENCE = 4 * DEADLINE
+"""Seconds for one command, which may wait for a thousand jobs."""
+
+
 class Typed(NamedTuple):
     """What came of a command."""
 
@@ -49,7 +53,7 @@ class Typist:
         asked = {"words": shlex.split(line), "leave_after": leave_after, "environ": environ}
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
-        assert select.select([self._process.stdout], [], [], DEADLINE)[0], f"no end of: {line}"
+        assert select.select([self._process.stdout], [], [], PATIENCE)[0], f"no end of: {line}"
         return Typed(*json.loads(self._process.stdout.readline()))
 
 
