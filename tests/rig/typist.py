@@ -28,7 +28,6 @@ from sjs.cli import main
 from tests.live.machine import DEADLINE
 from tests.rig.lab import Lab
 
-
 PATIENCE = 4 * DEADLINE
 """Seconds for one command, which may wait for a thousand jobs."""
 
