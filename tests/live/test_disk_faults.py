@@ -53,7 +53,8 @@ def test_a_commit_that_fails_is_never_acknowledged_nor_tried_again(machine: Mach
 
 
 @needs_strace
-def test_while_no_commit_works_managers_come_more_and_more_rarely(machine: Machine) -> None:
+def test_while_no_commit_works_one_manager_follows_another_and_jobs_run_on(machine: Machine) -> None:
+    """How much later each comes is a law of its own (`Restarts`); how soon they die is up to this machine."""
     with machine.client() as client:
         first = client.submit(f"{RAN}; sleep 0.5; exit 4")["first"]
     with failing(machine.keeper_pid, "fdatasync", "EIO"), failing(machine.manager_pid, "fdatasync", "EIO"):
@@ -61,7 +62,7 @@ def test_while_no_commit_works_managers_come_more_and_more_rarely(machine: Machi
             client.send("submit", jobs=[{"command": "true"}])
             with pytest.raises(EOFError):
                 client.line()
-        until(lambda: "starting it again in 0.4 s" in machine.log(), "a keeper that slows down")
+        until(lambda: machine.log().count("the queue cannot be written") >= 4, "four that could write nothing")
     with machine.client() as client:
         client.ask("wait", jobs=[[first, first]])
         assert client.ask("list")["jobs"][0]["exit"] == 4
