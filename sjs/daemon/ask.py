@@ -354,11 +354,11 @@ def _records(where: Places) -> Any:
 
 
 def _make_root(root: str) -> None:
-    """Who says `start` means this folder, even if it is not there yet; where it would lie must be."""
+    """Who says `start` means this folder, even if it is not there yet."""
     try:
-        os.mkdir(root, 0o700)
+        os.makedirs(root, 0o700, exist_ok=True)
     except FileExistsError:
-        return
+        return  # it is no folder, which is said later
     except OSError as error:
         raise Refusal("refused", f"project_root {root} can not be made: {error.strerror}", f"mkdir -p {root}") from None
 

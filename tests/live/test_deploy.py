@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,12 +79,16 @@ def test_what_fails_half_way_leaves_nothing(person: Person, project: Path) -> No
     assert person.types("all check-running").returncode == 1
 
 
-def test_start_makes_the_folder_that_it_was_told_of_and_no_other(person: Person) -> None:
-    assert person.types("b start").returncode == 0
-    assert (person.home / "b").stat().st_mode & 0o777 == 0o700
+def test_start_makes_the_folder_that_it_was_told_of(person: Person) -> None:
+    assert person.types("all start").returncode == 0
+    assert (person.home / "a" / "p").stat().st_mode & 0o777 == 0o700
+    assert person.types("all job --command true").returncode == 0
+
+
+def test_a_folder_that_can_not_be_made_is_told(person: Person) -> None:
+    (person.home / "a").touch()
     done = person.types("a start")
     assert (done.returncode, done.stderr.decode()) == (
         1,
-        f"[a] error: project_root {person.home}/a/p can not be made: No such file or directory"
-        f" (mkdir -p {shlex.quote(str(person.home))}/a/p)\n",
+        f"[a] error: project_root {person.home}/a/p can not be made: Not a directory (mkdir -p {person.home}/a/p)\n",
     )
