@@ -211,9 +211,9 @@ def wait_for_end(pid: int) -> None:
         os.close(fd)
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
+def until(condition: Callable[[], bool], what: str, seconds: float = DEADLINE) -> None:
     """For the rare thing that no event tells: look again and again, with a deadline."""
-    end = time.monotonic() + DEADLINE
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"never came: {what}"
         time.sleep(0.01)
