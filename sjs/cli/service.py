@@ -13,7 +13,7 @@ from sjs.cli.output import Output
 from sjs.cli.wait import wait_for
 from sjs.core.job import ranges
 from sjs.core.lifecycle import LIVE
-from sjs.errors import NoManager, Refused, UsageError
+from sjs.errors import NoManager, UsageError
 from sjs.protocols import Status, Target
 from sjs.routing import Choice, Fleet
 
@@ -84,8 +84,6 @@ def stop(call: Call, force: bool, drain: bool, kill: bool) -> int:
             return _drained(target, out) if drain else target.stop(kill, if_idle=not (force or kill))
         except NoManager:
             return None
-        except Refused as error:
-            raise Refused(error.message, error.hint or "say --drain, --force or --kill: see --help") from None
 
     def show(out: Output, name: str, found: tuple[int, int] | None) -> None:
         _show_stopped(out, name, found, kill)

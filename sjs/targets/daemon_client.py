@@ -221,7 +221,8 @@ class DaemonTarget:
             reply = session.call("stop", **{name: True for name, wanted in said.items() if wanted})
             running, waiting = understood(lambda reply: (int(reply["running"]), int(reply["queued"])), reply)
             if if_idle and (running or waiting):
-                raise Refused(f"{running} job(s) running and {waiting} job(s) waiting")
+                hint = "say --drain, --force or --kill: see --help"
+                raise Refused(f"{running} job(s) running and {waiting} job(s) waiting", hint)
             session.wait_for_end(FAREWELL)
             return running, waiting
 
