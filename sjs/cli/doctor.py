@@ -12,14 +12,11 @@ from sjs import __version__
 from sjs.cli.common import Call, verb
 from sjs.cli.output import Output
 from sjs.cli.service import is_older
-from sjs.cli.text import columns, printable
-from sjs.config import Config, Manager
+from sjs.cli.text import SKEW, columns, printable, skew
+from sjs.config import Manager
 from sjs.errors import NoManager, NoQueue, SjsError
 from sjs.protocols import Check, Target
 from sjs.routing import Fleet
-
-SKEW = 2.0
-"""Seconds by which a clock may be wrong before it is worth a word."""
 
 SLOW = 0.5
 """Seconds after which a question and its answer are slow."""
@@ -34,12 +31,11 @@ def doctor(call: Call, offline: bool) -> int:
     After config.yaml was written, before any machine is asked:
       submit all doctor --offline
     """
-    config = call.config()
     choice = call.choice()
     out = call.output(choice)
     bad = False
     with Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:
-        looks = fleet.ask(lambda target: _examined(target, fleet.managers[target.name], config, offline))
+        looks = fleet.ask(lambda target: _examined(target, fleet.managers[target.name], offline))
         for answer in looks:
             found = answer.value or [Check("way", "fail", str(answer.error))]
             bad |= any(check.verdict == "fail" for check in found)
@@ -47,8 +43,8 @@ def doctor(call: Call, offline: bool) -> int:
     return 1 if bad else 0
 
 
-def _examined(target: Target, manager: Manager, config: Config, offline: bool) -> list[Check]:
-    found = list(_of_config(manager, config))
+def _examined(target: Target, manager: Manager, offline: bool) -> list[Check]:
+    found = list(_of_config(manager))
     if not offline:
         found += _of_name(manager)
         if not any(check.verdict == "fail" for check in found):
@@ -56,7 +52,7 @@ def _examined(target: Target, manager: Manager, config: Config, offline: bool) -
     return found
 
 
-def _of_config(manager: Manager, config: Config) -> Iterator[Check]:
+def _of_config(manager: Manager) -> Iterator[Check]:
     where = "this machine" if manager.transport == "local" else f"{manager.host} by {manager.transport}"
     yield Check("config", "ok", f"{where}, {manager.project_root}")
     if manager.password:
@@ -94,8 +90,7 @@ def _of_machine(target: Target) -> Iterator[Check]:
     if facts.delay > SLOW:
         yield Check("login", "warn", f"an answer takes {facts.delay:.1f} seconds", "")
     if abs(facts.ahead) > SKEW + facts.delay:
-        how = "ahead of" if facts.ahead > 0 else "behind"
-        yield Check("clock", "warn", f"{abs(facts.ahead):.0f} seconds {how} this machine's", "start its ntp or chrony")
+        yield Check("clock", "warn", skew(facts.ahead), "start its ntp or chrony")
     checks = target.machine.checks()
     yield from checks
     if not any(check.verdict == "fail" for check in checks):

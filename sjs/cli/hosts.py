@@ -10,16 +10,13 @@ import click
 
 from sjs.cli.common import Call, verb
 from sjs.cli.output import Output
-from sjs.cli.text import columns, printable
+from sjs.cli.text import SKEW, columns, printable, skew
 from sjs.core.quantities import size_text
 from sjs.errors import NoManager, NoQueue, SjsError
 from sjs.protocols import Facts, Status, Target
 from sjs.routing import Fleet
 
 HEAD = ("TARGET", "STATE", "JOBS", "CPUS", "LOAD", "MEM FREE", "GPUS", "DISK FREE", "DELAY", "PYTHON", "HOST")
-
-SKEW = 2.0
-"""Seconds by which a clock may be wrong before it is worth a word."""
 
 
 class Seen(NamedTuple):
@@ -50,7 +47,7 @@ def hosts(call: Call) -> int:
             if out.json:
                 _record(out, answer.name, answer.value)
             elif abs(answer.value.facts.ahead) > SKEW:
-                out.notice(answer.name, _skew(answer.value.facts.ahead))
+                out.notice(answer.name, f"its clock is {skew(answer.value.facts.ahead)}")
     if not out.json:
         click.echo("\n".join(columns(rows)))
     return out.finish()
@@ -91,7 +88,3 @@ def _record(out: Output, name: str, seen: Seen) -> None:
     report = seen.status.report if seen.status else None
     jobs = {"jobs_running": report.running, "max_jobs_running": report.max_running} if report else {}
     out.record(name, {"state": _state(seen.status), **jobs, **asdict(seen.facts)})
-
-
-def _skew(ahead: float) -> str:
-    return f"its clock is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} this machine's"

@@ -129,6 +129,15 @@ def ending(job: Job) -> str:
     return f"job {job.id} failed: {job.end.reason}{detail}"
 
 
+SKEW = 2.0
+"""Seconds by which a clock may be wrong before it is worth a word."""
+
+
+def skew(ahead: float) -> str:
+    """How wrong it is."""
+    return f"{abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} this machine's"
+
+
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of a table, each as a line."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

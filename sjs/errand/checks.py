@@ -44,7 +44,7 @@ def project(where: Places) -> Iterator[Check]:
     elif not os.path.isdir(root):
         yield FAIL, f"{root} is no folder", f"mv {root} elsewhere"
     elif not os.access(root, os.R_OK | os.W_OK | os.X_OK):
-        yield FAIL, f"{root} can not be written", f"chown it to {_me()}, or name another project_root"
+        yield FAIL, f"{root} can not be written", f"chown it to {facts.user()}, or name another project_root"
     else:
         yield OK, root, ""
 
@@ -65,7 +65,7 @@ def state(where: Places) -> Iterator[Check]:
 
 def files(where: Places) -> Iterator[Check]:
     """Whether that file system can do what a queue needs: pipes, locks, making a file once."""
-    above = _nearest(where.state)
+    above = facts.nearest(where.state)
     try:
         folder = tempfile.mkdtemp(prefix=".sjs-doctor-", dir=above)
     except OSError as error:
@@ -88,7 +88,7 @@ def files(where: Places) -> Iterator[Check]:
 
 def room(where: Places) -> Iterator[Check]:
     """Blocks and names that are left on the queue's disk."""
-    above = _nearest(where.state)
+    above = facts.nearest(where.state)
     found = os.statvfs(above)
     free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
     if total and free < space.sizes(total).low_water:
@@ -141,7 +141,7 @@ def limits(where: Places) -> Iterator[Check]:
     else:
         os.close(fd)
     if _ends_sessions("/etc/systemd/logind.conf") and not _lingers():
-        yield WARN, "who logs out has all processes ended here", f"loginctl enable-linger {_me()}"
+        yield WARN, "who logs out has all processes ended here", f"loginctl enable-linger {facts.user()}"
 
 
 def graphics(where: Places) -> Iterator[Check]:
@@ -178,17 +178,10 @@ def _said(where: Places) -> str:
     return f"; its log ends with: {line}" if line else ""
 
 
-def _nearest(path: str) -> str:
-    """The folder itself, or the first above it that is there."""
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path
-
-
 def _mend(error: OSError, folder: str) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some room"
-    return "mount it for writing" if error.errno == errno.EROFS else f"chown {folder} to {_me()}"
+    return "mount it for writing" if error.errno == errno.EROFS else f"chown {folder} to {facts.user()}"
 
 
 def _has_reader(path: str) -> bool:
@@ -197,10 +190,6 @@ def _has_reader(path: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _me() -> str:
-    return facts.user()
 
 
 def _ends_sessions(path: str) -> bool:
@@ -212,4 +201,4 @@ def _ends_sessions(path: str) -> bool:
 
 
 def _lingers() -> bool:
-    return os.path.exists(f"/var/lib/systemd/linger/{_me()}")
+    return os.path.exists(f"/var/lib/systemd/linger/{facts.user()}")

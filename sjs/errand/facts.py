@@ -39,10 +39,16 @@ def user() -> str:
         return str(os.geteuid())
 
 
-def _disk(path: str) -> Reply:
-    """How much room there is where the queue is, or would be."""
+def nearest(path: str) -> str:
+    """The folder itself, or the first above it that is there."""
     while not os.path.isdir(path):
         path = os.path.dirname(path)
+    return path
+
+
+def _disk(path: str) -> Reply:
+    """How much room there is where the queue is, or would be."""
+    path = nearest(path)
     found = os.statvfs(path)
     return {
         "path": path,
