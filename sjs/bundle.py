@@ -17,7 +17,7 @@ import sjs
 from sjs.targets.session import Parcel
 
 SHIPPED = ("__init__.py", "errors.py", "spec_json.py", "wire.py", "core", "dialects", "daemon", "errand")
-UNPACK = "sjs/daemon/unpack.py"
+UNPACK = "sjs/daemon/ground/unpack.py"
 PYTHON = "python3"
 
 _PYTHON = "command -v {python} >/dev/null || exec echo sjs python missing; exec {python} -I -S"

@@ -15,7 +15,7 @@ import pytest
 
 from sjs import bundle
 from sjs.bundle import Bundle
-from sjs.daemon.unpack import KEPT
+from sjs.daemon.ground.unpack import KEPT
 from sjs.transport import login_shell
 from tests import pythons
 from tests.live.machine import until
@@ -63,7 +63,7 @@ def is_whole(home: Path, whole: Bundle) -> bool:
 
 
 def test_it_holds_what_machines_need_and_nothing_else(whole: Bundle) -> None:
-    assert {"sjs/__init__.py", "sjs/wire.py", "sjs/core/job.py", "sjs/daemon/ask.py"} <= set(whole.files)
+    assert {"sjs/__init__.py", "sjs/wire.py", "sjs/core/job.py", "sjs/daemon/asking/ask.py"} <= set(whole.files)
     assert not [name for name in whole.files if name.startswith(("sjs/cli", "sjs/transport", "sjs/bundle"))]
 
 
@@ -72,7 +72,7 @@ def test_equal_sources_have_one_name_wherever_they_lie(whole: Bundle, tmp_path: 
     for path in copy.rglob("*"):
         os.utime(path, (1, 1))
     assert bundle.collect(str(copy)).digest == whole.digest
-    (copy / "daemon/ask.py").write_text("# other\n")
+    (copy / "daemon/asking/ask.py").write_text("# other\n")
     assert bundle.collect(str(copy)).digest != whole.digest
 
 
@@ -126,7 +126,7 @@ def test_what_is_in_the_way_makes_room(obstacle: str, home: Path, whole: Bundle)
         (where / "sjs").mkdir(parents=True)
     else:
         unpack(home, whole)
-        (where / "sjs/daemon/ask.py").write_text("raise SystemExit('hostile')")
+        (where / "sjs/daemon/asking/ask.py").write_text("raise SystemExit('hostile')")
     assert unpack(home, whole) == b"sjs unpacked\n"
     assert is_whole(home, whole)
     assert os.listdir(where.parent) == [whole.digest]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Verb(NamedTuple):
-    """Where a verb's command is, what it does, and an example."""
+    """Where in `sjs.cli.commands` a verb's command is, what it does, and an example."""
 
     place: str
     summary: str
@@ -21,40 +21,40 @@ class Verb(NamedTuple):
 
 
 VERBS: Mapping[str, Verb] = {
-    "job": Verb("sjs.cli.job:job", "hand in jobs", "submit any job --command 'python train.py'"),
-    "status": Verb("sjs.cli.status:status", "how many run, how many may, which wait", "submit all status"),
+    "job": Verb("job:job", "hand in jobs", "submit any job --command 'python train.py'"),
+    "status": Verb("status:status", "how many run, how many may, which wait", "submit all status"),
     "configure": Verb(
-        "sjs.cli.configure:configure",
+        "configure:configure",
         "how many may run, and what else is set",
         "submit gpu1 configure --max-jobs-running 4",
     ),
-    "list": Verb("sjs.cli.look:list_jobs", "jobs and how they stand", "submit gpu1 list"),
-    "logs": Verb("sjs.cli.logs:logs", "what a job printed", "submit gpu1 logs 7 -f"),
-    "cancel": Verb("sjs.cli.cancel:cancel", "end jobs", "submit gpu1 cancel 7"),
-    "wait": Verb("sjs.cli.wait:wait", "wait until jobs have ended", "submit gpu1 wait 1-5"),
-    "hold": Verb("sjs.cli.steer:hold", "keep jobs from starting", "submit gpu1 hold 5-9"),
-    "release": Verb("sjs.cli.steer:release", "let held jobs go", "submit gpu1 release 5-9"),
-    "retry": Verb("sjs.cli.steer:retry", "run ended jobs again", "submit gpu1 retry 7"),
-    "pause": Verb("sjs.cli.steer:pause", "have running jobs stand still", "submit gpu1 pause 7"),
-    "resume": Verb("sjs.cli.steer:resume", "let paused jobs go on", "submit gpu1 resume 7"),
-    "why": Verb("sjs.cli.explain:why", "what a job waits for", "submit gpu1 why 7"),
-    "details": Verb("sjs.cli.explain:details", "all about one job", "submit gpu1 details 7"),
-    "history": Verb("sjs.cli.history:history", "what has ended, and what it took", "submit gpu1 history --since 1d"),
-    "clean": Verb("sjs.cli.steer:clean", "remove records and outputs of ended jobs", "submit gpu1 clean 1-100"),
-    "drain": Verb("sjs.cli.steer:drain", "have nothing new start", "submit gpu1 drain"),
-    "undrain": Verb("sjs.cli.steer:undrain", "have jobs start again", "submit gpu1 undrain"),
-    "export": Verb("sjs.cli.export:export", "write what waits into a file", "submit gpu1 export --hold > queue.jsonl"),
-    "import": Verb("sjs.cli.import_:import_jobs", "hand in what export wrote", "submit gpu2 import queue.jsonl"),
-    "start": Verb("sjs.cli.service:start", "start a manager", "submit gpu1 start --max-jobs-running 4"),
-    "stop": Verb("sjs.cli.service:stop", "stop a manager", "submit gpu1 stop"),
-    "restart": Verb("sjs.cli.service:restart", "stop and start a manager", "submit gpu1 restart"),
-    "upgrade": Verb("sjs.cli.service:upgrade", "have this sjs manage the queue", "submit all upgrade"),
-    "run": Verb("sjs.cli.run:run", "run a command there now", "submit all run -- nvidia-smi"),
-    "hosts": Verb("sjs.cli.hosts:hosts", "all machines in one table", "submit all hosts"),
-    "deploy": Verb("sjs.cli.deploy:deploy", "bring the project and start a manager", "submit all deploy"),
-    "doctor": Verb("sjs.cli.doctor:doctor", "what is wrong with a machine, and what mends it", "submit all doctor"),
-    "trust": Verb("sjs.cli.trust:trust", "make a machine's ssh key known", "submit gpu1 trust"),
-    "check-running": Verb("sjs.cli.status:check_running", "is there a manager?", "submit all check-running"),
+    "list": Verb("look:list_jobs", "jobs and how they stand", "submit gpu1 list"),
+    "logs": Verb("logs:logs", "what a job printed", "submit gpu1 logs 7 -f"),
+    "cancel": Verb("cancel:cancel", "end jobs", "submit gpu1 cancel 7"),
+    "wait": Verb("wait:wait", "wait until jobs have ended", "submit gpu1 wait 1-5"),
+    "hold": Verb("steer:hold", "keep jobs from starting", "submit gpu1 hold 5-9"),
+    "release": Verb("steer:release", "let held jobs go", "submit gpu1 release 5-9"),
+    "retry": Verb("steer:retry", "run ended jobs again", "submit gpu1 retry 7"),
+    "pause": Verb("steer:pause", "have running jobs stand still", "submit gpu1 pause 7"),
+    "resume": Verb("steer:resume", "let paused jobs go on", "submit gpu1 resume 7"),
+    "why": Verb("explain:why", "what a job waits for", "submit gpu1 why 7"),
+    "details": Verb("explain:details", "all about one job", "submit gpu1 details 7"),
+    "history": Verb("history:history", "what has ended, and what it took", "submit gpu1 history --since 1d"),
+    "clean": Verb("steer:clean", "remove records and outputs of ended jobs", "submit gpu1 clean 1-100"),
+    "drain": Verb("steer:drain", "have nothing new start", "submit gpu1 drain"),
+    "undrain": Verb("steer:undrain", "have jobs start again", "submit gpu1 undrain"),
+    "export": Verb("export:export", "write what waits into a file", "submit gpu1 export --hold > queue.jsonl"),
+    "import": Verb("import_:import_jobs", "hand in what export wrote", "submit gpu2 import queue.jsonl"),
+    "start": Verb("service:start", "start a manager", "submit gpu1 start --max-jobs-running 4"),
+    "stop": Verb("service:stop", "stop a manager", "submit gpu1 stop"),
+    "restart": Verb("service:restart", "stop and start a manager", "submit gpu1 restart"),
+    "upgrade": Verb("service:upgrade", "have this sjs manage the queue", "submit all upgrade"),
+    "run": Verb("run:run", "run a command there now", "submit all run -- nvidia-smi"),
+    "hosts": Verb("hosts:hosts", "all machines in one table", "submit all hosts"),
+    "deploy": Verb("deploy:deploy", "bring the project and start a manager", "submit all deploy"),
+    "doctor": Verb("doctor:doctor", "what is wrong with a machine, and what mends it", "submit all doctor"),
+    "trust": Verb("trust:trust", "make a machine's ssh key known", "submit gpu1 trust"),
+    "check-running": Verb("status:check_running", "is there a manager?", "submit all check-running"),
 }
 
 ALIASES: Mapping[str, str] = {
@@ -84,5 +84,5 @@ def command(verb: str) -> click.Command:
     from importlib import import_module
 
     module, _, name = VERBS[verb].place.partition(":")
-    found: click.Command = getattr(import_module(module), name)
+    found: click.Command = getattr(import_module(f"sjs.cli.commands.{module}"), name)
     return found

@@ -11,6 +11,8 @@ Range = Tuple[int, int]
 
 MAX_COMMAND_BYTES = 131_071  # Linux: one string of an argv, its NUL included, is at most 128 KiB
 
+GRACE = 10.0
+"""Seconds between TERM and KILL for a job that names none."""
 
 FAIL = "fail"
 REQUEUE = "requeue"

@@ -26,26 +26,26 @@ def main(argv: List[str]) -> int:
         return EX_UNAVAILABLE
     verb, rest = (argv[0], argv[1:]) if argv else ("job_manager", [])
     if verb == "ask":
-        from sjs.daemon import ask
+        from sjs.daemon.asking import ask
 
         return ask.main()
     if verb == "keep":
-        from sjs.daemon import keep
+        from sjs.daemon.keeper import keep
 
         return keep.main(rest)
     if verb == "serve":
-        from sjs.daemon import serving
+        from sjs.daemon.manager import serving
 
         return serving.main(rest)
     if verb == "selfcheck":
-        from sjs.daemon import selfcheck
+        from sjs.daemon.manager import selfcheck
 
         return selfcheck.main(rest)
     if verb == "probe":
-        from sjs.daemon import resources
+        from sjs.daemon.ground import resources
 
         return resources.main(rest)
-    from sjs.daemon import command
+    from sjs.daemon.terminal import command
 
     return command.main(rest if verb == "job_manager" else argv)
 

@@ -10,10 +10,10 @@ import stat
 import tempfile
 from typing import Callable, Dict, Iterator, List, Tuple
 
-from sjs.daemon import owner, places, resources, space
-from sjs.daemon.kernel import pidfd_open
-from sjs.daemon.notes import last_line
-from sjs.daemon.places import Places
+from sjs.daemon.ground import owner, places, resources, space
+from sjs.daemon.ground.kernel import pidfd_open
+from sjs.daemon.ground.notes import last_line
+from sjs.daemon.ground.places import Places
 from sjs.errand import facts
 from sjs.errand.client import Client, Reply, Request
 

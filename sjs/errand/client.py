@@ -6,8 +6,8 @@ import os
 from typing import Any, Callable, Dict, List, Optional
 
 from sjs import wire
-from sjs.daemon.ask import write
-from sjs.daemon.places import Places
+from sjs.daemon.ground.caller import write
+from sjs.daemon.ground.places import Places
 from sjs.errors import BadRequest
 
 STDIN = 0

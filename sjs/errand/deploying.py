@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from typing import List
 
-from sjs.daemon.places import Places
+from sjs.daemon.ground.places import Places
 from sjs.errand.client import Client, Reply, Request
 from sjs.errand.running import follow
 from sjs.errors import Refused

@@ -7,8 +7,8 @@ import platform
 import pwd
 import time
 
-from sjs.daemon import resources
-from sjs.daemon.places import Places
+from sjs.daemon.ground import resources
+from sjs.daemon.ground.places import Places
 from sjs.errand.client import Client, Reply, Request
 
 

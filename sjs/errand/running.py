@@ -9,7 +9,7 @@ import signal
 import subprocess
 from typing import IO, Any, Dict, List, Mapping
 
-from sjs.daemon.places import Places
+from sjs.daemon.ground.places import Places
 from sjs.errand.client import PIECE, Client, Gone, Reply, Request, texts
 from sjs.errors import Refused
 

@@ -13,9 +13,9 @@ import os
 from typing import Any, Dict, Mapping
 
 from sjs import __version__, wire
-from sjs.daemon.ask import EX_UNAVAILABLE, MARKER, error_line, write
-from sjs.daemon.places import Places
-from sjs.daemon.program import OURS
+from sjs.daemon.ground.caller import EX_UNAVAILABLE, greet
+from sjs.daemon.ground.places import Places
+from sjs.daemon.ground.program import OURS
 from sjs.errand import checks, deploying, facts, running, upgrading
 from sjs.errand.client import Client, Errand, Gone
 from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
@@ -24,16 +24,13 @@ from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
 def main() -> int:
     """Serve the client at stdin and stdout."""
     client = Client()
-    header = client.line() or b""
-    fields = header.decode("utf-8", "surrogateescape").split("\0")
-    write(MARKER)
-    if len(fields) != 5 or fields[0] != f"sjs {wire.VERSION}":
-        write(error_line("bad_request", "the first line is no sjs 1 header", "client and machine differ in version"))
+    wanted = greet(client.line() or b"")
+    if wanted is None:
         return EX_UNAVAILABLE
     try:
         hello = {"version": __version__, "wire": wire.VERSION, "host": os.uname().nodename, "program": OURS.folder}
         client.reply({"hello": hello})
-        serve(client, Places(*fields[1:4]), table())
+        serve(client, Places(*wanted[:3]), table())
     except Gone:
         return EX_UNAVAILABLE
     return 0

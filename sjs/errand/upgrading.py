@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sjs.daemon import upgrade_command
-from sjs.daemon.places import Places
+from sjs.daemon.ground.places import Places
+from sjs.daemon.terminal import upgrade_command
 from sjs.errand.client import Client, Reply, Request
 from sjs.errors import Refused
 

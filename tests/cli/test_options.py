@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sjs.cli.job import job
+from sjs.cli.commands.job import job
 from sjs.cli.options import changed, on_line
 from sjs.core.job import Retry, Spec
 from sjs.core.needs import Needs

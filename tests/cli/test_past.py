@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sjs.cli.history import joblog_line, row
+from sjs.cli.commands.history import joblog_line, row
 from sjs.core.job import End, Job, Spec
 from tests.cli.conftest import CommandLine
 from tests.cli.test_steer import asked

@@ -274,7 +274,7 @@ def test_whatever_ends_an_outage_the_way_on_is_named(
 ) -> None:
     """What was sent may have been taken."""
     monkeypatch.setattr("sjs.targets.daemon_client.PATIENCE", 0.1)
-    monkeypatch.setattr("sjs.cli.job.uuid4", lambda: UUID(int=7))
+    monkeypatch.setattr("sjs.cli.commands.job.uuid4", lambda: UUID(int=7))
     cli.play("m", "hello()\nhear()", last)
     outcome = cli.submit("m", "job", "--command", "echo a b")
     assert outcome.status == status

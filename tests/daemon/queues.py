@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from sjs.core.job import Job, Spec
 from sjs.core.schedule import Start, plan
-from sjs.daemon.clock import Now
-from sjs.daemon.handlers import Handlers
-from sjs.daemon.ledger import Ledger
-from sjs.daemon.places import Places
-from sjs.daemon.store import Store
-from sjs.daemon.waits import Waits
+from sjs.daemon.ground.clock import Now
+from sjs.daemon.ground.places import Places
+from sjs.daemon.manager.handlers import Handlers
+from sjs.daemon.manager.waits import Waits
+from sjs.daemon.queue.ledger import Ledger
+from sjs.daemon.queue.store import Store
 
 NOW = Now(steady=100.0, wall=1_700_000_000.0)
 

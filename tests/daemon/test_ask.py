@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon.ask import Refusal, knock
-from sjs.daemon.places import Places
+from sjs.daemon.asking.ask import Refusal, knock
+from sjs.daemon.ground.places import Places
 from tests.live.machine import DAEMON, DEADLINE, Client, Machine, running, until, wait_for_end
 
 ARGV = [sys.executable, "-I", "-S", str(DAEMON), "ask"]

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon import kernel, limits, together, tree
-from sjs.daemon.attempts import Attempts
-from sjs.daemon.children import reaped
-from sjs.daemon.ending import how_ended
-from sjs.daemon.places import Places
-from sjs.daemon.spawn import MACHINE, Start
+from sjs.daemon.ground import kernel
+from sjs.daemon.ground.places import Places
+from sjs.daemon.keeper import limits, together, tree
+from sjs.daemon.keeper.attempts import Attempts
+from sjs.daemon.keeper.children import reaped
+from sjs.daemon.keeper.ending import how_ended
+from sjs.daemon.keeper.spawn import MACHINE, Start
 
 DEADLINE = 30.0
 """Seconds until what does not happen is a failure."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sjs.daemon.brake import LONGEST, Brake
+from sjs.daemon.manager.brake import LONGEST, Brake
 
 
 def test_it_holds_longer_each_time_up_to_a_limit() -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon import clock, workspace
-from sjs.daemon.cleaner import BATCH, CUT, DAY, HOUR, PAUSE, STEPS, Cleaner
-from sjs.daemon.clock import Now
-from sjs.daemon.handlers import PARKED
-from sjs.daemon.ledger import Ledger
+from sjs.daemon.ground import clock, workspace
+from sjs.daemon.ground.clock import Now
+from sjs.daemon.manager.handlers import PARKED
+from sjs.daemon.queue.cleaner import BATCH, CUT, DAY, HOUR, PAUSE, STEPS, Cleaner
+from sjs.daemon.queue.ledger import Ledger
 from sjs.errors import BadRequest, UnknownJob
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from sjs.daemon import clock
-from sjs.daemon.clock import Jumps, Now
+from sjs.daemon.ground import clock
+from sjs.daemon.ground.clock import Jumps, Now
 from tests.daemon.test_attempts import Bench, bench
 from tests.daemon.test_loop import Desk, desk, submit
 
@@ -48,7 +48,7 @@ def test_no_timeout_and_no_order_goes_by_the_wall(desk: Desk, turned: float, cap
 def test_no_job_ends_before_it_began(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.start("sleep 0.05")
     began = bench.attempts._all["0.1"].at
-    monkeypatch.setattr("sjs.daemon.attempt.time.time", lambda: began - HOUR)
+    monkeypatch.setattr("sjs.daemon.keeper.attempt.time.time", lambda: began - HOUR)
     end = bench.end()
     assert end["at"] == began
     assert 0.05 <= end["usage"]["seconds"] < 60

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon import launch, notes
-from sjs.daemon.places import Places
+from sjs.daemon.ground import launch, notes
+from sjs.daemon.ground.places import Places
 from tests.live.machine import DAEMON, DEADLINE, Machine, running
 
 

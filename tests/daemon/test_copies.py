@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon import copies
-from sjs.daemon.copies import Copies
-from sjs.daemon.places import Places
-from sjs.daemon.rows import NewRow
-from sjs.daemon.store import Store
+from sjs.daemon.ground.places import Places
+from sjs.daemon.queue import copies
+from sjs.daemon.queue.copies import Copies
+from sjs.daemon.queue.rows import NewRow
+from sjs.daemon.queue.store import Store
 
 
 def made(folder: Path) -> tuple[Places, Store]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sjs.daemon.counts import Counts
+from sjs.daemon.queue.counts import Counts
 from tests.daemon import queues
 
 

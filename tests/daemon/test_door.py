@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon.door import Door
+from sjs.daemon.manager.door import Door
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make somebody else's files")

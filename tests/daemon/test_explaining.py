@@ -123,7 +123,7 @@ def test_filters_that_are_none(queue: Queue, fields: dict[str, Any]) -> None:
 def test_where_few_are_wanted_a_request_looks_at_so_many(
     named: Queue, newest: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sjs.daemon.explaining.LOOK", 2)
+    monkeypatch.setattr("sjs.daemon.manager.explaining.LOOK", 2)
     seen: list[int] = []
     more: dict[str, Any] = {}
     for _ in range(2):

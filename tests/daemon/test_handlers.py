@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from sjs import wire
-from sjs.core.job import Range
-from sjs.daemon.explaining import PAGE_TEXT
-from sjs.daemon.handlers import PARKED, Handlers
-from sjs.daemon.limits import GRACE
-from sjs.daemon.pending import PIECE
+from sjs.core.job import GRACE, Range
+from sjs.daemon.manager.explaining import PAGE_TEXT
+from sjs.daemon.manager.handlers import PARKED, Handlers
+from sjs.daemon.queue.pending import PIECE
 from sjs.errors import BadRequest, Conflict, Full, NoManager, SjsError, Stopping, UnknownJob, UnknownRequest
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue
@@ -123,7 +122,7 @@ def test_lookup_finds_what_was_taken_under_a_key(queue: Queue) -> None:
 
 
 def test_lookup_comes_in_pages(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sjs.daemon.handlers.MAX_KEYS", 2)
+    monkeypatch.setattr("sjs.daemon.manager.handlers.MAX_KEYS", 2)
     for number in range(3):
         queue.ask("submit", jobs=[JOB], key=f"k/{number}")
     assert queue.ask("lookup", key="k")["next"] == "1"

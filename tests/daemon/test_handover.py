@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon import handover
-from sjs.daemon.keeper import Keeper
-from sjs.daemon.lines import LineSocket
-from sjs.daemon.places import Places
-from sjs.daemon.program import Program
+from sjs.daemon.ground.lines import LineSocket
+from sjs.daemon.ground.places import Places
+from sjs.daemon.ground.program import Program
+from sjs.daemon.keeper import handover
+from sjs.daemon.keeper.keeper import Keeper
 from tests.daemon.apart import in_a_child
 
 DATA = Path(__file__).parents[1] / "data" / "handover"

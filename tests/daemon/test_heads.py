@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sjs.core.job import Spec
 from sjs.core.needs import Needs
-from sjs.daemon.heads import AHEAD
+from sjs.daemon.queue.heads import AHEAD
 from tests.daemon import queues
 
 JOBS = st.lists(st.tuples(st.integers(-1, 1), st.sampled_from([1, 2, 3])), min_size=1, max_size=2 * AHEAD)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sjs.core.needs import WHOLE, Gpu
-from sjs.daemon.holdings import Holdings
-from sjs.daemon.ledger import Ledger
+from sjs.daemon.queue.holdings import Holdings
+from sjs.daemon.queue.ledger import Ledger
 from sjs.errors import BadRequest, TooLarge
 from tests.daemon.queues import Queue
 

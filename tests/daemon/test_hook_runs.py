@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon.hook_list import HookList
-from sjs.daemon.hook_runs import AT_ONCE, HookRuns
-from sjs.daemon.places import Places
+from sjs.daemon.ground.places import Places
+from sjs.daemon.manager.hook_runs import AT_ONCE, HookRuns
+from sjs.daemon.queue.hook_list import HookList
 from tests.daemon.queues import NOW, make
 
 WELL = {"reason": "exit", "exit": 0}

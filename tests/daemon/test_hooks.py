@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon.hooks import GRACE, PATIENCE, Hooks
+from sjs.daemon.manager.hooks import GRACE, PATIENCE, Hooks
 
 
 class Keeper:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon import journal
-from sjs.daemon.journal import MAX_BYTES, Entry, Journal
+from sjs.daemon.ground import journal
+from sjs.daemon.ground.journal import MAX_BYTES, Entry, Journal
 from sjs.errors import SjsError
 
 END = {"reason": "exit", "exit": 3}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon import launch
-from sjs.daemon.places import Places
+from sjs.daemon.ground import launch
+from sjs.daemon.ground.places import Places
 from tests.live.machine import DEADLINE, Machine, running, until
 from tests.live.trees import Tree
 
@@ -136,7 +136,7 @@ def test_a_manager_that_the_machine_cannot_start_now_is_started_later(tmp_path: 
     full = tmp_path / "full"
     refusal = f"        if os.path.exists({str(full)!r}):\n            raise BlockingIOError(11, 'no process left')\n"
     first = "        ours, theirs = socket.socketpair()\n"
-    tree.edit("manager_process.py", first, refusal + first)
+    tree.edit("keeper/manager_process.py", first, refusal + first)
     full.touch()
     machine = Machine(tmp_path / "m", daemon=tree.daemon)
     machine.root.mkdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon.kernel import IN_ATTRIB, IN_MODIFY, IN_MOVE_SELF, Inotify, pidfd_open, wait_status
+from sjs.daemon.ground.kernel import IN_ATTRIB, IN_MODIFY, IN_MOVE_SELF, Inotify, pidfd_open, wait_status
 
 DOOR = IN_ATTRIB | IN_MOVE_SELF
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from sjs.core.job import Spec
+from sjs.core.job import GRACE, Spec
 from sjs.core.lifecycle import FINAL, HELD, MAX_ATTEMPTS, PENDING, QUEUED, RUNNING, STARTING, STATES, WAITING
 from sjs.core.schedule import Start, plan
-from sjs.daemon.ledger import Ledger
-from sjs.daemon.limits import GRACE
-from sjs.daemon.pending import PIECE
-from sjs.daemon.setbacks import MAX_SETBACKS
-from sjs.daemon.subjects import everything
+from sjs.daemon.manager.subjects import everything
+from sjs.daemon.queue.ledger import Ledger
+from sjs.daemon.queue.pending import PIECE
+from sjs.daemon.queue.setbacks import MAX_SETBACKS
 from sjs.errors import Conflict
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue, specs

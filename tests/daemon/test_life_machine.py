@@ -13,7 +13,7 @@ from sjs.core.job import AFTER, Retry, Spec
 from sjs.core.lifecycle import FINAL, HELD, LIVE, PENDING, QUEUED, STATES, WAITING, is_satisfied
 from sjs.core.needs import WHOLE, Gpu, Machine, Needs, Room
 from sjs.core.schedule import Start, plan
-from sjs.daemon.ledger import Ledger
+from sjs.daemon.queue.ledger import Ledger
 from tests.daemon import queues
 
 MACHINE = Machine(4, cpus=4, gpus=(Gpu("0"), Gpu("1")))

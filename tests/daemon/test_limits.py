@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon import together, tree
-from sjs.daemon.attempt import Attempt, boot_clock
-from sjs.daemon.limits import GRACE, Deadlines, Limits
-from sjs.daemon.memory import LOOK, PAGE
+from sjs.core.job import GRACE
+from sjs.daemon.keeper import together, tree
+from sjs.daemon.keeper.attempt import Attempt, boot_clock
+from sjs.daemon.keeper.limits import Deadlines, Limits
+from sjs.daemon.keeper.memory import LOOK, PAGE
 from tests.daemon.test_attempts import DEADLINE, ESCAPED, IGNORING, Bench, bench, forget_everything, is_gone, orphan
 
 __all__ = ["bench"]

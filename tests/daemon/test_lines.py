@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sjs.daemon.lines import LineSocket
+from sjs.daemon.ground.lines import LineSocket
 
 MEGABYTE = 1 << 20
 

@@ -7,9 +7,9 @@ import resource
 import selectors
 from pathlib import Path
 
-from sjs.daemon import launch
-from sjs.daemon.lobby import PAUSE, Lobby
-from sjs.daemon.places import Places
+from sjs.daemon.ground import launch
+from sjs.daemon.ground.places import Places
+from sjs.daemon.keeper.lobby import PAUSE, Lobby
 from tests.daemon.apart import in_a_child
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon import clock
-from sjs.daemon.loop import Manager, Removed
-from sjs.daemon.places import Places
+from sjs.daemon.ground import clock
+from sjs.daemon.ground.places import Places
+from sjs.daemon.manager.loop import Manager, Removed
 
 NONBLOCKING = os.O_NONBLOCK | os.O_CLOEXEC
 END = {"reason": "exit", "exit": 0, "at": 5.0, "usage": {}}

@@ -13,8 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sjs.daemon.mailbox import DOOR_LINE, MAX_UNREAD, REPLY_PATIENCE, TURN_BYTES, TURN_LINES, Lines, Mailbox, Session
-from sjs.daemon.places import Places
+from sjs.daemon.ground.places import Places
+from sjs.daemon.manager.cutting import Lines
+from sjs.daemon.manager.mailbox import (
+    DOOR_LINE,
+    MAX_UNREAD,
+    TURN_BYTES,
+    TURN_LINES,
+    Mailbox,
+    Session,
+)
+from sjs.daemon.manager.reply_pipes import REPLY_PATIENCE
 
 LIMIT = 1000
 CROWDED = b"no room\n"
@@ -295,7 +304,7 @@ def test_a_client_that_is_one_too_many_is_told(box: Box, monkeypatch: pytest.Mon
         return real(path, flags, *mode)
 
     with monkeypatch.context() as patched:
-        patched.setattr("sjs.daemon.mailbox.os.open", run_out)
+        patched.setattr("sjs.daemon.manager.mailbox.os.open", run_out)
         assert_turned_away(box)
     assert box.connect()
 
@@ -386,7 +395,7 @@ def test_a_reply_that_nobody_wants_is_given_up(box: Box, capfd: pytest.CaptureFi
 
 
 def test_only_so_many_replies_wait(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sjs.daemon.mailbox.MAX_REPLIES", 3)
+    monkeypatch.setattr("sjs.daemon.manager.reply_pipes.MAX_REPLIES", 3)
     fds = []
     for number in range(5):
         port = box.port(f"p{number}")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon.manager_process import CALM, PATIENCE, SLOWEST, ManagerProcess, Restarts
-from sjs.daemon.places import Places
-from sjs.daemon.program import Program
+from sjs.daemon.ground.places import Places
+from sjs.daemon.ground.program import Program
+from sjs.daemon.keeper.manager_process import CALM, PATIENCE, SLOWEST, ManagerProcess, Restarts
 
 
 def test_restarts_slow_down_and_are_quick_again_after_a_calm_time() -> None:

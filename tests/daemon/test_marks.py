@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon.marks import STEP, Mark, Marks, read
+from sjs.daemon.queue.marks import STEP, Mark, Marks, read
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

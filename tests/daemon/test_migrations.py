@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon.hook_list import HookList, Owed
-from sjs.daemon.ledger import Ledger
-from sjs.daemon.schema import MIGRATIONS
-from sjs.daemon.store import Store
+from sjs.daemon.queue.hook_list import HookList, Owed
+from sjs.daemon.queue.ledger import Ledger
+from sjs.daemon.queue.schema import MIGRATIONS
+from sjs.daemon.queue.store import Store
 from tests.daemon.queues import Queue, make
 
 DIGEST = "7ea2e27a54a3f73fb2c9b9ab1c1c4bcd9b1ec7b6d1d8a6a0f0f7a4f0b6a8f6c1"

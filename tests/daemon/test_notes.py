@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon import notes
+from sjs.daemon.ground import notes
 from tests.live.machine import DEADLINE, ROOT
 
 WRITER = """
 import os, sys
 sys.path[0] = {root!r}
-from sjs.daemon import notes
+from sjs.daemon.ground import notes
 notes.FULL, notes.KEPT = {full}, {kept}
 os.dup2(os.open(sys.argv[1], notes.OPEN, 0o600), 2)
 notes.keep_log(sys.argv[1])

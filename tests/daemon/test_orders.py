@@ -7,9 +7,9 @@ from typing import Any
 
 from sjs.core.job import Spec
 from sjs.core.needs import Gpu, Grant, Needs
-from sjs.daemon.live import Live
-from sjs.daemon.orders import start_order
-from sjs.daemon.places import Places
+from sjs.daemon.ground.places import Places
+from sjs.daemon.manager.orders import start_order
+from sjs.daemon.queue.live import Live
 
 WHERE = Places("/root/project", "jobs.pipe", "/root/project/state")
 GPUS = {

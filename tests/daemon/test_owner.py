@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from sjs.daemon import owner, places
-from sjs.daemon.places import Places
+from sjs.daemon.ground import owner, places
+from sjs.daemon.ground.places import Places
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to somebody else")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sjs.core.job import Retry, Spec
-from sjs.daemon.ledger import Ledger
-from sjs.daemon.pending import PIECE
+from sjs.daemon.queue.ledger import Ledger
+from sjs.daemon.queue.pending import PIECE
 from sjs.errors import BadRequest, UnknownJob
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from sjs.daemon import places
-from sjs.daemon.places import Places, is_shared_type, open_door, take_lock
+from sjs.daemon.ground import places
+from sjs.daemon.ground.places import Places, is_shared_type, open_door, take_lock
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_look_does_not_take_the_lock_from_anybody(tmp_path: Path) -> None:
 
 def assert_gets_it(path: str, wait: str, held: int) -> None:
     """Another process gets the lock once the descriptor is closed."""
-    code = f"import sys; sys.path[:0] = {sys.path!r}; from sjs.daemon.places import *"
+    code = f"import sys; sys.path[:0] = {sys.path!r}; from sjs.daemon.ground.places import *"
     code += f"; print('up', flush=True); print(take_lock({path!r}, {wait}))"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

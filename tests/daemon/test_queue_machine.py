@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sjs.core.job import ON_LOST, Spec
 from sjs.core.lifecycle import FINAL, LIVE, MAX_ATTEMPTS, QUEUED, STATES
 from sjs.core.schedule import Start, plan
-from sjs.daemon.ledger import Ledger
-from sjs.daemon.store import Store
+from sjs.daemon.queue.ledger import Ledger
+from sjs.daemon.queue.store import Store
 from sjs.errors import Conflict
 
 AGAIN = "y"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon import resources
+from sjs.daemon.ground import resources
 
 GIB = 1 << 30
 NVIDIA = "0, GPU-0b6f7a1e-0000-0000-0000-000000000000, 81559\n1, GPU-1c2d3e4f-0000-0000-0000-000000000000, 81559\n"
@@ -132,7 +132,7 @@ def test_a_broken_tool_stops_nobody(
 
 
 def test_the_probe_prints_one_line() -> None:
-    program = [sys.executable, "-I", "-S", str(Path(resources.__file__).parent), "probe"]
+    program = [sys.executable, "-I", "-S", str(Path(resources.__file__).parents[1]), "probe"]
     done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
     found = json.loads(done.stdout)
     assert found["cpus"] == resources.cpus()

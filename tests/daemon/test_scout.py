@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon.holdings import Holdings
-from sjs.daemon.hooks import Hooks
-from sjs.daemon.scout import AGAIN, Scout
-from sjs.daemon.store import Store
+from sjs.daemon.manager.hooks import Hooks
+from sjs.daemon.manager.scout import AGAIN, Scout
+from sjs.daemon.queue.holdings import Holdings
+from sjs.daemon.queue.store import Store
 
 GPU = {"name": "0", "mem": 1 << 30, "kind": "nvidia", "pids": []}
 
@@ -30,7 +30,7 @@ class Camp:
 
 @pytest.fixture
 def camp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Camp:
-    monkeypatch.setattr("sjs.daemon.resources.has_gpu_tools", lambda: True)
+    monkeypatch.setattr("sjs.daemon.ground.resources.has_gpu_tools", lambda: True)
     return Camp(tmp_path)
 
 
@@ -74,7 +74,7 @@ def test_it_looks_again_while_others_use_one_and_somebody_waits(camp: Camp, capf
 
 
 def test_without_a_tool_nothing_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sjs.daemon.resources.has_gpu_tools", lambda: False)
+    monkeypatch.setattr("sjs.daemon.ground.resources.has_gpu_tools", lambda: False)
     camp = Camp(tmp_path)
     camp.scout.look()
     assert (camp.orders, camp.holdings.is_known) == ([], True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon.seed import _unread
+from sjs.daemon.asking.seed import _unread
 from sjs.dialects import pipe
 from tests.live.machine import DAEMON, DEADLINE, Machine, running, until
 

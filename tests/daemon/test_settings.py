@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon.holdings import Holdings
-from sjs.daemon.hook_list import USUAL, HookList
+from sjs.daemon.queue.holdings import Holdings
+from sjs.daemon.queue.hook_list import USUAL, HookList
 from sjs.errors import BadRequest
 from tests.daemon.queues import Queue
 

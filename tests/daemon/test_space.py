@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from sjs.daemon import space
-from sjs.daemon.space import MB, Space, sizes
+from sjs.daemon.ground import space
+from sjs.daemon.ground.space import MB, Space, sizes
 from sjs.errors import NoSpace
 
 GB = 1 << 30

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon.spawn import Spawner, SpawnError, Start, base_environment, find_program
+from sjs.daemon.keeper.spawn import Spawner, SpawnError, Start, base_environment, find_program
 
 LOOK = """
 import json, os, signal

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sjs.core.schedule import Pause, plan
-from sjs.daemon.ledger import Ledger
-from sjs.daemon.pending import PIECE
+from sjs.daemon.queue.ledger import Ledger
+from sjs.daemon.queue.pending import PIECE
 from sjs.errors import BadRequest, Full, UnknownJob
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue

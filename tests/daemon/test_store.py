@@ -9,10 +9,10 @@ import pytest
 
 from sjs.core.job import End, Spec
 from sjs.core.lifecycle import FINAL, LIVE, STATES
-from sjs.daemon.database import Busy, Damaged, version_of
-from sjs.daemon.rows import UNREADABLE, NewRow
-from sjs.daemon.schema import MIGRATIONS
-from sjs.daemon.store import Store
+from sjs.daemon.queue.database import Busy, Damaged, version_of
+from sjs.daemon.queue.rows import UNREADABLE, NewRow
+from sjs.daemon.queue.schema import MIGRATIONS
+from sjs.daemon.queue.store import Store
 from sjs.errors import SjsError
 
 SPEC = '{"command":"true"}'
@@ -107,7 +107,9 @@ def test_a_migration_is_durable_with_the_first_commit_and_not_before(
     store.add(rows(0, 1))
     store.close()
     before = schema_of(path)
-    monkeypatch.setattr("sjs.daemon.schema.MIGRATIONS", (*MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN colour TEXT",)))
+    monkeypatch.setattr(
+        "sjs.daemon.queue.schema.MIGRATIONS", (*MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN colour TEXT",))
+    )
     store = Store(path)
     store._db.execute("UPDATE jobs SET colour = 'red'")
     store._db.close()  # as a kill does

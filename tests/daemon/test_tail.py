@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sjs.daemon import tail
-from sjs.daemon.tail import FRAME, Tails, start_of_lines
+from sjs.daemon.asking import tail
+from sjs.daemon.asking.tail import FRAME, Tails, start_of_lines
 
 RECORD = {"id": 7, "state": "running", "attempt": 1}
 ENDED = {**RECORD, "state": "failed", "reason": "exit"}

@@ -9,10 +9,10 @@ import socket
 from pathlib import Path
 
 from sjs.core.lifecycle import RUNNING, SUCCEEDED
-from sjs.daemon import clock
-from sjs.daemon.loop import Manager
-from sjs.daemon.places import Places
-from sjs.daemon.store import Store
+from sjs.daemon.ground import clock
+from sjs.daemon.ground.places import Places
+from sjs.daemon.manager.loop import Manager
+from sjs.daemon.queue.store import Store
 from tests.daemon import queues
 
 

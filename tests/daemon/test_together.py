@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sjs.daemon import tree
+from sjs.daemon.keeper import tree
 from tests.daemon.test_attempts import DEADLINE, Bench, bench, forget_everything
 
 __all__ = ["bench"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon import tree
+from sjs.daemon.keeper import tree
 
 ROOT = Path(__file__).resolve().parents[2]
 

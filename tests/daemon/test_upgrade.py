@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sjs.daemon.program import Program
-from sjs.daemon.upgrade import LEAVE, TRIAL, Upgrade
+from sjs.daemon.ground.program import Program
+from sjs.daemon.keeper.upgrade import LEAVE, TRIAL, Upgrade
 
 OLD = Program("python", "/old")
 NEW = Program("python", "/new")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sjs.daemon.waits import ANY, Waiting, Waits
+from sjs.daemon.manager.waits import ANY, Waiting, Waits
 
 
 def test_it_is_over_when_the_last_has_done_it() -> None:

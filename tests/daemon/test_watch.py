@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sjs.daemon import kernel, tree
-from sjs.daemon.watch import REAPED, Watch
+from sjs.daemon.ground import kernel
+from sjs.daemon.keeper import tree
+from sjs.daemon.keeper.watch import REAPED, Watch
 from tests.kernels import TELLS_ALL
 
 DEADLINE = 30.0

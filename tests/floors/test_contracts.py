@@ -18,16 +18,21 @@ PLANTED = {
     "floors": ("sjs/nodes.py", "import sjs.bundle"),
     "core-order": ("sjs/core/job.py", "from sjs.core import lifecycle"),
     "pure-core": ("sjs/core/schedule.py", "def late():\n    from time import monotonic"),
-    "daemon-order": ("sjs/daemon/journal.py", "import sjs.daemon.spawn"),
-    "database-owner": ("sjs/daemon/spawn.py", "import sqlite3"),
-    "ask-copies": ("sjs/daemon/ask.py", "from sjs.daemon.store import Store"),
-    "one-sql": ("sjs/daemon/handlers.py", "import sqlite3"),
-    "carriers": ("sjs/daemon/mailbox.py", "from sjs import wire"),
-    "reached-by-bytes": ("sjs/config.py", "import sjs.daemon.places"),
+    "daemon-rooms": ("sjs/daemon/ground/journal.py", "import sjs.daemon.keeper.spawn"),
+    "asking-order": ("sjs/daemon/asking/replies.py", "import sjs.daemon.asking.tail"),
+    "keeper-order": ("sjs/daemon/keeper/tree.py", "import sjs.daemon.keeper.attempt"),
+    "manager-order": ("sjs/daemon/manager/handlers.py", "import sjs.daemon.manager.loop"),
+    "queue-order": ("sjs/daemon/queue/store.py", "import sjs.daemon.queue.ledger"),
+    "ground-order": ("sjs/daemon/ground/notes.py", "import sjs.daemon.ground.places"),
+    "database-owner": ("sjs/daemon/keeper/spawn.py", "import sqlite3"),
+    "ask-copies": ("sjs/daemon/asking/ask.py", "from sjs.daemon.queue.store import Store"),
+    "one-sql": ("sjs/daemon/manager/handlers.py", "import sqlite3"),
+    "carriers": ("sjs/daemon/manager/mailbox.py", "from sjs import wire"),
+    "reached-by-bytes": ("sjs/config.py", "import sjs.daemon.ground.places"),
     "errand-order": ("sjs/errand/facts.py", "import sjs.errand.upgrading"),
     "transport-order": ("sjs/transport/incoming.py", "import sjs.transport.local"),
     "siblings": ("sjs/targets/daemon_client.py", "import sjs.dialects.pipe"),
-    "stdlib-only": ("sjs/daemon/store.py", "def late():\n    import yaml"),
+    "stdlib-only": ("sjs/daemon/queue/store.py", "def late():\n    import yaml"),
 }
 
 
@@ -74,8 +79,8 @@ def test_each_contract_has_its_wrong_import() -> None:
 def test_a_daemon_module_without_a_place_is_noticed(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "sjs", tmp_path / "sjs", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "setup.cfg", tmp_path)
-    (tmp_path / "sjs/daemon/stray.py").touch()
-    assert broken(tmp_path) == [contracts()["daemon-order"]]
+    (tmp_path / "sjs/daemon/queue/stray.py").touch()
+    assert broken(tmp_path) == [contracts()["queue-order"]]
 
 
 def test_the_package_itself_imports_nothing() -> None:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sjs.daemon import tree
+from sjs.daemon.keeper import tree
 from tests.live.machine import Machine, until
 
 ESCAPED = "setsid sh -c 'trap \"\" TERM; echo $$ > escaped; while :; do sleep 0.05; done' &"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon import tree
+from sjs.daemon.keeper import tree
 from tests.kernels import TELLS_ALL
 from tests.live.machine import Machine, running, until, wait_for_end
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon import tree
+from sjs.daemon.keeper import tree
 from tests.live.machine import Machine, until
 from tests.live.test_tree import ESCAPE, alive, of_job, pids
 from tests.live.trees import Tree

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sjs.daemon.setbacks import MAX_SETBACKS
+from sjs.daemon.queue.setbacks import MAX_SETBACKS
 from tests.live.machine import ROOT, Machine
 
 PLANTED = """
@@ -55,7 +55,7 @@ def test_rows_that_cannot_be_read_do_not_stop_the_queue(machine: Machine) -> Non
 def test_a_job_that_brings_its_manager_down_is_set_aside(tmp_path: Path) -> None:
     """The fault is planted in a copy of the code, as in a version of it that has one."""
     shutil.copytree(ROOT / "sjs", tmp_path / "sjs", ignore=shutil.ignore_patterns("__pycache__"))
-    with open(tmp_path / "sjs" / "daemon" / "loop.py", "a") as source:
+    with open(tmp_path / "sjs" / "daemon" / "manager" / "loop.py", "a") as source:
         source.write(PLANTED)
     machine = Machine(tmp_path / "machine")
     machine.root.mkdir()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sjs.daemon.tree import NO_SESSION, Identity, members_of
+from sjs.daemon.keeper.tree import NO_SESSION, Identity, members_of
 from tests.live import strace
 from tests.live.machine import Client, Machine, running, until
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from sjs import __version__
-from sjs.daemon import schema
+from sjs.daemon.queue import schema
 from tests.live.machine import DEADLINE, ENVIRONMENT, SUBMIT, Machine, running, until, wait_for_end
 from tests.live.test_kill import ROUNDS, SEED, Load, check, integrity, is_up_again
 from tests.live.trees import Tree
@@ -213,7 +213,7 @@ def test_the_terminal_stays_connected(tmp_path: Path, trees: tuple[Tree, Tree]) 
 
 def test_new_code_that_cannot_be_loaded(begin: Callable[[], Pair]) -> None:
     pair = begin()
-    pair.new.edit("hooks.py", "from __future__ import annotations\n", "from nowhere import nothing\n")
+    pair.new.edit("manager/hooks.py", "from __future__ import annotations\n", "from nowhere import nothing\n")
     manager = pair.machine.manager_pid
     pair.says_no("nothing was changed", "nowhere", "hooks.py:")
     assert pair.machine.manager_pid == manager
@@ -223,9 +223,9 @@ def test_new_code_that_cannot_be_loaded(begin: Callable[[], Pair]) -> None:
 @pytest.mark.parametrize("fault", ["return 5", "raise ValueError('not fit')", "import signal; signal.pause()"])
 def test_a_new_manager_that_does_not_come_up(begin: Callable[[], Pair], trees: tuple[Tree, Tree], fault: str) -> None:
     old, new = trees
-    old.edit("upgrade.py", "TRIAL = 10.0", "TRIAL = 1.0")
+    old.edit("keeper/upgrade.py", "TRIAL = 10.0", "TRIAL = 1.0")
     new.edit(
-        "serving.py",
+        "manager/serving.py",
         "    fd, root, pipe_name, state, maximum =",
         f"    {fault}\n    fd, root, pipe_name, state, maximum =",
     )
@@ -238,7 +238,9 @@ def test_a_new_manager_that_fails_leaves_the_schema_as_it_was(
     begin: Callable[[], Pair], trees: tuple[Tree, Tree]
 ) -> None:
     with_another_schema(trees[1])
-    trees[1].edit("loop.py", '        self._keeper.send({"do": "ready"})\n', "        raise ValueError('not fit')\n")
+    trees[1].edit(
+        "manager/loop.py", '        self._keeper.send({"do": "ready"})\n', "        raise ValueError('not fit')\n"
+    )
     pair = begin()
     pair.says_no("not fit")
     pair.counters.end_well()
@@ -251,7 +253,7 @@ def test_a_new_manager_that_fails_leaves_the_schema_as_it_was(
 
 def test_a_new_keeper_that_cannot_go_on_gives_back(begin: Callable[[], Pair], trees: tuple[Tree, Tree]) -> None:
     """The same process executes the old code again; the new manager stays, for its schema may be newer."""
-    trees[1].edit("keeper.py", "        self._restarts = Restarts()\n", "        raise ValueError('not fit')\n")
+    trees[1].edit("keeper/keeper.py", "        self._restarts = Restarts()\n", "        raise ValueError('not fit')\n")
     pair = begin()
     done = pair.new.upgrade(pair.machine)
     assert (done.returncode, done.stderr.count("\n")) == (69, 1), done.stderr
@@ -268,8 +270,8 @@ def test_a_new_keeper_that_cannot_go_on_gives_back(begin: Callable[[], Pair], tr
 
 
 def test_a_keeper_that_knows_no_upgrade_is_named(begin: Callable[[], Pair], trees: tuple[Tree, Tree]) -> None:
-    trees[0].edit("keeper.py", 'verb == "upgrade"', 'verb == "later"')
-    trees[1].edit("upgrade_command.py", "ANSWER = 5.0", "ANSWER = 0.5")
+    trees[0].edit("keeper/keeper.py", 'verb == "upgrade"', 'verb == "later"')
+    trees[1].edit("terminal/upgrade_command.py", "ANSWER = 5.0", "ANSWER = 0.5")
     pair = begin()
     pair.says_no("nothing was changed", "knows no upgrade", "--stop")
     pair.counters.end_well()
@@ -286,15 +288,15 @@ def test_without_a_manager_there_is_nothing_to_upgrade(tmp_path: Path, trees: tu
 
 def with_another_schema(tree: Tree) -> None:
     end = ')\n"""What makes schema N + 1'
-    tree.edit("schema.py", end, f'    ("ALTER TABLE jobs ADD COLUMN colour TEXT",),\n{end}')
+    tree.edit("queue/schema.py", end, f'    ("ALTER TABLE jobs ADD COLUMN colour TEXT",),\n{end}')
 
 
 def with_another_journal(tree: Tree) -> None:
-    tree.edit("journal.py", "VERSION = 2\n", "VERSION = 3\n")
+    tree.edit("ground/journal.py", "VERSION = 2\n", "VERSION = 3\n")
 
 
 def with_another_record(tree: Tree) -> None:
-    tree.edit("handover.py", "VERSION = 2\n", "VERSION = 3\n")
+    tree.edit("keeper/handover.py", "VERSION = 2\n", "VERSION = 3\n")
 
 
 @pytest.mark.parametrize("change", [with_another_schema, with_another_journal, with_another_record])
@@ -351,22 +353,24 @@ class Step(NamedTuple):
     line: str
 
 
+COMMAND = "terminal/upgrade_command.py"
+
 STEPS = {
-    "wish": Step("keeper", "old", "keeper.py", 'link.send({"event": "upgrading"})'),
-    "left": Step("keeper", "old", "upgrade.py", 'self.phase, self.until = "trial", now + TRIAL'),
-    "begun": Step("keeper", "old", "manager_process.py", "self._link = LineSocket(ours, self._selector)"),
-    "go": Step("keeper", "old", "keeper.py", 'self._manager.send({"on": "go"})'),
-    "execute": Step("keeper", "old", "handover.py", "set_inheritable(record, True)"),
-    "read": Step("keeper", "new", "handover.py", "os.lseek(fd, 0, os.SEEK_SET)"),
-    "resumed": Step("keeper", "new", "keep.py", "keeper.say_replaced(bool(back))"),
-    "leave": Step("manager", "old", "loop.py", "self._leaving = True"),
-    "close": Step("manager", "old", "loop.py", "self._store.close()"),
-    "serve": Step("manager", "new", "serving.py", "os.umask(0o077)"),
-    "hello": Step("manager", "new", "loop.py", "self._set(maximum)"),
-    "ready": Step("manager", "new", "loop.py", "while not self._may_go and not self._keeper.closed:"),
-    "commit": Step("manager", "new", "database.py", 'self._db.execute("COMMIT")'),
-    "ask": Step("command", "new", "upgrade_command.py", 'event = waiter.wait_for(("upgrading", "unchanged"), ANSWER)'),
-    "hear": Step("command", "new", "upgrade_command.py", 'event = waiter.wait_for(("upgraded", "unchanged"), VERDICT)'),
+    "wish": Step("keeper", "old", "keeper/keeper.py", 'link.send({"event": "upgrading"})'),
+    "left": Step("keeper", "old", "keeper/upgrade.py", 'self.phase, self.until = "trial", now + TRIAL'),
+    "begun": Step("keeper", "old", "keeper/manager_process.py", "self._link = LineSocket(ours, self._selector)"),
+    "go": Step("keeper", "old", "keeper/keeper.py", 'self._manager.send({"on": "go"})'),
+    "execute": Step("keeper", "old", "keeper/handover.py", "set_inheritable(record, True)"),
+    "read": Step("keeper", "new", "keeper/handover.py", "os.lseek(fd, 0, os.SEEK_SET)"),
+    "resumed": Step("keeper", "new", "keeper/keep.py", "keeper.say_replaced(bool(back))"),
+    "leave": Step("manager", "old", "manager/loop.py", "self._leaving = True"),
+    "close": Step("manager", "old", "manager/loop.py", "self._store.close()"),
+    "serve": Step("manager", "new", "manager/serving.py", "os.umask(0o077)"),
+    "hello": Step("manager", "new", "manager/loop.py", "self._set(maximum)"),
+    "ready": Step("manager", "new", "manager/loop.py", "while not self._may_go and not self._keeper.closed:"),
+    "commit": Step("manager", "new", "queue/database.py", 'self._db.execute("COMMIT")'),
+    "ask": Step("command", "new", COMMAND, 'event = waiter.wait_for(("upgrading", "unchanged"), ANSWER)'),
+    "hear": Step("command", "new", COMMAND, 'event = waiter.wait_for(("upgraded", "unchanged"), VERDICT)'),
 }
 
 

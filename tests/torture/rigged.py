@@ -63,7 +63,7 @@ exec -a "$0" {python} "$@"
 """
 
 START = "import sys; sys.executable = {stand_in!r}; sys.path.insert(0, {root!r})\n"
-START += "from sjs.daemon.command import main\nsys.exit(main(sys.argv[1:]))"
+START += "from sjs.daemon.terminal.command import main\nsys.exit(main(sys.argv[1:]))"
 
 
 class Point(NamedTuple):

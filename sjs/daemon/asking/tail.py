@@ -1,0 +1,219 @@
+"""In `ask`: a job's output, from its file to the client, as it grows. The manager only says where the file is.
+
+Nothing is asked again and again: inotify tells when a file has grown, the manager tells when the job has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import stat
+from typing import Any, Callable, Dict, List, Optional
+
+from sjs.daemon.ground.kernel import IN_MODIFY, Inotify
+from sjs.daemon.ground.lines import to_json
+
+FRAME = 256 << 10
+FRAMES_A_TURN = 16
+
+Write = Callable[[bytes], None]
+
+
+class Tails:
+    """The reads of one client."""
+
+    def __init__(self, ask: Write, write: Write) -> None:
+        self._ask = ask
+        self._write = write
+        self._inotify = Inotify()
+        self._tails: Dict[str, Tail] = {}
+        self._watches: Dict[int, List[Tail]] = {}
+        self._count = 0
+
+    @property
+    def fd(self) -> int:
+        """Becomes readable when a file has grown."""
+        return self._inotify.fd
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._tails)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether a file has more than one turn took of it."""
+        return any(one.has_more for one in self._tails.values())
+
+    def add(self, line: bytes) -> None:
+        """Begin with a client's `read` request."""
+        try:
+            request = json.loads(line)
+        except ValueError:
+            self._ask(line)  # the manager says what is wrong with a line
+            return
+        fault = _fault(request)
+        if fault:
+            Tail({"id": request.get("id")}, self._write).fail({"code": "bad_request", "message": fault})
+            return
+        self._count += 1
+        name = f"ask.{self._count}"
+        tail = self._tails[name] = Tail(request, self._write)
+        self._ask_manager({"op": "output", "id": name, "job": request.get("job"), "follow": tail.follow})
+
+    def heard(self, line: bytes) -> None:
+        """The manager's word on one of our own requests."""
+        reply = json.loads(line)
+        name = reply["id"]
+        tail = self._tails[name]
+        if "error" in reply:
+            tail.fail(reply["error"])
+        elif "record" in reply:
+            try:
+                self._begin(name, tail, reply)
+            except OSError as error:
+                tail.fail({"code": "refused", "message": f"the output cannot be read: {error.strerror}"})
+        elif reply["job"].get("reason"):
+            tail.end(reply["job"])
+        else:  # that attempt was lost, and there will be another, with an output of its own
+            tail.begin_again()
+            self._ask_manager({"op": "output", "id": name, "job": reply["job"]["id"], "follow": True})
+        if tail.done:
+            del self._tails[name]
+
+    def turn(self, ready: List[int]) -> None:
+        """Send on what has come."""
+        if self.fd in ready:
+            for number, _ in self._inotify.read():
+                for tail in self._watches.get(number, []):
+                    tail.has_more = True
+        for tail in list(self._tails.values()):
+            if tail.has_more:
+                tail.pump()
+
+    def _begin(self, name: str, tail: Tail, reply: Dict[str, Any]) -> None:
+        path = reply[tail.stream]
+        if "gone" in reply and not os.path.exists(path):
+            tail.fail({"code": "refused", "message": reply["gone"]})
+            return
+        if reply["final"] or not tail.follow:
+            tail.open(path, reply["record"]["attempt"])
+            tail.end(reply["record"])
+            return
+        with contextlib.suppress(FileNotFoundError):  # it ended this moment without a word; the manager will say so
+            self._watches.setdefault(self._inotify.watch(path, IN_MODIFY), []).append(tail)
+        tail.open(path, reply["record"]["attempt"])
+        job = reply["record"]["id"]
+        self._ask_manager({"op": "wait", "id": name, "jobs": [[job, job]], "attempt": reply["record"]["attempt"]})
+
+    def _ask_manager(self, request: Dict[str, Any]) -> None:
+        self._ask(to_json(request).encode("ascii") + b"\n")
+
+
+class Tail:
+    """One stream of one job, for one request."""
+
+    def __init__(self, request: Dict[str, Any], write: Write) -> None:
+        self._id = request.get("id")
+        self._write = write
+        self._offset = max(0, int(request.get("offset") or 0))
+        self._lines: Optional[int] = request.get("lines")
+        self._since: Optional[float] = request.get("since")
+        self._attempt = request.get("attempt")
+        self._fd = -1
+        self.stream = "err" if request.get("stream") == "err" else "out"
+        self.follow = request.get("follow") is True
+        self.has_more = False
+        self.done = False
+
+    def open(self, path: str, attempt: int) -> None:
+        """Open the file, at the offset, if that was one of this attempt, or at the last lines; a job that wrote nothing
+        has none."""
+        if self._attempt not in (None, attempt):
+            self._offset = 0
+        self._attempt = attempt
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        file = os.fstat(self._fd)
+        if not stat.S_ISREG(file.st_mode):
+            raise OSError(errno.EINVAL, "it is no file any more", path)
+        if self._since is not None and file.st_mtime < self._since:
+            self._offset = file.st_size
+        elif self._lines is not None:
+            self._offset = start_of_lines(self._fd, int(self._lines))
+        self.has_more = True
+
+    def pump(self, frames: int = FRAMES_A_TURN) -> None:
+        """Send what the file has now, at most so many frames."""
+        while self._fd >= 0 and frames:
+            data = os.pread(self._fd, FRAME, self._offset)
+            if not data:
+                self.has_more = False
+                return
+            self._say({"bytes": len(data), "offset": self._offset, "attempt": self._attempt})
+            self._write(data)
+            self._offset += len(data)
+            frames -= 1
+
+    def end(self, record: Dict[str, Any]) -> None:
+        """The job has ended, or its end is not waited for: send what there is now, and say so."""
+        self._send_rest()
+        self._say({"end": record, "offset": self._offset})
+        self._close()
+        self.done = True
+
+    def begin_again(self) -> None:
+        """Send what there is now; then there is another file."""
+        self._send_rest()
+        self._close()
+        self._offset, self._lines, self._since, self._attempt = 0, None, None, None
+
+    def _send_rest(self) -> None:
+        size = os.fstat(self._fd).st_size if self._fd >= 0 else 0
+        self.has_more = True
+        while self.has_more and self._offset < size:
+            self.pump(1)
+
+    def fail(self, error: Dict[str, Any]) -> None:
+        self._say({"error": error})
+        self._close()
+        self.done = True
+
+    def _say(self, body: Dict[str, Any]) -> None:
+        self._write(to_json({"id": self._id, **body}).encode("ascii") + b"\n")
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self.has_more = False
+
+
+def _fault(request: Dict[str, Any]) -> str:
+    for name in ("offset", "lines"):
+        value = request.get(name)
+        if value is not None and not (type(value) is int and 0 <= value < 1 << 62):
+            return f"'{name}' must be a whole number"
+    since = request.get("since")
+    return "" if since is None or type(since) in (int, float) else "'since' must be a time"
+
+
+def start_of_lines(fd: int, lines: int) -> int:
+    """Where the last so many lines of a file begin."""
+    end = at = os.fstat(fd).st_size
+    if lines <= 0:
+        return end
+    left = lines + 1 if end and os.pread(fd, 1, end - 1) == b"\n" else lines
+    while at > 0:
+        low = max(0, at - FRAME)
+        piece = os.pread(fd, at - low, low)
+        for _ in range(piece.count(b"\n")):
+            left -= 1
+            if left == 0:
+                return low + piece.rindex(b"\n") + 1
+            piece = piece[: piece.rindex(b"\n")]
+        at = low
+    return 0

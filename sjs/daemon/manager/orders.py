@@ -1,0 +1,96 @@
+"""In the manager: what the keeper is told to do with jobs."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Dict, Iterable, Mapping, Optional, Union
+
+from sjs.core.needs import Gpu, Grant
+from sjs.core.schedule import Pause, Start, Stop
+from sjs.daemon.ground import workspace
+from sjs.daemon.ground.places import Places
+from sjs.daemon.queue.ledger import Ledger
+from sjs.daemon.queue.live import Live
+from sjs.daemon.queue.store import Store
+
+Order = Union[Start, Stop, Pause]
+"""What `plan` wants the keeper to do."""
+
+
+def keeper_order(where: Places, ledger: Ledger, store: Store, action: Order) -> Dict[str, Any]:
+    """An action for the keeper. Made once it is durable: should this manager end over it, the next one knows."""
+    if isinstance(action, Start):
+        live = ledger.live[action.job.id]
+        base = store.environment(live.spec.env_base) if live.spec.env_base else None
+        return start_order(where, live, base, {gpu.name: gpu for gpu in ledger.holdings.machine.gpus})
+    live = ledger.live[action.job_id]
+    if isinstance(action, Pause):
+        return {"do": "pause" if action.still else "resume", "tag": live.tag}
+    return {"do": "stop", "tag": live.tag, "grace": live.grace}
+
+
+def start_order(where: Places, live: Live, base: Optional[str], gpus: Mapping[str, Gpu]) -> Dict[str, Any]:
+    """The order to start an attempt. `base`: the environment that was kept for it, as JSON; `gpus`: all, by name."""
+    spec = live.spec
+    out, err = (workspace.output_path(where.jobs, live.id, live.attempt, name) for name in workspace.STREAMS)
+    cwd = os.path.join(where.root, spec.cwd) if spec.cwd else where.root
+    order: Dict[str, Any] = {
+        "do": "start",
+        "tag": live.tag,
+        "argv": spec.program,
+        "cwd": cwd,
+        "env": {**json.loads(base or "{}"), **_told(where, live), **_pinned(live.gpus, gpus), **dict(spec.env)},
+        "out": out,
+        "err": out if spec.merge else err,
+    }
+    limits = {"timeout": spec.timeout, "grace": spec.grace, "nice": spec.nice or None, "mem": spec.needs.mem or None}
+    order.update({name: value for name, value in limits.items() if value is not None})
+    if spec.stdin is not None:
+        order["stdin"] = os.path.join(cwd, spec.stdin)
+    return order
+
+
+def find_order(where: Places, lives: Iterable[Live]) -> Dict[str, Any]:
+    """The order to look for attempts that the keeper has no record of, each with what it may take."""
+    attempts = [[one.tag, output_of(where, one), one.spec.timeout, one.spec.grace, one.spec.needs.mem] for one in lives]
+    return {"do": "find", "attempts": attempts}
+
+
+def output_of(where: Places, live: Live) -> str:
+    """The file that proves, once it is there, that the attempt was started."""
+    return workspace.output_path(where.jobs, live.id, live.attempt, "out")
+
+
+def _told(where: Places, live: Live) -> Dict[str, str]:
+    """What every job is told about itself."""
+    told = {
+        "SJS_JOB_ID": str(live.id),
+        "SJS_ATTEMPT": str(live.attempt),
+        "SJS_SLOT": str(live.slot),
+        "SJS_MANAGER": where.door,
+    }
+    if live.spec.name:
+        told["SJS_JOB_NAME"] = live.spec.name
+    if live.spec.needs.cpus:
+        told["SJS_CPUS"] = told["OMP_NUM_THREADS"] = str(live.spec.needs.cpus)
+    return told
+
+
+def _pinned(grant: Grant, gpus: Mapping[str, Gpu]) -> Dict[str, str]:
+    """The variables by which libraries see these GPUs and no others.
+
+    NVIDIA's tools count by bus, its libraries by speed unless they are told. AMD's take ROCR_ first, and count what
+    that leaves from 0.
+    """
+    if not grant:
+        return {}
+    names = [name for name, _ in grant]
+    found = {"SJS_GPUS": ",".join(names)}
+    if all(gpus[name].kind == "amd" for name in names if name in gpus):
+        found["ROCR_VISIBLE_DEVICES"] = ",".join(names)
+        found["HIP_VISIBLE_DEVICES"] = ",".join(str(number) for number in range(len(names)))
+    else:
+        found["CUDA_VISIBLE_DEVICES"] = ",".join(names)
+        found["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    return found

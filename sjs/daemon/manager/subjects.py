@@ -1,0 +1,94 @@
+"""In the manager: which jobs a request is about, and what there is to be said when there are none such."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any, Dict, List, Sequence
+
+from sjs import wire
+from sjs.core.job import Job, Range, Spec, ranges
+from sjs.daemon.queue.ledger import Ledger
+from sjs.daemon.queue.store import Store
+from sjs.errors import UnknownJob
+
+Request = Dict[str, Any]
+Reply = Dict[str, Any]
+
+
+class Subjects:
+    """The jobs of one queue, as requests name them."""
+
+    def __init__(self, ledger: Ledger, store: Store) -> None:
+        self._ledger = ledger
+        self._store = store
+
+    def wanted(self, request: Request, known: bool = True) -> Sequence[Range]:
+        """The ranges that a request names; without any, all jobs that there are. An id never given is refused."""
+        wanted = wire.job_set(request)
+        if wanted is None:
+            return everything(self._ledger)
+        if known:
+            for low, high in wanted:
+                if high >= self._ledger.next_id:
+                    raise UnknownJob(f"no job {max(low, self._ledger.next_id)} in this queue", self._ids())
+        return merged(wanted)
+
+    def wanted_after(self, request: Request, known: bool = True) -> Sequence[Range]:
+        """The same, for a request that is asked again for the rest (`after`)."""
+        after = wire.whole(request, "after", -1, wire.MAX_ID, -1)
+        return [(max(low, after + 1), high) for low, high in self.wanted(request, known) if high > after]
+
+    def job(self, job_id: int) -> Job:
+        """The job, or the error that says why there is none."""
+        job = self._store.job(job_id)
+        if job is None and job_id < self._ledger.next_id:
+            kept = self._ledger.retention.keep_jobs
+            hint = f"records of the last {kept} ended jobs are kept" if kept else ""
+            raise UnknownJob(f"no record of job {job_id} any more", hint)
+        if job is None:
+            raise UnknownJob(f"no job {job_id} in this queue", self._ids())
+        return job
+
+    def named(self, request: Request) -> Job:
+        """The one job that a request is about."""
+        return self.job(wire.whole(request, "job", 0, wire.MAX_ID))
+
+    def count(self, wanted: Sequence[Range], state: str) -> int:
+        """How many of these jobs are in the state. Of all jobs that is known; a million take long to count.
+
+        So it is of those from the first one on, even if their records are gone: all, less those that came later.
+        """
+        if len(wanted) == 1 and wanted[0][0] == 0:
+            return self._ledger.counts[state] - self._store.count((wanted[0][1] + 1, self._ledger.next_id), state)
+        return sum(self._store.count(span, state) for span in wanted)
+
+    def _ids(self) -> str:
+        last = self._ledger.next_id - 1
+        return "it is empty" if last < 0 else f"the ids are 0 to {last}"
+
+
+def everything(ledger: Ledger) -> List[Range]:
+    """All ids that were given so far."""
+    return ranges(()) if ledger.next_id == 0 else [(0, ledger.next_id - 1)]
+
+
+def merged(wanted: Sequence[Range]) -> List[Range]:
+    """The ranges in ascending order and without overlaps, so that no job counts twice."""
+    found: List[Range] = []
+    for low, high in sorted(wanted):
+        if found and low <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        else:
+            found.append((low, high))
+    return found
+
+
+def summaries(jobs: Sequence[Job]) -> List[Reply]:
+    """Jobs in short: what they run, and their ids."""
+    return [{"job": _text(job.spec), "job_id": job.id} for job in jobs]
+
+
+def _text(spec: Spec) -> str:
+    if spec.argv is None:
+        return spec.command or ""
+    return " ".join(shlex.quote(word) for word in spec.argv)

@@ -1,0 +1,235 @@
+"""In the manager: removes outputs and records that are kept no longer, in slices between turns.
+
+A slice is a few milliseconds, and then nothing for longer than that, so a million old jobs go while others run. Nothing
+is looked at twice without need: of each folder of outputs it is known when the first thing in it will be old. A pass
+that was cut off is begun anew: files go before the record that tells of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from typing import Dict, Generator, Iterator, List, Optional, Sequence
+
+from sjs.core.lifecycle import FINAL
+from sjs.daemon.ground import clock, workspace
+from sjs.daemon.ground.clock import Now
+from sjs.daemon.ground.notes import note
+from sjs.daemon.queue.ledger import Ledger
+from sjs.daemon.queue.retention import KEY_DAYS
+from sjs.daemon.queue.store import Store
+
+SLICE = 0.004
+"""Seconds after which a slice ends."""
+
+STEPS = 50
+"""Steps after which it ends anyway. A step removes a file or a piece of one, or looks at a job."""
+
+PAUSE = 0.006
+"""Seconds between slices."""
+
+HOUR = 3600.0
+DAY = 86_400.0
+
+BATCH = 50
+"""Records and keys of one step."""
+
+CUT = 1 << 20
+"""Bytes by which a large file is made shorter before it goes: to remove a gigabyte at once takes more than a second."""
+
+_FOLDER = re.compile(r"[0-9]+")
+_FILE = re.compile(rf"([0-9]+)(?:\.[0-9]+)?\.(?:{'|'.join(workspace.STREAMS)})")
+
+DONE = object()
+
+
+class Cleaner:
+    """Keeps the outputs in a folder, and the records in a store, to what the ledger's retention says."""
+
+    def __init__(self, jobs: str, ledger: Ledger, store: Store, now: Now) -> None:
+        self._jobs = jobs
+        self._ledger = ledger
+        self._retention = ledger.retention
+        self._store = store
+        self._began = now
+        self._oldest: Dict[int, float] = {}  # of each folder: no job that has outputs there ended before
+        self._pass: Optional[Iterator[None]] = None
+        self._due = now.steady
+        self._last = now  # when the last pass ended
+        self._ended_then = 0
+        self._trouble = ""
+
+    def turn(self, now: Now) -> None:
+        """Do a slice, if one is due."""
+        if self._retention.is_changed:
+            self._retention.is_changed = False
+            self._oldest.clear()
+            self._due = now.steady
+            self._pass = self._all(self._wall(now))
+        due = self.next_time()
+        if due is None or now.steady < due:
+            return
+        if self._pass is None:
+            self._trouble = ""
+            self._pass = self._all(self._wall(now))
+        end = clock.look().steady + SLICE
+        for _ in range(STEPS):
+            if next(self._pass, DONE) is DONE:
+                self._pass = None
+                self._last = now
+                self._ended_then = self._ended_ever()
+                self._due = now.steady + HOUR
+                return
+            if clock.look().steady >= end:
+                break
+        self._due = clock.look().steady + PAUSE
+
+    def next_time(self) -> Optional[float]:
+        """When the next slice is due; None when nothing ever is as things stand."""
+        if self._pass is not None or self._retention.is_changed or self._excess():
+            return self._due
+        if not self._retention.keep_days or not (self._oldest or self._ended_ever() > self._ended_then):
+            return None
+        age = self._retention.keep_days * DAY
+        wait = min(self._oldest.values(), default=self._last.wall) + age - self._last.wall
+        return max(self._due, self._last.steady + min(wait, DAY))  # the kernel waits for 24 days at most
+
+    def _wall(self, now: Now) -> float:
+        """The time, as far as it can be believed: a clock that is set forward makes nothing old."""
+        return min(now.wall, self._began.wall + now.steady - self._began.steady)
+
+    def _excess(self) -> int:
+        """How many records are to go."""
+        kept = self._ended_ever() - self._retention.removed
+        return max(0, kept - self._retention.keep_jobs) if self._retention.keep_jobs else 0
+
+    def _ended_ever(self) -> int:
+        return sum(self._ledger.counts[state] for state in FINAL)
+
+    # A pass, step by step. Outputs first: where the disk is full, that makes room for what removing records writes.
+
+    def _all(self, now: float) -> Iterator[None]:
+        yield from self._remove_unwanted()
+        if self._retention.keep_days:
+            yield from self._remove_outputs(now)
+        yield from self._remove_records()
+        if self._retention.removed:
+            yield from self._forget_keys(now - KEY_DAYS * DAY)
+
+    def _remove_outputs(self, now: float) -> Iterator[None]:
+        limit = now - self._retention.keep_days * DAY
+        for name in os.listdir(self._jobs):
+            if _FOLDER.fullmatch(name):
+                self._oldest.setdefault(int(name), 0.0)
+        yield
+        for number in sorted(self._oldest):
+            if self._oldest[number] < limit:
+                yield from self._clean_folder(number, limit, now)
+
+    def _clean_folder(self, number: int, limit: float, now: float) -> Iterator[None]:
+        folder = os.path.join(self._jobs, str(number))
+        oldest = now
+        for job_id, paths in sorted(_files(folder).items()):  # as they were made, so as they lie on the disk
+            ended = self._ended(job_id, paths, now)
+            if ended >= limit:
+                oldest = min(oldest, ended)
+            else:
+                self._retention.clean_to(limit)
+                for path in paths:
+                    yield from self._remove(path)
+            yield
+        self._oldest[number] = oldest
+        if not any(workspace.folder_of(job_id) == number for job_id in self._ledger.live):
+            with contextlib.suppress(OSError):  # it is not empty
+                os.rmdir(folder)
+        if not os.path.isdir(folder):
+            del self._oldest[number]
+        yield
+
+    def _ended(self, job_id: int, paths: List[str], now: float) -> float:
+        """When the job ended, or now. Where there is no record, when it last wrote something."""
+        found = self._store.ended(job_id)
+        if found is not None:
+            return now if found.at is None else found.at
+        return max(map(_changed, paths))
+
+    def _remove_records(self) -> Iterator[None]:
+        while True:
+            ids = self._store.oldest(FINAL, min(BATCH, self._excess()))
+            yield
+            if not ids:
+                return
+            self._retention.note_removed((yield from self._remove_with_outputs(ids)))
+            yield
+
+    def _remove_unwanted(self) -> Iterator[None]:
+        """What somebody has asked to be removed. Some of it may be gone, or run again since."""
+        while True:
+            asked = self._retention.unwanted(BATCH)
+            if not asked:
+                return
+            removed = yield from self._remove_with_outputs(asked)
+            self._retention.are_gone(len(asked), removed)
+            yield
+
+    def _remove_with_outputs(self, ids: Sequence[int]) -> Generator[None, None, int]:
+        """How many had records. Between two steps somebody may have one of them run again: that stays."""
+        for job_id in ids:
+            found = self._store.ended(job_id)
+            if found is not None and found.at is not None:
+                for path in workspace.outputs(self._jobs, job_id, found.attempt):
+                    yield from self._remove(path)
+        ended = ((job_id, self._store.ended(job_id)) for job_id in ids)
+        gone = [job_id for job_id, found in ended if found is not None and found.at is not None]
+        self._store.remove(gone)
+        return len(gone)
+
+    def _forget_keys(self, limit: float) -> Iterator[None]:
+        after = ""
+        while True:
+            keys = self._store.keys(after, BATCH)
+            for key, first, count, at in keys:
+                if at < limit and not self._store.has_jobs((first, first + count - 1)):
+                    self._store.forget_key(key)
+            yield
+            if len(keys) < BATCH:
+                return
+            after = keys[-1][0]
+
+    def _remove(self, path: str) -> Iterator[None]:
+        try:
+            size = os.lstat(path).st_size
+            while size > CUT:
+                size -= CUT
+                os.truncate(path, size)
+                yield
+            os.unlink(path)
+        except FileNotFoundError:
+            return  # it was empty, and went when the job ended
+        except OSError as error:
+            if not self._trouble:
+                self._trouble = str(error)
+                note(f"an old output cannot be removed: {error}")
+        yield
+
+
+def _files(folder: str) -> Dict[int, List[str]]:
+    """The outputs in a folder, by job."""
+    found: Dict[int, List[str]] = {}
+    try:
+        names = os.listdir(folder)
+    except OSError:  # somebody removed it
+        return found
+    for name in names:
+        match = _FILE.fullmatch(name)
+        if match:
+            found.setdefault(int(match[1]), []).append(os.path.join(folder, name))
+    return found
+
+
+def _changed(path: str) -> float:
+    try:
+        return os.lstat(path).st_mtime
+    except FileNotFoundError:
+        return 0.0

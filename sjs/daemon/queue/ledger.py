@@ -1,0 +1,396 @@
+"""In the manager: the queue. Rows in the store; in memory only what runs, and how many jobs are in which state.
+
+Every change of a job's state goes through the life-cycle table, here or in `pending`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from sjs.core import lifecycle
+from sjs.core.job import End, Job, Range, Spec, contains, ranges
+from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, PENDING, QUEUED, STARTING
+from sjs.core.needs import Grant
+from sjs.core.schedule import Snapshot
+from sjs.daemon.ground.notes import note
+from sjs.daemon.queue.counts import Counts
+from sjs.daemon.queue.gates import Gates
+from sjs.daemon.queue.heads import Heads
+from sjs.daemon.queue.holdings import Holdings
+from sjs.daemon.queue.hook_list import ON_FINISH, ON_START, HookList
+from sjs.daemon.queue.keys import check_use, digest
+from sjs.daemon.queue.live import Live, from_row
+from sjs.daemon.queue.marks import Marks
+from sjs.daemon.queue.pending import PIECE, Pending
+from sjs.daemon.queue.retention import Retention
+from sjs.daemon.queue.rows import UNREADABLE, grant_to_text
+from sjs.daemon.queue.setbacks import MAX_SETBACKS, Setbacks
+from sjs.daemon.queue.store import Store
+from sjs.errors import BadRequest, Conflict
+
+STARTS = 256
+"""Jobs that one turn starts at most."""
+
+
+class Ledger:
+    """One queue, as its manager holds it."""
+
+    def __init__(self, store: Store, marks: Optional[Marks] = None) -> None:
+        self._store = store
+        self._marks = marks
+        self._first_unstarted = 0 if marks is None else marks.last.started
+        self.counts = Counts(store)
+        self.holdings = Holdings(store)
+        self.retention = Retention(store)
+        self.gates = Gates(store)
+        self.hooks = HookList(store)
+        self.next_id = store.next_id()
+        self.live: Dict[int, Live] = {row.id: from_row(row) for row in store.live()}
+        self.missing: List[Live] = []  # found without an attempt at the keeper
+        self.started: List[int] = []  # since `told`: for those who wait
+        self.ended: List[int] = []
+        self.requeued: List[int] = []
+        self.signals: List[Tuple[int, int]] = []  # (job, number): for the keeper, once this turn is durable
+        self.urgent = False  # whether something changed that must be durable before this turn is answered
+        self._heads = Heads(store)
+        self.pending = Pending(store, self.counts, self._heads)
+        self._setbacks = Setbacks(store)
+        self._overtaken: Dict[int, int] = {}
+
+    @property
+    def max_running(self) -> int:
+        """How many slots there are."""
+        return self.holdings.machine.slots
+
+    # What people ask for
+
+    def submit(
+        self, key: Optional[str], specs: Sequence[Spec], now: float, envs: Optional[Mapping[str, str]] = None
+    ) -> Tuple[int, int, bool]:
+        """Take jobs: (first id, how many, whether this key had brought them before). `envs`: environments by digest."""
+        content = digest(specs)
+        known = self._store.submit(key) if key else None
+        if known is not None:
+            if known[0] != content:
+                raise Conflict(f"the key {key!r} was used before, for other jobs", "use another --key")
+            return known[1], known[2], True
+        if key:
+            check_use(self._store, key)
+        for name, body in (envs or {}).items():
+            self._store.add_environment(name, body)
+        for name in {spec.env_base for spec in specs if spec.env_base}:
+            if self._store.environment(name) is None:
+                raise BadRequest(f"no environment {name:.16}… came with these jobs or before")
+        first = self.next_id
+        rows = self.pending.add(first, specs, now)
+        self.hooks.owe(ON_FINISH, [row.id for row in rows if row.ended is not None])
+        if key:
+            self._store.remember_submit(key, content, first, len(specs), now)
+        self.next_id += len(specs)
+        self.urgent = True
+        return first, len(specs), False
+
+    def has_taken(self, key: str) -> bool:
+        """Whether jobs were submitted under the key."""
+        return self._store.submit(key) is not None
+
+    def configure(self, max_running: int) -> int:
+        """Set how many may run at once; what it was."""
+        old = self.max_running
+        self.holdings.set_slots(max_running)
+        self.urgent = True
+        return old
+
+    def cancel_pending(self, wanted: Sequence[Range], now: float) -> List[int]:
+        """Cancel the first jobs of the ranges that have no slot; at most PIECE, so ask again until there are fewer."""
+        found = self._store.ids_in(PENDING, wanted, PIECE)
+        ids = [job_id for job_id, _ in found]
+        self._store.set_states(ids, CANCELLED, CANCELLED, now)
+        for job_id, state in found:
+            self.counts.move(state, lifecycle.step(state, "cancel"))
+            self._is_over(job_id)
+        self._heads.changed()
+        self.urgent = True
+        return ids
+
+    def want_end(self, wanted: Sequence[Range], grace: Optional[float]) -> List[int]:
+        """Note that the running jobs of the ranges are to be ended; `plan` has the keeper do it.
+
+        Without a grace, each has its own.
+        Asking again tells the keeper again only where the grace is shorter: a cancel of many jobs comes in pieces.
+        """
+        chosen = [one for one in self.live.values() if contains(wanted, one.id)]
+        for one in chosen:
+            seconds = one.patience if grace is None else float(grace)
+            if one.grace is None or seconds < one.grace:
+                one.grace, one.told = seconds, False
+                self._store.set_grace(one.id, seconds)
+                self.urgent = True
+        return sorted(one.id for one in chosen)
+
+    def hold(self, wanted: Sequence[Range]) -> List[int]:
+        """Keep the first of these jobs from starting; at most PIECE, so ask again until there are fewer."""
+        ids = self.pending.hold(wanted)
+        for job_id in ids:
+            self._setbacks.clear(job_id)
+        self.urgent = True
+        return ids
+
+    def release(self, wanted: Sequence[Range]) -> List[int]:
+        """Let them go again; at most PIECE."""
+        self.urgent = True
+        return self.pending.release(wanted)
+
+    def again(self, wanted: Sequence[Range]) -> Tuple[List[int], List[int]]:
+        """Run once more what has ended: (jobs that will run, all of the first PIECE that had ended). The others can
+        not: a job for which they are to wait has ended otherwise than they need."""
+        found = self._store.ids_in(FINAL, wanted, PIECE)
+        self.urgent = True
+        return [job_id for job_id, state in found if self._run_again(job_id, state)], [job_id for job_id, _ in found]
+
+    def _run_again(self, job_id: int, state: str) -> bool:
+        job = self._store.job(job_id)
+        if job is None or job.spec is UNREADABLE:
+            return False
+        if job.attempt:
+            self._store.keep_attempt(job_id)
+        return self.pending.once_more(job, state)
+
+    def pause(self, wanted: Sequence[Range], still: bool) -> List[int]:
+        """Have the running jobs of the ranges stand still, or go on; those for which that is news."""
+        chosen = [one for one in self.live.values() if contains(wanted, one.id) and bool(one.paused) != still]
+        for one in chosen:
+            one.paused, one.pause_told = still, False
+            self._store.set_paused(one.id, still)
+            self.urgent = True
+        return sorted(one.id for one in chosen)
+
+    def pause_all(self, still: bool) -> List[int]:
+        """The same with all, and nothing starts."""
+        self.gates.pause(still)
+        self.urgent = True
+        return self.pause([(0, self.next_id)], still)
+
+    def clean(self, wanted: Sequence[Range]) -> List[int]:
+        """Have records and outputs of the first of these jobs that have ended removed, when there is time for it."""
+        ids = [job_id for job_id, _ in self._store.ids_in(FINAL, wanted, PIECE)]
+        self.retention.give_up(ranges(ids))
+        self.urgent = True
+        return ids
+
+    def drain(self, on: bool) -> None:
+        """Start nothing new, or start again."""
+        self.gates.drain(on)
+        self.urgent = True
+
+    def signal(self, wanted: Sequence[Range], number: int) -> List[int]:
+        """Have a signal sent to the trees of the running jobs of the ranges."""
+        ids = sorted(one.id for one in self.live.values() if contains(wanted, one.id))
+        self.signals += [(job_id, number) for job_id in ids]
+        return ids
+
+    # What plan decides
+
+    def first(self, count: int) -> List[Job]:
+        """The front of the queue."""
+        return [job for job, _ in zip(self._heads.first(count), range(count))]
+
+    def snapshot(self, stopping: bool, now: float = 0.0) -> Snapshot:
+        """The queue as `plan` needs it: only as much of it as could start."""
+        running = [one.as_running() for one in self.live.values()]
+        room = min(STARTS, self.max_running - sum(one.needs.slots for one in running))
+        if self._setbacks.suspects:  # one at a time: then it is clear over whose start a manager ends
+            room = 0 if any(one.state == STARTING for one in self.live.values()) else min(room, 1)
+        head = self._readable_head(room, now) if room > 0 and self.counts[QUEUED] and not stopping else []
+        return Snapshot(self.holdings.machine, running, head, stopping, self._overtaken, self.holdings.foreign)
+
+    def _readable_head(self, room: int, now: float) -> List[Job]:
+        """The first jobs that can be started; those that cannot be read are set aside instead of stopping the queue."""
+        while True:
+            head = list(self._heads.first(room))
+            unreadable = [job for job in head if job.spec is UNREADABLE]
+            if not unreadable:
+                return head
+            for job in unreadable:
+                self.counts.move(QUEUED, lifecycle.step(QUEUED, "set aside"))
+                self._set_aside(job, job.end or End("spawn-error"), now)
+            self._heads.changed()
+
+    def _set_aside(self, job: Job, end: End, now: float) -> None:
+        note(f"job {job.id} is set aside: {end.detail}")
+        self._store.set_end(job.id, FAILED, end, now, {})
+        self._is_over(job.id)
+        self.urgent = True
+
+    def begin(self, job: Job, slot: int, gpus: Grant = ()) -> Live:
+        """Write down that the job is to be started: the keeper is told once this is durable."""
+        live = Live(job.id, lifecycle.step(job.state, "start"), job.attempt + 1, slot, job.spec, gpus, job.retried)
+        self.live[job.id] = live
+        self._store.set_start(job.id, live.state, live.attempt, slot, grant_to_text(gpus))
+        self.counts.move(job.state, live.state)
+        self._heads.started(job)
+        self._overtaken.pop(job.id, None)
+        self._first_unstarted = max(self._first_unstarted, job.id + 1)
+        self.urgent = True
+        return live
+
+    def overtake(self, job_id: int, by: int) -> None:
+        """So many went before this job. Not written down: after a restart its patience begins anew."""
+        self._overtaken = {job_id: self._overtaken.get(job_id, 0) + by}
+
+    # What the keeper says
+
+    def on_started(self, tag: str, pid: int, at: float) -> None:
+        """Not urgent: should it be lost with this manager, the keeper tells the next one."""
+        live = self._find(tag)
+        if live is None or live.state != STARTING:
+            return
+        self._move(live, "started")
+        self._setbacks.clear(live.id)
+        self._store.set_started(live.id, live.state, pid, at)
+        self.started.append(live.id)
+        self.hooks.owe(ON_START, [live.id])
+
+    def on_ended(self, tag: str, told: Dict[str, Any]) -> None:
+        """The end of an attempt. One that was stored before is not news."""
+        live = self._find(tag)
+        if live is None:
+            return
+        end = End(told["reason"], told.get("exit"), told.get("signal"), told.get("detail") or "")
+        delay = lifecycle.next_try(live.spec, live.attempt, end, live.retried) if live.grace is None else None
+        del self.live[live.id]
+        self.urgent = True
+        if delay is not None:
+            why = end.detail or end.reason
+            note(f"attempt {live.attempt} of job {live.id} ended ({why}); it is tried again")
+            self._store.set_end(live.id, live.state, end, told["at"], told.get("usage") or {})
+            self._store.keep_attempt(live.id)
+            self.pending.again(live.id, live.state, told["at"] + delay if delay else None)
+            self.requeued.append(live.id)
+            return
+        if lifecycle.event_of(end) == "lose" and live.attempt > 1:
+            end = dataclasses.replace(end, detail=f"{end.detail}; it was the last of {live.attempt} attempts")
+        self._move(live, lifecycle.event_of(end))
+        self._store.set_end(live.id, live.state, end, told["at"], told.get("usage") or {})
+        self._is_over(live.id)
+
+    def _is_over(self, job_id: int) -> None:
+        self._setbacks.clear(job_id)
+        self._overtaken.pop(job_id, None)
+        self.ended.append(job_id)
+        self.hooks.owe(ON_FINISH, [job_id])
+        self.pending.has_ended(job_id)
+
+    def on_refused(self, tag: str, now: float) -> None:
+        """The machine could not start it now: it waits again, as if it had never been chosen."""
+        live = self._find(tag)
+        if live is None:
+            return
+        if live.grace is not None:  # somebody has asked for its end meanwhile
+            self.on_ended(tag, {"reason": CANCELLED, "at": now})
+        else:
+            self._put_back(live, "refused")
+
+    def on_unseen(self, tag: str, now: float) -> None:
+        """The keeper has looked for an attempt that is in no record of its own, and found no trace of it."""
+        live = self._find(tag)
+        if live is None:
+            return
+        if live.grace is not None:
+            self.on_ended(tag, {"reason": CANCELLED, "at": now})
+        elif live.state != STARTING:
+            detail = "nobody knows what became of it: it is gone, and so are its keeper's records"
+            self.on_ended(tag, {"reason": "host-lost", "detail": detail, "at": now})
+        elif self._setbacks.add(live.id) < MAX_SETBACKS:
+            note(f"job {live.id} was to be started when the last manager ended, and was not; it is queued again")
+            self._put_back(live, "unseen")
+        else:
+            detail = f"{MAX_SETBACKS} managers ended when they were to start it; it is set aside"
+            note(f"job {live.id}: {detail}")
+            self.on_ended(tag, {"reason": "spawn-error", "detail": detail, "at": now})
+        self.urgent = True
+
+    def reconcile(self, attempts: Sequence[Dict[str, Any]], boot: str, now: float) -> None:
+        """Bring what an earlier manager left in line with what the keeper has, before anything else happens.
+
+        What the keeper never heard of was never started, unless its records are gone: it is to look (`missing`).
+        After a reboot there is nothing to look for, and a record may not have reached the disk: nobody can say.
+        """
+        self._set_strange_aside(now)
+        same_boot = self._store.meta("boot") == boot
+        known = {str(one["tag"]): one for one in attempts}
+        for live in list(self.live.values()):
+            told = known.get(live.tag)
+            if told is not None:
+                if told["pid"]:  # else it could not be started
+                    self.on_started(live.tag, told["pid"], told["at"])
+                if told["end"] is not None:
+                    self.on_ended(live.tag, told["end"])
+            elif same_boot:
+                self.missing.append(live)
+            else:
+                detail = "nobody knows what became of it: the machine was restarted"
+                self.on_ended(live.tag, {"reason": "host-lost", "detail": detail, "at": now})
+        self._store.set_meta("boot", boot)
+        self._acquit()
+        self.urgent = True
+
+    def _set_strange_aside(self, now: float) -> None:
+        """A state that there is not was none of our doing, so the counts are not to be trusted either."""
+        strange = [job for job in map(self._store.job, self._store.strange_ids()) if job is not None]
+        for job in strange:
+            why = f"its record cannot be read: there is no state {job.state!r:.40}"
+            self._set_aside(job, End("spawn-error", detail=why), now)
+        if strange:
+            self.counts.count_again(self._store)
+
+    def _acquit(self) -> None:
+        """Drop suspects that have become something else than waiting."""
+        for job_id in self._setbacks.suspects:
+            if self._store.state(job_id) not in (QUEUED, STARTING):
+                self._setbacks.clear(job_id)
+
+    def _put_back(self, live: Live, event: str) -> None:
+        self._move(live, event)
+        self._store.set_waiting(live.id, live.state, live.attempt - 1)
+        self._heads.changed()
+        del self.live[live.id]
+
+    # The end of a turn
+
+    def work(self, now: float) -> None:
+        """Let go of those who have waited long enough."""
+        self.pending.work(now)
+        if self.pending.cancelled:
+            self.ended += self.pending.cancelled
+            self.hooks.owe(ON_FINISH, self.pending.cancelled)
+            self.pending.cancelled = []
+            self.urgent = True
+
+    def commit(self) -> None:
+        """Make this turn durable."""
+        if self._store.is_changed:
+            self.counts.save(self._store)
+            if self._marks is not None:
+                self._marks.before_commit(self.next_id)
+            self._store.commit()
+            if self._marks is not None:
+                self._marks.after_commit(self.next_id, self._first_unstarted)
+        self.urgent = False
+
+    def told(self) -> None:
+        """Who waits has heard of what has started and ended."""
+        self.started.clear()
+        self.ended.clear()
+        self.requeued.clear()
+
+    def _find(self, tag: str) -> Optional[Live]:
+        job_id, _, attempt = tag.partition(".")
+        live = self.live.get(int(job_id)) if job_id.isdigit() else None
+        return live if live is not None and str(live.attempt) == attempt else None
+
+    def _move(self, live: Live, event: str) -> None:
+        state = lifecycle.step(live.state, event)
+        self.counts.move(live.state, state)
+        live.state = state

@@ -1,0 +1,50 @@
+"""In the manager: a job that holds a slot, and what is wanted of it that its keeper may not have heard yet."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from sjs.core.job import GRACE, Spec
+from sjs.core.needs import Grant
+from sjs.core.schedule import Running
+from sjs.daemon.queue.rows import LiveRow, grant_from_text
+
+
+class Live:
+    """A job that holds a slot."""
+
+    def __init__(self, job_id: int, state: str, attempt: int, slot: int, spec: Spec, gpus: Grant, retried: int) -> None:
+        self.id = job_id
+        self.state = state
+        self.attempt = attempt
+        self.slot = slot
+        self.spec = spec
+        self.gpus = gpus
+        self.retried = retried
+        self.grace: Optional[float] = None  # set when its end was asked for
+        self.told = False
+        self.paused: Optional[bool] = None  # set when somebody wanted it to stand still, or to go on
+        self.pause_told = False
+
+    @property
+    def tag(self) -> str:
+        """The attempt's name at the keeper."""
+        return f"{self.id}.{self.attempt}"
+
+    @property
+    def patience(self) -> float:
+        """Seconds between TERM and KILL, where nobody says otherwise."""
+        return GRACE if self.spec.grace is None else self.spec.grace
+
+    def as_running(self) -> Running:
+        """What `plan` needs to know."""
+        pause = None if self.pause_told else self.paused
+        return Running(self.id, self.slot, self.grace is not None, self.told, self.spec.needs, self.gpus, pause)
+
+
+def from_row(row: LiveRow) -> Live:
+    """What an earlier manager left. Whatever was wanted of it, the keeper is told again."""
+    live = Live(row.id, row.state, row.attempt, row.slot, row.spec, grant_from_text(row.gpus), row.retried)
+    live.grace = row.grace
+    live.paused = None if row.paused is None else bool(row.paused)
+    return live

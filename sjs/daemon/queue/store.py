@@ -1,0 +1,368 @@
+"""In the manager: the queue's rows. The only owner of the database.
+
+A turn's changes are one transaction, which `commit` makes durable before anything is answered or started. Ids count
+from 0 and are never given twice. No query here looks at more rows than it answers with, but for counts over an index.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from itertools import chain
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+from sjs.core.job import End, Job, Range
+from sjs.core.lifecycle import FINAL, LIVE, STATES
+from sjs.daemon.queue import rows
+from sjs.daemon.queue.database import Database
+from sjs.daemon.queue.rows import EVERY_JOB, EndedRow, Filter, LiveRow, NewRow, PendingRow
+
+LAST = "\U0010ffff"
+"""Comes after every other character."""
+
+MAX_REST = 64
+"""Keys that go on for longer were not made by a client of ours."""
+
+
+class Store(Database):
+    """The rows of one queue."""
+
+    def rewind(self, started: int, attempts: Dict[int, int], ceiling: int) -> int:
+        """This is an older copy: no job below `started` starts again, and ids go on at `ceiling`. Of how many jobs it
+        is not known what became of them; where a keeper has an attempt, it tells."""
+        self._begin()
+        unsure = self._db.execute(
+            "UPDATE jobs SET state = 'running', attempt = attempt + (state = 'queued'), slot = id"
+            " WHERE state IN ('queued', 'starting') AND id < ?",
+            (started,),
+        ).rowcount
+        self._db.executemany(
+            "UPDATE jobs SET attempt = ? WHERE id = ? AND state = 'running'",
+            [(attempt, job) for job, attempt in attempts.items()],
+        )
+        self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'jobs'")
+        self._db.execute("INSERT INTO sqlite_sequence VALUES ('jobs', ?)", (ceiling - 1,))
+        counts = dict(self._db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
+        self.set_meta("counts", json.dumps(counts))
+        return int(unsure)
+
+    def next_id(self) -> int:
+        """The id after the highest that was ever given."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
+        return 0 if row is None else int(row[0]) + 1
+
+    def add(self, rows: Iterable[NewRow]) -> None:
+        """Keep new jobs."""
+        self._begin()
+        self._db.executemany(
+            f"INSERT INTO jobs ({', '.join(NewRow._fields)}) VALUES ({_marks(NewRow._fields)})",
+            rows,
+        )
+
+    def shape(self, needs: str) -> int:
+        """The number of these needs."""
+        row = self._db.execute("SELECT id FROM shapes WHERE needs = ?", (needs,)).fetchone()
+        if row is None:
+            self._write("INSERT INTO shapes (needs) VALUES (?)", needs)
+            return self.shape(needs)
+        return int(row[0])
+
+    def add_environment(self, digest: str, body: str) -> None:
+        """Keep an environment that many jobs may share."""
+        self._write("INSERT OR IGNORE INTO environments VALUES (?, ?)", digest, body)
+
+    def environment(self, digest: str) -> Optional[str]:
+        row = self._db.execute("SELECT body FROM environments WHERE digest = ?", (digest,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def submit(self, key: str) -> Optional[Tuple[str, int, int]]:
+        """What was submitted under the key before: (digest, first id, how many)."""
+        row = self._db.execute("SELECT digest, first, count FROM submits WHERE key = ?", (key,)).fetchone()
+        return None if row is None else (str(row[0]), int(row[1]), int(row[2]))
+
+    def submits(self, prefix: str, after: str, limit: int) -> List[Tuple[str, int, int]]:
+        """What was submitted under keys that begin so: (rest of the key, first id, how many), after that rest."""
+        return self._db.execute(
+            "SELECT substr(key, ?), first, count FROM submits"
+            " WHERE key > ? AND key < ? AND length(key) <= ? ORDER BY key LIMIT ?",
+            (len(prefix) + 1, prefix + after, prefix + LAST, len(prefix) + MAX_REST, limit),
+        ).fetchall()
+
+    def remember_submit(self, key: str, digest: str, first: int, count: int, now: float) -> None:
+        self._write("INSERT INTO submits VALUES (?, ?, ?, ?, ?)", key, digest, first, count, now)
+
+    def set_state(self, job_id: int, state: str) -> None:
+        self._write("UPDATE jobs SET state = ? WHERE id = ?", state, job_id)
+
+    def set_states(self, ids: Iterable[int], state: str, reason: str, now: float) -> None:
+        """The same end for many jobs that never ran."""
+        self._begin()
+        self._db.executemany(
+            "UPDATE jobs SET state = ?, reason = ?, ended = ? WHERE id = ?", ((state, reason, now, one) for one in ids)
+        )
+
+    def set_start(self, job_id: int, state: str, attempt: int, slot: int, gpus: Optional[str]) -> None:
+        sql = "UPDATE jobs SET state = ?, attempt = ?, slot = ?, gpus = ? WHERE id = ?"
+        self._write(sql, state, attempt, slot, gpus, job_id)
+
+    def set_waiting(self, job_id: int, state: str, attempt: int) -> None:
+        """It is in the queue again, after so many attempts, and nothing of the last one is left in its row."""
+        self._write(
+            "UPDATE jobs SET state = ?, attempt = ?, slot = NULL, pid = NULL, started = NULL, gpus = NULL,"
+            " paused = NULL WHERE id = ?",
+            *(state, attempt, job_id),
+        )
+
+    def set_started(self, job_id: int, state: str, pid: int, at: float) -> None:
+        self._write("UPDATE jobs SET state = ?, pid = ?, started = ? WHERE id = ?", state, pid, at, job_id)
+
+    def set_grace(self, job_id: int, grace: float) -> None:
+        """Remember that the end of a running job was asked for."""
+        self._write("UPDATE jobs SET grace = ? WHERE id = ?", grace, job_id)
+
+    def set_paused(self, job_id: int, still: bool) -> None:
+        """Remember that a running job was to stand still, or to go on."""
+        self._write("UPDATE jobs SET paused = ? WHERE id = ?", int(still), job_id)
+
+    def set_end(self, job_id: int, state: str, end: End, at: float, usage: Dict[str, Any]) -> None:
+        detail = end.detail.encode("utf-8", "backslashreplace").decode()  # it may name a path that is no text
+        self._write(
+            "UPDATE jobs SET state = ?, reason = ?, exit = ?, signal = ?, detail = ?, ended = ?, usage = ?,"
+            " paused = NULL WHERE id = ?",
+            *(state, end.reason, end.exit, end.signal, detail or None, at, json.dumps(usage), job_id),
+        )
+
+    def job(self, job_id: int) -> Optional[Job]:
+        """One job."""
+        row = self._db.execute(f"SELECT {rows.COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return None if row is None else rows.job(row)
+
+    def queued(self, shape: int, limit: int) -> List[Job]:
+        """The first jobs of a shape's queue."""
+        found = self._db.execute(
+            f"SELECT {rows.COLUMNS} FROM jobs INDEXED BY queue WHERE state = 'queued' AND shape = ?"
+            " ORDER BY priority DESC, id LIMIT ?",
+            (shape, limit),
+        ).fetchall()
+        return [rows.job(row) for row in found]
+
+    def queued_shapes(self) -> List[int]:
+        """The shapes of all queued jobs; one step for each, however many jobs it has."""
+        found: List[int] = []
+        sql = "SELECT min(shape) FROM jobs INDEXED BY queue WHERE state = 'queued' AND shape > ?"
+        shape = self._db.execute(sql, (-1,)).fetchone()[0]
+        while shape is not None:
+            found.append(int(shape))
+            shape = self._db.execute(sql, (shape,)).fetchone()[0]
+        return found
+
+    def ids_in(self, states: Sequence[str], wanted: Sequence[Range], limit: int) -> List[Tuple[int, str]]:
+        """The first jobs of the ranges that are in one of the states, with that."""
+        sql = "SELECT id, state FROM jobs WHERE state = ? AND id BETWEEN ? AND ? ORDER BY id LIMIT ?"
+        found: List[Tuple[int, str]] = []
+        for low, high in wanted:
+            left = limit - len(found)
+            each = (self._db.execute(sql, (state, low, high, left)).fetchall() for state in states)
+            found += sorted(chain.from_iterable(each))[:left]
+        return found
+
+    def state(self, job_id: int) -> Optional[str]:
+        row = self._db.execute("SELECT state FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return None if row is None else str(row[0])
+
+    # Who waits for what
+
+    def pending(self, job_id: int) -> Optional[PendingRow]:
+        row = self._db.execute(f"SELECT {', '.join(PendingRow._fields)} FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return None if row is None else PendingRow(*row)
+
+    def set_pending(self, job_id: int, state: str, due: Optional[float], blockers: int) -> None:
+        """It was tried and waits again. What is known of the attempt is kept by itself."""
+        self._write(
+            "UPDATE jobs SET state = ?, due = ?, blockers = ?, slot = NULL, grace = NULL, pid = NULL, started = NULL,"
+            " ended = NULL, reason = NULL, exit = NULL, signal = NULL, detail = NULL, usage = NULL, gpus = NULL,"
+            " paused = NULL WHERE id = ?",
+            *(state, due, blockers, job_id),
+        )
+
+    def set_retried(self, job_id: int) -> None:
+        """Somebody wants it tried anew: the attempts that there were count no more."""
+        self._write("UPDATE jobs SET retried = attempt WHERE id = ?", job_id)
+
+    def set_due(self, job_id: int, due: Optional[float]) -> None:
+        self._write("UPDATE jobs SET due = ? WHERE id = ?", due, job_id)
+
+    def due(self, now: float, limit: int) -> List[int]:
+        """Waiting jobs whose time has come."""
+        found = self._db.execute(
+            "SELECT id FROM jobs WHERE state = 'waiting' AND due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?",
+            (now, limit),
+        ).fetchall()
+        return [int(row[0]) for row in found]
+
+    def ended(self, job_id: int) -> Optional[EndedRow]:
+        """Whether and when a job ended; None when there is no record of it."""
+        sql = f"SELECT CASE WHEN state IN ({_marks(FINAL)}) THEN ended END, attempt FROM jobs WHERE id = ?"
+        row = self._db.execute(sql, (*FINAL, job_id)).fetchone()
+        return None if row is None else EndedRow(*row)
+
+    def oldest(self, states: Sequence[str], limit: int) -> List[int]:
+        """The lowest ids of jobs in one of the states."""
+        sql = "SELECT id FROM jobs WHERE state = ? ORDER BY id LIMIT ?"
+        ids = [int(row[0]) for state in states for row in self._db.execute(sql, (state, limit))]
+        return sorted(ids)[:limit]
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Forget these jobs. Their ids are not given again."""
+        self._begin()
+        for sql in ("DELETE FROM jobs WHERE id = ?", "DELETE FROM attempts WHERE job = ?"):
+            self._db.executemany(sql, ((one,) for one in ids))
+
+    def keys(self, after: str, limit: int) -> List[Tuple[str, int, int, float]]:
+        """Keys in their order: (key, first id, how many, when)."""
+        return self._db.execute(
+            "SELECT key, first, count, at FROM submits WHERE key > ? ORDER BY key LIMIT ?", (after, limit)
+        ).fetchall()
+
+    def forget_key(self, key: str) -> None:
+        self._write("DELETE FROM submits WHERE key = ?", key)
+
+    def has_jobs(self, span: Range) -> bool:
+        """Whether there is a record of a job of the range."""
+        return self._db.execute("SELECT 1 FROM jobs WHERE id BETWEEN ? AND ? LIMIT 1", span).fetchone() is not None
+
+    def next_due(self) -> Optional[float]:
+        """When the next waiting job's time comes."""
+        found = self._db.execute("SELECT min(due) FROM jobs WHERE state = 'waiting' AND due IS NOT NULL").fetchone()[0]
+        return None if found is None else float(found)
+
+    def add_blockings(self, rows: Sequence[Tuple[int, int, str]]) -> None:
+        """(parent, child, kind): the child waits for the parent."""
+        if rows:
+            self._begin()
+            self._db.executemany("INSERT OR IGNORE INTO blockings VALUES (?, ?, ?)", rows)
+
+    def has_blockings(self) -> bool:
+        return self._db.execute("SELECT 1 FROM blockings LIMIT 1").fetchone() is not None
+
+    def children(self, parent: int, limit: int) -> List[Tuple[int, str]]:
+        """Who waits for the job, and for what end of it."""
+        return self._db.execute(
+            "SELECT child, kind FROM blockings WHERE parent = ? ORDER BY child LIMIT ?", (parent, limit)
+        ).fetchall()
+
+    def unended(self, span: Range, limit: int) -> List[int]:
+        """The first jobs of the range that have not ended."""
+        sql = f"SELECT id FROM jobs WHERE id BETWEEN ? AND ? AND state NOT IN ({_marks(FINAL)}) ORDER BY id LIMIT ?"
+        return [int(row[0]) for row in self._db.execute(sql, (*span, *FINAL, limit))]
+
+    def children_of(self, parent: int, limit: int) -> List[int]:
+        """The first jobs that still wait for the job."""
+        sql = "SELECT DISTINCT child FROM blockings WHERE parent = ? ORDER BY child LIMIT ?"
+        return [int(row[0]) for row in self._db.execute(sql, (parent, limit))]
+
+    def queued_before(self, priority: int, job_id: int, limit: int) -> int:
+        """How many queued jobs come before this place in the queue; of more, the limit."""
+        found = 0
+        for shape in self.queued_shapes():
+            for where, values in (("priority > ?", (priority,)), ("priority = ? AND id < ?", (priority, job_id))):
+                sql = f"SELECT 1 FROM jobs INDEXED BY queue WHERE state = 'queued' AND shape = ? AND {where} LIMIT ?"
+                counted = self._db.execute(f"SELECT count(*) FROM ({sql})", (shape, *values, limit - found))
+                found += int(counted.fetchone()[0])
+        return found
+
+    def drop_blockings(self, parent: int, children: Sequence[Tuple[int, str]]) -> None:
+        if children:
+            self._begin()
+            self._db.executemany(
+                "DELETE FROM blockings WHERE parent = ? AND child = ? AND kind = ?",
+                ((parent, child, kind) for child, kind in children),
+            )
+
+    def unblock(self, job_id: int) -> None:
+        """One of those for whom it waits is done."""
+        self._write("UPDATE jobs SET blockers = max(0, blockers - 1) WHERE id = ?", job_id)
+
+    def parents_that_ended(self, final: Sequence[str]) -> List[int]:
+        """Jobs that have ended, and whose children were not told."""
+        found = self._db.execute(
+            f"SELECT DISTINCT parent FROM blockings JOIN jobs ON jobs.id = parent WHERE state IN ({_marks(final)})",
+            tuple(final),
+        ).fetchall()
+        return [int(row[0]) for row in found]
+
+    # Commands that are to be run for jobs
+
+    def add_hooks(self, event: str, jobs: Iterable[int]) -> None:
+        """Note that something is to be run for each of these."""
+        self._begin()
+        self._db.executemany("INSERT INTO hooks (event, job) VALUES (?, ?)", ((event, one) for one in jobs))
+
+    def hooks(self, limit: int) -> List[Tuple[int, str, int]]:
+        """What was noted first: (number, event, job)."""
+        return self._db.execute("SELECT number, event, job FROM hooks ORDER BY number LIMIT ?", (limit,)).fetchall()
+
+    def drop_hook(self, number: int) -> None:
+        """It was run."""
+        self._write("DELETE FROM hooks WHERE number = ?", number)
+
+    def drop_hooks_of(self, event: str) -> None:
+        """They are to be run no more."""
+        self._write("DELETE FROM hooks WHERE event = ?", event)
+
+    # Attempts
+
+    def keep_attempt(self, job_id: int) -> None:
+        """Put what the job's row says of its attempt aside, before the next one."""
+        self._write(
+            f"INSERT OR REPLACE INTO attempts (job, attempt, {rows.ATTEMPT})"
+            f" SELECT id, attempt, {rows.ATTEMPT} FROM jobs WHERE id = ?",
+            job_id,
+        )
+
+    def attempts(self, job_id: int) -> List[Dict[str, Any]]:
+        """What was put aside."""
+        names = ["attempt", *rows.ATTEMPT.split(", ")]
+        found = self._db.execute(f"SELECT {', '.join(names)} FROM attempts WHERE job = ? ORDER BY attempt", (job_id,))
+        return [dict(zip(names, row)) for row in found]
+
+    def live(self) -> List[LiveRow]:
+        """The jobs that hold a slot."""
+        sql = f"SELECT {', '.join(LiveRow._fields)} FROM jobs WHERE state IN ({_marks(LIVE)})"
+        return [rows.live(row) for row in self._db.execute(sql, LIVE)]
+
+    def strange_ids(self) -> List[int]:
+        """The jobs in states that there are not: they lie between those that there are, in the index."""
+        known = sorted(STATES)
+        found = list(self._db.execute("SELECT id FROM jobs WHERE state < ?", (known[0],)))
+        for gap in zip(known, known[1:]):
+            found += self._db.execute("SELECT id FROM jobs WHERE state > ? AND state < ?", gap)
+        found += self._db.execute("SELECT id FROM jobs WHERE state > ?", (known[-1],))
+        return sorted(int(row[0]) for row in found)
+
+    def count_all(self) -> Dict[str, int]:
+        """How many jobs are in each state, by looking at every one."""
+        return dict(self._db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
+
+    def page(self, span: Range, states: Sequence[str], newest: bool = False, only: Filter = EVERY_JOB) -> Iterator[Job]:
+        """Jobs within the range and in one of the states, one by one in order of their ids, up or down."""
+        order = "DESC" if newest else "ASC"
+        where, values = only.sql()
+        if not states:
+            sql = f"SELECT {rows.COLUMNS} FROM jobs WHERE id BETWEEN ? AND ?{where} ORDER BY id {order}"
+            return filter(only.fits, map(rows.job, self._db.execute(sql, (*span, *values))))
+        # One query a state: for several at once SQLite would sort all that there are before the first comes.
+        sql = f"SELECT {rows.COLUMNS} FROM jobs WHERE state = ? AND id BETWEEN ? AND ?{where} ORDER BY id {order}"
+        each = [self._db.execute(sql, (state, *span, *values)) for state in sorted(set(states))]
+        return filter(only.fits, map(rows.job, heapq.merge(*each, key=lambda row: int(row[0]), reverse=newest)))
+
+    def count(self, span: Range, state: str) -> int:
+        """How many jobs of the range are in the state."""
+        row = self._db.execute(
+            "SELECT count(*) FROM jobs WHERE state = ? AND id BETWEEN ? AND ?", (state, *span)
+        ).fetchone()
+        return int(row[0])
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))

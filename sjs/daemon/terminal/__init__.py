@@ -1,0 +1,1 @@
+"""What a person types on a machine: `job_manager`."""
