@@ -188,7 +188,7 @@ def test_a_job_for_any_runs_on_one_machine_at_most() -> None:
 def faults_for_any(marks: Mapping[str, list[int]]) -> list[Fault]:
     """Some everywhere, and each kind when a machine has been chosen."""
     late = [(way, marks[way][-1] - back) for way in (UP, DOWN) for back in (1, 150)]
-    return faults("stall", late) + faults("close", places(marks, 1000)[:: LONG or 18]) + faults("reset", late)
+    return faults("stall", late) + faults("close", places(marks, 1000)[:: LONG or 30]) + faults("reset", late)
 
 
 def jobs(lab: Lab) -> dict[str, list[str]]:
