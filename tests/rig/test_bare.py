@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,20 @@ def test_each_runs_on_its_own_python(bare: Lab) -> None:
     assert [one["state"] for one in found] == ["up"] * 3
     assert versions[0][:2] == min(pythons.found())[:2]
     assert versions[2][:2] == max(pythons.found())[:2]
+
+
+def test_a_disk_that_fills_up_while_sjs_comes_leaves_nothing_half(bare: Lab) -> None:
+    """The same command again does it, once there is room."""
+    host, place = bare.hosts[1], f"/home/{USER}/.cache/sjs"
+    host.call("sh", "-ec", f"mount -t tmpfs -o size=300k,mode=700,uid=$(id -u {USER}) tmpfs {place}", user="root")
+    failed = bare.submit("manager-2", "start")
+    assert failed.returncode == 255
+    said = r"\[manager-2\] error: sjs cannot be put there: \S+/.cache/sjs\S*: No space left on device\n"
+    assert re.fullmatch(said, failed.stderr), failed.stderr
+    assert host.call("ls", "-A", place).stdout == ""
+    host.call("mount", "-o", "remount,size=5m", place, user="root")
+    assert bare.submit("manager-2", "start").returncode == 0
+    host.call("umount", "-l", place, user="root")
 
 
 def test_a_machine_without_python_is_told(bare: Lab) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +17,7 @@ from tests.rig.lab import PATH, PROJECT, USER, Host, Lab, Plan, rig
 
 HOME = f"/home/{USER}"
 ROOT = f"{HOME}/{PROJECT}"
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), "/nowhere")
 BROKEN_TOOL = "#!/bin/sh\nexit 9\n"
 
 PLANS = {
@@ -37,6 +42,8 @@ PLANS = {
     "stopped": Plan(),
     "drained": Plan(),
     "one session": Plan(sshd=["MaxSessions 1"]),
+    "crowded": Plan(sshd=["MaxStartups 1"]),
+    "wrong clock": Plan(sshd=[f"SetEnv LD_PRELOAD={FAKETIME} FAKETIME=+2h"]),
     "no driver": Plan(files={"bin/nvidia-smi": BROKEN_TOOL}, sshd=[f"SetEnv PATH={HOME}/bin:{PATH}"]),
 }
 BREAKS = {
@@ -71,6 +78,8 @@ FAULTS = {
     "stopped": ("manager", "warn", "stopped on purpose"),
     "drained": ("manager", "warn", "until `undrain`"),
     "one session": ("login|sessions", "fail", "refuses another session"),
+    "crowded": ("login", "fail", "MaxStartups"),
+    "wrong clock": ("clock", "warn", "ahead"),
     "no driver": ("gpus", "fail", "tells of none"),
 }
 NAMES = {kind: f"manager-{number}" for number, kind in enumerate(PLANS, 1)}
@@ -95,7 +104,24 @@ def ward() -> Iterator[Lab]:
         lab.submit(f"{NAMES['drained']}", "drain")
         lab.submit(f"{NAMES['stopped']}", "stop")
         hosts["down"].cut()
-        yield lab
+        with keeping_the_server_busy(lab, hosts["crowded"]):
+            yield lab
+
+
+@contextlib.contextmanager
+def keeping_the_server_busy(lab: Lab, host: Host) -> Iterator[None]:
+    """With somebody who connects and says nothing."""
+    hold = f"import socket; one = socket.create_connection(({host.address!r}, 22)); print(one.recv(99)); input()"
+    with subprocess.Popen(
+        lab.command(sys.executable, "-c", hold),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdin and process.stdout
+        assert b"SSH" in process.stdout.readline()
+        yield
+        process.communicate(b"\n")
 
 
 def known(hosts: dict[str, Host]) -> list[str]:

@@ -32,9 +32,15 @@ def main() -> None:
     try:
         parcel = json.loads(read())
         put(parcel["digest"], parcel["files"])
-    except (OSError, ValueError) as error:
-        return say("failed " + " ".join(str(error).split()))
+    except OSError as error:
+        return say("failed " + one_line((error.filename or PLACE) + ": " + (error.strerror or str(error))))
+    except ValueError as error:
+        return say("failed " + one_line(str(error)))
     return say("unpacked")
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def say(word: str) -> None:
