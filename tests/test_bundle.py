@@ -161,6 +161,15 @@ def test_old_versions_are_cleared_away_but_for_the_newest(home: Path, whole: Bun
     assert left == {"venv-1", whole.digest, *(path.name for path in old[2:])}
 
 
+def test_what_others_have_noted_down_stays(home: Path, whole: Bundle) -> None:
+    unpack(home, version(whole, 0))
+    (home / ".cache/sjs/current").symlink_to(version(whole, 0).digest)
+    old = older(home, whole, KEPT + 2)
+    unpack(home, whole)
+    left = {path.name for path in (home / ".cache/sjs").iterdir()}
+    assert left == {"current", whole.digest, *(path.name for path in (old[0], *old[2:]))}
+
+
 def is_held(path: Path) -> bool:
     with path.open("rb") as program:
         try:

@@ -16,7 +16,8 @@ EX_UNAVAILABLE = 69
 
 if __name__ == "__main__" and not __package__:
     # Run as a folder: Python put the folder itself on the path, where its `journal` could hide somebody else's.
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    # The real folder, for what was called by a link (`stable`) must not find another version there a moment later.
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 
 def main(argv: List[str]) -> int:
@@ -52,7 +53,7 @@ def main(argv: List[str]) -> int:
 
 def hold() -> None:
     """For this process's life, mark the folder as used, so that nobody clears it away (`unpack`)."""
-    program = os.open(os.path.abspath(__file__), os.O_RDONLY | os.O_CLOEXEC)
+    program = os.open(os.path.join(sys.path[0], "sjs", "daemon", "__main__.py"), os.O_RDONLY | os.O_CLOEXEC)
     with contextlib.suppress(OSError):  # no locks on that file system, so nobody can find it unused either
         fcntl.flock(program, fcntl.LOCK_SH | fcntl.LOCK_NB)
 

@@ -21,6 +21,9 @@ from typing import Dict
 
 PLACE = "~/.cache/sjs"
 PROGRAM = "sjs/daemon/__main__.py"
+CURRENT = "current"
+"""A link there to the version that others have noted down (`stable`)."""
+
 KEPT = 3
 """Folders of other versions that stay though nobody uses them now; a client that misses its own puts it there again."""
 
@@ -125,7 +128,8 @@ def make_room(place: str) -> None:
 
 def clear(base: str, digest: str) -> None:
     """Away with old versions of which no process runs, whichever machine it is on that sees this folder."""
-    others = [name for name in os.listdir(base) if re.match("[0-9a-f]{24}$", name) and name != digest]
+    kept = {digest, os.path.basename(os.path.realpath(os.path.join(base, CURRENT)))}
+    others = [name for name in os.listdir(base) if re.match("[0-9a-f]{24}$", name) and name not in kept]
     places = sorted((os.path.join(base, name) for name in others), key=age)
     for place in places[KEPT:]:
         # Who runs it holds a lock (`__main__`); where that, or anything else, keeps it from being removed, it stays.

@@ -18,7 +18,7 @@ from typing import Any, Deque, Dict, List, Optional, Sequence
 from sjs import wire
 from sjs.core.lifecycle import QUEUED
 from sjs.core.schedule import Overtake, Pause, Start, plan
-from sjs.daemon.ground import clock, kernel
+from sjs.daemon.ground import clock, kernel, stable
 from sjs.daemon.ground.clock import Now
 from sjs.daemon.ground.lines import LineSocket
 from sjs.daemon.ground.notes import note
@@ -103,6 +103,7 @@ class Manager:
     def run(self) -> bool:
         """Until stopped (True) or until the keeper has died (False)."""
         self._wait_for_go()
+        self._be_current()
         self._scout.look()
         self.turn([], clock.look())
         while not self._keeper.closed and not self._is_done():
@@ -335,6 +336,13 @@ class Manager:
                     self._keeper.flush()
                     for news in self._keeper.receive():
                         self._on_news(news, clock.look())
+
+    def _be_current(self) -> None:
+        """What others have noted down leads to this code from now on."""
+        try:
+            stable.renew()
+        except OSError as error:
+            note(f"{error.filename2 or error.filename} could not be made to lead to this code: {error.strerror}")
 
     def _set(self, settings: str) -> None:
         """What `launch.settings` made of the words of whoever started this manager; else it stays as it was."""
