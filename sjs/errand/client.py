@@ -21,13 +21,28 @@ class Gone(Exception):
     """The client is not there any more."""
 
 
+class Astray(BadRequest):
+    """Nobody can say where the next request begins."""
+
+
 class Client:
-    """Who is at stdin and stdout."""
+    """Who is at stdin and stdout. `payload`: the bytes that came with the request that is being answered."""
 
     def __init__(self, fd: int = STDIN) -> None:
         self.fd = fd
+        self.payload = b""
         self._rest = b""
         self._ended = False
+
+    def request(self, line: bytes) -> Request:
+        """What a line asks for, once the bytes that it announces have come: also those that nobody will look at."""
+        self.payload = b""
+        request = wire.decode(line)
+        size = request.get("bytes", 0)
+        if type(size) is not int or not 0 <= size <= wire.MAX_FRAME:
+            raise Astray(f"'bytes' must be a whole number from 0 to {wire.MAX_FRAME}, not {size!r:.40}")
+        self.payload = self.take(size)
+        return request
 
     def line(self) -> Optional[bytes]:
         """The next line; None when there will be none."""

@@ -17,7 +17,7 @@ from sjs.daemon.ground.caller import EX_UNAVAILABLE, greet
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import OURS
 from sjs.errand import checks, deploying, facts, running, upgrading
-from sjs.errand.client import Client, Errand, Gone
+from sjs.errand.client import Astray, Client, Errand, Gone
 from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
 
 
@@ -41,7 +41,7 @@ def serve(client: Client, where: Places, errands: Mapping[str, Errand]) -> None:
     for line in iter(client.line, None):
         number: Dict[str, Any] = {}
         try:
-            request = wire.decode(line)
+            request = client.request(line)
             number = {"id": request.get("id")}
             errand = errands.get(str(request.get("op")))
             if errand is None:
@@ -49,6 +49,9 @@ def serve(client: Client, where: Places, errands: Mapping[str, Errand]) -> None:
                     f"no such errand: {request.get('op')!r:.40}", "the machine may be of an older version"
                 )
             client.reply({**number, **errand(request, client, where)})
+        except Astray as error:
+            client.reply({"error": to_wire(error)})
+            return
         except SjsError as error:
             client.reply({**number, "error": to_wire(error)})
         except OSError as error:

@@ -75,14 +75,15 @@ class Session:
     _last: int = 0
     _early: deque[Message] = field(default_factory=deque)
 
-    def post(self, op: str, **fields: Any) -> int:
-        """Send a request; its id."""
+    def post(self, op: str, payload: bytes = b"", patience: float = ANSWER, **fields: Any) -> int:
+        """Send a request, with the bytes that belong to it (MAX_FRAME at most); its id."""
         self._last += 1
-        line = wire.encode({"op": op, "id": self._last, **fields})
+        announced = {"bytes": len(payload)} if payload else {}
+        line = wire.encode({"op": op, "id": self._last, **fields, **announced})
         try:
-            self.stream.send(line, soon(ANSWER))
+            self.stream.send(line + payload, soon(patience))
         except TimeoutError:
-            raise LinkLost(f"{op} was not taken within {ANSWER:.0f} seconds") from None
+            raise LinkLost(f"{op} was not taken within {patience:.0f} seconds") from None
         return self._last
 
     def call(self, op: str, patience: float = ANSWER, **fields: Any) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from sjs.errors import Refused, UnknownRequest
+from sjs import wire
+from sjs.errors import BadRequest, LinkLost, Refused, UnknownRequest
 from sjs.protocols import Exit, Piece
 from sjs.reach import here
 from sjs.targets.machine import DistantMachine
-from sjs.targets.session import Door, open_session
+from sjs.targets.session import Door, open_session, soon
 from sjs.transport.local import LocalTransport
 from tests.live.machine import DEADLINE, Machine, until, wait_for_end
 from tests.live.test_cli import Person
@@ -112,4 +113,25 @@ def test_what_is_no_errand_is_refused(tmp_path: Path) -> None:
         session.call("dance")
     with pytest.raises(Refused, match="'argv' must be a list"):
         session.call("run", argv="ls")
+    session.close()
+
+
+def test_bytes_that_nobody_wants_are_no_requests(tmp_path: Path) -> None:
+    session = open_session(LocalTransport(), door(tmp_path))
+    payload = (b'{"op": "dance", "id": 1}\n' * wire.MAX_FRAME)[: wire.MAX_FRAME]
+    numbers = [session.post("dance", payload), session.post("time", b"0"), session.post("time")]
+    with pytest.raises(UnknownRequest):
+        session.reply(numbers[0])
+    assert all(session.reply(number)["time"] > 0 for number in numbers[1:])
+    session.close()
+
+
+@pytest.mark.parametrize("size", [-1, wire.MAX_FRAME + 1, "1", True])
+def test_bytes_that_cannot_be_counted_end_the_session(tmp_path: Path, size: object) -> None:
+    session = open_session(LocalTransport(), door(tmp_path))
+    session.stream.send(wire.encode({"op": "time", "id": 1, "bytes": size}), soon(DEADLINE))
+    with pytest.raises(BadRequest, match="'bytes' must be a whole number"):
+        session.reply(1)
+    with pytest.raises(LinkLost):
+        session.call("time")
     session.close()
