@@ -75,6 +75,7 @@ def _rare(job: Job) -> Dict[str, Any]:
         "due": job.due,
         "paused": job.paused,
         "retried": job.retried,
+        "submitter": job.submitter,
     }
 
 
@@ -98,6 +99,7 @@ def job_from_wire(body: Dict[str, Any]) -> Job:
         due=body.get("due"),
         paused=body.get("paused", False),
         retried=body.get("retried", 0),
+        submitter=body.get("submitter", ""),
     )
 
 

@@ -107,6 +107,8 @@ class Job:
     paused: bool = False
     retried: int = 0
     """How many attempts there had been when somebody asked for another one."""
+    submitter: str = ""
+    """Who brought it through a gate."""
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,11 @@ FILLED = (
         "INSERT INTO hooks VALUES (5, 'on_finish', 0)",
     ),
     ("UPDATE jobs SET retried = 1 WHERE id = 7",),
+    ("UPDATE jobs SET submitter = 'alice' WHERE id = 7",),
 )
 """What queues of each schema may hold besides what those before it could."""
 
-KNOWN = ("76cf9cb5", "2911290e", "587e214d", "4b24ce08", "06d73267")
+KNOWN = ("76cf9cb5", "2911290e", "587e214d", "4b24ce08", "06d73267", "f51341b9")
 
 
 def old(path: str, version: int) -> None:
@@ -105,6 +106,7 @@ def test_each_job_is_what_it_was(queue: Queue, version: int) -> None:
     assert (jobs[0].usage, jobs[2].spec.cwd, jobs[2].pid) == ({"user": 0.5}, "sub", 9)
     assert [job.paused for job in jobs] == [number == 2 and version >= 3 for number in range(8)]
     assert jobs[7].retried == int(version >= 5)
+    assert jobs[7].submitter == ("alice" if version >= 6 else "")
     assert len(queue.ask("details", job=7)["attempts"]) == int(version >= 2)
 
 

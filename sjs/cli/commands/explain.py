@@ -64,6 +64,7 @@ def _of_job(job: Job) -> Iterator[tuple[str, str]]:
         if key not in ("command", "argv", "name", "on_lost", "env_base"):
             yield key, _said(key, value)
     yield "submitted", _clock(job.submitted)
+    yield "submitter", job.submitter
     yield "not before", _clock(job.due)
     yield "started", _clock(job.started)
     yield "ended", _clock(job.ended)

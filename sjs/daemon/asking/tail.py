@@ -60,7 +60,7 @@ class Tails:
         self._count += 1
         name = f"ask.{self._count}"
         tail = self._tails[name] = Tail(request, self._write)
-        self._ask_manager({"op": "output", "id": name, "job": request.get("job"), "follow": tail.follow})
+        self._ask_where(name, tail, request.get("job"))
 
     def heard(self, line: bytes) -> None:
         """The manager's word on one of our own requests."""
@@ -78,7 +78,7 @@ class Tails:
             tail.end(reply["job"])
         else:  # that attempt was lost, and there will be another, with an output of its own
             tail.begin_again()
-            self._ask_manager({"op": "output", "id": name, "job": reply["job"]["id"], "follow": True})
+            self._ask_where(name, tail, reply["job"]["id"])
         if tail.done:
             del self._tails[name]
 
@@ -107,6 +107,10 @@ class Tails:
         job = reply["record"]["id"]
         self._ask_manager({"op": "wait", "id": name, "jobs": [[job, job]], "attempt": reply["record"]["attempt"]})
 
+    def _ask_where(self, name: str, tail: Tail, job: Any) -> None:
+        asked = {"op": "output", "id": name, "job": job, "follow": tail.follow}
+        self._ask_manager(asked if tail.submitter is None else {**asked, "submitter": tail.submitter})
+
     def _ask_manager(self, request: Dict[str, Any]) -> None:
         self._ask(to_json(request).encode("ascii") + b"\n")
 
@@ -123,6 +127,7 @@ class Tail:
         self._attempt = request.get("attempt")
         self._fd = -1
         self.stream = "err" if request.get("stream") == "err" else "out"
+        self.submitter = request.get("submitter")
         self.follow = request.get("follow") is True
         self.has_more = False
         self.done = False

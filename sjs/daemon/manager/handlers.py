@@ -21,7 +21,7 @@ from sjs.daemon.ground.space import Space
 from sjs.daemon.manager.explaining import Condition, Explaining
 from sjs.daemon.manager.settings import Settings
 from sjs.daemon.manager.steering import MAX_SECONDS, Steering
-from sjs.daemon.manager.subjects import Reply, Request, Subjects, everything
+from sjs.daemon.manager.subjects import Reply, Request, Subjects, everything, submitter
 from sjs.daemon.manager.waits import ANY, Waits
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.store import Store
@@ -78,6 +78,7 @@ class Handlers:
                 "wire": wire.VERSION,
                 **self._explaining.identity(),
                 "hooks": self._ledger.hooks.said,
+                "submitters": True,
             }
         }
 
@@ -103,7 +104,7 @@ class Handlers:
         specs = [spec_json.from_wire(body) for body in jobs]
         if key is None or not self._ledger.has_taken(key):
             self._check_room(request, specs)
-        first, count, repeated = self._ledger.submit(key, specs, now.wall, _envs(request))
+        first, count, repeated = self._ledger.submit(key, specs, now.wall, _envs(request), submitter(request))
         return {"first": first, "count": count, "repeated": repeated, "max": self._ledger.max_running}
 
     def _check_room(self, request: Request, specs: Sequence[Spec]) -> None:
@@ -118,8 +119,16 @@ class Handlers:
                 missing = lacks(self._ledger.holdings.machine, needs)
                 if missing:
                     raise TooLarge(f"this machine can not hold it: {missing}", "ask for less, or another target")
+        if submitter(request) and "most" in request:
+            self._check_share(submitter(request), len(specs), wire.whole(request, "most", 0, wire.MAX_ID))
         if request.get("if_free") is True:
             self._check_free(specs)
+
+    def _check_share(self, name: str, more: int, most: int) -> None:
+        """Refuse to take more of one submitter's jobs than may wait and run at a time."""
+        has = len(self._store.ids_of(name, (*PENDING, *LIVE), everything(self._ledger), most + 1))
+        if has + more > most:
+            raise Full(f"{name} may have {most} jobs that have not ended, and has {has}", "hand in fewer, or wait")
 
     def _check_free(self, specs: Sequence[Spec]) -> None:
         """Refuse jobs that could not all start now."""
@@ -166,7 +175,7 @@ class Handlers:
 
     def _output(self, request: Request, session: Any, now: Now) -> Reply:
         """Where `ask` finds a job's output; with `follow`, once the job has started."""
-        job = self._subjects.named(request)
+        job = self._subjects.own_named(request)
         if request.get("follow") is True and job.state in (*PENDING, STARTING):
             return self._park("start", session, request, [(job.id, job.id)], 1, None)
         return self._where_output_is(request)

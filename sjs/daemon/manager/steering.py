@@ -10,9 +10,9 @@ from typing import Any, Callable, Dict, List, Sequence
 
 from sjs import wire
 from sjs.core.job import Range, ranges
-from sjs.core.lifecycle import FINAL
+from sjs.core.lifecycle import FINAL, LIVE, PENDING
 from sjs.daemon.ground.clock import Now
-from sjs.daemon.manager.subjects import Reply, Request, Subjects, summaries
+from sjs.daemon.manager.subjects import Reply, Request, Subjects, submitter, summaries
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.pending import PIECE
 from sjs.daemon.queue.store import Store
@@ -31,18 +31,18 @@ class Steering:
         self._subjects = subjects
         self.table: Dict[str, Callable[[Request, Any, Now], Reply]] = {
             "cancel": self._cancel,
-            "hold": lambda request, session, now: self._piecewise(request, self._ledger.hold),
-            "release": lambda request, session, now: self._piecewise(request, self._ledger.release),
+            "hold": lambda request, session, now: self._piecewise(request, PENDING, self._ledger.hold),
+            "release": lambda request, session, now: self._piecewise(request, PENDING, self._ledger.release),
             "again": self._again,
             "pause": lambda request, session, now: self._pause(request, True),
             "resume": lambda request, session, now: self._pause(request, False),
             "drain": lambda request, session, now: self._drain(True),
             "undrain": lambda request, session, now: self._drain(False),
-            "clean": lambda request, session, now: self._piecewise(request, self._ledger.clean),
+            "clean": lambda request, session, now: self._piecewise(request, FINAL, self._ledger.clean),
         }
 
     def _cancel(self, request: Request, session: Any, now: Now) -> Reply:
-        wanted = self._subjects.wanted(request)
+        wanted = self._subjects.own(request, (*PENDING, *LIVE))
         grace = request.get("grace")
         if grace is not None and not (type(grace) in (int, float) and 0 <= grace <= MAX_SECONDS):
             raise BadRequest("'grace' must be a number of seconds")
@@ -78,19 +78,21 @@ class Steering:
         just_now = set(cancelled)
         return ranges(job_id for job_id, _ in self._store.ids_in(FINAL, wanted, PIECE) if job_id not in just_now)
 
-    def _piecewise(self, request: Request, change: Callable[[Sequence[Range]], List[int]]) -> Reply:
-        ids = change(self._subjects.wanted_after(request))
+    def _piecewise(
+        self, request: Request, states: Sequence[str], change: Callable[[Sequence[Range]], List[int]]
+    ) -> Reply:
+        ids = change(self._subjects.own(request, states))
         return {"changed": ranges(ids), "next": ids[-1] if len(ids) == PIECE else None}
 
     def _again(self, request: Request, session: Any, now: Now) -> Reply:
-        changed, looked_at = self._ledger.again(self._subjects.wanted_after(request))
+        changed, looked_at = self._ledger.again(self._subjects.own(request, FINAL))
         return {"changed": ranges(changed), "next": looked_at[-1] if len(looked_at) == PIECE else None}
 
     def _pause(self, request: Request, still: bool) -> Reply:
-        if request.get("jobs") is None:
+        if request.get("jobs") is None and not submitter(request):
             changed = self._ledger.pause_all(still)
         else:
-            changed = self._ledger.pause(self._subjects.wanted(request), still)
+            changed = self._ledger.pause(self._subjects.own(request, LIVE), still)
         return {"changed": ranges(changed), "next": None, "paused": self._ledger.gates.paused}
 
     def _drain(self, on: bool) -> Reply:

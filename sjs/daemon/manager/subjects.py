@@ -7,12 +7,16 @@ from typing import Any, Dict, List, Sequence
 
 from sjs import wire
 from sjs.core.job import Job, Range, Spec, ranges
+from sjs.core.lifecycle import STATES
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.store import Store
-from sjs.errors import UnknownJob
+from sjs.errors import Refused, UnknownJob
 
 Request = Dict[str, Any]
 Reply = Dict[str, Any]
+
+MANY = 10_000
+"""Jobs of one submitter that one request may be about."""
 
 
 class Subjects:
@@ -37,6 +41,30 @@ class Subjects:
         """The same, for a request that is asked again for the rest (`after`)."""
         after = wire.whole(request, "after", -1, wire.MAX_ID, -1)
         return [(max(low, after + 1), high) for low, high in self.wanted(request, known) if high > after]
+
+    def own(self, request: Request, states: Sequence[str]) -> Sequence[Range]:
+        """The same, of jobs that are to be changed: where it is said for whom, only what he brought. Of all his jobs,
+        those in one of the states."""
+        wanted = self.wanted_after(request)
+        name = submitter(request)
+        if not name:
+            return wanted
+        is_named = request.get("jobs") is not None
+        found = self._store.ids_of(name, STATES if is_named else states, wanted, MANY + 1)
+        if len(found) > MANY:
+            raise Refused(f"more than {MANY} jobs of {name} at once", "name some of them")
+        if is_named and not found and "after" not in request:
+            raise Refused(f"none of these jobs was brought by {name}", "others' jobs can be looked at, not changed")
+        return ranges(found)
+
+    def own_named(self, request: Request) -> Job:
+        """The one job that a request is about, if it is said for whom, of him."""
+        job = self.named(request)
+        if job.submitter != (submitter(request) or job.submitter):
+            raise Refused(
+                f"job {job.id} was not brought by {submitter(request)}", "only who brought it reads its output"
+            )
+        return job
 
     def job(self, job_id: int) -> Job:
         """The job, or the error that says why there is none."""
@@ -65,6 +93,11 @@ class Subjects:
     def _ids(self) -> str:
         last = self._ledger.next_id - 1
         return "it is empty" if last < 0 else f"the ids are 0 to {last}"
+
+
+def submitter(request: Request) -> str:
+    """For whom it is asked, by whoever stands between him and the queue; nothing where nobody does."""
+    return wire.text(request, "submitter") if request.get("submitter") is not None else ""
 
 
 def everything(ledger: Ledger) -> List[Range]:

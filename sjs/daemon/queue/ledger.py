@@ -66,9 +66,14 @@ class Ledger:
     # What people ask for
 
     def submit(
-        self, key: Optional[str], specs: Sequence[Spec], now: float, envs: Optional[Mapping[str, str]] = None
+        self,
+        key: Optional[str],
+        specs: Sequence[Spec],
+        now: float,
+        envs: Optional[Mapping[str, str]] = None,
+        by: str = "",
     ) -> Tuple[int, int, bool]:
-        """Take jobs: (first id, how many, whether this key had brought them before). `envs`: environments by digest."""
+        """Take jobs: (first id, how many, whether this key had brought them before). `envs`: by digest; `by`: whose."""
         content = digest(specs)
         known = self._store.submit(key) if key else None
         if known is not None:
@@ -77,13 +82,12 @@ class Ledger:
             return known[1], known[2], True
         if key:
             check_use(self._store, key)
-        for name, body in (envs or {}).items():
-            self._store.add_environment(name, body)
+        self._store.add_environments(envs or {})
         for name in {spec.env_base for spec in specs if spec.env_base}:
             if self._store.environment(name) is None:
                 raise BadRequest(f"no environment {name:.16}… came with these jobs or before")
         first = self.next_id
-        rows = self.pending.add(first, specs, now)
+        rows = self.pending.add(first, specs, now, by or None)
         self.hooks.owe(ON_FINISH, [row.id for row in rows if row.ended is not None])
         if key:
             self._store.remember_submit(key, content, first, len(specs), now)

@@ -44,7 +44,7 @@ class Pending:
 
     # New ones
 
-    def add(self, first: int, specs: Sequence[Spec], now: float) -> List[NewRow]:
+    def add(self, first: int, specs: Sequence[Spec], now: float, submitter: Optional[str] = None) -> List[NewRow]:
         """Take new jobs, each in the state in which it begins; all of them or, where one can not be, none."""
         rows: List[NewRow] = []
         blockings: List[Blocking] = []
@@ -52,7 +52,7 @@ class Pending:
             placed = _placed(spec, number, first)
             found, doom = self._blockings(first + number, placed, rows)
             blockings += found
-            rows.append(self._row(first + number, placed, now, len(found), doom))
+            rows.append(self._row(first + number, placed, now, len(found), doom)._replace(submitter=submitter))
         self._store.add(rows)
         self._block(blockings)
         for row in rows:

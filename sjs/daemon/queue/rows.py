@@ -12,7 +12,7 @@ from sjs.errors import BadRequest
 
 COLUMNS = (
     "id, state, spec, submitted, attempt, started, ended, pid, reason, exit, signal, detail, usage, gpus, due, paused,"
-    " retried"
+    " retried, submitter"
 )
 
 ATTEMPT = "started, ended, pid, reason, exit, signal, detail, usage, gpus"
@@ -37,6 +37,7 @@ class NewRow(NamedTuple):
     reason: Optional[str] = None  # with `detail` and `ended`: of one that can never start
     detail: Optional[str] = None
     ended: Optional[float] = None
+    submitter: Optional[str] = None
 
 
 class PendingRow(NamedTuple):
@@ -108,7 +109,7 @@ def text(data: bytes) -> str:
 def job(row: Tuple[Any, ...]) -> Job:
     """The job of a row. One that cannot be read is a job, too: of `UNREADABLE`."""
     id_, state, spec, submitted, attempt, started, ended, pid, reason, exit_, signal, detail, *more = row
-    usage, gpus, due, paused, retried = more
+    usage, gpus, due, paused, retried, submitter = more
     try:
         return Job(
             id=id_,
@@ -125,6 +126,7 @@ def job(row: Tuple[Any, ...]) -> Job:
             due=None if due is None else float(due),
             paused=paused == 1,
             retried=int(retried),
+            submitter=submitter or "",
         )
     except (BadRequest, ValueError) as error:
         why = End("spawn-error", detail=f"its record cannot be read: {error}")

@@ -58,5 +58,10 @@ MIGRATIONS: Tuple[Sequence[str], ...] = (
     ("CREATE TABLE hooks (number INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, job INTEGER NOT NULL)",),
     # How many attempts there had been when somebody asked for another one.
     ("ALTER TABLE jobs ADD COLUMN retried INTEGER NOT NULL DEFAULT 0",),
+    # Who brought a job, where that is known: what is his is looked up by it, and what of it has not ended is counted.
+    (
+        "ALTER TABLE jobs ADD COLUMN submitter TEXT",
+        "CREATE INDEX jobs_by_submitter ON jobs (submitter, state, id) WHERE submitter IS NOT NULL",
+    ),
 )
 """What makes schema N + 1 of schema N, in statements. A new queue goes all the way, so that way is used every day."""

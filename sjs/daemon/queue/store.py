@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import json
 from itertools import chain
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from sjs.core.job import End, Job, Range
 from sjs.core.lifecycle import FINAL, LIVE, STATES
@@ -67,9 +67,10 @@ class Store(Database):
             return self.shape(needs)
         return int(row[0])
 
-    def add_environment(self, digest: str, body: str) -> None:
-        """Keep an environment that many jobs may share."""
-        self._write("INSERT OR IGNORE INTO environments VALUES (?, ?)", digest, body)
+    def add_environments(self, bodies: Mapping[str, str]) -> None:
+        """Keep environments that many jobs may share, by their digests."""
+        for digest, body in bodies.items():
+            self._write("INSERT OR IGNORE INTO environments VALUES (?, ?)", digest, body)
 
     def environment(self, digest: str) -> Optional[str]:
         row = self._db.execute("SELECT body FROM environments WHERE digest = ?", (digest,)).fetchone()
@@ -165,6 +166,12 @@ class Store(Database):
             each = (self._db.execute(sql, (state, low, high, left)).fetchall() for state in states)
             found += sorted(chain.from_iterable(each))[:left]
         return found
+
+    def ids_of(self, submitter: str, states: Sequence[str], wanted: Sequence[Range], limit: int) -> List[int]:
+        """The first of the jobs that he brought which are in the ranges, and in one of the states."""
+        sql = "SELECT id FROM jobs WHERE submitter = ? AND state = ? AND id BETWEEN ? AND ? ORDER BY id LIMIT ?"
+        each = (self._db.execute(sql, (submitter, state, *span, limit)) for span in wanted for state in states)
+        return sorted(int(row[0]) for row in chain.from_iterable(each))[:limit]
 
     def state(self, job_id: int) -> Optional[str]:
         row = self._db.execute("SELECT state FROM jobs WHERE id = ?", (job_id,)).fetchone()
