@@ -192,6 +192,16 @@ class Exit:
     signal: int | None = None
 
 
+@dataclass(frozen=True)
+class Boot:
+    """By whom a manager is started with its machine (systemd, cron), or no more; the name under which they know it; and
+    what root has to say before."""
+
+    by: Sequence[str]
+    name: str = ""
+    lacking: str = ""
+
+
 class Machine(Protocol):
     """A target's machine, without its queue. Over the same connection as the target, by the same thread."""
 
@@ -207,6 +217,9 @@ class Machine(Protocol):
 
     def upgrade(self) -> None:
         """Have that code manage the queue from now on; jobs run on."""
+
+    def boot(self, on: bool) -> Boot:
+        """Have the manager started whenever it starts, or no more."""
 
     def deploy(self, url: str, pull: bool, make: bool) -> Iterator[Piece]:
         """Have the project folder, cloned from there if it is empty, else pulled; then made. What the tools print."""

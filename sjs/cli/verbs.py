@@ -49,6 +49,7 @@ VERBS: Mapping[str, Verb] = {
     "stop": Verb("service:stop", "stop a manager", "submit gpu1 stop"),
     "restart": Verb("service:restart", "stop and start a manager", "submit gpu1 restart"),
     "upgrade": Verb("service:upgrade", "have this sjs manage the queue", "submit all upgrade"),
+    "boot": Verb("boot:boot", "start the manager whenever its machine starts", "submit all boot"),
     "run": Verb("run:run", "run a command there now", "submit all run -- nvidia-smi"),
     "hosts": Verb("hosts:hosts", "all machines in one table", "submit all hosts"),
     "deploy": Verb("deploy:deploy", "bring the project and start a manager", "submit all deploy"),

@@ -16,7 +16,7 @@ from sjs import __version__, wire
 from sjs.daemon.ground.caller import EX_UNAVAILABLE, greet
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import OURS
-from sjs.errand import checks, deploying, facts, running, upgrading
+from sjs.errand import booting, checks, deploying, facts, running, upgrading
 from sjs.errand.client import Astray, Client, Errand, Gone
 from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
 
@@ -68,4 +68,5 @@ def table() -> Dict[str, Errand]:
         "run": running.run,
         "deploy": deploying.deploy,
         "upgrade": upgrading.upgrade,
+        "boot": booting.boot,
     }

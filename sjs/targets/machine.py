@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sjs.protocols import Check, Exit, Facts, Piece, Transport
+from sjs.protocols import Boot, Check, Exit, Facts, Piece, Transport
 from sjs.targets.replies import understood
 from sjs.targets.session import Door, Message, Session, open_session, soon
 
@@ -53,6 +53,10 @@ class DistantMachine:
 
     def upgrade(self) -> None:
         self._opened().call("upgrade", UPGRADE)
+
+    def boot(self, on: bool) -> Boot:
+        reply = self._opened().call("boot", SLOW, remove=not on)
+        return understood(_boot, reply)
 
     def run(self, argv: Sequence[str]) -> Iterator[Piece | Exit]:
         for message in self._streamed("run", argv=list(argv)):
@@ -101,6 +105,10 @@ def _facts(reply: dict[str, Any]) -> Facts:
         gpus=[dict(one) for one in reply["gpus"]],
         disk=dict(reply["disk"]),
     )
+
+
+def _boot(reply: dict[str, Any]) -> Boot:
+    return Boot([str(one) for one in reply["by"]], str(reply.get("name", "")), str(reply.get("lacking", "")))
 
 
 def _piece(message: Message) -> Piece:

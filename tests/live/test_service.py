@@ -79,6 +79,20 @@ def test_a_stopped_manager_is_not_started_by_the_way(machine: Machine) -> None:
         assert client.ask("report")["max"] == 2
 
 
+def test_one_that_was_stopped_stays_so_when_the_machine_starts(machine: Machine) -> None:
+    keeper, at_boot = machine.keeper_pid, ["--background", "--unless-stopped"]
+    with machine.client() as client:
+        client.ask("stop")
+    wait_for_end(keeper)
+    command = [*machine.program, "job_manager", "--root", str(machine.root), *at_boot]
+    done = subprocess.run(command, text=True, capture_output=True, timeout=DEADLINE)
+    assert (done.returncode, done.stderr.count("was stopped on purpose, and stays so")) == (0, 1)
+    assert machine.keeper_pid == keeper, "nobody has come after it"
+    (machine.state / "stopped").unlink()
+    assert subprocess.run(command, capture_output=True, timeout=DEADLINE).returncode == 0
+    assert machine.keeper_pid != keeper
+
+
 def test_ask_starts_a_manager_that_is_missing(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     with machine.client() as client:

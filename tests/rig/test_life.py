@@ -351,6 +351,8 @@ def test_a_machine_is_asked_besides_its_queue(life: Life) -> None:
     assert "git pull in" in life.types("deploy --git").err, "it is no repository"
     assert life.types("run --when-idle -- true").status == 1
     life.well(f"cancel {job}")
+    assert life.well("boot").startswith("cron starts the manager when its machine starts (sjs-")
+    assert life.well("boot --remove") == "cron does not start it any more\n"
 
 
 def test_a_manager_stops_and_starts(life: Life) -> None:

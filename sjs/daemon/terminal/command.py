@@ -43,6 +43,9 @@ def main(arguments: List[str]) -> int:
         return _stop(where)
     if options.upgrade:
         return _upgrade(where)
+    if options.unless_stopped and os.path.exists(where.stopped):
+        sys.stderr.write(f"job_manager: the manager of {where.door} was stopped on purpose, and stays so\n")
+        return 0
     settings = launch.settings(options.max_jobs_running, options.keep_days, options.keep_jobs, options.low_water)
     return _start(where, settings, options.background)
 
@@ -89,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", default=".", metavar="DIR", help="where the pipe is and jobs run (default: here)")
     parser.add_argument("--state-dir", default="", metavar="DIR", help="default: .sjs/PIPE in the root")
     parser.add_argument("--background", action="store_true", help="return once it runs")
+    parser.add_argument("--unless-stopped", action="store_true", help="do not start one that was stopped on purpose")
     parser.add_argument("--stop", action="store_true", help="stop the manager; its running jobs go on")
     parser.add_argument(
         "--upgrade", action="store_true", help="put this code in the place of what manages the queue now; jobs run on"
