@@ -43,11 +43,25 @@ def send(
         yield target.collect()
 
 
-def head(key: str, if_free: bool, config: str | None, managers: Iterable[Manager], envs: Envs | None = None) -> Head:
-    """What an entry of the outbox has to say about a command. `config`: the file that --config named."""
+def head(
+    key: str,
+    if_free: bool,
+    config: str | None,
+    managers: Iterable[Manager],
+    envs: Envs | None = None,
+    via: str = "any",
+) -> Head:
+    """What an entry of the outbox has to say about a command. `config`: the file that --config named; `via`: the word
+    for its targets."""
+    return Head(
+        key, if_free, source_file(config), {one.name: identity(one) for one in managers}, time.time(), envs or {}, via
+    )
+
+
+def source_file(config: str | None) -> str:
+    """The file from which the targets come, if not from the user's own. `config`: what --config named."""
     path = config or "config.yaml"
-    source = os.path.abspath(path) if config or os.path.exists(path) else ""
-    return Head(key, if_free, source, {one.name: identity(one) for one in managers}, time.time(), envs or {})
+    return os.path.abspath(path) if config or os.path.exists(path) else ""
 
 
 NOT_WHO = ("password", "on_start", "on_finish")
@@ -61,10 +75,10 @@ def identity(manager: Manager) -> Mapping[str, object]:
     return plain
 
 
-def same_managers(entry: Entry, config: Config) -> list[Manager]:
-    """The targets of the entry's command that are still what they were."""
+def same_managers(then: Mapping[str, object], config: Config) -> list[Manager]:
+    """The targets that are still what they were (`identity`)."""
     known = [*config.managers, config.local]
-    return [one for one in known if entry.head.managers.get(one.name) == identity(one)]
+    return [one for one in known if then.get(one.name) == identity(one)]
 
 
 @dataclass(frozen=True)
@@ -194,7 +208,7 @@ class Dealer:
         try:
             target = self._fleet.free_target(share.target)
             head = self._entry.head
-            target.post(key, self._entry.jobs(share), share.again, head.if_free, head.envs)
+            target.post(key, self._entry.jobs(share), share.again, head.if_free, head.envs, head.via)
         except NoQueue as error:
             self._hand_on(error, self._taken_back(self._sent, share.target))
         except Unreachable as error:

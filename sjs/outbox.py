@@ -14,10 +14,8 @@ says `moved` is durable before anything is sent again. The rest need not be: to 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -27,9 +25,9 @@ from typing import Any, BinaryIO
 from sjs import spec_json, wire
 from sjs.core.job import Spec
 from sjs.errors import SjsError
+from sjs.promises import Promises, sync_folder
 
 VERSION = 1
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _UNFINISHED = "new-"
 
 
@@ -64,6 +62,9 @@ class Head:
     at: float
     envs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The environment that its jobs begin with, by the digest that they have of it."""
+
+    via: str = "any"
+    """The word for several targets that was typed."""
 
 
 class Entry:
@@ -101,7 +102,7 @@ class Entry:
         path = os.path.join(folder, name.removeprefix(_UNFINISHED))
         os.rename(self.path, path)
         self.path = path
-        _sync_folder(folder)
+        sync_folder(folder)
         self.open_texts()
 
     def open_texts(self) -> None:
@@ -170,40 +171,22 @@ class Entry:
         os.fdatasync(self._log.fileno())
 
 
-class Outbox:
+class Outbox(Promises):
     """The folder of these files."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
 
     def begin(self, head: Head) -> Entry:
         """A new file, as yet without a plan."""
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        found = os.stat(self.folder)
-        if found.st_uid != os.geteuid():
-            raise SjsError(f"{self.folder} belongs to somebody else")
-        if stat.S_IMODE(found.st_mode) & 0o077:
-            os.chmod(self.folder, 0o700)
-        path = os.path.join(self.folder, _UNFINISHED + os.urandom(8).hex())
-        log = self._locked(path, os.O_CREAT | os.O_EXCL)
-        if log is None:  # somebody who looks for what is left has taken it for that
-            return self.begin(head)
+        path, log = self.new(_UNFINISHED)
         said = {"sjs": VERSION, **asdict(head)}
-        if not head.envs:
-            del said["envs"]  # so that an earlier version can finish it
+        for name, usual in (("envs", {}), ("via", "any")):
+            if said[name] == usual:
+                del said[name]  # so that an earlier version can finish it
         log.write(wire.encode(said))
         return Entry(path, log, head)
 
-    def left(self) -> list[str]:
-        """The files that there are."""
-        try:
-            return sorted(os.path.join(self.folder, name) for name in os.listdir(self.folder))
-        except FileNotFoundError:
-            return []
-
     def take_over(self, path: str) -> Entry | None:
         """The file of a command that is no more; None when it lives, or had not sent anything."""
-        log = self._locked(path)
+        log = self.locked(path)
         if log is None:
             return None
         if os.path.basename(path).startswith(_UNFINISHED):
@@ -215,22 +198,6 @@ class Outbox:
         except (ValueError, KeyError, TypeError, StopIteration) as error:
             log.close()
             raise SjsError(f"{path} cannot be understood ({error!r:.80})", f"rm {path}") from None
-
-    def _locked(self, path: str, how: int = 0) -> BinaryIO | None:
-        """The file, open and ours alone; None when somebody else has it, or has done away with it."""
-        try:
-            log = os.fdopen(os.open(path, _FLAGS | how, 0o600), "ab")
-        except FileNotFoundError:
-            return None
-        try:
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.close()
-            return None
-        if os.fstat(log.fileno()).st_nlink == 0:
-            log.close()
-            return None
-        return log
 
 
 def _read(path: str, log: BinaryIO) -> Entry:
@@ -247,11 +214,3 @@ def _read(path: str, log: BinaryIO) -> Entry:
         log.truncate(place)
     entry.open_texts()
     return entry
-
-
-def _sync_folder(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -145,6 +145,25 @@ class Waited:
 
 
 @dataclass(frozen=True)
+class Move:
+    """Jobs on their way to another target, `size` in all. `first`: the id of the first of them there; STAYED; None
+    while it is not settled: then `jobs` are they, by the ids that they have here, and `via` the word by which they came
+    to be there."""
+
+    key: str
+    target: str
+    at: float
+    size: int
+    first: int | None
+    jobs: Sequence[tuple[int, Spec]] = ()
+    via: str = ""
+
+
+STAYED = -1
+"""The first id over there of jobs that came back."""
+
+
+@dataclass(frozen=True)
 class Piece:
     """Some output of a job; `stream` is "out" or "err", `start` its place in that, where this is known."""
 
@@ -239,11 +258,17 @@ class Target(Protocol):
         """How the manager is, with the first `head` queued jobs."""
 
     def post(
-        self, key: str, specs: Sequence[Spec], again: bool = False, if_free: bool = False, envs: Envs | None = None
+        self,
+        key: str,
+        specs: Sequence[Spec],
+        again: bool = False,
+        if_free: bool = False,
+        envs: Envs | None = None,
+        via: str = "",
     ) -> None:
         """Send one chunk of jobs under a key of its own, without waiting for the answer. `again`: the key may have
         been used before; `if_free`: they are to be refused unless there is a free slot for each; `envs`: the
-        environments that they name by digest."""
+        environments that they name by digest; `via`: the word out of whose targets this one was chosen."""
 
     def collect(self) -> Accepted:
         """The answer to the oldest chunk that has none yet."""
@@ -284,6 +309,23 @@ class Target(Protocol):
 
     def drain(self, on: bool) -> None:
         """Have nothing new start, or again as usual."""
+
+    def leave(self, key: str, to: str, jobs: Sequence[Range] | None = None) -> Move:
+        """Have the first of these jobs that can go leave for another target under the key; of a key that was used
+        before, only say how that move stands. From then on they can do nothing here."""
+
+    def moves(self, prefix: str = "") -> Sequence[Move]:
+        """Those that are not settled, whose keys begin so, without their jobs."""
+
+    def arrived(self, key: str, first: int) -> None:
+        """The jobs of the move have been taken over there, from id `first` on."""
+
+    def come_back(self, key: str) -> None:
+        """The jobs of the move were not taken over there, and never will be: they wait here again."""
+
+    def decline(self, key: str) -> int | None:
+        """The id of the first job that was taken here under the key; None if there is none, and then none ever will
+        be."""
 
     def cancel(self, jobs: Sequence[Range] | None, grace: float | None = None, signal: int | None = None) -> Cancelled:
         """End jobs, or all that have not ended; with a `signal`, only send that to those that run."""

@@ -76,6 +76,7 @@ def _rare(job: Job) -> Dict[str, Any]:
         "paused": job.paused,
         "retried": job.retried,
         "submitter": job.submitter,
+        "via": job.via,
     }
 
 
@@ -100,6 +101,7 @@ def job_from_wire(body: Dict[str, Any]) -> Job:
         paused=body.get("paused", False),
         retried=body.get("retried", 0),
         submitter=body.get("submitter", ""),
+        via=body.get("via", ""),
     )
 
 

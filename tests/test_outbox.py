@@ -214,7 +214,7 @@ def test_a_file_that_is_swept_away_before_it_is_locked_is_made_anew(
             os.unlink(swept[0])
         lock(fd, how)
 
-    monkeypatch.setattr("sjs.outbox.fcntl.flock", late)
+    monkeypatch.setattr("sjs.promises.fcntl.flock", late)
     with planned(box) as entry:
         assert os.path.exists(entry.path)
         assert entry.path not in swept

@@ -37,13 +37,8 @@ class Call:
         return load(self.config_file, os.environ)
 
     def has_leftovers(self) -> bool:
-        """Whether there is something in the outbox; also what runs now, or cannot be read."""
-        try:
-            return bool(os.listdir(state_path("outbox", os.environ)))
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
+        """Whether a command has left something to finish; also what runs now, or cannot be read."""
+        return any(_has_files(state_path(name, os.environ)) for name in ("outbox", "moves"))
 
     def choice(self, any_allowed: bool = False, of: Ids | None = None) -> Choice:
         """Whom the target word means; with ids that name their targets, those."""
@@ -114,6 +109,15 @@ def fan_out(
                 out.failed(answer.name, error)
             flush()
     return out.finish()
+
+
+def _has_files(folder: str) -> bool:
+    try:
+        return bool(os.listdir(folder))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def _config_option() -> Callable[[Function], Function]:

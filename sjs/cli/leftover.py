@@ -6,18 +6,24 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
+from typing import TypeVar
 
-from sjs.cli import ids
+from sjs.cli import ids, text
 from sjs.cli.common import Call
+from sjs.cli.moved import fate
 from sjs.cli.output import flush
-from sjs.cli.text import printable
 from sjs.config import Manager, load, state_path
 from sjs.core.job import Range
 from sjs.dealing import Dealer, Failure, same_managers
 from sjs.errors import SjsError, Unreachable
-from sjs.outbox import Entry, Outbox
+from sjs.moving import Carried, Trip, Trips, finish
+from sjs.moving import Head as MovesHead
+from sjs.outbox import Entry, Head, Outbox
+from sjs.promises import Promises
 from sjs.routing import Fleet
+
+P = TypeVar("P")
 
 PATIENCE = 5.0
 """Seconds by which a command may be later for it, …"""
@@ -27,66 +33,92 @@ REST = 60.0
 
 
 def finish_leftovers(call: Call) -> None:
-    """Hand in what is left, as far as it can be done soon; say what became of it."""
-    works = [_Work(call, entry) for entry in _entries(call, Outbox(state_path("outbox", os.environ)))]
+    """Hand in, or move, what is left, as far as it can be done soon; say what became of it."""
+    outbox = Outbox(state_path("outbox", os.environ))
+    trips = Trips(state_path("moves", os.environ))
+    works: list[_Work] = [_Jobs(call, entry) for entry in _taken_over(call, outbox, outbox.take_over)]
+    works += [_Moves(call, trip) for trip in _taken_over(call, trips, trips.take_over)]
     deadline = time.monotonic() + PATIENCE
     for work in works:
         work.join(max(0.0, deadline - time.monotonic()))
         _say(call, work.outcome())
 
 
-def _entries(call: Call, outbox: Outbox) -> Iterator[Entry]:
+def _taken_over(call: Call, folder: Promises, take_over: Callable[[str], P | None]) -> Iterator[P]:
     """What is left and can be read; what cannot is said, and keeps no command from its own work."""
     try:
-        for path in outbox.left():
+        for path in folder.left():
             try:
-                entry = outbox.take_over(path)
+                promise = take_over(path)
             except SjsError as error:
                 _say(call, str(error))
                 continue
-            if entry is not None:
-                yield entry
+            if promise is not None:
+                yield promise
     except OSError as error:
         _say(call, f"{error.filename}: {error.strerror}")
 
 
 class _Work(threading.Thread):
-    """Finishing one entry. Nobody waits for it for long: what it has not done when the command ends, the next one
-    does."""
+    """Finishing what one file promises. Nobody waits for it for long: what it has not done when the command ends, the
+    next one does."""
 
-    def __init__(self, call: Call, entry: Entry) -> None:
+    def __init__(self, call: Call, promise: Entry | Trip) -> None:
         super().__init__(daemon=True)
         self._call = call
-        self._entry = entry
-        self._path = entry.path
-        self._failed: Sequence[Failure] = ()
+        self._promise = promise
+        self._path = promise.path
         self._closing = threading.Lock()
         self._closed = False
         self.start()
 
     def run(self) -> None:
         try:
-            if not 0 <= time.time() - self._entry.tried[0] < REST:
+            if not 0 <= time.time() - self._promise.tried[0] < REST:
                 self._finish()
         except (SjsError, OSError) as error:
-            self._entry.try_later(str(error))
+            self._promise.try_later(str(error))
         finally:
-            with self._closing, self._entry:
+            with self._closing, self._promise:
                 self._closed = True
 
     def _finish(self) -> None:
-        with Fleet(_managers(self._call, self._entry), "", lambda name, line: None) as fleet:
-            dealer = Dealer(fleet, self._entry)
+        raise NotImplementedError
+
+    def _told(self) -> str:
+        raise NotImplementedError
+
+    def outcome(self) -> str:
+        """What has become of the jobs, in a line."""
+        with self._closing:
+            if not self._closed:
+                self._promise.try_later("no answer yet")
+        return self._told()
+
+
+class _Jobs(_Work):
+    """Jobs that were being handed in."""
+
+    def __init__(self, call: Call, entry: Entry) -> None:
+        self._entry = entry
+        self._failed: Sequence[Failure] = ()
+        super().__init__(call, entry)
+
+    def _finish(self) -> None:
+        entry = self._entry
+        wanted = {share.target for share in entry.pending.values()}
+        managers = _managers(self._call, entry.head, wanted)
+        missing = wanted - {one.name for one in managers}
+        if missing:
+            raise Unreachable(f"{', '.join(sorted(missing))} is not configured as it was then")
+        with Fleet(managers, "", lambda name, line: None) as fleet:
+            dealer = Dealer(fleet, entry)
             for _ in dealer.deal():
                 pass
             self._failed = dealer.failed
 
-    def outcome(self) -> str:
-        """What has become of the jobs, in a line."""
+    def _told(self) -> str:
         entry = self._entry
-        with self._closing:
-            if not self._closed:
-                entry.try_later("no answer yet")
         taken: dict[str, list[Range]] = {}
         for share, first in list(entry.taken):
             taken.setdefault(share.target, []).append((first, first + share.count - 1))
@@ -98,15 +130,34 @@ class _Work(threading.Thread):
         return f"of the jobs that a command of {_when(entry.head.at)} was sending: {'; '.join(parts)}"
 
 
-def _managers(call: Call, entry: Entry) -> Sequence[Manager]:
+class _Moves(_Work):
+    """Jobs that were being moved."""
+
+    def __init__(self, call: Call, trip: Trip) -> None:
+        self._trip = trip
+        self._found: Sequence[Carried] = ()
+        super().__init__(call, trip)
+
+    def _finish(self) -> None:
+        head = self._trip.head
+        with Fleet(_managers(self._call, head, set(head.managers)), "", lambda name, line: None) as fleet:
+            self._found = finish(fleet, self._trip)
+
+    def _told(self) -> str:
+        parts = [f"{one.source}: {fate(one)}" for one in self._found]
+        if not self._trip.settled:
+            where = " and ".join(f"`{self._call.prog} {name} rebalance --finish`" for name in self._trip.head.sources)
+            parts.append(f"not all is settled ({self._trip.tried[1]}): the next command tries again, as does {where}")
+        return f"of the jobs that a command of {_when(self._trip.head.at)} was moving: " + (
+            "; ".join(parts) or "all is settled"
+        )
+
+
+def _managers(call: Call, head: Head | MovesHead, wanted: Set[str]) -> Sequence[Manager]:
     """The targets as they were for that command: by this command's config, or by its own."""
-    wanted = {share.target for share in entry.pending.values()}
-    managers = same_managers(entry, call.config())
-    if not wanted <= {one.name for one in managers} and entry.head.config:
-        managers = same_managers(entry, load(entry.head.config, os.environ))
-    missing = wanted - {one.name for one in managers}
-    if missing:
-        raise Unreachable(f"{', '.join(sorted(missing))} is not configured as it was then")
+    managers = same_managers(head.managers, call.config())
+    if not wanted <= {one.name for one in managers} and head.config:
+        managers = same_managers(head.managers, load(head.config, os.environ))
     return managers
 
 
@@ -116,4 +167,4 @@ def _when(at: float) -> str:
 
 def _say(call: Call, line: str) -> None:
     flush()
-    sys.stderr.write(f"{call.prog}: {printable(line)}\n")
+    sys.stderr.write(f"{call.prog}: {text.printable(line)}\n")

@@ -7,7 +7,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Mapping, Sequence
 
 from sjs.core.job import Job
-from sjs.core.lifecycle import FINAL, HELD, RUNNING, TIMEOUT
+from sjs.core.lifecycle import FINAL, HELD, MOVED, MOVING, RUNNING, TIMEOUT
 from sjs.core.needs import WHOLE, Grant
 from sjs.core.quantities import share_text, size_text
 
@@ -117,9 +117,11 @@ def ending(job: Job) -> str:
     """In words how a job ended."""
     detail = f": {job.end.detail}" if job.end is not None and job.end.detail else ""
     if job.state not in FINAL:
-        return f"job {job.id} is {job.state if job.state in (HELD, RUNNING) else 'waiting'}"
+        return f"job {job.id} is {job.state if job.state in (HELD, MOVING, RUNNING) else 'waiting'}"
     if job.state == TIMEOUT:
         return f"job {job.id} timed out{detail}"
+    if job.state == MOVED:
+        return f"job {job.id} was moved: it is {job.end.detail if job.end else 'elsewhere'} now"
     if job.state != "failed" or job.end is None:
         return f"job {job.id} {'was ' if job.state != 'succeeded' else ''}{job.state}{detail}"
     if job.end.signal is not None:
@@ -146,7 +148,7 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def tally(counts: Mapping[str, int]) -> str:
     """{"failed": 1, "succeeded": 3} -> 3 succeeded, 1 failed."""
-    order = ["succeeded", "failed", "timeout", "cancelled", "lost"]
+    order = ["succeeded", "failed", "timeout", "cancelled", "lost", "moved"]
     states = [one for one in order if counts.get(one)] + [one for one in counts if one not in order and counts[one]]
     return ", ".join(f"{counts[state]} {state}" for state in states) or "no jobs"
 

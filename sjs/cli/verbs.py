@@ -45,6 +45,7 @@ VERBS: Mapping[str, Verb] = {
     "undrain": Verb("steer:undrain", "have jobs start again", "submit gpu1 undrain"),
     "export": Verb("export:export", "write what waits into a file", "submit gpu1 export --hold > queue.jsonl"),
     "import": Verb("import_:import_jobs", "hand in what export wrote", "submit gpu2 import queue.jsonl"),
+    "rebalance": Verb("rebalance:rebalance", "move waiting jobs to where they start sooner", "submit all rebalance"),
     "start": Verb("service:start", "start a manager", "submit gpu1 start --max-jobs-running 4"),
     "stop": Verb("service:stop", "stop a manager", "submit gpu1 stop"),
     "restart": Verb("service:restart", "stop and start a manager", "submit gpu1 restart"),

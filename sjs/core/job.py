@@ -82,7 +82,7 @@ class Spec:
 class End:
     """How an attempt ended. `exit` is None when a signal ended it or nobody can know."""
 
-    reason: str  # exit, signal, timeout, oom, cancelled, dependency, spawn-error, host-lost
+    reason: str  # exit, signal, timeout, oom, cancelled, dependency, spawn-error, host-lost, moved
     exit: Optional[int] = None
     signal: Optional[int] = None
     detail: str = ""
@@ -109,6 +109,8 @@ class Job:
     """How many attempts there had been when somebody asked for another one."""
     submitter: str = ""
     """Who brought it through a gate."""
+    via: str = ""
+    """The word for several targets by which it came here, out of which this one was chosen: `any`, `any:@gpus`."""
 
 
 @dataclass(frozen=True)

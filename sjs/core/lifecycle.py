@@ -12,6 +12,7 @@ from sjs.core.job import REQUEUE, End, Retry, Spec
 HELD = "held"
 WAITING = "waiting"
 QUEUED = "queued"
+MOVING = "moving"
 STARTING = "starting"
 RUNNING = "running"
 SUCCEEDED = "succeeded"
@@ -19,6 +20,7 @@ FAILED = "failed"
 TIMEOUT = "timeout"
 CANCELLED = "cancelled"
 LOST = "lost"
+MOVED = "moved"
 
 PENDING = (HELD, WAITING, QUEUED)
 """States before the first slot, or between two."""
@@ -26,10 +28,13 @@ PENDING = (HELD, WAITING, QUEUED)
 LIVE = (STARTING, RUNNING)
 """States that hold a slot."""
 
-FINAL = (SUCCEEDED, FAILED, TIMEOUT, CANCELLED, LOST)
+FINAL = (SUCCEEDED, FAILED, TIMEOUT, CANCELLED, LOST, MOVED)
 """States that only a person's `retry` leaves."""
 
-STATES = (*PENDING, *LIVE, *FINAL)
+UNENDED = (*PENDING, MOVING, *LIVE)
+"""States of jobs whose end is still to come. One that is `moving` is between two queues, and can do nothing here."""
+
+STATES = (*UNENDED, *FINAL)
 
 MAX_ATTEMPTS = 5
 """Attempts of a job that is queued again when one is lost, until somebody wants more."""
@@ -40,6 +45,9 @@ TABLE: Dict[Tuple[str, str], str] = {
     (WAITING, "hold"): HELD,
     (HELD, "release"): WAITING,
     (WAITING, "ready"): QUEUED,  # nothing is left to wait for
+    **{(state, "leave"): MOVING for state in PENDING},
+    (MOVING, "come back"): WAITING,
+    (MOVING, "arrive"): MOVED,  # it is another queue's job now, and can never run here
     (QUEUED, "set aside"): FAILED,  # nobody can read any more what it was to run
     (STARTING, "started"): RUNNING,
     (STARTING, "unseen"): QUEUED,  # the keeper never heard of this attempt, so it never ran
@@ -49,7 +57,7 @@ TABLE: Dict[Tuple[str, str], str] = {
     **{(state, "fail"): FAILED for state in LIVE},
     **{(state, "time out"): TIMEOUT for state in LIVE},
     **{(state, "lose"): LOST for state in LIVE},
-    **{(state, "try again"): WAITING for state in (*LIVE, *FINAL)},
+    **{(state, "try again"): WAITING for state in (*LIVE, *FINAL) if state != MOVED},
 }
 
 
@@ -107,4 +115,6 @@ def is_satisfied(kind: str, state: str) -> Optional[bool]:
     """Whether a job in this state is what one that waits for it so (`job.AFTER`) needs; None: it has not ended yet."""
     if state not in FINAL:
         return None
+    if state == MOVED:  # how it ends is never known here
+        return False
     return kind == "any" or (state == SUCCEEDED) == (kind == "ok")

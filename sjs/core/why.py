@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Callable, Iterator, List, Sequence, Tuple
 
 from sjs.core.job import Job
-from sjs.core.lifecycle import FINAL, HELD, LIVE, WAITING
+from sjs.core.lifecycle import FINAL, HELD, LIVE, MOVING, WAITING
 from sjs.core.needs import WHOLE, Machine, Needs, Room, could_hold
 from sjs.core.quantities import share_text, size_text
 from sjs.core.schedule import Snapshot
@@ -25,7 +25,7 @@ ENDS = {"ok": " to succeed", "any": " to end", "notok": " to fail"}
 class Case:
     """One job, and what is around it. `shut`: why the manager starts nothing; `before`: how many queued jobs come
     first; `parents`: (kind, id) of the first that have not ended, and how many more there are; `until`: the time for
-    which it waits, as people write it."""
+    which it waits, as people write it; `moving`: to whom it is on its way."""
 
     job: Job
     snapshot: Snapshot
@@ -34,6 +34,7 @@ class Case:
     parents: Sequence[Tuple[str, int]] = ()
     more_parents: int = 0
     until: str = ""
+    moving: str = ""
 
 
 def why(case: Case) -> List[str]:
@@ -44,6 +45,8 @@ def why(case: Case) -> List[str]:
         return [f"it has ended: {job.state}{detail and ': '}{detail}"]
     if job.state in LIVE:
         return ["it is paused; resume it" if job.paused else f"it is {job.state}"]
+    if job.state == MOVING:
+        return [f"it is on its way to {case.moving}, and starts there; should nobody finish that: rebalance --finish"]
     reasons = ["held; release it"] if job.state == HELD else []
     reasons += _waits(case)
     if job.state not in (HELD, WAITING):

@@ -23,6 +23,7 @@ from sjs.protocols import (
     Envs,
     Filter,
     Machine,
+    Move,
     Piece,
     Status,
     Transport,
@@ -96,10 +97,16 @@ class DaemonTarget:
         return understood(lambda reply: replies.status(self._name, reply), reply)
 
     def post(
-        self, key: str, specs: Sequence[Spec], again: bool = False, if_free: bool = False, envs: Envs | None = None
+        self,
+        key: str,
+        specs: Sequence[Spec],
+        again: bool = False,
+        if_free: bool = False,
+        envs: Envs | None = None,
+        via: str = "",
     ) -> None:
-        more = {"again": again, "if_free": if_free}
-        flags = {name: True for name, said in more.items() if said}
+        more = {"again": again, "if_free": if_free, "via": via}
+        flags = {name: said for name, said in more.items() if said}
         self._chunks.append(_Chunk(key, [spec_json.to_wire(spec) for spec in specs], flags, envs or {}))
         self._persist(self._send_chunks)
 
@@ -154,7 +161,7 @@ class DaemonTarget:
         """The last ones; where few are wanted, they are looked for from the end, piece by piece."""
         found: deque[Job] = deque()
         while True:
-            reply = self._call("list", **asked, limit=count - len(found), newest=True)
+            reply = self._call("list", **asked, limit=min(count - len(found), wire.MAX_PAGE), newest=True)
             found.extendleft(sorted(understood(replies.jobs, reply), key=lambda job: -job.id))
             if len(found) >= count or reply.get("next") is None:
                 return found
@@ -172,6 +179,22 @@ class DaemonTarget:
 
     def drain(self, on: bool) -> None:
         self._call("drain" if on else "undrain")
+
+    def leave(self, key: str, to: str, jobs: Sequence[Range] | None = None) -> Move:
+        return understood(replies.move, self._call("move", key=key, to=to, **_said({"jobs": jobs})))
+
+    def moves(self, prefix: str = "") -> Sequence[Move]:
+        pages = self._pages("moves", {"key": prefix} if prefix else {})
+        return [one for page in pages for one in understood(lambda reply: [*map(replies.move, reply["moves"])], page)]
+
+    def arrived(self, key: str, first: int) -> None:
+        self._call("arrived", key=key, first=first)
+
+    def come_back(self, key: str) -> None:
+        self._call("back", key=key)
+
+    def decline(self, key: str) -> int | None:
+        return understood(replies.taken, self._call("decline", key=key))
 
     def cancel(self, jobs: Sequence[Range] | None, grace: float | None = None, signal: int | None = None) -> Cancelled:
         asked = {"jobs": jobs, **_said({"grace": grace, "signal": signal})}

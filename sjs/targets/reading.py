@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sjs.errors import Unreachable
+from sjs.core.lifecycle import MOVED
+from sjs.errors import Refused, Unreachable
 from sjs.protocols import Piece
 from sjs.targets.session import Message, Session, soon
 
@@ -45,11 +46,19 @@ class Reading:
         stream = self._numbers[message.id]
         if "end" in message.body:
             del self._places[stream]
+            self._check(message.body["end"] or {})
             return
         start = message.body.get("offset", (self._places[stream] or {}).get("offset"))
         attempt = {"attempt": message.body["attempt"]} if "attempt" in message.body else {}
         self._places[stream] = None if start is None else {"offset": int(start) + len(message.payload), **attempt}
         yield Piece(stream, message.payload, start)
+
+    def _check(self, record: Mapping[str, Any]) -> None:
+        """The output of a job that has moved is where it is now."""
+        if record.get("state") == MOVED:
+            there, _, number = str(record.get("detail")).rpartition(":")
+            message = f"job {self._asked['job']} was moved: it is {there}:{number} now"
+            raise Refused(message, f"submit {there} logs {number}")
 
     def _request(self, session: Session) -> None:
         self._numbers = {}

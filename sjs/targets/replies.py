@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sjs import wire
+from sjs import spec_json, wire
 from sjs.core.job import Job, Range, Report
 from sjs.errors import Unreachable
-from sjs.protocols import Accepted, Cancelled, Configured, Details, Status, Waited, Waiting
+from sjs.protocols import Accepted, Cancelled, Configured, Details, Move, Status, Waited, Waiting
 
 T = TypeVar("T")
 
@@ -64,6 +64,26 @@ def accepted(reply: dict[str, Any]) -> Accepted:
 
 def parts(reply: dict[str, Any]) -> list[str]:
     return [str(rest) for rest, _, _ in reply["parts"]]
+
+
+def move(reply: dict[str, Any]) -> Move:
+    """One of a list, or one with its jobs."""
+    first = reply["first"]
+    jobs = [(int(number), spec_json.from_wire(body)) for number, body in reply.get("jobs", ())]
+    there = None if first is None else int(first)
+    return Move(
+        str(reply["key"]),
+        str(reply["target"]),
+        float(reply["at"]),
+        int(reply["size"]),
+        there,
+        jobs,
+        str(reply.get("via", "")),
+    )
+
+
+def taken(reply: dict[str, Any]) -> int | None:
+    return None if reply["taken"] is None else int(reply["taken"][0])
 
 
 def configured(reply: dict[str, Any]) -> Configured:

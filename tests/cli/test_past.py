@@ -9,6 +9,7 @@ import pytest
 
 from sjs.cli.commands.history import joblog_line, row
 from sjs.core.job import End, Job, Spec
+from sjs.core.lifecycle import FINAL
 from tests.cli.conftest import CommandLine
 from tests.cli.test_steer import asked
 from tests.cli.test_verbs import RECORD, answers
@@ -28,7 +29,7 @@ def test_jobs_are_chosen_by_what_was_said_of_them(cli: CommandLine, words: str, 
     usual = {"op": "list", "limit": 1000, "newest": False}
     assert len(cli.submit("m", "list", *words.split()).out.splitlines()) == 2
     assert cli.submit("m", "history", *words.split(), "--json").status == 0
-    final = {"states": ["succeeded", "failed", "timeout", "cancelled", "lost"]}
+    final = {"states": [*FINAL]}
     assert asked(machine) == [{**usual, **wanted}, {**usual, **final, **wanted}]
 
 

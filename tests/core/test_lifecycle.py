@@ -10,6 +10,8 @@ from sjs.core.lifecycle import (
     FINAL,
     LIVE,
     MAX_ATTEMPTS,
+    MOVED,
+    MOVING,
     PENDING,
     QUEUED,
     STARTING,
@@ -53,8 +55,13 @@ def test_only_a_person_leaves_a_final_state_and_every_other_has_a_way_to_one() -
         assert TABLE[state, "cancel"] in FINAL
 
 
-def test_states_are_pending_live_or_final_and_nothing_twice() -> None:
-    assert sorted(STATES) == sorted({*PENDING, *LIVE, *FINAL})
+def test_what_is_on_its_way_elsewhere_can_only_arrive_or_come_back_and_what_has_arrived_is_gone() -> None:
+    assert {event for state, event in TABLE if state == MOVING} == {"arrive", "come back"}
+    assert not [event for state, event in TABLE if state == MOVED]
+
+
+def test_states_are_pending_live_or_final_or_between_two_queues_and_nothing_twice() -> None:
+    assert sorted(STATES) == sorted({*PENDING, MOVING, *LIVE, *FINAL})
 
 
 @pytest.mark.parametrize(("end", "event"), ENDS, ids=str)
@@ -148,6 +155,6 @@ def test_each_time_somebody_asks_a_job_has_all_its_tries_and_no_more(spec: Spec,
 
 def test_whether_others_are_what_a_job_waits_for() -> None:
     told = {kind: {state: is_satisfied(kind, state) for state in STATES} for kind in AFTER}
-    assert told["any"] == {state: True if state in FINAL else None for state in STATES}
+    assert told["any"] == {state: state != MOVED if state in FINAL else None for state in STATES}
     assert told["ok"] == {state: state == "succeeded" if state in FINAL else None for state in STATES}
-    assert told["notok"] == {state: state != "succeeded" if state in FINAL else None for state in STATES}
+    assert told["notok"] == {state: state not in ("succeeded", MOVED) if state in FINAL else None for state in STATES}

@@ -33,6 +33,10 @@ def test_there_is_always_a_reason(state: str) -> None:
         (case(before=3), ["3 jobs are before it"]),
         (case(before=MANY), ["100000 jobs or more are before it"]),
         (case(shut=["the manager is drained"], before=2), ["the manager is drained", "2 jobs are before it"]),
+        (
+            case(state="moving", moving="gpu2"),
+            ["it is on its way to gpu2, and starts there; should nobody finish that: rebalance --finish"],
+        ),
         (case(state="held"), ["held; release it"]),
         (case(state="held", until="14:00"), ["held; release it", "waits until 14:00"]),
         (case(state="waiting", until="14:00", before=5), ["waits until 14:00"]),

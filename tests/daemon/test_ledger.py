@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 
 from sjs.core.job import GRACE, Spec
-from sjs.core.lifecycle import FINAL, HELD, MAX_ATTEMPTS, PENDING, QUEUED, RUNNING, STARTING, STATES, WAITING
+from sjs.core.lifecycle import (
+    FINAL,
+    HELD,
+    MAX_ATTEMPTS,
+    MOVED,
+    MOVING,
+    PENDING,
+    QUEUED,
+    RUNNING,
+    STARTING,
+    STATES,
+    WAITING,
+)
 from sjs.core.schedule import Start, plan
 from sjs.daemon.manager.subjects import everything
 from sjs.daemon.queue.ledger import Ledger
@@ -150,7 +162,7 @@ OUTCOME = {
     (RUNNING, "nothing"): "lost",
     (RUNNING, "a process"): RUNNING,
     (RUNNING, "an end"): "failed",
-    **{(state, has): state for state in (HELD, WAITING, *FINAL) for has in HAS},
+    **{(state, has): state for state in (HELD, WAITING, MOVING, *FINAL) for has in HAS},
 }
 
 
@@ -161,6 +173,10 @@ def at_state(state: str) -> Queue:
     queue.ledger.submit(None, [Spec("a", hold=state == HELD, at=9e9 if state == WAITING else None)], 1.0)
     if state == "cancelled":
         queue.ledger.cancel_pending([(0, 0)], 1.0)
+    elif state in (MOVING, MOVED):
+        queue.ledger.moves.begin("k", "there", [(0, 0)], 1.0)
+        if state == MOVED:
+            queue.ledger.moves.arrive("k", 7, 2.0)
     elif state not in PENDING:
         queue.start_all()
         if state != STARTING:

@@ -170,8 +170,9 @@ def test_page() -> None:
     assert ids(store, span=(3, 5)) == [3, 4, 5]
     assert ids(store, newest=True) == list(range(2 * each - 1, -1, -1))
     assert ids(store, "queued") == [2, 2 + each]
-    assert ids(store, *FINAL) == [*range(5, each), *range(5 + each, 2 * each)]
-    assert ids(store, *FINAL, newest=True, span=(8, each + 5)) == [each + 5, 9, 8]
+    ended = each - len(FINAL)
+    assert ids(store, *FINAL) == [*range(ended, each), *range(ended + each, 2 * each)]
+    assert ids(store, *FINAL, newest=True, span=(each - 2, each + ended)) == [each + ended, each - 1, each - 2]
 
 
 def test_a_page_of_several_states_reads_no_more_than_is_taken() -> None:

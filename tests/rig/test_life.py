@@ -42,6 +42,11 @@ class Life:
         self.typed |= {(verb, ""), *((verb, name) for name in options_in(verb, rest))}
         return done
 
+    def at(self, target: str, line: str) -> None:
+        """The same of another target."""
+        done = self._person.types(f"{target} {line}", "")
+        assert done.status == 0, (line, done)
+
     def well(self, line: str, **environ: str) -> str:
         """What it prints, when all goes well."""
         done = self.types(line, **environ)
@@ -296,6 +301,19 @@ def test_what_waits_goes_through_a_file(life: Life) -> None:
     assert life.well(f"release {job}-{job + 1}").startswith("2 released")
     assert life.ends([job, job + 1]) == [("succeeded", "exit")] * 2
     assert {one["name"] for one in life.table(f"list {job}-{job + 1}")} == {"moves"}
+
+
+def test_what_waits_moves_to_another_queue(life: Life) -> None:
+    (job, other) = life.ids("--hold -n away --tag when=moved --command true --command true")
+    chosen = "--name away --tag when=moved --since 1h --to local"
+    life.at("local", "start --max-jobs-running 1")
+    assert f"[h] 2 would go to local ({job}-{other})" in life.well(f"rebalance {chosen} --dry-run")
+    assert life.well(f"rebalance {job} --to local") == f"[h] 1 moved to local ({job}, there 0)\n"
+    assert life.well("rebalance --all-jobs --to local") == f"[h] 1 moved to local ({other}, there 1)\n"
+    assert life.states([job, other]) == [("moved", "moved")] * 2
+    for line in ("rebalance --finish", "rebalance --take-back --force"):
+        assert life.well(line) == "[h] nothing is on its way\n"
+    life.at("local", "stop --force")
 
 
 def test_outputs_are_shown(life: Life) -> None:

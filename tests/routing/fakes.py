@@ -42,7 +42,13 @@ class FakeTarget:
         return Status(Report(self.name, self.running, self.maximum, 0), [], {}, "host", 1, "/", "1")
 
     def post(
-        self, key: str, specs: Sequence[Spec], again: bool = False, if_free: bool = False, envs: Envs | None = None
+        self,
+        key: str,
+        specs: Sequence[Spec],
+        again: bool = False,
+        if_free: bool = False,
+        envs: Envs | None = None,
+        via: str = "",
     ) -> None:
         self.keys.append(key)
         self.envs.append(envs)

@@ -294,7 +294,7 @@ def test_targets_are_the_same_only_if_they_are_configured_so(box: Box) -> None:
     new = [Manager("a", "ssh", "/", host="h", password="new"), Manager("b", "ssh", "/", host="elsewhere")]
     local = Manager("local", "local", "/local", builtin=True)
     with box.outbox.begin(head("k", False, None, [*old, local])) as entry:
-        assert same_managers(entry, Config(new, local)) == [new[0], local]
+        assert same_managers(entry.head.managers, Config(new, local)) == [new[0], local]
         assert "old" not in str(entry.head)
 
 

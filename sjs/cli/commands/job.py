@@ -191,7 +191,7 @@ def _deal(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output) -> 
     managers = list(fleet.managers.values())
     taken: list[tuple[str, Accepted]] = []
     with Outbox(state_path("outbox", os.environ)).begin(
-        head(wish.key, wish.if_free, call.config_file, managers, wish.envs)
+        head(wish.key, wish.if_free, call.config_file, managers, wish.envs, call.word)
     ) as entry:
         reports = plan(entry, source.chunks(partial(folder, managers[0])), reports, found)
         entry.seal()

@@ -15,7 +15,7 @@ from sjs.cli.common import Call, Function, fan_out, verb
 from sjs.cli.output import Output
 from sjs.cli.text import HEADER, row
 from sjs.core.job import Job
-from sjs.core.lifecycle import FINAL, LIVE, PENDING, STATES
+from sjs.core.lifecycle import FINAL, LIVE, MOVING, PENDING, STATES
 from sjs.protocols import Filter, Target
 from sjs.wire import job_to_wire
 
@@ -79,7 +79,7 @@ def _found(target: Target, wanted: ids.Ids | None, states: tuple[str, ...], only
         return
     yield from target.list(states=FINAL, newest=NEWEST)
     yield from target.list(states=LIVE)
-    yield from target.list(states=PENDING)
+    yield from target.list(states=(*PENDING, MOVING))
 
 
 def _show_jobs(out: Output, name: str, jobs: Iterable[Job]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 from sjs import wire
 from sjs.core.job import Job, Range
-from sjs.core.lifecycle import HELD, QUEUED, STATES, WAITING
+from sjs.core.lifecycle import HELD, MOVING, QUEUED, STATES, WAITING
 from sjs.core.why import MANY, NAMED, Case, why
 from sjs.daemon.ground.clock import Now
 from sjs.daemon.ground.places import Places
@@ -87,7 +87,7 @@ class Explaining:
         return {
             "running": len(ledger.live),
             "max": ledger.max_running,
-            **{state: ledger.counts[state] for state in (QUEUED, WAITING, HELD)},
+            **{state: ledger.counts[state] for state in (QUEUED, WAITING, HELD, MOVING)},
             "head": summaries(queued),
             "live": summaries(live),
             "counts": ledger.counts,
@@ -120,9 +120,7 @@ class Explaining:
             spans, beyond = _first_of(spans, newest)
         pages = (self._store.page(span, states, newest, only) for span in (reversed(spans) if newest else spans))
         shown, more = fitting(chain.from_iterable(pages), limit)
-        rest = beyond
-        if more:
-            rest = None if newest else shown[-1].id
+        rest = shown[-1].id if more else beyond
         if newest:
             shown.reverse()
         return {"jobs": [wire.job_to_wire(job) for job in shown], "next": rest}
@@ -149,6 +147,7 @@ class Explaining:
     def _why(self, request: Request, session: Any, now: Now) -> Reply:
         job = self._subjects.named(request)
         pending = self._store.pending(job.id)
+        move = self._store.mover(job.id)
         parents = list(self._parents(job)) if pending is not None and pending.blockers else []
         case = Case(
             job=job,
@@ -158,6 +157,7 @@ class Explaining:
             parents=parents,
             more_parents=pending.blockers - len(parents) if pending is not None else 0,
             until="" if job.due is None else _clock(job.due, now.wall),
+            moving="" if move is None else move.target,
         )
         return {"why": why(case), "state": job.state}
 

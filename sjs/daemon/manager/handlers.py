@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Optional, Sequence
 
 from sjs import __version__, spec_json, wire
 from sjs.core.job import Range, Spec
-from sjs.core.lifecycle import FINAL, LIVE, PENDING, QUEUED, STARTING, STATES
+from sjs.core.lifecycle import FINAL, LIVE, MOVING, PENDING, QUEUED, STARTING, STATES, UNENDED
 from sjs.core.needs import Needs
 from sjs.core.why import lacks
 from sjs.daemon.ground import workspace
@@ -19,9 +19,10 @@ from sjs.daemon.ground.clock import Now
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.space import Space
 from sjs.daemon.manager.explaining import Condition, Explaining
+from sjs.daemon.manager.moving import Moving
 from sjs.daemon.manager.settings import Settings
 from sjs.daemon.manager.steering import MAX_SECONDS, Steering
-from sjs.daemon.manager.subjects import Reply, Request, Subjects, everything, submitter
+from sjs.daemon.manager.subjects import Reply, Request, Subjects, everything, key_of, submitter
 from sjs.daemon.manager.waits import ANY, Waits
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.store import Store
@@ -61,6 +62,7 @@ class Handlers:
             **self._explaining.table,
             **Steering(ledger, store, self._subjects).table,
             **Settings(ledger, store, space).table,
+            **Moving(ledger, store, self._subjects).table,
         }
 
     def handle(self, request: Request, session: Any, now: Now) -> Reply:
@@ -100,11 +102,12 @@ class Handlers:
         jobs = request.get("jobs")
         if not isinstance(jobs, list) or not 1 <= len(jobs) <= wire.MAX_CHUNK_JOBS:
             raise BadRequest(f"'jobs' must be a list of 1 to {wire.MAX_CHUNK_JOBS} jobs")
-        key = _key(request) if request.get("key") is not None else None
+        key = key_of(request) if request.get("key") is not None else None
         specs = [spec_json.from_wire(body) for body in jobs]
-        if key is None or not self._ledger.has_taken(key):
+        if key is None or self._store.submit(key) is None:
             self._check_room(request, specs)
-        first, count, repeated = self._ledger.submit(key, specs, now.wall, _envs(request), submitter(request))
+        by, via = submitter(request), _via(request)
+        first, count, repeated = self._ledger.submit(key, specs, now.wall, _envs(request), by, via)
         return {"first": first, "count": count, "repeated": repeated, "max": self._ledger.max_running}
 
     def _check_room(self, request: Request, specs: Sequence[Spec]) -> None:
@@ -145,15 +148,15 @@ class Handlers:
 
     def _lookup(self, request: Request, session: Any, now: Now) -> Reply:
         """Which chunks were taken under a key: what stands behind it in their own keys, and the ids they got."""
-        after = _key(request, "after") if "after" in request else ""
-        rows = self._store.submits(f"{_key(request)}/", after, MAX_KEYS)
+        after = key_of(request, "after") if "after" in request else ""
+        rows = self._store.submits(f"{key_of(request)}/", after, MAX_KEYS)
         return {"parts": rows, "next": rows[-1][0] if len(rows) == MAX_KEYS else None}
 
     def _wait(self, request: Request, session: Any, now: Now) -> Reply:
         wanted = self._subjects.wanted(request)
         until = _until(request, now)
         request = {**request, "jobs": [list(span) for span in wanted]}  # "all" means: all that there are now
-        left = sum(self._subjects.count(wanted, state) for state in (*PENDING, *LIVE))
+        left = sum(self._subjects.count(wanted, state) for state in UNENDED)
         if left == 0:
             return self.answer(request, True)
         if "attempt" not in request:
@@ -176,12 +179,12 @@ class Handlers:
     def _output(self, request: Request, session: Any, now: Now) -> Reply:
         """Where `ask` finds a job's output; with `follow`, once the job has started."""
         job = self._subjects.own_named(request)
-        if request.get("follow") is True and job.state in (*PENDING, STARTING):
+        if request.get("follow") is True and job.state in (*PENDING, MOVING, STARTING):
             return self._park("start", session, request, [(job.id, job.id)], 1, None)
         return self._where_output_is(request)
 
     def _stop(self, request: Request, session: Any, now: Now) -> Reply:
-        waiting = sum(self._ledger.counts[state] for state in PENDING)
+        waiting = sum(self._ledger.counts[state] for state in (*PENDING, MOVING))
         reply = {"running": len(self._ledger.live), "queued": waiting}
         if request.get("if_idle") is True and (reply["running"] or reply["queued"]):
             return reply
@@ -233,13 +236,9 @@ def _envs(request: Request) -> Dict[str, str]:
     }
 
 
-def _key(request: Request, name: str = "key") -> str:
-    key = wire.text(request, name)
-    try:
-        key.encode("utf-8")
-    except UnicodeEncodeError:
-        raise BadRequest(f"'{name}' holds half of a surrogate pair, which is no text") from None
-    return key
+def _via(request: Request) -> str:
+    """The word for several targets by which the jobs came."""
+    return key_of(request, "via") if request.get("via") is not None else ""
 
 
 def _weight(spec: Spec) -> int:

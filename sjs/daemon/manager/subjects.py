@@ -10,7 +10,7 @@ from sjs.core.job import Job, Range, Spec, ranges
 from sjs.core.lifecycle import STATES
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.store import Store
-from sjs.errors import Refused, UnknownJob
+from sjs.errors import BadRequest, Refused, UnknownJob
 
 Request = Dict[str, Any]
 Reply = Dict[str, Any]
@@ -98,6 +98,16 @@ class Subjects:
 def submitter(request: Request) -> str:
     """For whom it is asked, by whoever stands between him and the queue; nothing where nobody does."""
     return wire.text(request, "submitter") if request.get("submitter") is not None else ""
+
+
+def key_of(request: Request, name: str = "key") -> str:
+    """A name that a client gave."""
+    key = wire.text(request, name)
+    try:
+        key.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadRequest(f"'{name}' holds half of a surrogate pair, which is no text") from None
+    return key
 
 
 def everything(ledger: Ledger) -> List[Range]:

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from sjs.core import lifecycle
 from sjs.core.job import End, Job, Range, Spec, contains, ranges
-from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, PENDING, QUEUED, STARTING
+from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, MOVED, PENDING, QUEUED, STARTING
 from sjs.core.needs import Grant
 from sjs.core.schedule import Snapshot
 from sjs.daemon.ground.notes import note
@@ -22,6 +22,7 @@ from sjs.daemon.queue.hook_list import ON_FINISH, ON_START, HookList
 from sjs.daemon.queue.keys import check_use, digest
 from sjs.daemon.queue.live import Live, from_row
 from sjs.daemon.queue.marks import Marks
+from sjs.daemon.queue.moves import Moves
 from sjs.daemon.queue.pending import PIECE, Pending
 from sjs.daemon.queue.retention import Retention
 from sjs.daemon.queue.rows import UNREADABLE, grant_to_text
@@ -56,6 +57,7 @@ class Ledger:
         self._heads = Heads(store)
         self.pending = Pending(store, self.counts, self._heads)
         self._setbacks = Setbacks(store)
+        self.moves = Moves(store, self.counts, self._heads, self.pending, self._setbacks)
         self._overtaken: Dict[int, int] = {}
 
     @property
@@ -72,8 +74,10 @@ class Ledger:
         now: float,
         envs: Optional[Mapping[str, str]] = None,
         by: str = "",
+        via: str = "",
     ) -> Tuple[int, int, bool]:
-        """Take jobs: (first id, how many, whether this key had brought them before). `envs`: by digest; `by`: whose."""
+        """Take jobs: (first id, how many, whether this key had brought them before). `envs`: by digest; `by`: whose;
+        `via`: as in `Job`."""
         content = digest(specs)
         known = self._store.submit(key) if key else None
         if known is not None:
@@ -87,17 +91,13 @@ class Ledger:
             if self._store.environment(name) is None:
                 raise BadRequest(f"no environment {name:.16}… came with these jobs or before")
         first = self.next_id
-        rows = self.pending.add(first, specs, now, by or None)
+        rows = self.pending.add(first, specs, now, by or None, via or None)
         self.hooks.owe(ON_FINISH, [row.id for row in rows if row.ended is not None])
         if key:
             self._store.remember_submit(key, content, first, len(specs), now)
         self.next_id += len(specs)
         self.urgent = True
         return first, len(specs), False
-
-    def has_taken(self, key: str) -> bool:
-        """Whether jobs were submitted under the key."""
-        return self._store.submit(key) is not None
 
     def configure(self, max_running: int) -> int:
         """Set how many may run at once; what it was."""
@@ -155,7 +155,7 @@ class Ledger:
 
     def _run_again(self, job_id: int, state: str) -> bool:
         job = self._store.job(job_id)
-        if job is None or job.spec is UNREADABLE:
+        if job is None or job.spec is UNREADABLE or state == MOVED:
             return False
         if job.attempt:
             self._store.keep_attempt(job_id)
@@ -235,9 +235,13 @@ class Ledger:
         self.counts.move(job.state, live.state)
         self._heads.started(job)
         self._overtaken.pop(job.id, None)
-        self._first_unstarted = max(self._first_unstarted, job.id + 1)
-        self.urgent = True
+        self.may_have_started(job.id)
         return live
+
+    def may_have_started(self, job_id: int) -> None:
+        """It starts, here or elsewhere, so an older copy of the queue must not start it."""
+        self._first_unstarted = max(self._first_unstarted, job_id + 1)
+        self.urgent = True
 
     def overtake(self, job_id: int, by: int) -> None:
         """So many went before this job. Not written down: after a restart its patience begins anew."""
@@ -337,7 +341,7 @@ class Ledger:
                 detail = "nobody knows what became of it: the machine was restarted"
                 self.on_ended(live.tag, {"reason": "host-lost", "detail": detail, "at": now})
         self._store.set_meta("boot", boot)
-        self._acquit()
+        self._setbacks.acquit((QUEUED, STARTING))
         self.urgent = True
 
     def _set_strange_aside(self, now: float) -> None:
@@ -348,12 +352,6 @@ class Ledger:
             self._set_aside(job, End("spawn-error", detail=why), now)
         if strange:
             self.counts.count_again(self._store)
-
-    def _acquit(self) -> None:
-        """Drop suspects that have become something else than waiting."""
-        for job_id in self._setbacks.suspects:
-            if self._store.state(job_id) not in (QUEUED, STARTING):
-                self._setbacks.clear(job_id)
 
     def _put_back(self, live: Live, event: str) -> None:
         self._move(live, event)

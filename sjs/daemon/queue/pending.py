@@ -12,7 +12,7 @@ from typing import Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 from sjs import spec_json
 from sjs.core import lifecycle
 from sjs.core.job import End, Job, Range, Spec
-from sjs.core.lifecycle import CANCELLED, FINAL, HELD, QUEUED, WAITING, is_satisfied
+from sjs.core.lifecycle import CANCELLED, FINAL, HELD, MOVED, QUEUED, WAITING, is_satisfied
 from sjs.daemon.queue.counts import Counts
 from sjs.daemon.queue.heads import Heads
 from sjs.daemon.queue.rows import NewRow
@@ -44,7 +44,14 @@ class Pending:
 
     # New ones
 
-    def add(self, first: int, specs: Sequence[Spec], now: float, submitter: Optional[str] = None) -> List[NewRow]:
+    def add(
+        self,
+        first: int,
+        specs: Sequence[Spec],
+        now: float,
+        submitter: Optional[str] = None,
+        via: Optional[str] = None,
+    ) -> List[NewRow]:
         """Take new jobs, each in the state in which it begins; all of them or, where one can not be, none."""
         rows: List[NewRow] = []
         blockings: List[Blocking] = []
@@ -52,7 +59,8 @@ class Pending:
             placed = _placed(spec, number, first)
             found, doom = self._blockings(first + number, placed, rows)
             blockings += found
-            rows.append(self._row(first + number, placed, now, len(found), doom)._replace(submitter=submitter))
+            row = self._row(first + number, placed, now, len(found), doom)
+            rows.append(row._replace(submitter=submitter, via=via))
         self._store.add(rows)
         self._block(blockings)
         for row in rows:
@@ -127,7 +135,7 @@ class Pending:
         if self.next_due is not None and self.next_due <= now:
             for job_id in self._store.due(now, PIECE):
                 self._store.set_due(job_id, None)
-                self._let_go(job_id)
+                self.let_go(job_id)
             self.next_due = self._store.next_due()
 
     def _tell(self, parent: int, children: Sequence[Tuple[int, str]], now: float) -> None:
@@ -140,7 +148,7 @@ class Pending:
                 self._cancel(child, _otherwise(parent, state), now)
             else:
                 self._store.unblock(child)
-                self._let_go(child)
+                self.let_go(child)
 
     def _cancel(self, job_id: int, why: str, now: float) -> None:
         old = self._store.state(job_id) or WAITING
@@ -150,12 +158,16 @@ class Pending:
         self.cancelled.append(job_id)
         self._ended.append(job_id)
 
-    def _let_go(self, job_id: int) -> None:
+    def let_go(self, job_id: int) -> None:
         """Into the queue, if nothing is left to wait for."""
         row = self._store.pending(job_id)
         if row is not None and row.state == WAITING and not row.blockers and row.due is None:
             self._move(job_id, WAITING, "ready")
             self._heads.changed()
+
+    def look_at_times(self) -> None:
+        """Some that wait for a time have come in among the others."""
+        self.next_due = self._store.next_due()
 
     # What people and ends of attempts do
 
@@ -172,8 +184,8 @@ class Pending:
         ids = [job_id for job_id, _ in self._store.ids_in((HELD,), wanted, PIECE)]
         for job_id in ids:
             self._move(job_id, HELD, "release")
-            self._let_go(job_id)
-        self.next_due = self._store.next_due()
+            self.let_go(job_id)
+        self.look_at_times()
         return ids
 
     def once_more(self, job: Job, state: str) -> bool:
@@ -185,7 +197,7 @@ class Pending:
         self._store.set_pending(job.id, lifecycle.step(state, "try again"), None, len(blockings))
         self._store.set_retried(job.id)
         self._counts.move(state, WAITING)
-        self._let_go(job.id)
+        self.let_go(job.id)
         return True
 
     def again(self, job_id: int, state: str, due: Optional[float] = None) -> None:
@@ -193,7 +205,7 @@ class Pending:
         self._store.set_pending(job_id, lifecycle.step(state, "try again"), due, 0)
         self._counts.move(state, WAITING)
         if due is None:
-            self._let_go(job_id)
+            self.let_go(job_id)
         else:
             self.next_due = min(due, self.next_due or due)
 
@@ -230,4 +242,5 @@ def _ids(spans: Sequence[Range]) -> Iterator[int]:
 
 
 def _otherwise(parent: int, state: str) -> str:
-    return f"job {parent}, for which it was to wait, ended as {state}"
+    how = "was moved to another queue" if state == MOVED else f"ended as {state}"
+    return f"job {parent}, for which it was to wait, {how}"

@@ -12,7 +12,7 @@ from sjs.errors import BadRequest
 
 COLUMNS = (
     "id, state, spec, submitted, attempt, started, ended, pid, reason, exit, signal, detail, usage, gpus, due, paused,"
-    " retried, submitter"
+    " retried, submitter, via"
 )
 
 ATTEMPT = "started, ended, pid, reason, exit, signal, detail, usage, gpus"
@@ -38,6 +38,7 @@ class NewRow(NamedTuple):
     detail: Optional[str] = None
     ended: Optional[float] = None
     submitter: Optional[str] = None
+    via: Optional[str] = None
 
 
 class PendingRow(NamedTuple):
@@ -61,6 +62,17 @@ class LiveRow(NamedTuple):
     gpus: Optional[str]
     paused: Optional[int]  # None: nobody ever paused this attempt; 0: it goes on again
     retried: int
+
+
+class MoveRow(NamedTuple):
+    """Jobs on their way, `size` when they left. `first`: the first one's id over there; -1: they stayed; None: who
+    knows."""
+
+    key: str
+    target: str
+    at: float
+    size: int
+    first: Optional[int]
 
 
 class EndedRow(NamedTuple):
@@ -109,7 +121,7 @@ def text(data: bytes) -> str:
 def job(row: Tuple[Any, ...]) -> Job:
     """The job of a row. One that cannot be read is a job, too: of `UNREADABLE`."""
     id_, state, spec, submitted, attempt, started, ended, pid, reason, exit_, signal, detail, *more = row
-    usage, gpus, due, paused, retried, submitter = more
+    usage, gpus, due, paused, retried, submitter, via = more
     try:
         return Job(
             id=id_,
@@ -127,6 +139,7 @@ def job(row: Tuple[Any, ...]) -> Job:
             paused=paused == 1,
             retried=int(retried),
             submitter=submitter or "",
+            via=via or "",
         )
     except (BadRequest, ValueError) as error:
         why = End("spawn-error", detail=f"its record cannot be read: {error}")

@@ -63,5 +63,17 @@ MIGRATIONS: Tuple[Sequence[str], ...] = (
         "ALTER TABLE jobs ADD COLUMN submitter TEXT",
         "CREATE INDEX jobs_by_submitter ON jobs (submitter, state, id) WHERE submitter IS NOT NULL",
     ),
+    (
+        # By which word for several targets a job came here.
+        "ALTER TABLE jobs ADD COLUMN via TEXT",
+        # Jobs on their way to another queue, under one key, to be settled together. `first`: the id of the first of
+        # them there; -1: they stayed; null: it is not settled yet. `movers`: the jobs of a move that is not.
+        """CREATE TABLE moves (
+    key TEXT PRIMARY KEY, target TEXT NOT NULL, at REAL NOT NULL, size INTEGER NOT NULL, first INTEGER
+) WITHOUT ROWID""",
+        "CREATE INDEX open_moves ON moves (key) WHERE first IS NULL",
+        "CREATE TABLE movers (job INTEGER PRIMARY KEY, key TEXT NOT NULL, held INTEGER NOT NULL)",
+        "CREATE INDEX movers_by_key ON movers (key, job)",
+    ),
 )
 """What makes schema N + 1 of schema N, in statements. A new queue goes all the way, so that way is used every day."""

@@ -6,7 +6,7 @@ Kept with the rows, for whoever counts does not live to tell. A job is innocent 
 from __future__ import annotations
 
 import json
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 from sjs.daemon.queue.store import Store
 
@@ -38,6 +38,12 @@ class Setbacks:
         """It has started, or never will."""
         if self._counts.pop(str(job_id), None) is not None:
             self._save()
+
+    def acquit(self, suspicious: Sequence[str]) -> None:
+        """Clear those that have come into other states than these."""
+        for job_id in self.suspects:
+            if self._store.state(job_id) not in suspicious:
+                self.clear(job_id)
 
     def _save(self) -> None:
         self._store.set_meta(NAME, json.dumps(self._counts))

@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Seque
 from sjs.core.job import End, Job, Range
 from sjs.core.lifecycle import FINAL, LIVE, STATES
 from sjs.daemon.queue import rows
-from sjs.daemon.queue.database import Database
+from sjs.daemon.queue.move_rows import MoveRows
 from sjs.daemon.queue.rows import EVERY_JOB, EndedRow, Filter, LiveRow, NewRow, PendingRow
 
 LAST = "\U0010ffff"
@@ -24,7 +24,7 @@ MAX_REST = 64
 """Keys that go on for longer were not made by a client of ours."""
 
 
-class Store(Database):
+class Store(MoveRows):
     """The rows of one queue."""
 
     def rewind(self, started: int, attempts: Dict[int, int], ceiling: int) -> int:
