@@ -291,7 +291,7 @@ class Place(Checks):
         datasets: dict[str, str] = {}
         if "datasets" in entry:
             for name, value in self.pairs(entry["datasets"], "deployment.datasets.", ()).items():
-                datasets[name] = self.text(value, f"deployment.datasets.{name}")
+                datasets[name] = self._resolved(self.text(value, f"deployment.datasets.{name}"))
         url = self.text(entry["project_url"], "deployment.project_url") if "project_url" in entry else ""
         return Deployment(url, datasets)
 

@@ -77,7 +77,7 @@ def test_all_keys_are_read(home: Path) -> None:
     )
     assert config.managers == (gpu1, Manager("here", "local", f"{home}/here", state_dir=f"{home}/state"))
     assert config.deployment.project_url == "https://example.org/project.git"
-    assert config.deployment.datasets == {"digits": "~/digits"}
+    assert config.deployment.datasets == {"digits": f"{home}/digits"}
 
 
 def test_without_a_config_there_is_local(home: Path) -> None:

@@ -26,17 +26,19 @@ class Astray(BadRequest):
 
 
 class Client:
-    """Who is at stdin and stdout. `payload`: the bytes that came with the request that is being answered."""
+    """Who is at stdin and stdout. `payload`: the bytes that came with the request that is being answered;
+    `enclosed`: those that go with the answer."""
 
     def __init__(self, fd: int = STDIN) -> None:
         self.fd = fd
         self.payload = b""
+        self.enclosed = b""
         self._rest = b""
         self._ended = False
 
     def request(self, line: bytes) -> Request:
         """What a line asks for, once the bytes that it announces have come: also those that nobody will look at."""
-        self.payload = b""
+        self.payload = self.enclosed = b""
         request = wire.decode(line)
         size = request.get("bytes", 0)
         if type(size) is not int or not 0 <= size <= wire.MAX_FRAME:

@@ -16,7 +16,7 @@ from sjs import __version__, wire
 from sjs.daemon.ground.caller import EX_UNAVAILABLE, greet
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import OURS
-from sjs.errand import booting, checks, deploying, facts, running, upgrading
+from sjs.errand import booting, checks, deploying, facts, giving, receiving, running, upgrading
 from sjs.errand.client import Astray, Client, Errand, Gone
 from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
 
@@ -48,7 +48,8 @@ def serve(client: Client, where: Places, errands: Mapping[str, Errand]) -> None:
                 raise UnknownRequest(
                     f"no such errand: {request.get('op')!r:.40}", "the machine may be of an older version"
                 )
-            client.reply({**number, **errand(request, client, where)})
+            answer = errand(request, client, where)
+            client.reply({**number, **answer}, client.enclosed)
         except Astray as error:
             client.reply({"error": to_wire(error)})
             return
@@ -60,7 +61,7 @@ def serve(client: Client, where: Places, errands: Mapping[str, Errand]) -> None:
 
 
 def table() -> Dict[str, Errand]:
-    """The errands there are."""
+    """The errands there are, for one client."""
     return {
         "facts": facts.facts,
         "checks": checks.checks,
@@ -69,4 +70,6 @@ def table() -> Dict[str, Errand]:
         "deploy": deploying.deploy,
         "upgrade": upgrading.upgrade,
         "boot": booting.boot,
+        **receiving.errands(),
+        **giving.errands(),
     }

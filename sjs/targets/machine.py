@@ -5,14 +5,22 @@ Nothing is asked twice here: what was begun may have been done. Who is above say
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sjs.protocols import Boot, Check, Exit, Facts, Piece, Transport
+from sjs.core.job import Job
+from sjs.errors import LinkLost
+from sjs.protocols import Boot, Carried, Check, Exit, Facts, Piece, Transport, Watch
+from sjs.targets.fetching import Fetching
 from sjs.targets.replies import understood
+from sjs.targets.sending import Sending, Source, Wish
 from sjs.targets.session import Door, Message, Session, open_session, soon
+from sjs.trees.folder import Folder
+from sjs.trees.landing import Landing
 
 SLOW = 60.0
 """Seconds that an errand may take which asks slow tools."""
@@ -67,6 +75,20 @@ class DistantMachine:
             if "stream" in message.body:
                 yield _piece(message)
 
+    def send(self, path: str, to: str, watch: Watch, delete: bool = False, dry: bool = False) -> Carried:
+        with contextlib.closing(Source(path)) as source, _goes_on():
+            return Sending(self._opened(), source, Wish(to, dry, delete), watch).run()
+
+    def fetch(
+        self, jobs: Sequence[Job], globs: Sequence[str], to: str, watch: Watch, dry: bool = False
+    ) -> Mapping[int, Carried]:
+        with contextlib.ExitStack() as stack:
+            landing = None
+            if not dry or os.path.isdir(to):
+                landing = Landing(stack.enter_context(Folder(to, make=not dry)), dry)
+            stack.enter_context(_goes_on())
+            return Fetching(self._opened(), landing, watch).run(jobs, globs)
+
     def _streamed(self, op: str, **fields: Any) -> Iterator[Message]:
         """What is printed, and at last the reply."""
         session = self._opened()
@@ -90,6 +112,15 @@ class DistantMachine:
         if self._session is None:
             self._session = open_session(self._transport, self._door)
         return self._session
+
+
+@contextlib.contextmanager
+def _goes_on() -> Iterator[None]:
+    """Say of a link that broke that nothing is lost by it."""
+    try:
+        yield
+    except LinkLost as error:
+        raise type(error)(error.message, "the same command goes on where it stopped") from None
 
 
 def _facts(reply: dict[str, Any]) -> Facts:

@@ -18,7 +18,7 @@ def understood(read: Callable[[dict[str, Any]], T], reply: dict[str, Any]) -> T:
     """A reply turned into values; one that makes no sense is an error of theirs, not of ours."""
     try:
         return read(reply)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise Unreachable(f"the manager's answer makes no sense ({error!r:.80})", "are both of one version?") from None
 
 

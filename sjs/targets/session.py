@@ -92,8 +92,12 @@ class Session:
 
     def reply(self, number: int, patience: float = ANSWER) -> dict[str, Any]:
         """The reply to a request, or the error that it says."""
+        return self.answer(number, patience).body
+
+    def answer(self, number: int, patience: float = ANSWER) -> Message:
+        """The same, with the bytes that belong to it."""
         try:
-            return self.next((number,), soon(patience)).body
+            return self.next((number,), soon(patience))
         except TimeoutError:
             raise LinkLost(f"no answer within {patience:.0f} seconds") from None
 

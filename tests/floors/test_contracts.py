@@ -29,6 +29,7 @@ PLANTED = {
     "one-sql": ("sjs/daemon/manager/handlers.py", "import sqlite3"),
     "carriers": ("sjs/daemon/manager/mailbox.py", "from sjs import wire"),
     "reached-by-bytes": ("sjs/config.py", "import sjs.daemon.ground.places"),
+    "trees-order": ("sjs/trees/patterns.py", "import sjs.trees.walking"),
     "errand-order": ("sjs/errand/facts.py", "import sjs.errand.upgrading"),
     "transport-order": ("sjs/transport/incoming.py", "import sjs.transport.local"),
     "siblings": ("sjs/targets/daemon_client.py", "import sjs.dialects.pipe"),

@@ -92,7 +92,9 @@ def life() -> Iterator[Life]:
         (host.home / "bin/nvidia-smi").chmod(0o755)
         lab.trust("")
         entry = {"host": host.address, "user": USER, "project_root": f"/home/{USER}/project", "transport": "openssh"}
-        (lab.home / "config.yaml").write_text(f"managers: {{h: {json.dumps(entry)}}}\n")
+        entry["datadir"] = "data"
+        data = "deployment: {datasets: {digits: set}}"
+        (lab.home / "config.yaml").write_text(f"managers: {{h: {json.dumps(entry)}}}\n{data}\n")
         (lab.home / "config.yaml").chmod(0o600)
         host.call("env", f"PATH=/home/{USER}/bin:{PATH}", "/mnt/job_manager", "--root", "project", "--background")
         yield Life(host, person)
@@ -371,6 +373,22 @@ def test_a_machine_is_asked_besides_its_queue(life: Life) -> None:
     life.well(f"cancel {job}")
     assert life.well("boot").startswith("cron starts the manager when its machine starts (sjs-")
     assert life.well("boot --remove") == "cron does not start it any more\n"
+
+
+def test_data_go_there_and_results_come_back(life: Life) -> None:
+    (life.client / "set/sub").mkdir(parents=True)
+    (life.client / "set/sub/one").write_text("1\n")
+    (there,) = life.table("upload --from set --to data")
+    assert (there["files"], there["bytes"], there["to"]) == (1, 2, "data/set")
+    (life.host.root / "data/set/old").touch()
+    assert "1 would be removed" in life.well("upload digits --delete --dry-run")
+    assert "1 as they were, 1 removed" in life.well("upload --dataset digits --delete")
+    (job,) = life.ids("--command 'cat data/set/sub/one; mkdir made; cp data/set/sub/one made/copy'")
+    life.well(f"wait {job}")
+    assert life.well(f"fetch {job} made --dry-run --to new") == "new: 2 files would be fetched (4), 0 as they were\n"
+    assert life.well(f"fetch {job} made") == "results/h: 2 files fetched (4), 0 as they were\n"
+    assert (life.client / f"results/h/{job}/made/copy").read_text() == "1\n"
+    assert life.types(f"fetch {job} 'nothing*'").status == 1
 
 
 def test_a_manager_stops_and_starts(life: Life) -> None:

@@ -1,0 +1,94 @@
+"""Trees that are fetched from this machine: what there is, a page at a time, then the bytes that the client lacks."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, Iterator, List, Union
+
+from sjs import wire
+from sjs.daemon.ground.places import Places
+from sjs.daemon.ground.workspace import STREAMS, output_path
+from sjs.errand.client import Client, Errand, Reply, Request, texts
+from sjs.errand.folders import Opened
+from sjs.errors import BadRequest
+from sjs.trees.entries import FILE, FRAME, Piece, entry_of, piece_from
+from sjs.trees.folder import Folder
+from sjs.trees.patterns import patterns
+from sjs.trees.walking import page
+
+BLOCK = 16 << 20
+"""Bytes that are read to answer one request."""
+
+
+def errands() -> Dict[str, Errand]:
+    """What can be asked, by one client."""
+    one = Giving()
+    return {"tree": one.tree, "get": one.get, "digest": one.digest, "outputs": outputs}
+
+
+class Giving:
+    """What one client fetches."""
+
+    def __init__(self) -> None:
+        self._opened = Opened()
+
+    def tree(self, request: Request, client: Client, where: Places) -> Reply:
+        """What of a folder matches `globs`, behind the path `after`."""
+        folder = self._opened.at(request, where)
+        after = wire.text(request, "after") if request.get("after") else ""
+        with folder.told():
+            found = page(folder, patterns(texts(request, "globs")), after)
+        return {"entries": found.entries, "troubles": found.troubles, "next": found.next}
+
+    def get(self, request: Request, client: Client, where: Places) -> Reply:
+        """The bytes of pieces; of each, size and time of its file as it is now and how many came, or why none did."""
+        folder = self._opened.at(request, where)
+        asked = request.get("pieces")
+        pieces = [piece_from(one) for one in asked] if isinstance(asked, list) else []
+        if not pieces or sum(piece.length for piece in pieces) > FRAME:
+            raise BadRequest(f"'pieces' must be a list of pieces with at most {FRAME} bytes")
+        data: List[bytes] = []
+        found = [_read(folder, piece, data) for piece in pieces]
+        client.enclosed = b"".join(data)
+        return {"found": found}
+
+    def digest(self, request: Request, client: Client, where: Places) -> Reply:
+        """What names some bytes of a file."""
+        path = wire.text(request, "path")
+        offset, count = wire.whole(request, "offset", 0, 2**62), wire.whole(request, "count", 1, BLOCK)
+        folder = self._opened.at(request, where)
+        with folder.told(path):
+            return {"digest": folder.digest(path, offset, count)}
+
+
+def outputs(request: Request, client: Client, where: Places) -> Reply:
+    """Where the outputs of attempts are, as far as there are any, and what they are."""
+    asked = request.get("attempts")
+    if not isinstance(asked, list) or len(asked) > wire.MAX_PAGE:
+        raise BadRequest(f"'attempts' must be a list of at most {wire.MAX_PAGE} pairs")
+    return {"at": where.jobs, "found": [one for pair in asked for one in _outputs(where, pair)]}
+
+
+def _outputs(where: Places, pair: Any) -> Iterator[List[Any]]:
+    if not isinstance(pair, list) or len(pair) != 2 or not all(type(one) is int and one >= 0 for one in pair):
+        raise BadRequest(f"no job and attempt: {pair!r:.40}")
+    for stream in STREAMS:
+        path = output_path(where.jobs, pair[0], pair[1], stream)
+        try:
+            found = os.lstat(path)
+        except FileNotFoundError:  # it wrote nothing, or not yet, or it was cleaned away
+            continue
+        entry = entry_of(os.path.relpath(path, where.jobs), found)
+        if entry is not None and entry.kind == FILE:
+            yield [pair[0], stream, entry]
+
+
+def _read(folder: Folder, piece: Piece, data: List[bytes]) -> Union[str, List[int]]:
+    try:
+        came, file = folder.read(piece.file.path, piece.offset, piece.length)
+    except OSError as error:
+        return error.strerror or str(error)
+    if file is None:
+        return "is no file any more"
+    data.append(came)
+    return [file.size, file.mtime, len(came)]
