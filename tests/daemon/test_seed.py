@@ -182,7 +182,7 @@ def test_a_job_that_cannot_be_sent_keeps_its_whole_chunk_back(seed: StandIn, job
 def quick(tmp_path: Path) -> list[str]:
     """`ask` with little patience."""
     code = (
-        f"import sys; sys.path.insert(0, {str(DAEMON.parents[1])!r}); from sjs.daemon import ask, seed;"
+        f"import sys; sys.path.insert(0, {str(DAEMON.parents[1])!r}); from sjs.daemon.asking import ask, seed;"
         "seed.DEADLINE = 2.0; sys.exit(ask.main())"
     )
     return [sys.executable, "-I", "-S", "-c", code]

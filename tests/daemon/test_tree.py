@@ -151,7 +151,7 @@ def test_how_somebody_elses_zombie_ended_is_not_guessed() -> None:
     """The kernel then says 0, which would be a job that went well."""
     theirs = subprocess.Popen(["sh", "-c", "exit 7"])
     os.waitid(os.P_PID, theirs.pid, os.WEXITED | os.WNOWAIT)
-    code = f"import os, sys; sys.path[:0] = [{str(ROOT)!r}]; from sjs.daemon import tree; os.setuid(65534)"
+    code = f"import os, sys; sys.path[:0] = [{str(ROOT)!r}]; from sjs.daemon.keeper import tree; os.setuid(65534)"
     code += f"; found = tree.stat({theirs.pid}); print(found.status, tree.zombie_status(found))"
     done = subprocess.run(["python3", "-I", "-S", "-c", code], capture_output=True, timeout=DEADLINE)
     theirs.wait()
@@ -223,7 +223,7 @@ def test_a_session_is_empty_once_its_last_process_is_gone(shell: Shell, tmp_path
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start somebody else's process")
 def test_what_became_somebody_elses_counts_as_gone() -> None:
     theirs = subprocess.Popen(["sleep", "600"], start_new_session=True)
-    code = f"import os, sys; sys.path[:0] = [{str(ROOT)!r}]; from sjs.daemon import tree; os.setuid(65534)"
+    code = f"import os, sys; sys.path[:0] = [{str(ROOT)!r}]; from sjs.daemon.keeper import tree; os.setuid(65534)"
     code += f"; print(tree.session_is_empty({theirs.pid}))"
     done = subprocess.run(["python3", "-I", "-S", "-c", code], capture_output=True, timeout=DEADLINE)
     theirs.kill()

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-import select
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict
 
-from sjs import wire
-from sjs.daemon.asking.replies import Replies
+from sjs.daemon.asking.replies import Answering
 from sjs.daemon.ground import clock, journal, places
 from sjs.daemon.ground.places import Places
 from sjs.daemon.manager.handlers import Handlers
 from sjs.daemon.queue.database import Damaged, StorageError
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.store import Store
-from sjs.errors import NoManager, SjsError, Stopped, Stopping, to_wire
+from sjs.errors import NoManager, SjsError, Stopped, Stopping
 
 ANSWERED = ("list", "details", "output", "wait", "lookup", "environment", "submit")
 """`submit` only says whether the jobs were taken while there was a manager."""
 
 
-class Records:
-    """Stands where a session with a manager stands, and answers what can be read."""
+class Records(Answering):
+    """Answers what can be read."""
 
     def __init__(self, where: Places) -> None:
         self._lock = places.take_lock(where.manager_lock, places.FOREVER)
@@ -30,8 +28,7 @@ class Records:
             self._open()
         except (StorageError, Damaged) as error:
             raise _unreadable(where, error) from None
-        self.feed = Replies()
-        self.feed.put(wire.encode(self._handlers.hello()))
+        super().__init__(self._handlers.hello(), self._reply)
 
     def _open(self) -> None:
         self._store = Store(self._where.database)
@@ -40,31 +37,10 @@ class Records:
         self._handlers.condition.stopping = True
         _take_in_ends(ledger, self._where.state)
 
-    def send(self, line: bytes) -> None:
-        """Answer a request."""
-        number: Dict[str, Any] = {}
-        try:
-            request = wire.decode(line)
-            if "id" in request:
-                number = {"id": request["id"]}
-            reply = self._reply(request)
-        except SjsError as error:
-            reply = {"error": to_wire(error)}
-        except StorageError as error:
-            reply = {"error": to_wire(_unreadable(self._where, error))}
-        self.feed.put(wire.encode({**number, **reply}))
-
-    def flush(self) -> None:
-        """Part of a session's shape; here nothing is ever left to send."""
-
-    def wanted(self) -> List[Tuple[int, int]]:
-        """What to poll for."""
-        return [(self.feed.fd, select.POLLIN)]
-
     def no_more(self) -> None:
         """The client has nothing more to ask."""
         self._store.close()
-        self.feed.end()
+        super().no_more()
 
     def _reply(self, request: Dict[str, Any]) -> Dict[str, Any]:
         if request.get("op") not in ANSWERED:
@@ -76,6 +52,8 @@ class Records:
         except Stopping:
             nobody = self._nobody()
             raise Stopping(nobody.message, "start it") from None
+        except StorageError as error:
+            raise _unreadable(self._where, error) from None
 
     def _nobody(self) -> NoManager:
         hint = "start it; its records can be read meanwhile"

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import List
+import select
+from typing import Any, Callable, Dict, List, Tuple
+
+from sjs import wire
+from sjs.errors import SjsError, to_wire
 
 
 class Replies:
@@ -28,3 +32,35 @@ class Replies:
     def end(self) -> None:
         """No more will come."""
         os.close(self._bell)
+
+
+class Answering:
+    """Stands where a session with a manager stands, and answers each request at once."""
+
+    def __init__(self, hello: Dict[str, Any], answer: Callable[[Dict[str, Any]], Dict[str, Any]]) -> None:
+        self._answer = answer
+        self.feed = Replies()
+        self.feed.put(wire.encode(hello))
+
+    def send(self, line: bytes) -> None:
+        """Answer a request."""
+        number: Dict[str, Any] = {}
+        try:
+            request = wire.decode(line)
+            if "id" in request:
+                number = {"id": request["id"]}
+            reply = self._answer(request)
+        except SjsError as error:
+            reply = {"error": to_wire(error)}
+        self.feed.put(wire.encode({**number, **reply}))
+
+    def flush(self) -> None:
+        """Part of a session's shape; here nothing is ever left to send."""
+
+    def wanted(self) -> List[Tuple[int, int]]:
+        """What to poll for."""
+        return [(self.feed.fd, select.POLLIN)]
+
+    def no_more(self) -> None:
+        """The client has nothing more to ask."""
+        self.feed.end()

@@ -13,15 +13,15 @@ import select
 import sys
 import termios
 import time
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence
 
 from sjs import spec_json, wire
 from sjs.core.job import Spec, ranges
-from sjs.daemon.asking.replies import Replies
+from sjs.daemon.asking.replies import Answering
 from sjs.daemon.ground import places
 from sjs.daemon.ground.places import Places
 from sjs.dialects import pipe_client
-from sjs.errors import Full, NoManager, Refused, SjsError, Unreachable, to_wire
+from sjs.errors import Full, NoManager, Refused, SjsError, Unreachable
 
 DEADLINE = 10.0
 """Seconds for the answer to one request."""
@@ -34,38 +34,14 @@ MAX_PORTS = 10_000
 PIECE = 1 << 16
 
 
-class Seed:
-    """Stands where a session with a manager of ours stands."""
+class Seed(Answering):
+    """Answers what it can."""
 
     def __init__(self, where: Places) -> None:
         self._where = where
         self._dialect = self._recognised()
-        self.feed = Replies()
         hello = {"version": "simple-job-submit", "wire": wire.VERSION, "host": os.uname().nodename, "pid": 0}
-        self.feed.put(wire.encode({"hello": {**hello, "root": where.root, "pipe": where.pipe}}))
-
-    def send(self, line: bytes) -> None:
-        """Answer a request."""
-        number: Dict[str, Any] = {}
-        try:
-            request = wire.decode(line)
-            if "id" in request:
-                number = {"id": request["id"]}
-            reply = self._reply(request)
-        except SjsError as error:
-            reply = {"error": to_wire(error)}
-        self.feed.put(wire.encode({**number, **reply}))
-
-    def flush(self) -> None:
-        """Part of a session's shape; here nothing is ever left to send."""
-
-    def wanted(self) -> List[Tuple[int, int]]:
-        """What to poll for."""
-        return [(self.feed.fd, select.POLLIN)]
-
-    def no_more(self) -> None:
-        """The client has nothing more to ask."""
-        self.feed.end()
+        super().__init__({"hello": {**hello, "root": where.root, "pipe": where.pipe}}, self._reply)
 
     def _recognised(self) -> str:
         """The dialect that is understood there."""
