@@ -254,6 +254,15 @@ class Carried:
             self.troubles.append(f"{what}: {why}")
 
 
+@dataclass(frozen=True)
+class Gate:
+    """A line of the file at the path; `changed`: whether the file is another one now."""
+
+    line: str
+    path: str
+    changed: bool
+
+
 class Machine(Protocol):
     """A target's machine, without its queue. Over the same connection as the target, by the same thread."""
 
@@ -275,6 +284,12 @@ class Machine(Protocol):
 
     def deploy(self, url: str, pull: bool, make: bool) -> Iterator[Piece]:
         """Have the project folder, cloned from there if it is empty, else pulled; then made. What the tools print."""
+
+    def gate(self, name: str, key: str, options: Sequence[str], install: bool) -> Gate:
+        """Let that public key ask so much of the queue and no more: the line of authorized_keys that does it."""
+
+    def close_gate(self, name: str) -> Gate:
+        """Take that line out."""
 
     def run(self, argv: Sequence[str]) -> Iterator[Piece | Exit]:
         """Run something in the project folder now: what it prints, and at last how it ended."""

@@ -57,6 +57,7 @@ VERBS: Mapping[str, Verb] = {
     "upload": Verb("upload:upload", "send data to machines", "submit all upload"),
     "fetch": Verb("fetch:fetch", "bring outputs and files of jobs here", "submit gpu1 fetch 7 '*.log'"),
     "doctor": Verb("doctor:doctor", "what is wrong with a machine, and what mends it", "submit all doctor"),
+    "gate": Verb("gate:gate", "let others use a queue, and no more", "submit gpu1 gate alice --key alice.pub"),
     "trust": Verb("trust:trust", "make a machine's ssh key known", "submit gpu1 trust"),
     "check-running": Verb("status:check_running", "is there a manager?", "submit all check-running"),
 }

@@ -30,6 +30,10 @@ def main(argv: List[str]) -> int:
         from sjs.daemon.asking import ask
 
         return ask.main()
+    if verb == "gate":
+        from sjs.daemon.asking import gate
+
+        return gate.main(rest)
     if verb == "keep":
         from sjs.daemon.keeper import keep
 

@@ -10,4 +10,4 @@ if __name__ == "__main__":
     from sjs.errand import session
 
     hold()
-    sys.exit(session.main())
+    sys.exit(session.main(sys.argv[1:]))

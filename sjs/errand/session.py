@@ -10,19 +10,20 @@ that announces them. Whoever asks and goes away wants nothing more: what still r
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Sequence
 
 from sjs import __version__, wire
 from sjs.daemon.ground.caller import EX_UNAVAILABLE, greet
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import OURS
-from sjs.errand import booting, checks, deploying, facts, giving, receiving, running, upgrading
+from sjs.errand import booting, checks, deploying, facts, gating, giving, receiving, running, upgrading
 from sjs.errand.client import Astray, Client, Errand, Gone
 from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
 
 
-def main() -> int:
-    """Serve the client at stdin and stdout."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Serve the client at stdin and stdout. `arguments`: which errands he may run and where the queue is, where a gate
+    stands between, which believes no client."""
     client = Client()
     wanted = greet(client.line() or b"")
     if wanted is None:
@@ -30,7 +31,11 @@ def main() -> int:
     try:
         hello = {"version": __version__, "wire": wire.VERSION, "host": os.uname().nodename, "program": OURS.folder}
         client.reply({"hello": hello})
-        serve(client, Places(*wanted[:3]), table())
+        errands = table()
+        if arguments:
+            allowed, *wanted = arguments
+            errands = {name: one for name, one in errands.items() if name in allowed.split(",")}
+        serve(client, Places(*wanted[:3]), errands)
     except Gone:
         return EX_UNAVAILABLE
     return 0
@@ -46,7 +51,8 @@ def serve(client: Client, where: Places, errands: Mapping[str, Errand]) -> None:
             errand = errands.get(str(request.get("op")))
             if errand is None:
                 raise UnknownRequest(
-                    f"no such errand: {request.get('op')!r:.40}", "the machine may be of an older version"
+                    f"no such errand: {request.get('op')!r:.40}",
+                    "the machine may be of an older version, or let you do less",
                 )
             answer = errand(request, client, where)
             client.reply({**number, **answer}, client.enclosed)
@@ -72,4 +78,5 @@ def table() -> Dict[str, Errand]:
         "boot": booting.boot,
         **receiving.errands(),
         **giving.errands(),
+        "gate": gating.gate,
     }

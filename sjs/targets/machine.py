@@ -14,7 +14,7 @@ from typing import Any
 
 from sjs.core.job import Job
 from sjs.errors import LinkLost
-from sjs.protocols import Boot, Carried, Check, Exit, Facts, Piece, Transport, Watch
+from sjs.protocols import Boot, Carried, Check, Exit, Facts, Gate, Piece, Transport, Watch
 from sjs.targets.fetching import Fetching
 from sjs.targets.replies import understood
 from sjs.targets.sending import Sending, Source, Wish
@@ -65,6 +65,13 @@ class DistantMachine:
     def boot(self, on: bool) -> Boot:
         reply = self._opened().call("boot", SLOW, remove=not on)
         return understood(_boot, reply)
+
+    def gate(self, name: str, key: str, options: Sequence[str], install: bool) -> Gate:
+        reply = self._opened().call("gate", name=name, key=key, options=list(options), install=install)
+        return understood(_gate, reply)
+
+    def close_gate(self, name: str) -> Gate:
+        return understood(_gate, self._opened().call("gate", name=name, remove=True))
 
     def run(self, argv: Sequence[str]) -> Iterator[Piece | Exit]:
         for message in self._streamed("run", argv=list(argv)):
@@ -140,6 +147,10 @@ def _facts(reply: dict[str, Any]) -> Facts:
 
 def _boot(reply: dict[str, Any]) -> Boot:
     return Boot([str(one) for one in reply["by"]], str(reply.get("name", "")), str(reply.get("lacking", "")))
+
+
+def _gate(reply: dict[str, Any]) -> Gate:
+    return Gate(str(reply["line"]), str(reply["path"]), bool(reply["changed"]))
 
 
 def _piece(message: Message) -> Piece:

@@ -7,9 +7,11 @@ import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
+from zlib import crc32
 
+from sjs.core import login_shell
 from sjs.errors import Ended, LinkLost, NotReached, Unreachable
-from sjs.transport import dial, host_keys, login_shell
+from sjs.transport import dial, host_keys
 from sjs.transport.local import LocalStream, start
 from sjs.transport.ssh_config import Config, Words, patience
 from sjs.transport.way import Login
@@ -18,8 +20,8 @@ KEPT = 60
 """Seconds for which an idle connection is kept."""
 
 SSH_FAILED = 255
-LONGEST_SOCKET = 107 - 40 - 18
-"""What is left of a socket's path for its folder, less %C and what ssh adds while it makes one."""
+LONGEST_SOCKET = 107 - 40 - 5 - 18
+"""What is left of a socket's path for its folder, less %C, our mark and what ssh adds while it makes one."""
 
 _BROKEN = re.compile(
     r"connection (to .+ )?(closed|reset) by|broken pipe|not responding|^ssh_dispatch_run_fatal|^corrupted|^bad packet|"
@@ -121,7 +123,7 @@ def options(login: Login, words: Words, config: Config, folder: str) -> list[str
     if folder and (words.get("controlpath") or ["none"])[0] == "none":
         chosen |= {
             "ControlMaster": "auto",
-            "ControlPath": _quoted(folder.replace("%", "%%") + "/%C"),
+            "ControlPath": _quoted(folder.replace("%", "%%") + f"/%C{_mark(login.identity_file)}"),
             "ControlPersist": str(KEPT),
         }
     if login.identities_only or (login.identity_file and login.identities_only is None):
@@ -138,6 +140,11 @@ def _own(login: Login, config: Config) -> list[str]:
         "-J": login.proxy_jump,
     }
     return [part for option, value in said.items() if value for part in (option, value)]
+
+
+def _mark(identity: str) -> str:
+    """Of a key that the config names: who comes with another one, which may do less, shares no connection with it."""
+    return f"-{crc32(identity.encode()) & 0xFFFF:04x}" if identity else ""
 
 
 def _quoted(path: str) -> str:

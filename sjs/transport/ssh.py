@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sjs.core import login_shell
 from sjs.errors import NotReached, Unreachable
 from sjs.protocols import Ask
-from sjs.transport import dial, host_keys, jumps, login_shell
+from sjs.transport import dial, host_keys, jumps
 from sjs.transport.auth import Attempt
 from sjs.transport.client import Client
 from sjs.transport.host_keys import HostKeys

@@ -391,6 +391,18 @@ def test_data_go_there_and_results_come_back(life: Life) -> None:
     assert life.types(f"fetch {job} 'nothing*'").status == 1
 
 
+def test_a_queue_is_opened_to_others(life: Life) -> None:
+    (life.client / "ci.pub").write_text(f"{life.host.public_key} ci\n")
+    narrow = "--allow job,logs --only 'python train.py' --env LR --max-queued 5"
+    shown = life.well(f"gate ci --key ci.pub {narrow}")
+    assert "--max-queued 5 --only 'python train.py' --env LR\",restrict ssh-ed25519 " in shown
+    authorized = life.host.home / ".ssh/authorized_keys"
+    assert life.types("gate ci --key ci.pub --all-jobs --install").status == 0
+    assert authorized.read_text().count("sjs-gate:ci") == 1
+    assert life.types("gate ci --remove").status == 0
+    assert "sjs-gate" not in authorized.read_text()
+
+
 def test_a_manager_stops_and_starts(life: Life) -> None:
     (job,) = life.ids("--command 'touch last; sleep 60'")
     until((life.host.root / "last").exists, "the start")
