@@ -145,7 +145,7 @@ def dealt_out(reports: Sequence[Report], specs: Sequence[Spec], if_free: bool) -
     at = 0
     for needs, run in groupby(specs, key=lambda spec: spec.needs):
         wanted = len(list(run))
-        free = sum(placement.places(one, needs, wanted) for one in reports if placement.can_hold(one, needs))
+        free = sum(placement.places(one, needs, wanted) for one in placement.able_ones(reports, needs))
         if if_free and free < wanted:
             raise Full(f"{free} free slots for {wanted} jobs" if free else "no free slot anywhere")
         shares = placement.choose(reports, wanted, _random_order, needs)

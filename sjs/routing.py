@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 from sjs import reach
 from sjs.config import Config, Manager
+from sjs.core import health
 from sjs.core.job import Report
 from sjs.core.names import expand
 from sjs.errors import NoManager, NoQueue, SjsError, Unreachable
@@ -169,6 +170,7 @@ class Fleet:
 
         A manager is started only if none that runs may take jobs, so that one job does not wake all machines.
         """
+        began = time.monotonic()
         with self._starting_nobody():
             found = self._gather(list(self.managers))
         asleep = [one.name for one in found.values() if type(one.error) in (NoManager, NoQueue)]
@@ -178,8 +180,18 @@ class Fleet:
             found.update(self._gather(asleep))
         for name in self.managers:
             if name not in found or found[name].error:
-                self.notice(name, f"passed over: {found[name].error if name in found else 'no answer yet'}")
-        return [one.value for one in found.values() if one.value]
+                late = f"no answer yet, {time.monotonic() - began:.1f} seconds after it was asked"
+                self.notice(name, f"passed over: {found[name].error if name in found else late}")
+        reports = health.judged([one.value for one in found.values() if one.value])
+        self._tell_sick(reports)
+        return reports
+
+    def _tell_sick(self, reports: Sequence[Report]) -> None:
+        others = any(not one.sick and one.max_running and not one.drained for one in reports)
+        how = "passed over where others can take jobs" if others else "it gets jobs, for nobody else can take any, but"
+        for one in reports:
+            if one.sick:
+                self.notice(one.name, f"{how}: {one.sick}; once it is mended: submit {one.name} undrain")
 
     @contextmanager
     def _starting_nobody(self) -> Iterator[None]:

@@ -114,11 +114,23 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Health:
+    """How the last jobs of a machine ended: how many failed at once, how many of these in ways that are more often a
+    machine's fault, of how many commands they were, and how most of them failed."""
+
+    ends: int = 0
+    faults: int = 0
+    of_machine: int = 0
+    commands: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
     """A target's answer to "how are you": what placement needs to choose.
 
     `machine`: what it has, None where nobody says; `taken`, `granted`: what of that is taken. `drained`: nothing new
-    is to start there.
+    is to start there; `sick`: why it had better get no jobs, which only a look at others can tell.
     """
 
     name: str
@@ -129,6 +141,8 @@ class Report:
     machine: Optional[Machine] = None
     taken: Needs = Needs(slots=0)
     granted: Grant = ()
+    health: Health = Health()
+    sick: str = ""
 
     @property
     def free(self) -> int:

@@ -25,11 +25,10 @@ def choose(
     """Deal `wanted` jobs with the same needs, in order, to targets: (name, how many) runs.
 
     First to where they can start now, most of them first; then to whoever has the shortest backlog for its slots.
-    Targets that could never hold one get none. Those that start nothing at all (drained, or maximum 0) get jobs only
-    when all are so, and then by backlog.
+    Targets that could never hold one get none. Those that start nothing at all (drained, or maximum 0), or fail jobs
+    that others do not, get jobs only when all are so, and then by backlog.
     """
-    fitting = [report for report in reports if can_hold(report, needs)]
-    able = [report for report in fitting if report.max_running > 0 and not report.drained] or fitting
+    able = able_ones(reports, needs)
     if not able or wanted <= 0:
         return []
     able = [able[index] for index in tie_order(len(able))]
@@ -43,6 +42,14 @@ def choose(
     for name, share in _by_backlog(able, shares, left):
         shares[name] += share
     return [(report.name, shares[report.name]) for report in able if shares[report.name]]
+
+
+def able_ones(reports: Sequence[Report], needs: Needs) -> List[Report]:
+    """Those to whom such jobs go: nobody's jobs are left without a home because all that could have them had better
+    not."""
+    fitting = [report for report in reports if can_hold(report, needs)]
+    open_ones = [report for report in fitting if report.max_running > 0 and not report.drained]
+    return [report for report in open_ones if not report.sick] or open_ones or fitting
 
 
 def can_hold(report: Report, needs: Needs) -> bool:

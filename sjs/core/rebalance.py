@@ -54,7 +54,8 @@ def partings(
     it would start last; `to`: who may get some. `wanted`: all of them are to go, whatever is gained by it.
 
     From whoever has the most work for its slots, as long as the job would start at once over there, or the backlog for
-    each slot is longer here, even then. Who starts nothing at all (drained, or maximum 0) gives all, and gets none.
+    each slot is longer here, even then. Who starts nothing at all (drained, or maximum 0), or is sick, gives
+    all, and gets none.
     """
     return _Balance(reports, queues, to, wanted).partings()
 
@@ -121,8 +122,8 @@ class _Balance:
 
 
 def is_shut(report: Report) -> bool:
-    """Whether nothing starts there."""
-    return report.drained or report.max_running == 0
+    """Whether nothing starts there, or had better not."""
+    return report.drained or report.max_running == 0 or bool(report.sick)
 
 
 def _emptied(report: Report) -> Report:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sjs import spec_json, wire
-from sjs.core.job import Job, Range, Report
+from sjs.core.job import Health, Job, Range, Report
 from sjs.errors import Unreachable
 from sjs.protocols import Accepted, Cancelled, Configured, Details, Move, Status, Waited, Waiting
 
@@ -45,7 +45,8 @@ def _report(name: str, reply: dict[str, Any]) -> Report:
     if "machine" not in reply:  # an older manager
         return Report(name, running, maximum, queued, shut)
     machine, taken, granted = wire.machine_from_wire(reply)
-    return Report(name, running, maximum, queued, shut, machine, taken, granted)
+    health = Health(**{name: reply.get("health", {}).get(name, usual) for name, usual in vars(Health()).items()})
+    return Report(name, running, maximum, queued, shut, machine, taken, granted, health)
 
 
 def _waiting(entry: dict[str, Any]) -> Waiting:

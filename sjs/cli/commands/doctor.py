@@ -14,6 +14,7 @@ from sjs.cli.common import Call, verb
 from sjs.cli.output import Output
 from sjs.cli.text import SKEW, columns, printable, skew
 from sjs.config import Manager
+from sjs.core.health import is_suspicious, told
 from sjs.errors import NoManager, NoQueue, SjsError
 from sjs.protocols import Check, Target
 from sjs.routing import Fleet
@@ -111,6 +112,8 @@ def _of_manager(target: Target) -> Iterator[Check]:
     for is_so, word in ((status.drained, "undrain"), (status.paused, "resume")):
         if is_so:
             yield Check("manager", "warn", f"nothing starts until `{word}`", word)
+    if is_suspicious(status.report.health):
+        yield Check("health", "warn", told(status.report.health), "mend it, and `undrain`: `any` may pass it over")
     if is_older(status.version, __version__):
         yield Check("manager", "warn", f"sjs {status.version}, and this is {__version__}", "`upgrade`; jobs run on")
 

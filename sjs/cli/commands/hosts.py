@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 from sjs.cli.common import Call, verb
 from sjs.cli.output import Output
 from sjs.cli.text import SKEW, columns, printable, skew
+from sjs.core.health import is_suspicious
 from sjs.core.quantities import size_text
 from sjs.errors import NoManager, NoQueue, SjsError
 from sjs.protocols import Facts, Status, Target
 from sjs.routing import Fleet
 
-HEAD = ("TARGET", "STATE", "JOBS", "CPUS", "LOAD", "MEM FREE", "GPUS", "DISK FREE", "DELAY", "PYTHON", "HOST")
+HEAD = ("TARGET", "STATE", "HEALTH", "JOBS", "CPUS", "LOAD", "MEM FREE", "GPUS", "DISK FREE", "DELAY", "PYTHON", "HOST")
 
 
 class Seen(NamedTuple):
@@ -30,7 +31,8 @@ class Seen(NamedTuple):
 def hosts(call: Call) -> int:
     """All machines in one table: whether each is there, and what it has.
 
-    JOBS are those that run, of how many may. DELAY is how long a question and its answer take.
+    HEALTH tells of those whose jobs fail nearly all at once: `any` passes them over where others do better, until
+    `undrain`. JOBS are those that run, of how many may. DELAY is how long a question and its answer take.
     """
     choice = call.choice()
     out = call.output(choice)
@@ -39,7 +41,7 @@ def hosts(call: Call) -> int:
         for answer in fleet.ask(_look):
             if answer.value is None:
                 error = answer.error or SjsError("no answer")
-                rows.append((answer.name, "away", *"-" * 9))
+                rows.append((answer.name, "away", *"-" * 10))
                 out.failed(answer.name, error)
                 continue
             out.succeeded(answer.name)
@@ -66,6 +68,7 @@ def _row(name: str, seen: Seen) -> Sequence[str]:
     return (
         name,
         _state(status),
+        _health(status),
         f"{status.report.running}/{status.report.max_running}" if status else "-",
         str(facts.cpus),
         f"{facts.load:.1f}",
@@ -84,7 +87,16 @@ def _state(status: Status | None) -> str:
     return "drained" if status.drained else "paused" if status.paused else "in trouble" if status.trouble else "up"
 
 
+def _health(status: Status | None) -> str:
+    """How its last jobs ended, where nearly all failed at once."""
+    if status is None or not status.report.health.ends:
+        return "-"
+    seen = status.report.health
+    return f"{seen.faults}/{seen.ends} fail: {seen.why}" if is_suspicious(seen) else "well"
+
+
 def _record(out: Output, name: str, seen: Seen) -> None:
     report = seen.status.report if seen.status else None
-    jobs = {"jobs_running": report.running, "max_jobs_running": report.max_running} if report else {}
+    jobs: dict[str, Any] = {"jobs_running": report.running, "max_jobs_running": report.max_running} if report else {}
+    jobs.update({"health": vars(report.health)} if report else {})
     out.record(name, {"state": _state(seen.status), **jobs, **asdict(seen.facts)})

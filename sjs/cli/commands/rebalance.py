@@ -15,6 +15,7 @@ from sjs.cli.common import Call, verb
 from sjs.cli.moved import fate
 from sjs.cli.output import Output, flush
 from sjs.config import Config, state_path
+from sjs.core.health import judged
 from sjs.core.job import Job, Report
 from sjs.core.lifecycle import PENDING, QUEUED
 from sjs.core.rebalance import Candidate, Parting, partings, stays
@@ -99,7 +100,7 @@ def rebalance(
         seen = _look(fleet, sources, wish, out)
         queues = {name: _candidates(seen[name].jobs, wish, config) for name in sources if name in seen}
         targets = [one.name for one in others] if to else sources
-        reports = [one.report for one in seen.values()]
+        reports = judged([one.report for one in seen.values()])
         found = partings(reports, queues, targets, wanted=wish.wanted and bool(to))
         if dry_run or not found:
             _rehearse(found, seen, out)

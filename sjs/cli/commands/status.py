@@ -9,9 +9,12 @@ import click
 
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
+from sjs.core import health
 from sjs.errors import NoManager
 from sjs.protocols import Status, Target
 from sjs.wire import MAX_HEAD
+
+PASSED_OVER = "where others do better, `any` passes it over until `undrain`"
 
 
 @verb("status")
@@ -41,6 +44,8 @@ def _show_status(out: Output, name: str, found: Status) -> None:
     out.line(name, json.dumps(line))
     if found.trouble:
         out.notice(name, f"nothing starts: {found.trouble}")
+    if health.is_suspicious(report.health):
+        out.notice(name, f"{health.told(report.health)}; {PASSED_OVER}")
     for is_so, word in ((found.drained, "undrain"), (found.paused, "resume")):
         if is_so:
             out.notice(name, f"nothing starts until `{word}`")
@@ -59,6 +64,7 @@ def _numbers(found: Status) -> dict[str, Any]:
         "version": found.version,
         **found.keep,
         "trouble": found.trouble,
+        "health": vars(report.health),
         "drained": found.drained,
         "paused": found.paused,
     }

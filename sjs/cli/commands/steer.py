@@ -90,7 +90,7 @@ def drain(call: Call) -> int:
 
 @verb("undrain")
 def undrain(call: Call) -> int:
-    """Have jobs start again after `drain`."""
+    """Have jobs start again after `drain`; or say that a machine is mended whose jobs all failed at once."""
     return _drain(call, False, "jobs start again")
 
 

@@ -92,6 +92,7 @@ class Explaining:
             "live": summaries(live),
             "counts": ledger.counts,
             **wire.machine_to_wire(ledger.holdings.machine, ledger.snapshot(True).room()),
+            "health": vars(ledger.endings.health),
             "drained": ledger.gates.drained,
             "paused": ledger.gates.paused,
             "longest_turn": round(self._condition.longest_turn, 6),

@@ -1,6 +1,6 @@
 """In the manager: the queue. Rows in the store; in memory only what runs, and how many jobs are in which state.
 
-Every change of a job's state goes through the life-cycle table, here or in `pending`, and nowhere else.
+Every change of a job's state goes through the life-cycle table, here, in `pending` or in `moves`, and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sjs.core.needs import Grant
 from sjs.core.schedule import Snapshot
 from sjs.daemon.ground.notes import note
 from sjs.daemon.queue.counts import Counts
+from sjs.daemon.queue.endings import Endings
 from sjs.daemon.queue.gates import Gates
 from sjs.daemon.queue.heads import Heads
 from sjs.daemon.queue.holdings import Holdings
@@ -46,6 +47,7 @@ class Ledger:
         self.retention = Retention(store)
         self.gates = Gates(store)
         self.hooks = HookList(store)
+        self.endings = Endings(store)
         self.next_id = store.next_id()
         self.live: Dict[int, Live] = {row.id: from_row(row) for row in store.live()}
         self.missing: List[Live] = []  # found without an attempt at the keeper
@@ -120,9 +122,8 @@ class Ledger:
 
     def want_end(self, wanted: Sequence[Range], grace: Optional[float]) -> List[int]:
         """Note that the running jobs of the ranges are to be ended; `plan` has the keeper do it.
-
-        Without a grace, each has its own.
-        Asking again tells the keeper again only where the grace is shorter: a cancel of many jobs comes in pieces.
+        Without a grace, each has its own. Asking again tells the keeper again only where the grace is shorter: a
+        cancel of many jobs comes in pieces.
         """
         chosen = [one for one in self.live.values() if contains(wanted, one.id)]
         for one in chosen:
@@ -184,8 +185,10 @@ class Ledger:
         return ids
 
     def drain(self, on: bool) -> None:
-        """Start nothing new, or start again."""
+        """Start nothing new, or start again: then the machine is well."""
         self.gates.drain(on)
+        if not on:
+            self.endings.clear()
         self.urgent = True
 
     def signal(self, wanted: Sequence[Range], number: int) -> List[int]:
@@ -267,11 +270,11 @@ class Ledger:
             return
         end = End(told["reason"], told.get("exit"), told.get("signal"), told.get("detail") or "")
         delay = lifecycle.next_try(live.spec, live.attempt, end, live.retried) if live.grace is None else None
+        self.endings.add(live.id, end, (told.get("usage") or {}).get("seconds"))
         del self.live[live.id]
         self.urgent = True
         if delay is not None:
-            why = end.detail or end.reason
-            note(f"attempt {live.attempt} of job {live.id} ended ({why}); it is tried again")
+            note(f"attempt {live.attempt} of job {live.id} ended ({end.detail or end.reason}); it is tried again")
             self._store.set_end(live.id, live.state, end, told["at"], told.get("usage") or {})
             self._store.keep_attempt(live.id)
             self.pending.again(live.id, live.state, told["at"] + delay if delay else None)
@@ -321,7 +324,6 @@ class Ledger:
 
     def reconcile(self, attempts: Sequence[Dict[str, Any]], boot: str, now: float) -> None:
         """Bring what an earlier manager left in line with what the keeper has, before anything else happens.
-
         What the keeper never heard of was never started, unless its records are gone: it is to look (`missing`).
         After a reboot there is nothing to look for, and a record may not have reached the disk: nobody can say.
         """
