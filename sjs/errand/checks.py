@@ -10,7 +10,7 @@ import stat
 import tempfile
 from typing import Callable, Dict, Iterator, List, Tuple
 
-from sjs.daemon.ground import owner, places, resources, space
+from sjs.daemon.ground import login, owner, places, resources, space
 from sjs.daemon.ground.kernel import pidfd_open
 from sjs.daemon.ground.notes import last_line
 from sjs.daemon.ground.places import Places
@@ -140,7 +140,7 @@ def limits(where: Places) -> Iterator[Check]:
         yield WARN, "this kernel has no pidfd: jobs that outlive a crash are looked at once a second", ""
     else:
         os.close(fd)
-    if _ends_sessions("/etc/systemd/logind.conf") and not _lingers():
+    if login.takes_all_along() and not login.apart():
         yield WARN, "who logs out has all processes ended here", f"loginctl enable-linger {facts.user()}"
 
 
@@ -190,15 +190,3 @@ def _has_reader(path: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _ends_sessions(path: str) -> bool:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as source:
-            return any(line.replace(" ", "").strip() == "KillUserProcesses=yes" for line in source)
-    except OSError:
-        return False
-
-
-def _lingers() -> bool:
-    return os.path.exists(f"/var/lib/systemd/linger/{facts.user()}")

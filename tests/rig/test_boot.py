@@ -26,6 +26,17 @@ mkdir -p /sys/fs/cgroup/sjs-{UID}
 chown -R {UID} /sys/fs/cgroup/sjs-{UID}
 """
 
+# Who logs in is beside what his systemd begins: else only the system's systemd could move him there.
+KILLS = f"""
+mkdir /sys/fs/cgroup/sjs-{UID}/login
+chown -R {UID} /sys/fs/cgroup/sjs-{UID}/login
+cat /run/host/pid > /sys/fs/cgroup/sjs-{UID}/login/cgroup.procs
+mount -t tmpfs tmpfs /var/lib/systemd
+mkdir /var/lib/systemd/linger
+echo KillUserProcesses=yes > /tmp/logind.conf
+mount --bind /tmp/logind.conf /etc/systemd/logind.conf
+"""
+
 SYSTEMCTL = ("env", f"XDG_RUNTIME_DIR=/run/user/{UID}", "systemctl", "--user")
 
 # What logind does at a login: a cgroup of the user's own, and in it his systemd.
@@ -96,3 +107,19 @@ def test_no_more(lab: Lab) -> None:
     assert cron.call("crontab", "-l").stdout == "5 4 * * * mine\n", "what is somebody else's stays"
     assert "sjs-" not in systemd.call(*SYSTEMCTL, "list-unit-files").stdout
     assert lab.submit("manager-1", "boot", "--remove").stdout == "nobody was to start it\n"
+
+
+def test_a_login_that_takes_all_along_does_not_take_a_queue(lab: Lab) -> None:
+    """With KillUserProcesses, logind ends what is in the cgroup of a login."""
+    host = lab.hosts[1]
+    host.call("sh", "-ec", KILLS, user="root")
+    warned = lab.submit("manager-2", "doctor").stdout
+    assert f"who logs out has all processes ended here (loginctl enable-linger {USER})" in warned
+    host.call("touch", f"/var/lib/systemd/linger/{USER}", user="root")
+    assert "who logs out" not in lab.submit("manager-2", "doctor").stdout
+    assert lab.submit("manager-2", "stop", "--kill").returncode == 0
+    assert lab.submit("manager-2", "start").returncode == 0
+    done = lab.submit("manager-2", "job", "--wait", "--command", "cat /proc/self/cgroup > cgroup")
+    assert done.returncode == 0
+    places = [line.split(":", 2)[2] for line in (host.root / "cgroup").read_text().splitlines()]
+    assert any(re.search(r"/app\.slice/run-\w+\.scope$", place) for place in places), places

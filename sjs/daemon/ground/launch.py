@@ -6,7 +6,7 @@ import os
 import select
 import socket
 import time
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from sjs.daemon.ground import places
 from sjs.daemon.ground.notes import last_line
@@ -64,11 +64,14 @@ def _join(where: Places, maximum: str, until: float) -> Tuple[str, str]:
 
 
 def _start_keeper(where: Places, maximum: str) -> Tuple[str, str]:
+    from sjs.daemon.ground import login
+
     where.make()
+    first = login.apart()
     reading, writing = os.pipe()
     middle = os.fork()
     if middle == 0:
-        _detach(where, maximum, writing)
+        _detach(where, maximum, writing, first)
     os.close(writing)
     os.waitpid(middle, 0)
     try:
@@ -77,7 +80,7 @@ def _start_keeper(where: Places, maximum: str) -> Tuple[str, str]:
         os.close(reading)
 
 
-def _detach(where: Places, maximum: str, report_fd: int) -> None:
+def _detach(where: Places, maximum: str, report_fd: int, first: List[str]) -> None:
     """In a child: become a keeper that no terminal, login or parent can take down. Never returns."""
     try:
         os.setsid()
@@ -91,8 +94,8 @@ def _detach(where: Places, maximum: str, report_fd: int) -> None:
         os.dup2(log, 2)
         os.dup2(report_fd, 3)
         os.closerange(4, 1 << 12)
-        command = OURS.command("keep", "3", where.root, where.pipe, where.state, maximum)
-        os.execve(OURS.python, command, clean(dict(os.environ)))
+        command = [*first, *OURS.command("keep", "3", where.root, where.pipe, where.state, maximum)]
+        os.execvpe(command[0], command, clean(dict(os.environ)))
     except OSError as error:
         os.write(report_fd, f"failed {error}\n".encode("utf-8", "backslashreplace"))
     finally:
