@@ -1,5 +1,5 @@
-"""Saying who we are: keys of the agent and of files, then the password of the config, or what a person answers. Whoever
-calls has checked the server's key before.
+"""Saying who we are: keys of the agent and of files, with their certificates, then a password that is known, or what a
+person answers. Whoever calls has checked the server's key before.
 
 No more keys are offered than ssh would offer, and never more than MAX_OFFERS, for a server counts each as an attempt
 (MaxAuthTries) and may lock out whoever makes too many (PerSourcePenalties).
@@ -27,8 +27,10 @@ from paramiko.pkey import UnknownKeyType
 
 from sjs.errors import LinkLost, NotReached, Unreachable
 from sjs.protocols import Ask
+from sjs.transport.certificates import found as certificates_of
 from sjs.transport.client import Client
 from sjs.transport.known_hosts import HostKey
+from sjs.transport.passwords import NONE, Secret
 from sjs.transport.way import Hop
 
 MAX_OFFERS = 5
@@ -51,27 +53,36 @@ _unlocked: dict[str, PKey | None] = {}
 
 @dataclass
 class Attempt:
-    """Logging in at one server. `ask`: a person, if there is one. `tried`: what was offered, and what could not be, in
-    words. `takes`: what the server said that it takes."""
+    """Logging in at one server. `known`: finds a password that nobody has to type; `ask`: a person, if there is one.
+    `tried`: what was offered, and what could not be, in words. `takes`: what the server said that it takes."""
 
     client: Client
-    password: str = field(default="", repr=False)
+    known: Callable[[], Secret] = lambda: NONE
     ask: Ask | None = None
     tried: list[str] = field(default_factory=list)
     takes: Sequence[str] = ("password",)
 
     def run(self) -> None:
         """Log in, or say what was tried."""
-        steps: list[Callable[[], None]] = [self._keys] if self.client.hop.public_keys else []
-        if self.password:
-            steps += [self._password, self._interactive]
-        elif self.ask:
-            steps += [self._questions, self._asked_password]
+        if self.client.hop.public_keys:
+            self._keys()
+        steps = () if self.client.is_authenticated() else self._steps()
         for step in steps:
             step()
             if self.client.is_authenticated():
                 return
+        if self.client.is_authenticated():
+            return
         raise self._denied() if self.client.is_active() else self._gone(EOFError())
+
+    def _steps(self) -> Sequence[Callable[[], None]]:
+        """What to do when no key has opened."""
+        secret = self.known()
+        if secret.text:
+            return [functools.partial(self._password, secret), functools.partial(self._interactive, secret)]
+        if secret.source:
+            self.tried.append(secret.source)
+        return [self._questions, self._asked_password] if self.ask else []
 
     def _denied(self, more: str = "") -> Unreachable:
         hop = self.client.hop
@@ -117,13 +128,13 @@ class Attempt:
                 if self.client.is_authenticated() or not may_go_on:
                     return
 
-    def _password(self) -> None:
+    def _password(self, secret: Secret) -> None:
         user = self.client.hop.user
-        self._try("password", ANSWER, lambda: self.client.auth_password(user, self.password, fallback=False))
+        self._try(secret.source, ANSWER, lambda: self.client.auth_password(user, secret.text, fallback=False))
 
-    def _interactive(self) -> None:
+    def _interactive(self, secret: Secret) -> None:
         def answer(title: str, instructions: str, prompts: Sequence[tuple[str, bool]]) -> list[str]:
-            return ["" if is_shown else self.password for _, is_shown in prompts]
+            return ["" if is_shown else secret.text for _, is_shown in prompts]
 
         user = self.client.hop.user
         self._try("keyboard-interactive", ANSWER, lambda: self.client.auth_interactive(user, answer))
@@ -144,9 +155,9 @@ class Attempt:
 
     def _asked_password(self) -> None:
         if "password" in self.takes:
-            self.password = self._answer("password: ")
-            if self.password:
-                self._password()
+            typed = self._answer("password: ")
+            if typed:
+                self._password(Secret(typed, "password"))
 
     def _answer(self, question: str) -> str:
         said = self.ask(f"({self.client.hop}) {_plain(question)}") if self.ask else None
@@ -154,6 +165,16 @@ class Attempt:
 
 
 def _candidates(hop: Hop, agent: Sequence[Any], notes: list[str], ask: Ask | None) -> Iterator[tuple[str, PKey]]:
+    """All keys that may open, and before each what a certificate says of it."""
+    certificates = certificates_of(hop)
+    for label, key in _keys_of(hop, agent, notes, ask):
+        for one in certificates:
+            if one.is_of(key):
+                yield f"{label} with {_shown(one.path)}", one.with_key(key)
+        yield label, key
+
+
+def _keys_of(hop: Hop, agent: Sequence[Any], notes: list[str], ask: Ask | None) -> Iterator[tuple[str, PKey]]:
     """Keys in ssh's order: the agent's that files name, its others, then files that can be read, then locked ones."""
     files = [path for path in hop.identity_files if os.path.exists(path) or os.path.exists(path + ".pub")]
     if hop.identities_only:  # else they are those that ssh would look for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import select
 import socket
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sjs.errors import LinkLost, NotReached, Unreachable
+from sjs.transport import passwords
 from sjs.transport.way import Hop
 
 AT_ONCE = 8
@@ -97,8 +99,9 @@ def _through_command(hop: Hop) -> CommandSocket:
     sock = CommandSocket(fileno=ours.detach())
     sock.complaints = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the socket)
     end = theirs.fileno()
+    environ = {name: value for name, value in os.environ.items() if name != passwords.VARIABLE}
     sock.process = subprocess.Popen(
-        ["/bin/sh", "-c", f"exec {hop.proxy_command}"], stdin=end, stdout=end, stderr=sock.complaints
+        ["/bin/sh", "-c", f"exec {hop.proxy_command}"], stdin=end, stdout=end, stderr=sock.complaints, env=environ
     )
     theirs.close()
     return sock

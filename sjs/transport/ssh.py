@@ -9,7 +9,7 @@ from typing import Any
 from sjs.core import login_shell
 from sjs.errors import NotReached, Unreachable
 from sjs.protocols import Ask
-from sjs.transport import dial, host_keys, jumps
+from sjs.transport import dial, host_keys, jumps, passwords
 from sjs.transport.auth import Attempt
 from sjs.transport.client import Client
 from sjs.transport.host_keys import HostKeys
@@ -18,6 +18,8 @@ from sjs.transport.known_hosts import HostKey, Verdict
 from sjs.transport.ssh_config import find_way
 from sjs.transport.ssh_stream import SshStream
 from sjs.transport.way import Hop, Login, Way
+
+NOTHING: Mapping[str, str] = {}
 
 Trust = Callable[[Hop, HostKey], bool]
 """Whether a key that no file knows shall be known from now on."""
@@ -67,7 +69,7 @@ class SshTransport:
             with dial.turn(way.hops[0].endpoint):
                 self._gate = self._pass(way, len(way.hops) - 1, trust)
                 client = self._greet(way.machine, self._gate, way.patience, trust)
-                return self._logged_in(client, self._login.password) if is_login else client
+                return self._logged_in(client, self._login.password, self._environ) if is_login else client
         except BaseException:
             self.close()
             raise
@@ -90,9 +92,10 @@ class SshTransport:
 
         return jumps.enter(key, connect)
 
-    def _logged_in(self, client: Client, password: str = "") -> Client:
+    def _logged_in(self, client: Client, password: str = "", environ: Mapping[str, str] = NOTHING) -> Client:
+        """What the config and the environment say is the machine's password, and no jump host's."""
         try:
-            Attempt(client, password, self._ask).run()
+            Attempt(client, lambda: passwords.find(client.hop, password, environ), self._ask).run()
         except BaseException:
             client.close()
             raise

@@ -30,7 +30,6 @@ _INSTEAD = "`transport: openssh` can"
 _REFUSED = {  # and the values that mean nothing
     "bindaddress": (),
     "bindinterface": (),
-    "certificatefile": ("none",),
     "pkcs11provider": ("none",),
     "proxyusefdpass": ("no",),
     "revokedhostkeys": ("none",),
@@ -181,6 +180,9 @@ def _hop(config: Config, words: Words, alias: str, user: str, port: int | None, 
         user,
         alias=_one(words, "hostkeyalias").lower(),
         identity_files=[config.expanded(one) for one in files],
+        certificates=[
+            config.expanded(_expand(one, tokens)) for one in words.get("certificatefile", ()) if one != "none"
+        ],
         identities_only=_one(words, "identitiesonly") == "yes",
         public_keys=_one(words, "pubkeyauthentication") not in ("no", "false"),
         agent=_agent(config, _one(words, "identityagent"), tokens),

@@ -38,6 +38,7 @@ class Hop:
     user: str
     alias: str = ""
     identity_files: Sequence[str] = ()
+    certificates: Sequence[str] = ()
     identities_only: bool = False
     public_keys: bool = True
     agent: str = ""

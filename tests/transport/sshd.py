@@ -29,18 +29,18 @@ exec /usr/sbin/sshd -D -f {folder}/sshd_config -E {folder}/log
 """
 
 CONFIG = """\
-ListenAddress 127.0.0.1
+ListenAddress {address}
 Port {port}
 HostKey {folder}/host_key
 PidFile none
 LogLevel VERBOSE
-UsePAM no
 PermitRootLogin yes
 AuthorizedKeysFile {folder}/authorized_keys
 StrictModes no
 UseDNS no
 PrintMotd no
 KexAlgorithms curve25519-sha256
+UsePAM no
 """
 
 
@@ -54,12 +54,15 @@ def keygen(path: Path, kind: str = "ed25519", passphrase: str = "") -> str:
 class Sshd:
     """A server. `home`: of its account `worker`; `lines`: of its sshd_config, before all others."""
 
-    def __init__(self, folder: Path, lines: Sequence[str] = (), shell: str = "/bin/bash") -> None:
+    def __init__(
+        self, folder: Path, lines: Sequence[str] = (), shell: str = "/bin/bash", address: str = "127.0.0.1"
+    ) -> None:
         self.folder = folder
+        self.address = address
         self.home = folder / "home"
         self.home.mkdir(parents=True)
         self.key = keygen(folder / "host_key")
-        self.port = free_port()
+        self.port = free_port(address)
         uid = os.getuid()
         (folder / "passwd").write_text(f"worker:x:{uid}:0::{self.home}:{shell}\nsshd:x:65533:0::/run/sshd:/bin/false\n")
         hashed = subprocess.run(
@@ -67,7 +70,9 @@ class Sshd:
         ).stdout
         (folder / "shadow").write_text(f"worker:{hashed.strip()}:19000:0:99999:7:::\n")
         (folder / "authorized_keys").write_text("")
-        (folder / "sshd_config").write_text("\n".join([*lines, CONFIG.format(port=self.port, folder=folder)]))
+        (folder / "sshd_config").write_text(
+            "\n".join([*lines, CONFIG.format(address=address, port=self.port, folder=folder)])
+        )
         (folder / "start").write_text(START.format(folder=folder))
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -103,7 +108,7 @@ class Sshd:
     @property
     def known(self) -> str:
         """Its line of a known_hosts file."""
-        return f"[127.0.0.1]:{self.port} {self.key}\n"
+        return f"[{self.address}]:{self.port} {self.key}\n"
 
     def processes(self) -> list[int]:
         """Those that serve a connection, by their pids here."""
@@ -142,12 +147,13 @@ class Client:
             (server.folder / "authorized_keys").write_text(self.public + "\n")
 
     def login(self, server: Sshd, **more: object) -> Login:
-        given = {"name": "m1", "host": "127.0.0.1", "port": server.port, "user": "worker", "connect_timeout": 10}
+        given = {"name": "m1", "host": server.address, "port": server.port, "user": "worker", "connect_timeout": 10}
         return Login(**{**given, **more})  # type: ignore[arg-type]
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def free_port(address: str = "127.0.0.1") -> int:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as listener:
         port: int = listener.getsockname()[1]
     return port
 

@@ -19,10 +19,15 @@ from sjs.errors import LinkLost, NotReached, Unreachable
 from sjs.transport import auth
 from sjs.transport.auth import Attempt
 from sjs.transport.client import Client
+from sjs.transport.passwords import Secret
 from sjs.transport.way import Hop
 from tests.transport.sshd import keygen
 
 SECRET = "correct horse"
+
+
+def known() -> Secret:
+    return Secret(SECRET, "password")
 
 
 class Server(paramiko.ServerInterface):
@@ -78,7 +83,7 @@ def connected(server: paramiko.ServerInterface, folder: Path) -> Iterator[Client
 )
 def test_the_password_answers_however_it_is_asked_for(wanted: list[str], tmp_path: Path) -> None:
     with connected(Server(*wanted), tmp_path) as client:
-        Attempt(client, SECRET).run()
+        Attempt(client, known).run()
         assert client.is_authenticated()
 
 
@@ -135,7 +140,7 @@ def test_a_question_of_the_server_cannot_steer_the_terminal(tmp_path: Path) -> N
 
 def test_what_is_wanted_instead_is_named(tmp_path: Path) -> None:
     with connected(Server("hostbased"), tmp_path) as client, pytest.raises(Unreachable) as caught:
-        Attempt(client, SECRET).run()
+        Attempt(client, known).run()
     assert "mine (it takes hostbased), password (it takes hostbased)" in str(caught.value)
     assert SECRET not in str(caught.value)
 
@@ -205,4 +210,4 @@ def test_a_channel_on_a_link_that_breaks_now_is_a_lost_link(tmp_path: Path, monk
 
 
 def test_a_password_has_no_face() -> None:
-    assert SECRET not in repr(Attempt(None, SECRET))  # type: ignore[arg-type]
+    assert SECRET not in repr(Attempt(None, known)) + repr(known())  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.machine import ROOT, SUBMIT
-from tests.transport.sshd import DEADLINE, PASSWORD, Client, Sshd
+from tests.transport.sshd import DEADLINE, PASSWORD, Client, Sshd, keygen
 
 
 @pytest.fixture
@@ -99,3 +99,16 @@ def test_a_program_is_not_asked(stranger: Client, tmp_path: Path) -> None:
     screen.wait_for("permission denied")
     assert screen.end() == 255
     assert "password: " not in screen.shown
+
+
+def test_a_passphrase_is_asked_for_once_for_a_key(machine: Sshd, stranger: Client, tmp_path: Path) -> None:
+    keygen(stranger.key, passphrase="secret words")
+    (machine.folder / "authorized_keys").write_text(stranger.key.with_suffix(".pub").read_text())
+    screen = Screen(stranger, tmp_path, "all", "status")
+    screen.wait_for("passphrase for ~/.ssh/id_ed25519: ")
+    assert not screen.echoes
+    screen.type("secret words\n")
+    screen.wait_for("unreachable 2: m1, m2")
+    assert screen.end() == 255
+    assert screen.shown.count("project_root /no/such is no folder on this machine") == 2
+    assert (screen.shown.count("passphrase for"), "secret words" in screen.shown) == (1, False)
