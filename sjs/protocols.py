@@ -101,6 +101,8 @@ class Status:
     """Somebody has said that nothing new is to start, …"""
     paused: bool = False
     """… or that all is to stand still."""
+    moving: int = 0
+    """How many jobs are on their way to other queues."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ def fate(carried: Carried) -> str:
     why = f" ({carried.error.message})" if carried.error is not None else ""
     if carried.is_open:
         return f"{jobs} may be on the way to {carried.target}{why}; the next command sees to them"
+    if carried.first is None and carried.error is None:
+        return f"{jobs} {'waits' if len(carried.jobs) == 1 else 'wait'} here again"
     if carried.first is None:
         return f"{jobs} stay: {carried.target} will not have them{why}"
     there = ids.text([(carried.first, carried.first + len(carried.jobs) - 1)])

@@ -36,6 +36,7 @@ def status(name: str, reply: dict[str, Any]) -> Status:
         trouble=str(reply.get("trouble", "")),
         drained=bool(reply.get("drained", False)),
         paused=bool(reply.get("paused", False)),
+        moving=int(reply.get("moving", 0)),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import json
 import os
 import random
 import re
@@ -49,33 +48,53 @@ class Two(Pair):
     def hand_in(self, where: str, count: int, name: str) -> None:
         """Jobs that came by `any`."""
         numbers = [f"{name}-{number}" for number in range(count)]
-        (self.home / "commands").write_text("".join(f"echo {one} >> {self.runs}\n" for one in numbers))
-        self.well(f"any:{where} job -n {name} --command-file commands -p")
+        jobs = [{"command": f"echo {one} >> {self.runs}", "name": name} for one in numbers]
+        for start in range(0, count, 1_000):
+            self.ask(where, "submit", jobs=jobs[start : start + 1_000], via=f"any:{where}")
         self.expected += numbers
 
+    def ask(self, name: str, op: str, **fields: Any) -> dict[str, Any]:
+        """A request, without a command: that takes longer."""
+        with self.machines[int(name[1:]) - 1].client() as client:
+            reply = client.ask(op, **fields)
+        assert "error" not in reply, reply
+        return reply
+
+    def stop(self, name: str) -> None:
+        """Its manager; the job that takes its slot runs on."""
+        pid = self.machines[int(name[1:]) - 1].manager_pid
+        self.ask(name, "stop")
+        wait_for_end(pid)
+
     def records(self, name: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.well(f"{name} list all --json").splitlines()]
+        found: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"next": -1}
+        while page["next"] is not None:
+            page = self.ask(name, "list", after=page["next"])
+            found += page["jobs"]
+        return found
 
     def is_settled(self) -> bool:
         return not self.trips.exists() or not list(self.trips.iterdir())
 
     def settle(self) -> None:
         """What the next commands do by themselves; nobody has to type anything else."""
-        for name in ("m1", "m2"):
+        said = ""
+        for _ in range(3):
+            if self.is_settled():
+                return
             forget_the_rest(self.trips)
-            self.types(f"{name} status")
-        assert self.is_settled(), self.types("all status").stderr
+            said = self.types("m1 status").stderr
+        assert self.is_settled(), said
 
     def run_all(self) -> None:
         """Each has run exactly once, and each that has gone says where it is."""
         for name in ("m1", "m2"):
-            self.well(f"{name} configure --max-jobs-running 8")
+            self.ask(name, "configure", max_jobs=8)
         (self.home / "go").touch()
         found = {name: {one["id"]: one for one in self.records(name)} for name in ("m1", "m2")}
-        for machine in self.machines:
-            with machine.client() as client:
-                counts = client.ask("wait")["counts"]
-                assert counts.keys() <= {"succeeded", "moved"}, counts
+        for name in found:
+            assert self.ask(name, "wait")["counts"].keys() <= {"succeeded", "moved"}
         ran = collections.Counter(self.runs.read_text().split())
         assert ran == dict.fromkeys(self.expected, 1)
         for records in found.values():
@@ -92,6 +111,9 @@ def forget_the_rest(folder: Path) -> None:
         path.write_bytes(b"".join(lines))
 
 
+ENV = "0123456789abcdef" * 4
+
+
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[Two]:
     with ExitStack() as stack:
@@ -105,12 +127,10 @@ def two(tmp_path: Path) -> Iterator[Two]:
 
 def test_what_waits_is_shared_anew_with_all_that_it_was_told(two: Two) -> None:
     two.hand_in("m1", 3, "plain")
-    told = "-n told --env A=1 --env-file env --at 2100-01-01 --priority 3 --tag k=v"
-    (two.home / "env").write_text("B=2\n")
-    two.well(f"any:m1 job {told} --command 'echo $A$B >> {two.runs}'")
-    two.well("m1 job -n named --hold --command true")
+    told = {"env": {"A": "1"}, "env_base": ENV, "at": 9e9, "priority": 3, "tags": {"k": "v"}}
+    two.ask("m1", "submit", jobs=[{"command": "x", **told}], envs={ENV: {"B": "2"}}, via="any:m1")
+    two.ask("m1", "submit", jobs=[{"command": "true", "name": "named", "hold": True}])
     assert two.well("all rebalance --dry-run").count("would") == 0, "m1 alone was meant by that word"
-    two.well("m1 rebalance 1-3 --to m2 --dry-run")
     assert two.well("m1 rebalance 1-3 --to m2") == "[m1] 3 moved to m2 (1-3, there 1-3)\n"
     assert two.well("m1 rebalance --to m2 --tag k=v") == "[m1] 1 moved to m2 (4, there 4)\n"
     assert two.well("m1 rebalance --to m2 --all-jobs") == "[m1] 1 moved to m2 (5, there 5)\n"
@@ -118,33 +138,58 @@ def test_what_waits_is_shared_anew_with_all_that_it_was_told(two: Two) -> None:
     assert (later["state"], later["env"], later["priority"], later["tags"]) == ("waiting", {"A": "1"}, 3, {"k": "v"})
     assert (later["due"], later["via"]) == (later["at"], "any:m1")
     assert (held["state"], held["name"], "via" in held) == ("held", "named", False)
-    assert two.well("m1 why 4") == "it has ended: moved: m2:4\n"
+    assert two.ask("m2", "environment", digest=later["env_base"])["variables"] == {"B": "2"}
     waited = two.types("m1 wait 4")
     assert (waited.returncode, waited.stderr) == (1, "job 4 was moved: it is m2:4 now\n")
     read = two.types("m1 logs 4 -f")
     assert (read.returncode, "it is m2:4 now (submit m2 logs 4)" in read.stderr) == (1, True)
-    assert two.types("m1 retry 4").stdout == "no job to retry\n"
-    two.well("m2 cancel 4-5")
+    two.ask("m2", "cancel", jobs=[[4, 5]])
     assert two.is_settled()
 
 
-def test_a_queue_that_starts_nothing_is_emptied_and_who_will_not_have_jobs_sends_them_back(two: Two) -> None:
-    two.well("all configure --max-jobs-running 0")
-    two.hand_in("m1,m2", 40, "many")
-    two.well("m2 configure --max-jobs-running 1")
-    on_m1 = len([one for one in two.records("m1") if one["state"] == "queued"])
-    assert re.match(rf"\[m1\] {on_m1} would go to m2 ", two.well("m1,m2 rebalance --dry-run"))
-    two.well("m2 stop --force")
+def test_a_queue_that_starts_nothing_is_emptied(two: Two) -> None:
+    two.ask("m1", "drain")
+    for name in ("m1", "m2"):
+        two.hand_in(name, 20, f"many-{name}")
+    two.ask("m1", "submit", jobs=[{"command": "true"}] * 5, via="any:m1,m2")
+    two.stop("m2")
     refused = two.types("m1,m2 rebalance")
     assert (refused.returncode, "stopped on purpose" in refused.stderr) == (255, True)
-    two.well("m2 start")
-    assert f"{on_m1} moved to m2" in two.well("m1,m2 rebalance")
-    two.well("m2 configure --cpus 1")
-    two.well("m1 configure --cpus 8")
-    two.well("m1 job -c 4 -n wide --command true")
-    done = two.types("m1 rebalance --name wide --to m2")
-    assert (done.returncode, "nothing to move" in done.stdout) == (0, True)
+    two.machines[1].start()
+    done = two.types("m1,m2 rebalance")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[m1] 5 moved to m2 (21-25, there 21-25)\n", "")
+    two.ask("m1", "undrain")
     two.run_all()
+
+
+def test_what_is_on_its_way_is_seen_through_or_taken_back_by_hand_when_nobody_comes_any_more(two: Two) -> None:
+    """Whoever carried it, and all that he knew, is gone."""
+    two.hand_in("m1", 5, "lost")
+    with two.machines[0].client() as source, two.machines[1].client() as target:
+        jobs = {}
+        for number, to in enumerate(("m2", "m2", "m2", "m2", "m9"), 1):
+            jobs[number] = source.ask("move", key=f"k/{number}", to=to, jobs=[[number, number]])["jobs"][0][1]
+        assert "5 on their way to other queues" in two.types("m1 status").stderr
+        target.ask("submit", key="k/1", jobs=[jobs[1]])
+        back = two.types("m1 rebalance --take-back")
+        assert back.stdout.splitlines() == [
+            "[m1] 1 moved to m2 (1, there 1)",
+            *(f"[m1] {number} waits here again" for number in (2, 3, 4)),
+        ]
+        assert (back.returncode, "m9 is not configured here" in back.stderr) == (255, True)
+        late = target.ask("submit", key="k/2", jobs=[jobs[2]])
+        assert late["error"]["code"] == "conflict", "what was declined is never taken, whoever still brings it"
+        forced = two.types("m1 rebalance --take-back --force")
+        assert (forced.returncode, forced.stdout) == (0, "[m1] 5 waits here again\n")
+        assert "m9 was not asked" in forced.stderr and "they run twice" in forced.stderr
+        source.ask("move", key="k/6", to="m2", jobs=[[2, 3]])
+        assert two.well("m1 rebalance --finish") == "[m1] 2 moved to m2 (2-3, there 2-3)\n"
+        source.ask("move", key="k/7", to="m2", jobs=[[4, 5]])
+        two.stop("m2")
+        sent_back = two.types("m1 rebalance --finish")
+        assert (sent_back.returncode, "4-5 stay: m2 will not have them" in sent_back.stderr) == (1, True)
+        two.machines[1].start()
+        two.run_all()
 
 
 @strace.needed

@@ -44,6 +44,10 @@ def _show_status(out: Output, name: str, found: Status) -> None:
     out.line(name, json.dumps(line))
     if found.trouble:
         out.notice(name, f"nothing starts: {found.trouble}")
+    if found.moving:
+        out.notice(
+            name, f"{found.moving} on their way to other queues; should nobody finish that: `rebalance --finish`"
+        )
     if health.is_suspicious(report.health):
         out.notice(name, f"{health.told(report.health)}; {PASSED_OVER}")
     for is_so, word in ((found.drained, "undrain"), (found.paused, "resume")):

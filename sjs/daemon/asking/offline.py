@@ -14,8 +14,8 @@ from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.store import Store
 from sjs.errors import NoManager, SjsError, Stopped, Stopping
 
-ANSWERED = ("list", "details", "output", "wait", "lookup", "environment", "submit")
-"""`submit` only says whether the jobs were taken while there was a manager."""
+ANSWERED = ("list", "details", "output", "wait", "lookup", "environment", "submit", "decline")
+"""`submit` only says whether the jobs were taken while there was a manager; `decline` alone changes something."""
 
 
 class Records(Answering):
@@ -32,7 +32,7 @@ class Records(Answering):
 
     def _open(self) -> None:
         self._store = Store(self._where.database)
-        ledger = Ledger(self._store)
+        ledger = self._ledger = Ledger(self._store)
         self._handlers = Handlers(self._where, ledger, self._store, None)
         self._handlers.condition.stopping = True
         _take_in_ends(ledger, self._where.state)
@@ -46,7 +46,9 @@ class Records(Answering):
         if request.get("op") not in ANSWERED:
             raise self._nobody()
         try:
-            return self._handlers.handle(request, None, clock.look())
+            reply = self._handlers.handle(request, None, clock.look())
+            self._ledger.commit()
+            return reply
         except NoManager:  # it would have to wait for something to happen
             raise self._nobody() from None
         except Stopping:
