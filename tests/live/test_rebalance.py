@@ -139,11 +139,15 @@ def test_what_waits_is_shared_anew_with_all_that_it_was_told(two: Two) -> None:
     assert (later["due"], later["via"]) == (later["at"], "any:m1")
     assert (held["state"], held["name"], "via" in held) == ("held", "named", False)
     assert two.ask("m2", "environment", digest=later["env_base"])["variables"] == {"B": "2"}
+    two.ask("m2", "cancel", jobs=[[4, 4]])
     waited = two.types("m1 wait 4")
-    assert (waited.returncode, waited.stderr) == (1, "job 4 was moved: it is m2:4 now\n")
+    assert (waited.returncode, waited.stderr) == (
+        1,
+        "waiting at m2 for 4, which have moved there\njob 4 was cancelled\n",
+    )
     read = two.types("m1 logs 4 -f")
     assert (read.returncode, "it is m2:4 now (submit m2 logs 4)" in read.stderr) == (1, True)
-    two.ask("m2", "cancel", jobs=[[4, 5]])
+    two.ask("m2", "cancel", jobs=[[5, 5]])
     assert two.is_settled()
 
 

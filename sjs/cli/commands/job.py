@@ -16,7 +16,7 @@ from uuid import uuid4
 import click
 
 from sjs.cli import ids
-from sjs.cli.commands.wait import Verdict, tell, wait_for
+from sjs.cli.commands.wait import Pursuit, Verdict, tell
 from sjs.cli.common import Call, verb
 from sjs.cli.environment import digest, gathered
 from sjs.cli.options import changed, job_options
@@ -318,7 +318,7 @@ def _until_ended(call: Call, fleet: Fleet, sent: Sequence[Sent], wish: Wish, out
         if wish.follow and sent:
             _follow(fleet.target(sent[0].name), sent[0].ranges[0][0], verdict, out)
         elif wish.wait and sent:
-            _wait(fleet, sent, verdict, out)
+            _wait(call, fleet, sent, verdict, out)
     except KeyboardInterrupt:
         for one in sent:
             how = f"logs {one.ranges[0][0]} -f" if wish.follow else f"wait {ids.text(one.ranges)}"
@@ -345,12 +345,13 @@ def _follow(target: Target, number: int, verdict: Verdict, out: Output) -> None:
         out.notice(target.name, ending(waited.job))
 
 
-def _wait(fleet: Fleet, sent: Sequence[Sent], verdict: Verdict, out: Output) -> None:
+def _wait(call: Call, fleet: Fleet, sent: Sequence[Sent], verdict: Verdict, out: Output) -> None:
     flush()
     ranges = {one.name: one.ranges for one in sent}
-    for answer in fleet.ask(lambda target: wait_for(target, ranges[target.name], None), list(ranges)):
-        if answer.value is not None:
-            verdict.add(answer.value)
-            tell(out, answer.name, answer.value)
-        elif answer.error is not None:
+    pursuit = Pursuit(call, None)
+    for answer in fleet.ask(lambda target: pursuit.wait_for(target, ranges[target.name]), list(ranges)):
+        for where, waited in answer.value or ():
+            verdict.add(waited)
+            tell(out, where, waited)
+        if answer.error is not None:
             out.failed(answer.name, answer.error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 import click
@@ -11,8 +12,9 @@ from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.cli.text import TIMED_OUT, ending, exit_code, tally
 from sjs.core.job import Range
-from sjs.core.lifecycle import FINAL
+from sjs.core.lifecycle import FINAL, MOVED
 from sjs.protocols import Target, Waited
+from sjs.routing import Fleet, select
 from sjs.wire import MAX_PAGE, REMOVED, job_to_wire
 
 MANY = 101
@@ -56,20 +58,59 @@ def wait(call: Call, which: tuple[str, ...], timeout: float | None) -> int:
     """Wait until jobs have ended; without IDS, all that there are now.
 
     The exit status is that of the job: 128 + N when signal N ended it, 124 when its own --timeout was over, 1 when it
-    never ran or was lost; of several jobs, how many did not succeed. `job --wait` and `--follow` have the same.
+    never ran or was lost; of several jobs, how many did not succeed. `job --wait` and `--follow` have the same. Jobs
+    that are named, and move to another queue, are waited for there.
     """
     wanted = ids.parse(which) if which else ids.Ids(all=True)
     verdict = Verdict()
 
-    def show(out: Output, name: str, waited: Waited) -> None:
-        verdict.add(waited)
-        tell(out, name, waited)
+    def show(out: Output, name: str, found: Sequence[tuple[str, Waited]]) -> None:
+        for where, waited in found:
+            verdict.add(waited)
+            tell(out, where, waited)
 
-    def work(target: Target) -> Waited:
+    def work(target: Target) -> Sequence[tuple[str, Waited]]:
         ranges = wanted.on(target)
-        return wait_for_present(target, timeout) if ranges is None else wait_for(target, ranges, timeout)
+        if ranges is None:
+            return [(target.name, wait_for_present(target, timeout))]
+        return Pursuit(call, timeout).wait_for(target, ranges)
 
     return fan_out(call, work, show, call.choice(of=wanted)) or verdict.status
+
+
+class Pursuit:
+    """Waiting for jobs wherever they move meanwhile."""
+
+    def __init__(self, call: Call, timeout: float | None) -> None:
+        self._call = call
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+
+    def wait_for(self, target: Target, ranges: Sequence[Range]) -> list[tuple[str, Waited]]:
+        """What they came to: here, and at each target to which some have moved."""
+        left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        waited = wait_for(target, ranges, left)
+        if not waited.counts.get(MOVED):
+            return [(target.name, waited)]
+        config = self._call.config()
+        elsewhere: dict[str, list[int]] = {}
+        for start in range(0, len(ranges), MAX_PAGE):
+            for job in target.list(ranges[start : start + MAX_PAGE], (MOVED,)):
+                name, _, number = (job.end.detail if job.end else "").rpartition(":")
+                if config.find(name) is not None:
+                    elsewhere.setdefault(name, []).append(int(number))
+        followed = sum(map(len, elsewhere.values()))
+        stayed = {**waited.counts, MOVED: waited.counts[MOVED] - followed}
+        counts = {state: count for state, count in stayed.items() if count}
+        found = [(target.name, Waited(waited.done, counts, waited.job))] if counts else []
+        for name, numbers in elsewhere.items():
+            found += self._wait_at(name, ids.merged((one, one) for one in numbers))
+        return found
+
+    def _wait_at(self, name: str, ranges: Sequence[Range]) -> list[tuple[str, Waited]]:
+        out = self._call.output(select(self._call.config(), name))
+        out.notice(name, f"waiting at {name} for {ids.text(ranges)}, which have moved there")
+        with Fleet(select(self._call.config(), name).managers, "", out.notice, ask=self._call.ask) as fleet:
+            return self.wait_for(fleet.target(name), ranges)
 
 
 def wait_for_present(target: Target, timeout: float | None) -> Waited:
