@@ -16,7 +16,18 @@ from functools import cache, cached_property
 import sjs
 from sjs.targets.session import Parcel
 
-SHIPPED = ("__init__.py", "errors.py", "spec_json.py", "wire.py", "core", "dialects", "trees", "daemon", "errand")
+SHIPPED = (
+    "__init__.py",
+    "errors.py",
+    "spec_json.py",
+    "wire.py",
+    "core",
+    "dialects",
+    "snapshots",
+    "trees",
+    "daemon",
+    "errand",
+)
 UNPACK = "sjs/daemon/ground/unpack.py"
 PYTHON = "python3"
 

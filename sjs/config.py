@@ -183,6 +183,12 @@ def state_path(name: str, environ: Mapping[str, str]) -> str:
     return os.path.join(home, "sjs", name)
 
 
+def cache_path(name: str, environ: Mapping[str, str]) -> str:
+    """Where something of this user's is on this machine that can be made again."""
+    home = _absolute(environ.get("XDG_CACHE_HOME")) or os.path.join(_home(environ), ".cache")
+    return os.path.join(home, "sjs", name)
+
+
 def read(path: str, environ: Mapping[str, str], wanted: bool) -> Layer | None:
     """A file's values, if nobody but its owner and root can write it; None when it is not there and need not be."""
     try:

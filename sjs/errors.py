@@ -11,6 +11,7 @@
         Stopping          the manager is about to stop, or has stopped, and has not taken this before
         Full              no slot is free now, and the job was for a free one only
         TooLarge          this machine could never hold the job, whatever else runs
+        NoSnapshot        the files with which the job is to run are not there as a whole
         NoSpace           the disk is too full to take the job
       Unreachable       no answer: nothing is known about what was asked
         NotReached        no connection came about, and later one may
@@ -79,6 +80,10 @@ class Full(Refused):
 
 class TooLarge(Refused):
     code = "too_large"
+
+
+class NoSnapshot(Refused):
+    code = "no_snapshot"
 
 
 class NoSpace(Refused):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sjs.core.job import Job, Range, Report, Spec
+from sjs.snapshots.store import Store
 
 Ask = Callable[[str], str | None]
 """Puts a question to a person and gives what was typed, unseen; None when nobody did."""
@@ -265,6 +266,13 @@ class Gate:
     changed: bool
 
 
+class Progress(Protocol):
+    """Hears of work that may take long, and tells the person when it does."""
+
+    def at(self, done: int, total: int) -> None:
+        """So many bytes are done."""
+
+
 class Machine(Protocol):
     """A target's machine, without its queue. Over the same connection as the target, by the same thread."""
 
@@ -292,6 +300,9 @@ class Machine(Protocol):
 
     def close_gate(self, name: str) -> Gate:
         """Take that line out."""
+
+    def bring(self, store: Store, digest: str, progress: Progress) -> None:
+        """Have a tree of files there, of which only that is sent which is lacking."""
 
     def run(self, argv: Sequence[str]) -> Iterator[Piece | Exit]:
         """Run something in the project folder now: what it prints, and at last how it ended."""

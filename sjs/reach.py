@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from sjs.config import Manager
+from sjs.config import Manager, cache_path
 from sjs.errors import NoQueue, UsageError
 from sjs.protocols import Ask, Target, Transport
 
@@ -23,11 +23,12 @@ Notice = Callable[[str], None]
 def target(manager: Manager, start: str, environ: Mapping[str, str], notice: Notice, ask: Ask | None = None) -> Target:
     """The target behind an entry. `start`: what its header line says about starting. `ask`: how to ask a person, if one
     is there."""
+    from sjs.snapshots.store import Store
     from sjs.targets.daemon_client import DaemonTarget
 
     way = transport(manager, environ, notice, ask)
     doors = _door(manager, start), _errand_door(manager)
-    return DaemonTarget(manager.name, way, *doors, notice, manager.hooks)
+    return DaemonTarget(manager.name, way, *doors, notice, manager.hooks, Store(cache_path("snapshots", environ)))
 
 
 def transport(manager: Manager, environ: Mapping[str, str], notice: Notice, ask: Ask | None = None) -> Transport:

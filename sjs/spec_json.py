@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from sjs.core.job import AFTER, MAX_COMMAND_BYTES, ON_LOST, RETRY_ON, Range, Retry, Spec
+from sjs.core.job import AFTER, MAX_COMMAND_BYTES, ON_LOST, RETRY_ON, Range, Retry, Snapshot, Spec
 from sjs.core.needs import WHOLE, Needs
 from sjs.errors import BadRequest
 
@@ -26,6 +26,7 @@ RETRY = Retry()
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 _CODE = re.compile(r"(?:exit|signal):\d{1,3}", re.ASCII)
 
 to_json = json.JSONEncoder(separators=(",", ":")).encode
@@ -49,6 +50,8 @@ def to_wire(spec: Spec) -> Dict[str, Any]:
         body.update(needs_to_wire(spec.needs))
     if spec.retry != RETRY:
         body["retry"] = {**vars(spec.retry), "on": list(spec.retry.on)}
+    if spec.snapshot is not None:
+        body["snapshot"] = {name: value for name, value in vars(spec.snapshot).items() if value}
     if spec.after:
         body["after"] = [[kind, [list(span) for span in spans]] for kind, spans in spec.after]
     return body
@@ -187,6 +190,16 @@ def digest(key: str, value: Any) -> str:
     return value
 
 
+def _snapshot(key: str, value: Any) -> Snapshot:
+    if not isinstance(value, dict):
+        raise BadRequest(f"'{key}' must be an object")
+    commit = value.get("commit", "")
+    if commit and not (isinstance(commit, str) and _COMMIT.fullmatch(commit)):
+        raise BadRequest(f"'{key}.commit' must be a commit")
+    diff = digest(f"{key}.diff", value["diff"]) if value.get("diff") else ""
+    return Snapshot(digest(f"{key}.id", value.get("id")), commit, diff)
+
+
 def _retry(key: str, value: Any) -> Retry:
     if not isinstance(value, dict):
         raise BadRequest(f"'{key}' must be an object")
@@ -276,6 +289,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "env": env,
     "retry": _retry,
     "after": _after,
+    "snapshot": _snapshot,
 }
 
 _COUNTS: Dict[str, Callable[[str, Any], int]] = {

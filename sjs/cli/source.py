@@ -65,6 +65,11 @@ class Source:
         return self.path is None and len(self._given) == 1
 
     @property
+    def has_snapshot(self) -> bool:
+        """Whether they run in copies of a tree."""
+        return self._base.snapshot is not None
+
+    @property
     def names_last(self) -> bool:
         """Whether they wait for the newest job of their queue: then `wait_for` says which that is."""
         return names_last(self._base)

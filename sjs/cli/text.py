@@ -6,7 +6,7 @@ import re
 from codecs import getincrementaldecoder
 from collections.abc import Mapping, Sequence
 
-from sjs.core.job import Job
+from sjs.core.job import Job, Snapshot
 from sjs.core.lifecycle import FINAL, HELD, MOVED, MOVING, RUNNING, TIMEOUT
 from sjs.core.needs import WHOLE, Grant
 from sjs.core.quantities import share_text, size_text
@@ -89,6 +89,12 @@ def peak_memory(usage: Mapping[str, float] | None) -> str:
     """The most memory that it had: all its processes together, where that was watched, or the largest of them."""
     kib = max((usage or {}).get(name, 0) for name in ("max_rss_kb", "tree_rss_kb"))
     return size_text(int(kib * 1024)) if kib else ""
+
+
+def snapshot_text(snapshot: Snapshot) -> str:
+    """A snapshot, and what it came from."""
+    changed = " with changes" if snapshot.diff else ""
+    return f"{snapshot.id:.12} (commit {snapshot.commit:.12}{changed})" if snapshot.commit else f"{snapshot.id:.12}"
 
 
 def gpus_text(grant: Grant) -> str:

@@ -35,6 +35,7 @@ VERBS: Mapping[str, Verb] = {
     "hold": Verb("steer:hold", "keep jobs from starting", "submit gpu1 hold 5-9"),
     "release": Verb("steer:release", "let held jobs go", "submit gpu1 release 5-9"),
     "retry": Verb("steer:retry", "run ended jobs again", "submit gpu1 retry 7"),
+    "rerun": Verb("rerun:rerun", "hand in jobs again, as new ones", "submit gpu1 rerun 7"),
     "pause": Verb("steer:pause", "have running jobs stand still", "submit gpu1 pause 7"),
     "resume": Verb("steer:resume", "let paused jobs go on", "submit gpu1 resume 7"),
     "why": Verb("explain:why", "what a job waits for", "submit gpu1 why 7"),

@@ -37,11 +37,21 @@ class Retry:
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """A tree of files as it was when the job was handed in, by its digest: that of `commit`, if it came from a
+    repository, and where files were otherwise then, `diff` is the digest of those."""
+
+    id: str
+    commit: str = ""
+    diff: str = ""
+
+
+@dataclass(frozen=True)
 class Spec:
     """What to run: a text for /bin/sh, or an argv that meets no shell.
 
-    `cwd` None means the project root; `env_base` names an environment that the queue keeps; `at` is the wall time
-    before which it does not start; `timeout` and `grace` are seconds.
+    `cwd` None means the project root, or the top of the `snapshot`; `env_base` names an environment that the queue
+    keeps; `at` is the wall time before which it does not start; `timeout` and `grace` are seconds.
     """
 
     command: Optional[str] = None
@@ -63,6 +73,7 @@ class Spec:
     stdin: Optional[str] = None
     merge: bool = False
     nice: int = 0
+    snapshot: Optional[Snapshot] = None
 
     def but(self, **fields: Any) -> Spec:
         """The same with other fields, made without a check of each: a file may have a million lines."""

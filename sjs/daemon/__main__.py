@@ -50,6 +50,10 @@ def main(argv: List[str]) -> int:
         from sjs.daemon.ground import resources
 
         return resources.main(rest)
+    if verb == "checkout":
+        from sjs.snapshots import checkout
+
+        return checkout.main(rest)
     from sjs.daemon.terminal import command
 
     return command.main(rest if verb == "job_manager" else argv)

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Union
 
 from sjs import wire
 from sjs.daemon.ground.places import Places
-from sjs.daemon.ground.workspace import STREAMS, output_path
+from sjs.daemon.ground.workspace import STREAMS, TREE, output_path
 from sjs.errand.client import Client, Errand, Reply, Request, texts
 from sjs.errand.folders import Opened
 from sjs.errors import BadRequest
@@ -62,11 +62,14 @@ class Giving:
 
 
 def outputs(request: Request, client: Client, where: Places) -> Reply:
-    """Where the outputs of attempts are, as far as there are any, and what they are."""
+    """Where the outputs of attempts are, as far as there are any, and what they are; and the folders of their
+    own that those had which had a snapshot."""
     asked = request.get("attempts")
     if not isinstance(asked, list) or len(asked) > wire.MAX_PAGE:
         raise BadRequest(f"'attempts' must be a list of at most {wire.MAX_PAGE} pairs")
-    return {"at": where.jobs, "found": [one for pair in asked for one in _outputs(where, pair)]}
+    found = [one for pair in asked for one in _outputs(where, pair)]
+    trees = [(pair[0], output_path(where.jobs, pair[0], pair[1], TREE)) for pair in asked]
+    return {"at": where.jobs, "found": found, "trees": trees}
 
 
 def _outputs(where: Places, pair: Any) -> Iterator[List[Any]]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from sjs import spec_json, wire
 from sjs.core.job import Job, Range, Spec
-from sjs.errors import LinkLost, NoManager, NotReached, Refused, SjsError, Stopped, Unreachable
+from sjs.errors import LinkLost, NoManager, NoSnapshot, NotReached, Refused, SjsError, Stopped, Unreachable
 from sjs.protocols import (
     Accepted,
     Cancelled,
@@ -29,7 +29,9 @@ from sjs.protocols import (
     Transport,
     Waited,
 )
+from sjs.snapshots.store import Store as Snapshots
 from sjs.targets import reading, replies
+from sjs.targets.bringing import Slowness
 from sjs.targets.machine import DistantMachine
 from sjs.targets.reading import Reading
 from sjs.targets.replies import understood
@@ -75,13 +77,16 @@ class DaemonTarget:
         errand_door: Door,
         notice: Notice,
         hooks: Mapping[str, str] | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
-        """`hooks`: what the manager is to run for jobs that are handed in from here on."""
+        """`hooks`: what the manager is to run for jobs that are handed in from here on; `snapshots`: where the trees
+        of files are with which such jobs are to run."""
         self._name = name
         self._transport = transport
         self._door = door
         self._notice = notice
         self._hooks: dict[str, Any] = dict(hooks or {})
+        self._snapshots = snapshots
         self._session: Session | None = None
         self._machine = DistantMachine(transport, errand_door)
         self._greeted = False
@@ -113,7 +118,7 @@ class DaemonTarget:
     def collect(self) -> Accepted:
         chunk = self._chunks[0]
         try:
-            reply = self._persist(lambda session: self._chunk_reply(session, chunk))
+            reply = self._taken(chunk)
         except Unreachable:
             raise
         except SjsError:
@@ -126,6 +131,25 @@ class DaemonTarget:
             when = "had been taken before" if accepted.repeated else "are taken now"
             self._notice(f"asked again by key: {accepted.count} job(s) {when}; nothing runs twice")
         return accepted
+
+    def _taken(self, chunk: _Chunk) -> dict[str, Any]:
+        """The reply to a chunk, once what it needs is there."""
+        try:
+            return self._persist(lambda session: self._chunk_reply(session, chunk))
+        except NoSnapshot as error:
+            self._bring(chunk, error)
+        return self._persist(lambda session: self._chunk_reply(session, chunk))
+
+    def _bring(self, chunk: _Chunk, error: NoSnapshot) -> None:
+        """Have the snapshots of a refused chunk there; it and those sent after it are to be sent again, in order."""
+        chunk.begun = False
+        store, progress = self._snapshots, Slowness(self._notice, "sending the snapshot")
+        for digest in sorted({job["snapshot"]["id"] for job in chunk.jobs if "snapshot" in job}):
+            if store is None or not store.use(digest):
+                raise error
+            self._persist(lambda _: self._machine.bring(store, digest, progress))  # noqa: B023 (it is called here)
+        for one in self._chunks:
+            one.session, one.times = None, 0
 
     @property
     def owes(self) -> bool:
@@ -307,6 +331,8 @@ class DaemonTarget:
             has.update(self._hooks)
         for chunk in self._chunks:
             if chunk.session is not session:
+                if not session.hello.get("snapshots") and any("snapshot" in job for job in chunk.jobs):
+                    raise Refused("its manager knows nothing of snapshots", f"submit {self._name} upgrade")
                 chunk.begun = True
                 envs = {name: body for name, body in chunk.envs.items() if name not in self._known}
                 more = {**chunk.more, "envs": envs} if envs else chunk.more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -39,6 +40,7 @@ class Fetching:
         self._watch = watch
         self._pipeline = Pipeline(session)
         self._left_out: set[str] = set()
+        self._trees: dict[int, str] = {}
 
     def run(self, jobs: Sequence[Job], globs: Sequence[str]) -> Mapping[int, Carried]:
         """Fetch them."""
@@ -54,6 +56,7 @@ class Fetching:
         """What they have printed; of those that run, so far."""
         reply = self._session.call("outputs", PATIENCE, attempts=[[job.id, max(1, job.attempt)] for job in jobs])
         ended = {job.id for job in jobs if job.end is not None}
+        self._trees.update(understood(_trees, reply))
         places: dict[str, str] = {}
         entries: dict[bool, list[Entry]] = {False: [], True: []}
         for number, stream, entry in understood(_listed, reply):
@@ -74,8 +77,13 @@ class Fetching:
         while asked:
             self._matching(*asked.popleft(), globs)
 
+    def _folder(self, job: Job) -> str:
+        """Where it ran."""
+        cwd = job.spec.cwd or "."
+        return cwd if job.spec.snapshot is None else os.path.join(self._trees[job.id], cwd)
+
     def _ask(self, job: Job, globs: Sequence[str], after: str = "") -> int:
-        return self._session.post("tree", b"", PATIENCE, at=job.spec.cwd or ".", globs=globs, after=after)
+        return self._session.post("tree", b"", PATIENCE, at=self._folder(job), globs=globs, after=after)
 
     def _matching(self, number: int, job: Job, globs: Sequence[str]) -> None:
         tally = self._tallies[job.id]
@@ -90,7 +98,7 @@ class Fetching:
             useless = {one for one in useless if not any(is_match(one, entry.path) for entry in entries)}
             for path, why in understood(_troubles, reply):
                 tally.leave_out(f"job {job.id}: {path}", why)
-            self._take(job.spec.cwd or ".", self._apart(entries, tally), f"{job.id}/{{}}".format)
+            self._take(self._folder(job), self._apart(entries, tally), f"{job.id}/{{}}".format)
             after = str(reply.get("next") or "")
             if not after:
                 break
@@ -177,6 +185,10 @@ class Fetching:
 
 def _listed(reply: dict[str, Any]) -> list[tuple[int, str, Entry]]:
     return [(int(number), str(stream), entry_from(entry)) for number, stream, entry in reply["found"]]
+
+
+def _trees(reply: dict[str, Any]) -> dict[int, str]:
+    return {int(job): str(path) for job, path in reply["trees"]}
 
 
 def _entries(reply: dict[str, Any]) -> list[Entry]:

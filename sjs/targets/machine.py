@@ -14,7 +14,9 @@ from typing import Any
 
 from sjs.core.job import Job
 from sjs.errors import LinkLost
-from sjs.protocols import Boot, Carried, Check, Exit, Facts, Gate, Piece, Transport, Watch
+from sjs.protocols import Boot, Carried, Check, Exit, Facts, Gate, Piece, Progress, Transport, Watch
+from sjs.snapshots.store import Store
+from sjs.targets.bringing import bring
 from sjs.targets.fetching import Fetching
 from sjs.targets.replies import understood
 from sjs.targets.sending import Sending, Source, Wish
@@ -95,6 +97,9 @@ class DistantMachine:
                 landing = Landing(stack.enter_context(Folder(to, make=not dry)), dry)
             stack.enter_context(_goes_on())
             return Fetching(self._opened(), landing, watch).run(jobs, globs)
+
+    def bring(self, store: Store, digest: str, progress: Progress) -> None:
+        bring(self._opened(), store, digest, progress)
 
     def _streamed(self, op: str, **fields: Any) -> Iterator[Message]:
         """What is printed, and at last the reply."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from sjs.core.job import Snapshot, Spec
 from sjs.daemon.ground import clock, workspace
 from sjs.daemon.ground.clock import Now
 from sjs.daemon.manager.handlers import PARKED
 from sjs.daemon.queue.cleaner import BATCH, CUT, DAY, HOUR, PAUSE, STEPS, Cleaner
 from sjs.daemon.queue.ledger import Ledger
 from sjs.errors import BadRequest, UnknownJob
+from sjs.snapshots.store import Store as Snapshots
+from sjs.snapshots.tree import FILE_OBJECT, TREE_OBJECT, Entry, to_bytes
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue
 
@@ -445,3 +448,131 @@ def test_what_runs_again_before_it_was_cleaned_stays(yard: Yard) -> None:
     yard.queue.ask("again", jobs=[[1, 1]])
     yard.clean()
     assert [job["id"] for job in yard.queue.ask("list")["jobs"]] == [1]
+
+
+# Checkouts and snapshots
+
+
+@pytest.fixture
+def shelf(yard: Yard, tmp_path: Path) -> Snapshots:
+    """Where the snapshots of the yard's jobs are."""
+    store = Snapshots(str(tmp_path / "state" / "snapshots"))
+    store.make()
+    yard.cleaner = Cleaner(str(yard.folder), yard.queue.ledger, yard.queue.store, NOW, store)
+    return store
+
+
+def brought(shelf: Snapshots, name: str, yard: Yard) -> str:
+    """The digest of a tree with one file, which a client brought just now."""
+    inside = Entry("f", shelf.add(FILE_OBJECT, name.encode()), name.encode())
+    digest = shelf.add(TREE_OBJECT, to_bytes([inside]))
+    assert shelf.seal(digest) == []
+    for path in (shelf.path(TREE_OBJECT + digest), shelf.path(inside.object), f"{shelf.folder}/whole/{digest}"):
+        os.utime(path, (yard.now.wall, yard.now.wall))
+    return digest
+
+
+def run_with(yard: Yard, digest: str) -> Path:
+    """A job with that snapshot, which has ended; its checkout."""
+    job = yard.queue.ledger.submit(None, [Spec("true", snapshot=Snapshot(digest))], yard.now.wall)[0]
+    (tag,) = yard.queue.start_all()
+    place = Path(workspace.output_path(str(yard.folder), job, 1, "tree"))
+    workspace.make_folder(str(place))
+    (place / "sub").mkdir(parents=True)
+    yard.queue.ledger.on_ended(tag, {"reason": "exit", "exit": 0, "at": yard.now.wall})
+    return place
+
+
+def test_a_checkout_stays_as_long_as_outputs_do(yard: Yard, shelf: Snapshots) -> None:
+    place = run_with(yard, brought(shelf, "a", yard))
+    (place / "sub" / "result").touch()
+    Path(f"{place}.new").mkdir()
+    yard.later(DAYS - 10)
+    yard.clean()
+    assert (place / "sub" / "result").exists()
+    yard.later(HOUR)
+    yard.clean()
+    assert yard.outputs() == []
+
+
+def test_what_a_job_has_made_of_its_checkout_keeps_nothing_from_going(yard: Yard, shelf: Snapshots) -> None:
+    """Rights taken away, a folder deeper than any recursion, links to elsewhere, a name that is not alone."""
+    place = run_with(yard, brought(shelf, "a", yard))
+    elsewhere = yard.folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "data").write_bytes(bytes(2 * CUT))
+    os.link(elsewhere / "data", place / "sub" / "data")
+    (place / "sub" / "away").symlink_to(elsewhere)
+    for depth in range(1, 1500):
+        (place / "/".join("d" * depth)).mkdir()
+    (place / "sub").chmod(0)
+    yard.later(DAYS + 1)
+    yard.clean()
+    assert yard.outputs() == []
+    assert (elsewhere / "data").stat().st_size == 2 * CUT
+
+
+def test_a_snapshot_stays_until_no_record_tells_of_it(yard: Yard, shelf: Snapshots) -> None:
+    kept, old = brought(shelf, "kept", yard), brought(shelf, "old", yard)
+    run_with(yard, old)
+    run_with(yard, kept)
+    yard.later(2 * DAYS)
+    yard.clean()
+    assert shelf.is_whole(kept) and shelf.is_whole(old), "a job can be tried again for as long as it is known"
+    yard.keep(keep_jobs=1)
+    yard.clean()
+    assert shelf.is_whole(kept) and not shelf.is_whole(old)
+    assert shelf.missing([TREE_OBJECT + kept, TREE_OBJECT + old]) == [TREE_OBJECT + old]
+
+
+def test_a_snapshot_that_was_just_brought_is_let_be_for_a_day(yard: Yard, shelf: Snapshots) -> None:
+    """Its jobs may be on their way. Then it goes, though nothing else happens."""
+    yard.clean()
+    assert yard.wait() is None, "there is nothing to do, ever"
+    yard.later(DAY)
+    digest = brought(shelf, "a", yard)
+    yard.run(1)
+    yard.clean()
+    assert shelf.is_whole(digest)
+    assert yard.wait() is not None
+    yard.later(DAY + HOUR)
+    yard.clean()
+    assert not shelf.is_whole(digest)
+
+
+def test_a_job_that_comes_while_snapshots_are_swept_finds_its_own_whole_or_gone(
+    yard: Yard, shelf: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each step of the sweep, somebody wants a snapshot that has been there for long and that nobody wants."""
+    digests = [brought(shelf, str(number), yard) for number in range(12)]
+    for number in range(12):
+        os.utime(f"{shelf.folder}/whole/{digests[number]}", (0, 0))
+    yard.later(2 * DAY)
+    wanted: list[str] = []
+    sweep = shelf.sweep
+
+    def step_by_step(is_wanted: Callable[[str], bool], now: float) -> Iterator[bool]:
+        for step, is_left in enumerate(sweep(is_wanted, now)):
+            digest = digests[step % 12]
+            if shelf.is_whole(digest):  # else its job is refused
+                yard.queue.ledger.submit(None, [Spec("true", snapshot=Snapshot(digest))], yard.now.wall)
+                wanted.append(digest)
+            yield is_left
+
+    monkeypatch.setattr(shelf, "sweep", step_by_step)
+    yard.clean()
+    assert 0 < len(set(wanted)) < 12
+    assert shelf.missing([TREE_OBJECT + digest for digest in wanted]) == []
+    assert {name for name in digests if shelf.is_whole(name)} == set(wanted)
+
+
+def test_a_disk_that_cannot_be_swept_is_told(
+    yard: Yard, shelf: Snapshots, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(is_wanted: Callable[[str], bool], now: float) -> Iterator[bool]:
+        yield False
+        raise OSError("the disk has an error")
+
+    monkeypatch.setattr(shelf, "sweep", fail)
+    yard.clean()
+    assert capfd.readouterr().err.count("old snapshots cannot be removed: the disk has an error") == 1

@@ -59,10 +59,11 @@ FILLED = (
         "INSERT INTO moves VALUES ('k/0', 'there', 1.0, 1, NULL)",
         "INSERT INTO movers VALUES (24, 'k/0', 0)",
     ),
+    ("UPDATE jobs SET snapshot = 'x' WHERE id = 7",),
 )
 """What queues of each schema may hold besides what those before it could."""
 
-KNOWN = ("76cf9cb5", "2911290e", "587e214d", "4b24ce08", "06d73267", "f51341b9", "29ab45ff")
+KNOWN = ("76cf9cb5", "2911290e", "587e214d", "4b24ce08", "06d73267", "f51341b9", "29ab45ff", "1fc23f36")
 
 
 def old(path: str, version: int) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from sjs.core.job import Spec
+from sjs.core.job import Snapshot, Spec
 from sjs.core.needs import Gpu, Grant, Needs
 from sjs.daemon.ground.places import Places
+from sjs.daemon.ground.program import OURS
 from sjs.daemon.manager.orders import start_order
 from sjs.daemon.queue.live import Live
 
@@ -53,3 +54,12 @@ def test_it_sees_its_gpus_and_no_others() -> None:
     env = order(Spec("a"), (("7", 1000), ("9", 1000)))["env"]
     assert (env["ROCR_VISIBLE_DEVICES"], env["HIP_VISIBLE_DEVICES"]) == ("7,9", "0,1")
     assert "CUDA_VISIBLE_DEVICES" not in env
+
+
+def test_with_a_snapshot_its_process_first_makes_its_own_folder() -> None:
+    """What it reads, and where it runs, is in there, so that process opens it."""
+    told = order(Spec(argv=("./train", "-v"), cwd="sub", stdin="in.txt", snapshot=Snapshot("ab" * 32)))
+    assert (told["cwd"], told["env"]["SJS_SNAPSHOT"], "stdin" in told) == ("/root/project", "ab" * 32, False)
+    place = "/root/project/state/jobs/0/12.2.tree"
+    asked = [WHERE.snapshots, "ab" * 32, place, "sub", "in.txt", "--", "./train", "-v"]
+    assert told["argv"] == [*OURS.command("checkout"), *asked]

@@ -136,6 +136,7 @@ def test_only_what_begins_so_is_run() -> None:
         {"cwd": "."},
         {"stdin": "/home/owner/.ssh/id_ed25519"},
         {"env_base": "0" * 64},
+        {"snapshot": {"id": "0" * 64}},
         *({"env": {name: "x"}} for name in ("PATH", "LD_PRELOAD", "PYTHONSTARTUP", "BASH_ENV", "lr", "LR_")),
         {"env": {"LR": "1", "PATH": "/tmp"}},
     ],

@@ -31,6 +31,7 @@ PLANTED = {
     "reached-by-bytes": ("sjs/config.py", "import sjs.daemon.ground.places"),
     "trees-order": ("sjs/trees/patterns.py", "import sjs.trees.walking"),
     "errand-order": ("sjs/errand/facts.py", "import sjs.errand.upgrading"),
+    "snapshots-order": ("sjs/snapshots/tree.py", "import sjs.snapshots.store"),
     "transport-order": ("sjs/transport/incoming.py", "import sjs.transport.local"),
     "siblings": ("sjs/targets/daemon_client.py", "import sjs.dialects.pipe"),
     "stdlib-only": ("sjs/daemon/queue/store.py", "def late():\n    import yaml"),

@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,15 @@ class Person:
     def __init__(self, home: Path, machine: Machine | None = None) -> None:
         self.home = home
         self.environment = {**ENVIRONMENT, "HOME": str(home), "XDG_CONFIG_HOME": "", "XDG_STATE_HOME": ""}
+        self.environment["XDG_CACHE_HOME"] = ""
         if machine is not None:
             config = home / "config.yaml"
             config.write_text(f"managers:\n  m: {{transport: local, project_root: {machine.root}}}\n")
             config.chmod(0o600)
 
-    def types(self, line: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
+    def types(self, line: str, before: Sequence[str] = (), **more: Any) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            [*SUBMIT, *shlex.split(line)], **self._settings(more), capture_output=True, timeout=DEADLINE
+            [*before, *SUBMIT, *shlex.split(line)], **self._settings(more), capture_output=True, timeout=DEADLINE
         )
 
     def begins(self, line: str, **more: Any) -> subprocess.Popen[bytes]:

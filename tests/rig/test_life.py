@@ -282,6 +282,18 @@ def test_what_failed_is_tried_again(life: Life) -> None:
     assert [one["attempt"] for one in life.table("list --name again")] == [2, 1]
 
 
+def test_a_job_runs_in_what_was_there_and_so_does_another(life: Life) -> None:
+    code = life.client / "code"
+    code.mkdir()
+    (code / "words").write_text("one\n")
+    (job,) = life.ids("--snapshot code --snapshot-limit 1M --hold -- cat words")
+    (code / "words").write_text("two\n")
+    life.well(f"release {job}")
+    assert int(life.well(f"rerun -p {job}")) == job + 1
+    assert life.ends([job, job + 1]) == [("succeeded", "exit")] * 2
+    assert [life.well(f"logs {one}") for one in (job, job + 1)] == ["one\n"] * 2
+
+
 def test_a_command_gets_the_record_of_each_end(life: Life) -> None:
     life.well("configure --gpu-policy ignore --on-start 'cat >> began' --on-finish 'cat >> ended' --hook-timeout 9")
     (job,) = life.ids("--command 'exit 6'")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs import spec_json
-from sjs.core.job import AFTER, ON_LOST, RETRY_ON, Retry, Spec
+from sjs.core.job import AFTER, ON_LOST, RETRY_ON, Retry, Snapshot, Spec
 from sjs.core.needs import Needs
 from sjs.errors import BadRequest
 
@@ -58,6 +58,13 @@ specs = st.builds(
     stdin=st.none() | texts,
     merge=st.booleans(),
     nice=st.integers(0, 19),
+    snapshot=st.none()
+    | st.builds(
+        Snapshot,
+        st.just("0f" * 32),
+        commit=st.sampled_from(["", "ab" * 20, "ab" * 32]),
+        diff=st.sampled_from(["", "cd" * 32]),
+    ),
 )
 
 
@@ -97,6 +104,10 @@ def test_what_is_as_usual_is_not_said() -> None:
         ({"hold": 1}, "'hold' must be true or false"),
         ({"on_lost": "again"}, "'on_lost' must be one of fail, requeue"),
         ({"nice": 20}, "'nice' must be a whole number from 0 to 19"),
+        ({"snapshot": "0f" * 32}, "'snapshot' must be an object"),
+        ({"snapshot": {}}, "'snapshot.id' must be a digest"),
+        ({"snapshot": {"id": "0f" * 32, "commit": "HEAD"}}, "'snapshot.commit' must be a commit"),
+        ({"snapshot": {"id": "0f" * 32, "diff": "x"}}, "'snapshot.diff' must be a digest"),
         ({"slots": 0}, "'slots' must be a whole number from 1"),
         ({"gpus": 1_500}, "'gpus' is a part of one GPU, or whole ones"),
         ({"resources": {"tape": -1}}, "'resources.tape' must be a whole number"),

@@ -12,7 +12,7 @@ from sjs import spec_json
 from sjs.cli import ids
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
-from sjs.cli.text import command, cpu_time, duration, ending, gpus_text, peak_memory, printable
+from sjs.cli.text import command, cpu_time, duration, ending, gpus_text, peak_memory, printable, snapshot_text
 from sjs.core import quantities
 from sjs.core.job import Job
 from sjs.protocols import Details
@@ -61,8 +61,9 @@ def _of_job(job: Job) -> Iterator[tuple[str, str]]:
     yield "state", ending(job).removeprefix(f"job {job.id} ").removeprefix("is ").removeprefix("was ")
     yield "command", command(job)
     for key, value in spec_json.to_wire(job.spec).items():
-        if key not in ("command", "argv", "name", "on_lost", "env_base"):
+        if key not in ("command", "argv", "name", "on_lost", "env_base", "snapshot"):
             yield key, _said(key, value)
+    yield "snapshot", snapshot_text(job.spec.snapshot) if job.spec.snapshot else ""
     yield "submitted", _clock(job.submitted)
     yield "submitter", job.submitter
     yield "not before", _clock(job.due)

@@ -15,14 +15,15 @@ from uuid import uuid4
 
 import click
 
-from sjs.cli import ids
+from sjs.cli import ids, kinds
 from sjs.cli.commands.wait import Pursuit, Verdict, tell
 from sjs.cli.common import Call, verb
 from sjs.cli.environment import digest, gathered
 from sjs.cli.options import changed, job_options
 from sjs.cli.output import Output, flush
 from sjs.cli.rehearsal import rehearse_all, rehearse_any
-from sjs.cli.source import Source
+from sjs.cli.snapshot import say_taken, taken_of
+from sjs.cli.source import Place, Source
 from sjs.cli.text import ending
 from sjs.config import Manager, state_path
 from sjs.core.job import Range, Spec
@@ -86,6 +87,17 @@ class Sent:
     "(*TOKEN*, *SECRET*, *PASSWORD*, *KEY*, AWS_*, SSH_*, …) only by its very name.",
 )
 @click.option(
+    "--snapshot",
+    is_flag=False,
+    flag_value=".",
+    metavar="[DIR]",
+    help="Run each job in its own copy of DIR (or of this folder) as it is now: what git would not ignore there, and "
+    ".sjsignore does not name. Only what a machine lacks is sent.",
+)
+@click.option(
+    "--snapshot-limit", type=kinds.SIZE, metavar="SIZE", help="How large that may be; 1G and 100000 files by default."
+)
+@click.option(
     "--wait",
     is_flag=True,
     help="Wait for the end; exit as the job does (`wait --help`), or with the number of failed ones.",
@@ -102,6 +114,8 @@ def job(
     argv: tuple[str, ...],
     env_file: str | None,
     capture_env: str | None,
+    snapshot: str | None,
+    snapshot_limit: int | None,
     wait: bool,
     follow: bool,
     key: str | None,
@@ -119,6 +133,8 @@ def job(
       submit gpu1 job -n fetch --retries 3 --backoff 10s:2x --command ./fetch
     When that has succeeded, with the environment that is set here, and before others that wait:
       submit gpu1 job --after afterok:3 --capture-env --priority 5 --command ./train
+    In the code as it is now, whatever becomes of it before they run:
+      submit any job --snapshot --command-file jobs.txt
     With a GPU, so much memory, and for two hours at most:
       submit any job -G 1 --mem 8G -t 2h --command ./train
     Tonight:
@@ -133,7 +149,9 @@ def job(
     choice = call.choice(any_allowed=True)
     variables = gathered(os.environ, capture_env, env_file)
     envs = {digest(variables): variables} if variables else {}
-    base = changed(Spec(env_base=next(iter(envs), "")), given)
+    out = call.output(choice)
+    taken = None if snapshot is None else taken_of(snapshot, snapshot_limit, out)
+    base = changed(Spec(env_base=next(iter(envs), ""), snapshot=taken.snapshot if taken else None), given)
     source = Source(commands, command_file, argv, base, alone=not choice.named)
     if follow and not (source.is_one and (choice.any or not choice.named)):
         raise UsageError("--follow is for one job on one target", "--wait waits for many")
@@ -142,8 +160,9 @@ def job(
     if key is not None and source.names_last:
         raise UsageError("--after last and --key: with a key the jobs must be the same each time", "name the id")
     wish = Wish(key or uuid4().hex, key is not None, if_free, parsable, wait, follow, envs, given["due"])
-    out = call.output(choice)
     if dry_run:
+        if taken is not None:
+            say_taken(taken, out)
         with source, Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:
             return rehearse_any(fleet, source, if_free, out) if choice.any else rehearse_all(fleet, source, out)
     with source, Fleet(choice.managers, "start", out.notice, ask=call.ask) as fleet:
@@ -161,7 +180,7 @@ def _send_all(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output)
             if source.names_last:
                 wish.newest = ids.newest_id(target)
                 source.wait_for(wish.newest)
-            chunks = source.chunks(partial(folder, fleet.managers[target.name]))
+            chunks = source.chunks(place(fleet.managers[target.name], source))
             for accepted in send(target, wish.key, chunks, wish.again, wish.if_free, wish.envs):
                 sent.accepted.append(accepted)
         except SjsError as error:
@@ -193,7 +212,7 @@ def _deal(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output) -> 
     with Outbox(state_path("outbox", os.environ)).begin(
         head(wish.key, wish.if_free, call.config_file, managers, wish.envs, call.word)
     ) as entry:
-        reports = plan(entry, source.chunks(partial(folder, managers[0])), reports, found)
+        reports = plan(entry, source.chunks(place(managers[0], source)), reports, found)
         entry.seal()
         dealer = Dealer(fleet, entry, reports)
         try:
@@ -229,6 +248,11 @@ def _told(failure: Failure) -> SjsError:
     """What became of jobs that nobody has acknowledged."""
     fate = "kept for it: the next command asks again" if failure.is_open else "not handed in"
     return type(failure.error)(f"{failure.error.message}; {failure.count} job(s) {fate}", failure.error.hint)
+
+
+def place(manager: Manager, source: Source) -> Place:
+    """What gives the folder of a job on this target; in a snapshot it is what was said, and begins at the top."""
+    return (lambda wanted: wanted) if source.has_snapshot else partial(folder, manager)
 
 
 def folder(manager: Manager, wanted: str | None) -> str | None:

@@ -39,7 +39,7 @@ def release(call: Call, which: tuple[str, ...]) -> int:
 )
 def retry(call: Call, which: tuple[str, ...], failed: bool) -> int:
     """Run jobs that have ended again, under the same ids, with all their --retries anew. Earlier attempts stay in
-    `details`.
+    `details`. (`rerun` makes new jobs.)
 
     \b
     All that failed:

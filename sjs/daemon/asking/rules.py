@@ -262,6 +262,8 @@ def _fault(rules: Rules, spec: Spec) -> str:
         return "begin in another way"
     if spec.cwd is not None or spec.stdin is not None:
         return "start in project_root, and read nothing on stdin"
+    if spec.snapshot is not None:
+        return "bring no files of their own"
     strange = [name for name, _ in spec.env if name not in rules.env]
     if strange or spec.env_base:
         return f"are not given {strange[0] if strange else 'an environment'}"

@@ -9,7 +9,8 @@
   ids                         how far it has come (`marks`)
   suspect                     it is to be checked closely by who opens it next (`recovery`)
   ballast                     let go when the disk is full (`space`)
-  jobs/<id//1000>/<id>.out    outputs (`workspace`)
+  jobs/<id//1000>/<id>.out    outputs (`workspace`), and <id>.tree, the folder in which a job with a snapshot runs
+  snapshots/                  trees of files that clients have brought for jobs (`sjs.snapshots.store`)
   keeper.lock keeper.sock     the keeper; its lock says who it is
   manager.lock                whoever has the database open
   journal.<n>                 the keeper's append files (`journal`)
@@ -51,6 +52,7 @@ class Places:
         self.keeper_lock = os.path.join(self.state, "keeper.lock")
         self.keeper_socket = os.path.join(self.state, "keeper.sock")
         self.manager_lock = os.path.join(self.state, "manager.lock")
+        self.snapshots = os.path.join(self.state, "snapshots")
         self.sessions = os.path.join(self.state, "sessions")
         self.log = os.path.join(self.state, "manager.log")
         self.good = os.path.join(self.state, "jobs.db.good")

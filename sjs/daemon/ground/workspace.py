@@ -1,4 +1,5 @@
-"""Where a job's outputs are. Empty ones go when the job ends; a second attempt does not write over the first."""
+"""Where a job's outputs are, and its own folder if it has a snapshot. Empty outputs go when the job ends; a second
+attempt does not write over the first."""
 
 from __future__ import annotations
 
@@ -7,9 +8,15 @@ from typing import List
 
 STREAMS = ("out", "err")
 
+TREE = "tree"
+"""The checkout of an attempt."""
+
+TREES = (TREE, "tree.new")
+"""The same, and what there was of it when somebody was killed over it."""
+
 
 def output_path(jobs: str, job_id: int, attempt: int, stream: str) -> str:
-    """The file that holds a stream of an attempt's output."""
+    """The file that holds a stream of an attempt's output, or the folder that is its checkout."""
     again = f".{attempt}" if attempt > 1 else ""
     return os.path.join(jobs, str(folder_of(job_id)), f"{job_id}{again}.{stream}")
 
@@ -19,9 +26,10 @@ def folder_of(job_id: int) -> int:
     return job_id // 1000
 
 
-def outputs(jobs: str, job_id: int, attempts: int) -> List[str]:
-    """All files that the attempts may have left."""
-    return [output_path(jobs, job_id, attempt, name) for attempt in range(1, attempts + 1) for name in STREAMS]
+def outputs(jobs: str, job_id: int, attempts: int, with_trees: bool = False) -> List[str]:
+    """All files and checkouts that the attempts may have left."""
+    names = STREAMS + TREES if with_trees else STREAMS
+    return [output_path(jobs, job_id, attempt, name) for attempt in range(1, attempts + 1) for name in names]
 
 
 def make_folder(path: str) -> None:

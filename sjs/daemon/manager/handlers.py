@@ -26,7 +26,8 @@ from sjs.daemon.manager.subjects import Reply, Request, Subjects, everything, ke
 from sjs.daemon.manager.waits import ANY, Waits
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.store import Store
-from sjs.errors import BadRequest, Full, NoManager, Stopping, TooLarge, UnknownRequest
+from sjs.errors import BadRequest, Full, NoManager, NoSnapshot, Stopping, TooLarge, UnknownRequest
+from sjs.snapshots.store import Store as Snapshots
 
 PARKED: Reply = {}
 """What a handler gives when `Waits` is to answer."""
@@ -50,6 +51,7 @@ class Handlers:
         self._waits = waits
         self._space = space
         self.condition = Condition()
+        self._snapshots = Snapshots(where.snapshots)
         self._subjects = Subjects(ledger, store)
         self._explaining = Explaining(where, ledger, store, self._subjects, self.condition, space)
         self._table: Dict[str, Callable[[Request, Any, Now], Reply]] = {
@@ -81,6 +83,7 @@ class Handlers:
                 **self._explaining.identity(),
                 "hooks": self._ledger.hooks.said,
                 "submitters": True,
+                "snapshots": True,
             }
         }
 
@@ -117,6 +120,9 @@ class Handlers:
             raise Stopping("this manager is about to stop")
         if self._space is not None:
             self._space.check(sum(map(_weight, specs)))
+        for snapshot in {spec.snapshot.id for spec in specs if spec.snapshot is not None}:
+            if not self._snapshots.is_whole(snapshot):
+                raise NoSnapshot(f"snapshot {snapshot:.12} is not on this machine", "hand in from where it was taken")
         if self._ledger.holdings.is_known:
             for needs in {spec.needs for spec in specs}:
                 missing = lacks(self._ledger.holdings.machine, needs)

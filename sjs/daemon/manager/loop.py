@@ -39,6 +39,7 @@ from sjs.daemon.queue.ledger import STARTS, Ledger
 from sjs.daemon.queue.marks import Marks
 from sjs.daemon.queue.recovery import open_store
 from sjs.errors import NotReached, to_wire
+from sjs.snapshots.store import Store as Snapshots
 
 TURN = 0.02
 """Seconds after which a turn begins no further request."""
@@ -75,7 +76,8 @@ class Manager:
         self._waits = Waits()
         self._brake = Brake()
         self._jumps = clock.Jumps(clock.look())
-        self._cleaner = Cleaner(where.jobs, self._ledger, self._store, clock.look())
+        snapshots = Snapshots(where.snapshots)
+        self._cleaner = Cleaner(where.jobs, self._ledger, self._store, clock.look(), snapshots)
         self._handlers = Handlers(where, self._ledger, self._store, self._waits, self._space)
         self._mailbox = Mailbox(where, self._selector, wire.MAX_LINE, _crowded(where))
         self._desk = Desk(self._mailbox, self._handlers, self._waits)

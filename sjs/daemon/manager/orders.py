@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Iterable, Mapping, Optional, Union
+from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Union
 
+from sjs.core.job import Snapshot
 from sjs.core.needs import Gpu, Grant
 from sjs.core.schedule import Pause, Start, Stop
 from sjs.daemon.ground import workspace
 from sjs.daemon.ground.places import Places
+from sjs.daemon.ground.program import OURS
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.live import Live
 from sjs.daemon.queue.store import Store
@@ -34,11 +36,11 @@ def start_order(where: Places, live: Live, base: Optional[str], gpus: Mapping[st
     """The order to start an attempt. `base`: the environment that was kept for it, as JSON; `gpus`: all, by name."""
     spec = live.spec
     out, err = (workspace.output_path(where.jobs, live.id, live.attempt, name) for name in workspace.STREAMS)
-    cwd = os.path.join(where.root, spec.cwd) if spec.cwd else where.root
+    cwd = os.path.join(where.root, spec.cwd) if spec.cwd and spec.snapshot is None else where.root
     order: Dict[str, Any] = {
         "do": "start",
         "tag": live.tag,
-        "argv": spec.program,
+        "argv": spec.program if spec.snapshot is None else _in_checkout(where, live, spec.snapshot),
         "cwd": cwd,
         "env": {**json.loads(base or "{}"), **_told(where, live), **_pinned(live.gpus, gpus), **dict(spec.env)},
         "out": out,
@@ -46,9 +48,17 @@ def start_order(where: Places, live: Live, base: Optional[str], gpus: Mapping[st
     }
     limits = {"timeout": spec.timeout, "grace": spec.grace, "nice": spec.nice or None, "mem": spec.needs.mem or None}
     order.update({name: value for name, value in limits.items() if value is not None})
-    if spec.stdin is not None:
+    if spec.stdin is not None and spec.snapshot is None:
         order["stdin"] = os.path.join(cwd, spec.stdin)
     return order
+
+
+def _in_checkout(where: Places, live: Live, snapshot: Snapshot) -> Sequence[str]:
+    """What makes the job's own copy of its snapshot, and there becomes the job: what may take long is the job's time,
+    not the keeper's."""
+    place = workspace.output_path(where.jobs, live.id, live.attempt, workspace.TREE)
+    asked = (where.snapshots, snapshot.id, place, live.spec.cwd or "", live.spec.stdin or "")
+    return [*OURS.command("checkout", *asked), "--", *live.spec.program]
 
 
 def find_order(where: Places, lives: Iterable[Live]) -> Dict[str, Any]:
@@ -72,6 +82,8 @@ def _told(where: Places, live: Live) -> Dict[str, str]:
     }
     if live.spec.name:
         told["SJS_JOB_NAME"] = live.spec.name
+    if live.spec.snapshot is not None:
+        told["SJS_SNAPSHOT"] = live.spec.snapshot.id
     if live.spec.needs.cpus:
         told["SJS_CPUS"] = told["OMP_NUM_THREADS"] = str(live.spec.needs.cpus)
     return told

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 from typing import Dict, Generator, Iterator, List, Optional, Sequence
 
 from sjs.core.lifecycle import FINAL
@@ -19,6 +20,7 @@ from sjs.daemon.ground.notes import note
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.retention import KEY_DAYS
 from sjs.daemon.queue.store import Store
+from sjs.snapshots.store import Store as Snapshots
 
 SLICE = 0.004
 """Seconds after which a slice ends."""
@@ -39,19 +41,25 @@ CUT = 1 << 20
 """Bytes by which a large file is made shorter before it goes: to remove a gigabyte at once takes more than a second."""
 
 _FOLDER = re.compile(r"[0-9]+")
-_FILE = re.compile(rf"([0-9]+)(?:\.[0-9]+)?\.(?:{'|'.join(workspace.STREAMS)})")
+_FILE = re.compile(rf"([0-9]+)(?:\.[0-9]+)?\.(?:{'|'.join(workspace.STREAMS + workspace.TREES)})")
 
 DONE = object()
 
 
 class Cleaner:
-    """Keeps the outputs in a folder, and the records in a store, to what the ledger's retention says."""
+    """Keeps the outputs in a folder, and the records in a store, to what the ledger's retention says; and of the
+    snapshots those of which a record tells."""
 
-    def __init__(self, jobs: str, ledger: Ledger, store: Store, now: Now) -> None:
+    def __init__(
+        self, jobs: str, ledger: Ledger, store: Store, now: Now, snapshots: Optional[Snapshots] = None
+    ) -> None:
         self._jobs = jobs
         self._ledger = ledger
         self._retention = ledger.retention
         self._store = store
+        self._snapshots = snapshots
+        self._swept = -DAY  # when the last sweep of snapshots began, …
+        self._sweep_due: Optional[float] = None  # … and when the next one is to, though nothing else is
         self._began = now
         self._oldest: Dict[int, float] = {}  # of each folder: no job that has outputs there ended before
         self._pass: Optional[Iterator[None]] = None
@@ -89,6 +97,11 @@ class Cleaner:
         """When the next slice is due; None when nothing ever is as things stand."""
         if self._pass is not None or self._retention.is_changed or self._excess():
             return self._due
+        found = [one for one in (self._sweep_due, self._next_old()) if one is not None]
+        return min(found, default=None)
+
+    def _next_old(self) -> Optional[float]:
+        """When the next output is too old."""
         if not self._retention.keep_days or not (self._oldest or self._ended_ever() > self._ended_then):
             return None
         age = self._retention.keep_days * DAY
@@ -110,12 +123,14 @@ class Cleaner:
     # A pass, step by step. Outputs first: where the disk is full, that makes room for what removing records writes.
 
     def _all(self, now: float) -> Iterator[None]:
+        removed = self._retention.removed
         yield from self._remove_unwanted()
         if self._retention.keep_days:
             yield from self._remove_outputs(now)
         yield from self._remove_records()
         if self._retention.removed:
             yield from self._forget_keys(now - KEY_DAYS * DAY)
+        yield from self._sweep(now, self._retention.removed > removed)
 
     def _remove_outputs(self, now: float) -> Iterator[None]:
         limit = now - self._retention.keep_days * DAY
@@ -178,12 +193,27 @@ class Cleaner:
         for job_id in ids:
             found = self._store.ended(job_id)
             if found is not None and found.at is not None:
-                for path in workspace.outputs(self._jobs, job_id, found.attempt):
+                for path in workspace.outputs(self._jobs, job_id, found.attempt, found.snapshot is not None):
                     yield from self._remove(path)
         ended = ((job_id, self._store.ended(job_id)) for job_id in ids)
         gone = [job_id for job_id, found in ended if found is not None and found.at is not None]
         self._store.remove(gone)
         return len(gone)
+
+    def _sweep(self, now: float, at_once: bool) -> Iterator[None]:
+        """Away with snapshots of which no record tells any more, or none ever did; what is new may yet be told of."""
+        began = clock.look().steady
+        if self._snapshots is None or not (at_once or began >= self._swept + DAY):
+            return
+        self._swept = began
+        is_more_left = False
+        try:
+            for is_left in self._snapshots.sweep(self._store.has_snapshot, now):
+                is_more_left = is_more_left or is_left
+                yield
+        except OSError as error:
+            self._say(f"old snapshots cannot be removed: {error}")
+        self._sweep_due = began + DAY if is_more_left else None
 
     def _forget_keys(self, limit: float) -> Iterator[None]:
         after = ""
@@ -199,7 +229,11 @@ class Cleaner:
 
     def _remove(self, path: str) -> Iterator[None]:
         try:
-            size = os.lstat(path).st_size
+            found = os.lstat(path)
+            if stat.S_ISDIR(found.st_mode) and path.endswith(workspace.TREES):
+                yield from self._remove_folder(path)
+                return
+            size = found.st_size if found.st_nlink == 1 else 0  # else a job has given it another name, too
             while size > CUT:
                 size -= CUT
                 os.truncate(path, size)
@@ -208,10 +242,28 @@ class Cleaner:
         except FileNotFoundError:
             return  # it was empty, and went when the job ended
         except OSError as error:
-            if not self._trouble:
-                self._trouble = str(error)
-                note(f"an old output cannot be removed: {error}")
+            self._say(f"an old output cannot be removed: {error}")
         yield
+
+    def _remove_folder(self, top: str) -> Iterator[None]:
+        """With all in it, however deep that is, and whatever a job has made of its rights."""
+        folders = [top]
+        for folder in folders:
+            os.chmod(folder, 0o700)
+            for entry in os.scandir(folder):
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    yield from self._remove(entry.path)
+        for folder in reversed(folders):
+            os.rmdir(folder)
+            yield
+
+    def _say(self, trouble: str) -> None:
+        """Once in a pass."""
+        if not self._trouble:
+            self._trouble = trouble
+            note(trouble)
 
 
 def _files(folder: str) -> Dict[int, List[str]]:

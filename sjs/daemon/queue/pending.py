@@ -75,9 +75,9 @@ class Pending:
         due = spec.at if spec.at is not None and spec.at > now else None
         state = HELD if spec.hold else WAITING if blockers or due is not None else QUEUED
         shape = self._store.shape(needs_text(spec))
-        row = NewRow(
-            job_id, state, spec_json.to_text(spec), now, shape, spec.priority, due, blockers, spec.name or None
-        )
+        text = spec_json.to_text(spec)
+        snapshot = spec.snapshot.id if spec.snapshot is not None else None
+        row = NewRow(job_id, state, text, now, shape, spec.priority, due, blockers, spec.name or None, snapshot)
         return row._replace(state=CANCELLED, reason="dependency", detail=doom, ended=now) if doom else row
 
     def _blockings(

@@ -34,6 +34,7 @@ class NewRow(NamedTuple):
     due: Optional[float]
     blockers: int
     name: Optional[str]
+    snapshot: Optional[str] = None
     reason: Optional[str] = None  # with `detail` and `ended`: of one that can never start
     detail: Optional[str] = None
     ended: Optional[float] = None
@@ -76,10 +77,11 @@ class MoveRow(NamedTuple):
 
 
 class EndedRow(NamedTuple):
-    """When a job ended, None when it has not, and which attempt was its last."""
+    """When a job ended, None when it has not, which attempt was its last, and with which snapshot."""
 
     at: Optional[float]
     attempt: int
+    snapshot: Optional[str]
 
 
 class Filter(NamedTuple):

@@ -75,5 +75,10 @@ MIGRATIONS: Tuple[Sequence[str], ...] = (
         "CREATE TABLE movers (job INTEGER PRIMARY KEY, key TEXT NOT NULL, held INTEGER NOT NULL)",
         "CREATE INDEX movers_by_key ON movers (key, job)",
     ),
+    # The snapshot with which a job runs: as long as there is such a job, it is kept.
+    (
+        "ALTER TABLE jobs ADD COLUMN snapshot TEXT",
+        "CREATE INDEX jobs_by_snapshot ON jobs (snapshot) WHERE snapshot IS NOT NULL",
+    ),
 )
 """What makes schema N + 1 of schema N, in statements. A new queue goes all the way, so that way is used every day."""

@@ -76,6 +76,10 @@ class Store(MoveRows):
         row = self._db.execute("SELECT body FROM environments WHERE digest = ?", (digest,)).fetchone()
         return None if row is None else str(row[0])
 
+    def has_snapshot(self, digest: str) -> bool:
+        """Whether there is a record of a job that has it."""
+        return self._db.execute("SELECT 1 FROM jobs WHERE snapshot = ? LIMIT 1", (digest,)).fetchone() is not None
+
     def submit(self, key: str) -> Optional[Tuple[str, int, int]]:
         """What was submitted under the key before: (digest, first id, how many)."""
         row = self._db.execute("SELECT digest, first, count FROM submits WHERE key = ?", (key,)).fetchone()
@@ -209,7 +213,7 @@ class Store(MoveRows):
 
     def ended(self, job_id: int) -> Optional[EndedRow]:
         """Whether and when a job ended; None when there is no record of it."""
-        sql = f"SELECT CASE WHEN state IN ({_marks(FINAL)}) THEN ended END, attempt FROM jobs WHERE id = ?"
+        sql = f"SELECT CASE WHEN state IN ({_marks(FINAL)}) THEN ended END, attempt, snapshot FROM jobs WHERE id = ?"
         row = self._db.execute(sql, (*FINAL, job_id)).fetchone()
         return None if row is None else EndedRow(*row)
 

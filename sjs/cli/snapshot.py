@@ -1,0 +1,35 @@
+"""Takes the snapshot that a command asks for, and says what there is to be said of it."""
+
+from __future__ import annotations
+
+import os
+
+from sjs.capture.known import Known
+from sjs.capture.taking import Taken, take
+from sjs.cli.output import Output
+from sjs.cli.text import printable, snapshot_text
+from sjs.config import cache_path
+from sjs.core.quantities import size_text
+from sjs.snapshots.store import Store
+from sjs.targets.bringing import Slowness
+
+WHO = "snapshot"
+
+
+def taken_of(folder: str, limit: int | None, out: Output) -> Taken:
+    """The folder as it is now."""
+    store = Store(cache_path("snapshots", os.environ))
+    known = Known(folder, cache_path("known", os.environ))
+    taken = take(folder, store, known, Slowness(lambda line: out.notice(WHO, line), "reading files"), limit)
+    if taken.links_out:
+        what = "1 link leads" if taken.links_out == 1 else f"{taken.links_out} links lead"
+        out.notice(WHO, f"{what} out of it and stays as it is: {printable(taken.link_out)}")
+    return taken
+
+
+def say_taken(taken: Taken, out: Output) -> None:
+    """What a job would be given."""
+    if out.json:
+        out.record(WHO, {**vars(taken.snapshot), "files": taken.files, "size": taken.size})
+    else:
+        out.line(WHO, f"{snapshot_text(taken.snapshot)}: {taken.files} files, {size_text(taken.size)}")
