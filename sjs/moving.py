@@ -57,7 +57,7 @@ class Carrier:
             here = ranges(sorted(left))[: wire.MAX_PAGE]
             name = f"{key}/{source}/{target}/{number}"
             try:
-                move = self._fleet.free_target(source).leave(name, target, here)
+                move = self.target(source).leave(name, target, here)
             except Unreachable as error:
                 self._away[source] = error
                 yield Carried(source, target, sorted(left), error=error, is_open=True)
@@ -72,7 +72,7 @@ class Carrier:
         self, source: str, prefix: str = "", how: Callable[[Target, Move], int | None] | None = None
     ) -> Iterator[Carried]:
         """Settle what is not, of all moves whose keys begin so."""
-        target = self._fleet.free_target(source)
+        target = self.target(source)
         for one in target.moves(prefix):
             move = target.leave(one.key, one.target)
             if move.first is None:
@@ -82,7 +82,7 @@ class Carrier:
         """One move: hand its jobs in over there, or whatever `how` does, which gives the first id that they have got,
         or None when they never will have one."""
         jobs = [job for job, _ in move.jobs]
-        here = self._fleet.free_target(source)
+        here = self.target(source)
         refusals: list[SjsError] = []
         try:
             first = how(here, move) if how else self._hand_in(here, move, refusals)

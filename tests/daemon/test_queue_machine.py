@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sjs.core.job import ON_LOST, Spec
-from sjs.core.lifecycle import FINAL, LIVE, MAX_ATTEMPTS, QUEUED, STATES
+from sjs.core.lifecycle import FINAL, LIVE, MAX_ATTEMPTS, MOVED, MOVING, QUEUED, STATES
 from sjs.core.schedule import Start, plan
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.store import Store
@@ -32,12 +32,14 @@ MOMENTS = st.sampled_from(
 
 @dataclass
 class Model:
-    """What a person may count on: what each key brought, how each job stands, and what may run at once."""
+    """What a person may count on: what each key brought, how each job stands, what may run at once, and which jobs are
+    on their way elsewhere under which key."""
 
     keys: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
     jobs: dict[int, str] = field(default_factory=dict)
     again: set[int] = field(default_factory=set)
     maximum: int = 2
+    moves: dict[str, list[int]] = field(default_factory=dict)
 
 
 class Keeper:
@@ -122,6 +124,27 @@ class Queue(RuleBasedStateMachine):
     def configure(self, maximum: int) -> None:
         assert self.ledger.configure(maximum) == self.now.maximum
         self.now.maximum = maximum
+
+    @rule(low=st.integers(0, 9), size=st.integers(0, 3))
+    def leave(self, low: int, size: int) -> None:
+        key = f"m{len(self.now.moves)}"
+        move = self.ledger.moves.begin(key, "there", [(low, low + size)], 1.0)
+        gone = [number for number, _ in self.ledger.moves.bodies(key)]
+        assert (move.size, move.first is None) == (len(gone), bool(gone))
+        assert all(self.now.jobs[number] == QUEUED for number in gone)
+        self.now.jobs.update(dict.fromkeys(gone, MOVING))
+        self.now.moves[key] = gone
+
+    @rule(arrive=st.booleans())
+    def settle(self, arrive: bool) -> None:
+        for key, gone in self.now.moves.items():
+            for _ in range(2 if gone else 0):  # whoever says it may say it again
+                if arrive:
+                    self.ledger.moves.arrive(key, 100, 1.0)
+                else:
+                    self.ledger.moves.come_back(key)
+            self.now.jobs.update(dict.fromkeys(gone, MOVED if arrive else QUEUED))
+            self.now.moves[key] = []
 
     # What the keeper does and says
 
@@ -272,6 +295,11 @@ class Queue(RuleBasedStateMachine):
         live = [tag.partition(".")[0] for tag in self.keeper.live()]
         assert len(set(live)) == len(live), "an attempt runs beside the one before it"
         assert max([int(tag.partition(".")[2]) for tag in self.keeper.ran], default=0) <= MAX_ATTEMPTS
+
+    @invariant()
+    def what_has_left_never_ran(self) -> None:
+        ran = {int(tag.partition(".")[0]) for tag in self.keeper.ran}
+        assert not ran & {number for number, state in self.now.jobs.items() if state in (MOVING, MOVED)}
 
     @invariant()
     def what_has_ended_stays_as_it_ended(self) -> None:

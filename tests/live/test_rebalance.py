@@ -78,13 +78,15 @@ class Two(Pair):
         return not self.trips.exists() or not list(self.trips.iterdir())
 
     def settle(self) -> None:
-        """What the next commands do by themselves; nobody has to type anything else."""
+        """What the next commands do by themselves, and tell; nobody has to type anything else."""
         said = ""
         for _ in range(3):
             if self.is_settled():
                 return
             forget_the_rest(self.trips)
+            is_promised = any(path.stat().st_size for path in self.trips.iterdir())
             said = self.types("m1 status").stderr
+            assert "was moving: " in said or not is_promised
         assert self.is_settled(), said
 
     def run_all(self) -> None:

@@ -120,7 +120,7 @@ class Moves:
         left = TEXT
         for span in wanted:
             for job in self._store.page(span, PENDING):
-                if not self._may_leave(job) or (found and job.via != found[0].via):
+                if not self._may_leave(job) or (found and _company(job) != _company(found[0])):
                     continue
                 left -= len(spec_json.to_text(job.spec))
                 if found and left < 0:
@@ -142,6 +142,11 @@ class Moves:
         new = lifecycle.step(state, event)
         self._store.set_state(job_id, new)
         self._counts.move(state, new)
+
+
+def _company(job: Job) -> object:
+    """What the jobs of one move have in common, as one request takes them, or refuses them, together."""
+    return job.via
 
 
 def _fate(move: MoveRow) -> str:
