@@ -105,6 +105,11 @@ class Carrier:
         envs = {name: here.environment(name) for name in sorted({spec.env_base for spec in specs} - {""})}
         try:
             there.post(move.key, specs, again=True, envs=envs, via=move.via)
+        except Refused as error:  # before it was sent: that would be done with whatever is posted next
+            self._away[move.target] = Unreachable(f"{move.target} was refused: {error.message}")
+            refusals.append(error)
+            return there.decline(move.key)
+        try:
             return there.collect().first
         except Refused as error:
             refusals.append(error)

@@ -107,6 +107,17 @@ def test_what_is_refused_comes_back_once_it_is_sure_that_it_never_will_be_taken(
     assert (found.first, a.jobs) == (7, [])
 
 
+def test_what_is_refused_before_it_is_sent_is_not_sent_with_what_comes_next() -> None:
+    a, b = FakeQueue("a", range(4)), FakeQueue("b")
+
+    def broken(*_: object, **more: object) -> None:
+        raise Refused("no such hook")
+
+    b.post = broken  # type: ignore[method-assign]
+    (found,) = Carrier(fleet_of(a, b)).carry("k", Parting("a", "b", [0, 1, 2, 3]))
+    assert (list(found.jobs), str(found.error), sorted(a.jobs)) == ([0, 1], "no such hook", [0, 1, 2, 3])
+
+
 @pytest.mark.parametrize("place", ["error", "declined"])
 def test_who_does_not_answer_is_not_asked_again_and_what_he_may_have_stays_on_its_way(place: str) -> None:
     a, c, b = FakeQueue("a", range(4)), FakeQueue("c", range(4)), FakeQueue("b")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sjs.core.job import End
+from sjs.core.job import End, Snapshot, Spec
 from sjs.core.lifecycle import STATES
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.moves import KEPT, TEXT
@@ -136,6 +136,15 @@ def test_one_move_is_what_one_request_can_carry(queue: Queue) -> None:
     assert ([one["key"] for one in found["moves"]], found["next"]) == (["k/0", "k/1", "k/2"], None)
     assert [one["key"] for one in queue.ask("moves", after="k/0")["moves"]] == ["k/1", "k/2"]
     assert queue.ask("moves", key="other")["moves"] == []
+
+
+def test_one_move_is_of_jobs_that_are_taken_or_refused_together(queue: Queue) -> None:
+    submit(queue, {}, {})
+    submit(queue, {}, via="any")
+    queue.ledger.submit(None, [Spec("x", snapshot=Snapshot(one * 64)) for one in "aab"], NOW.wall)
+    found = [[number for number, _ in leave(queue, key=f"k/{count}")["jobs"]] for count in range(5)]
+    assert found == [[0, 1], [2], [3, 4], [5], []]
+    assert queue.ask("move", key="k/1", to="there")["via"] == "any"
 
 
 def test_a_move_outlives_the_manager_and_an_older_copy_starts_nothing_that_left(queue: Queue) -> None:

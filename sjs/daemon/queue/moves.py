@@ -43,8 +43,8 @@ class Moves:
         self._setbacks = setbacks
 
     def begin(self, key: str, target: str, wanted: Sequence[Range], now: float) -> MoveRow:
-        """Have the first of these jobs that can go leave, as many as one request may carry, which came by one word; of
-        a key that was used before, what is known."""
+        """Have the first of these jobs that can go leave, as many as one request may carry, which came by one word and
+        run in one snapshot; of a key that was used before, what is known."""
         known = self._store.move(key)
         if known is not None:
             return known
@@ -146,7 +146,7 @@ class Moves:
 
 def _company(job: Job) -> object:
     """What the jobs of one move have in common, as one request takes them, or refuses them, together."""
-    return job.via
+    return job.via, job.spec.snapshot
 
 
 def _fate(move: MoveRow) -> str:
