@@ -78,7 +78,14 @@ def _copy(source: str, path: bytes, mode: int) -> None:
 
 
 def _copy_contents(reading: int, writing: int) -> None:
-    while True:
+    left = os.fstat(reading).st_size
+    with contextlib.suppress(OSError):  # what a file system can not do by itself is done by hand
+        while left > 0:
+            done = os.copy_file_range(reading, writing, left)
+            if not done:
+                break
+            left -= done
+    while left:
         data = os.read(reading, PIECE)
         if not data:
             return

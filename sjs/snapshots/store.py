@@ -81,18 +81,22 @@ class Store:
             return
         self.path(name)
         part = os.path.join(self._new, f"{os.getpid()}-{name}")
-        with open(part, "r+b" if offset else "wb") as target:
-            target.seek(offset)
-            target.truncate()
-            target.write(data)
-        if offset + len(data) == size:
-            self._finish_piecewise(part, name)
+        try:
+            with open(part, "r+b" if offset else "wb") as target:
+                target.seek(offset)
+                target.truncate()
+                target.write(data)
+            if offset + len(data) == size:
+                self._finish_piecewise(part, name)
+        except (OSError, Refused):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(part)
+            raise
 
     def _finish_piecewise(self, part: str, name: str) -> None:
         with open(part, "rb") as source:
             digest = _digest_of_all(source)
         if digest != name[5:]:
-            os.unlink(part)
             raise _wrong(name)
         os.makedirs(os.path.dirname(self.path(name)), mode=0o700, exist_ok=True)
         os.rename(part, self.path(name))

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,68 +55,58 @@ def place(machine: Machine, job: int) -> Path:
     return machine.state / f"jobs/0/{job}.tree"
 
 
+def said(machine: Machine, job: int, attempt: str = "") -> str:
+    return (machine.state / f"jobs/0/{job}{attempt}.out").read_text()
+
+
+def records(coder: Person) -> list[dict[str, Any]]:
+    found = map(json.loads, coder.types("m list --json").stdout.splitlines())
+    return sorted(found, key=lambda one: int(one["id"]))
+
+
 def test_what_runs_is_what_was_there(coder: Person, machine: Machine) -> None:
-    coder.types("m pause")
-    assert coder.types("m job --snapshot code -- ./say").returncode == 0
+    """And each job has it for itself; the record says where it came from."""
+    coder.types("m job --snapshot code --hold --command './say; echo $SJS_SNAPSHOT >> words'")
     write(coder.home / "code", {"words": "two\n"})
-    assert coder.types("m job --snapshot code --cwd . -- ./say").returncode == 0
+    coder.types("m job --snapshot code --hold --cwd . --command './say; echo more >> words' --command ./say")
     (coder.home / "code/words").unlink()
-    coder.types("m resume")
-    assert coder.types("m wait").returncode == 0
-    said = [coder.types(f"m logs {job}").stdout.decode() for job in (0, 1)]
-    assert said == [f"one\n{place(machine, 0)}\n", f"two\n{place(machine, 1)}\n"]
-
-
-def test_each_job_has_a_copy_of_its_own_that_is_kept(coder: Person, machine: Machine) -> None:
-    line = "m job --snapshot code --wait --command 'cat words; echo $SJS_JOB_ID >> words; echo $SJS_SNAPSHOT'"
-    assert coder.types(line).returncode == coder.types(line).returncode == 0
-    (one, first), (two, second) = (coder.types(f"m logs {job}").stdout.decode().split() for job in (0, 1))
-    assert (one, two, first) == ("one", "one", second)
-    assert (place(machine, 1) / "words").read_text() == "one\n1\n"
+    coder.types("m release all")
+    assert coder.types("m wait all").returncode == 0
+    lines = zip(["one", "two", "two"], (place(machine, job) for job in range(3)), strict=True)
+    assert [said(machine, job) for job in range(3)] == [f"{words}\n{where}\n" for words, where in lines]
+    clean, dirty, same = (one["snapshot"] for one in records(coder))
+    assert (place(machine, 0) / "words").read_text() == f"one\n{clean['id']}\n"
+    assert clean["commit"] == dirty["commit"] and len(clean["commit"]) == 40 and same == dirty
+    assert "diff" not in clean and len(dirty["diff"]) == 64
+    details = coder.types("m details 1").stdout.decode()
+    assert f"snapshot:   {dirty['id'][:12]} (commit {dirty['commit'][:12]} with changes)\n" in details
+    (past, *_) = map(json.loads, coder.types("m history --json").stdout.splitlines())
+    assert past["snapshot"] in (clean, dirty)
     coder.types("m clean all")
     until(lambda: not list(machine.state.glob("jobs/*/*")), "nothing of them is left")
 
 
 def test_what_it_wrote_there_is_fetched(coder: Person) -> None:
-    coder.types("m job --snapshot code --cwd out --wait --command 'true'")
-    coder.types("m job --snapshot code --wait --command 'mkdir out; echo made > out/result'")
+    coder.types("m job --snapshot code --wait --command true --command 'mkdir out; echo made > out/result'")
     assert coder.types("m fetch 1 'out/*' words").returncode == 0
     results = coder.home / "results/m/1"
     assert [(results / name).read_text() for name in ("out/result", "words")] == ["made\n", "one\n"]
-    done = coder.types("m fetch 0 words")
-    assert (done.returncode, b"No such file" in done.stderr) == (1, True), "it had no such folder"
-
-
-def test_the_record_says_what_it_was(coder: Person) -> None:
-    coder.types("m job --snapshot code --wait -- ./say")
-    write(coder.home / "code", {"words": "two\n"})
-    coder.types("m job --snapshot code --wait -- ./say")
-    clean, dirty = (coder.job(number)["snapshot"] for number in (0, 1))
-    assert clean["commit"] == dirty["commit"] and len(clean["commit"]) == 40
-    assert "diff" not in clean and len(dirty["diff"]) == 64
-    details = coder.types("m details 1").stdout.decode()
-    assert f"snapshot:   {dirty['id'][:12]} (commit {dirty['commit'][:12]} with changes)\n" in details
-    (record, _) = map(json.loads, coder.types("m history --json").stdout.splitlines())
-    assert record["snapshot"] in (clean, dirty)
 
 
 def test_what_runs_anew_runs_in_the_same_files(coder: Person, machine: Machine) -> None:
     """`retry` under its old id, `rerun` as a new job; that of a job without a snapshot is a job without one."""
     coder.types("m job --snapshot code --name first --env A=b --wait --command 'cat words; echo $A; rm words'")
     write(coder.home / "code", {"words": "two\n"})
-    assert coder.types("m retry 0").returncode == coder.types("m wait 0").returncode == 0
+    assert coder.types("m retry 0").returncode == 0
     done = coder.types("m rerun 0")
     assert (done.returncode, json.loads(done.stdout)["job_id"]) == (0, 1)
-    assert coder.types("m rerun 0-1 -p").stdout == b"2\n3\n"
-    assert coder.types("m wait").returncode == 0
-    assert [coder.types(f"m logs {job}").stdout for job in range(4)] == [b"one\nb\n"] * 4
-    assert {(one["name"], one["snapshot"]["id"]) for one in map(coder.job, range(4))} == {
-        ("first", coder.job(0)["snapshot"]["id"])
-    }
     coder.types("m job --at @99999999999 -- pwd")
-    assert coder.types("m rerun last -p").stdout == b"5\n"
-    assert coder.types("m wait 5").returncode == 0
-    assert coder.types("m logs 5").stdout == f"{machine.root}\n".encode()
+    assert coder.types("m rerun 1-2 -p").stdout == b"3\n4\n"
+    assert coder.types("m wait 0,1,3,4").returncode == 0
+    assert [said(machine, *which) for which in ((0, ".2"), (1,), (3,))] == ["one\nb\n"] * 3  # type: ignore[misc]
+    assert said(machine, 4) == f"{machine.root}\n"
+    first, *others = records(coder)
+    assert [(one["name"], one["snapshot"]) for one in others if "snapshot" in one] == [("first", first["snapshot"])] * 2
     assert [coder.types(f"m {line}").returncode for line in ("rerun", "rerun 99")] == [2, 1]
 
 
@@ -132,21 +123,14 @@ def test_an_import_without_the_files_is_refused_in_a_line(coder: Person, tmp_pat
         assert coder.types("other import queue.jsonl").stdout == b"1 imported (0)\n"
 
 
-def test_a_dry_run_says_how_much_there_is(coder: Person) -> None:
-    done = coder.types("m job --snapshot code --dry-run -- ./say")
-    assert b": 2 files, 29\n" in done.stdout and done.stdout.startswith(coder.types("m job").stdout)
-    line = coder.types("m job --snapshot code --dry-run --json -- ./say").stdout.splitlines()[0]
-    assert {"files": 2, "size": 29, "diff": ""}.items() <= json.loads(line).items()
-
-
-def test_what_goes_wrong_is_one_line(coder: Person) -> None:
+def test_what_goes_wrong_is_one_line_and_a_dry_run_sends_nothing(coder: Person, machine: Machine) -> None:
+    done = coder.types("m job --snapshot code --dry-run --json -- ./say")
+    assert {"files": 2, "size": 29, "diff": ""}.items() <= json.loads(done.stdout.splitlines()[0]).items()
+    assert b": 2 files, 29\n" in coder.types("m job --snapshot code --dry-run -- ./say").stdout
+    assert not (machine.state / "snapshots").exists()
     done = coder.types("m job --snapshot code --follow -- ./missing")
-    assert (done.returncode, done.stderr.splitlines()[1]) == (
-        127,
-        b"sjs: cannot run ./missing: No such file or directory",
-    )
-    done = coder.types("m job --snapshot nowhere -- true")
-    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    why = b"sjs: cannot run ./missing: No such file or directory"
+    assert (done.returncode, done.stderr.splitlines()[1]) == (127, why)
     done = coder.types("m job --snapshot code --snapshot-limit 20 -- true")
     assert (done.returncode, b"(largest: say " in done.stderr, done.stderr.count(b"\n")) == (2, True, 1)
 
@@ -171,12 +155,15 @@ def test_a_copy_that_is_killed_is_no_half_tree_for_the_next_attempt(coder: Perso
     (words,) = [path for path in machine.state.glob("snapshots/??/file-*") if path.read_text() == "one\n"]
     words.rename(machine.root / "words")
     os.mkfifo(words)
-    coder.types("m job --snapshot code --retries 1 --retry-on signal:KILL -- ./say")
+    coder.types("m job --snapshot code -- ./say")
     until(lambda: Path(f"{place(machine, 1)}.new").exists(), "the copy is being made")
-    (machine.root / "words").rename(words)
     os.kill(coder.job(1)["pid"], signal.SIGKILL)
+    assert coder.types("m wait 1").returncode == 128 + signal.SIGKILL
+    assert not place(machine, 1).exists()
+    (machine.root / "words").rename(words)
+    coder.types("m retry 1")
     assert coder.types("m wait 1").returncode == 0
-    assert coder.types("m logs 1").stdout == f"one\n{machine.state}/jobs/0/1.2.tree\n".encode()
+    assert said(machine, 1, ".2") == f"one\n{machine.state}/jobs/0/1.2.tree\n"
 
 
 # How it gets there
