@@ -118,12 +118,13 @@ class Configured:
 @dataclass(frozen=True)
 class Cancelled:
     """What became of jobs whose end was asked for: never started, being ended now, or ended before. `signalled`: only a
-    signal was asked for, and they got it."""
+    signal was asked for, and they got it. `moving`: they are between two queues, and nothing was done."""
 
     cancelled: Sequence[Range]
     stopping: Sequence[Range]
     ended: Sequence[Range]
     signalled: Sequence[Range] = ()
+    moving: Sequence[Range] = ()
 
 
 @dataclass(frozen=True)

@@ -228,6 +228,7 @@ class DaemonTarget:
             stopping=[one for page in pages for one in page.stopping],
             ended=[one for page in pages for one in page.ended],
             signalled=[one for page in pages for one in page.signalled],
+            moving=[one for page in pages for one in page.moving],
         )
 
     def changes(self, since: str = "") -> str:

@@ -98,7 +98,7 @@ def environment(reply: dict[str, Any]) -> dict[str, str]:
 
 def cancelled(reply: dict[str, Any]) -> Cancelled:
     now, stopping, ended = (ranges(reply[key]) for key in ("cancelled", "stopping", "ended"))
-    return Cancelled(now, stopping, ended, ranges(reply.get("signalled", ())))
+    return Cancelled(now, stopping, ended, *(ranges(reply.get(name, ())) for name in ("signalled", "moving")))
 
 
 def details(reply: dict[str, Any]) -> Details:

@@ -194,7 +194,7 @@ def test_cancel(queue: Queue) -> None:
     queue.start_all()
     queue.end("0.1")
     reply = queue.ask("cancel", jobs=[[0, 2]], grace=3)
-    assert reply == {"cancelled": [(2, 2)], "stopping": [(1, 1)], "ended": [(0, 0)], "next": None}
+    assert reply == {"cancelled": [(2, 2)], "stopping": [(1, 1)], "ended": [(0, 0)], "moving": [], "next": None}
     assert queue.job(2).state == "cancelled"
     assert queue.ledger.live[1].grace == 3
 

@@ -45,6 +45,7 @@ def test_what_leaves_can_do_nothing_here_until_it_has_arrived(queue: Queue) -> N
     assert queue.start_all() == []
     for op in ("cancel", "hold", "release", "again", "clean"):
         queue.ask(op)
+    assert queue.ask("cancel", jobs=[[0, 1]])["moving"] == [(0, 1)]
     assert states(queue) == ["moving", "moving"]
     assert "on its way to there" in queue.ask("why", job=1)["why"][0]
     assert queue.ask("stop", if_idle=True)["queued"] == 2

@@ -232,7 +232,7 @@ def test_whoever_is_killed_each_job_runs_once(two: Two, capsys: pytest.CaptureFi
     for _ in range(ROUNDS or 2):
         victim = rng.choice(VICTIMS)
         with two.begins(f"m{here + 1} rebalance --name job --to m{there + 1}") as process:
-            until(lambda: not two.is_settled() or process.poll() is not None, "the promise")  # noqa: B023
+            until(lambda: not two.is_settled() or process.poll() is not None, "the promise")
             time.sleep(rng.random() * 0.2)  # a random moment is the point
             bins[f"{victim} {'after all' if two.is_settled() else 'in the middle'}"] += 1
             kill(two, victim, process.pid, here, there)

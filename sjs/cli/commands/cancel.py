@@ -44,7 +44,11 @@ def _show_cancelled(out: Output, name: str, found: Cancelled) -> None:
     if out.json:
         out.record(name, {fate: [list(span) for span in ranges] for fate, ranges in fates.items()})
         return
-    words = {"stopping": "being ended", "ended": "had ended already"}
+    words = {
+        "stopping": "being ended",
+        "ended": "had ended already",
+        "moving": "on the way to another queue, and not ended",
+    }
     parts = [
         f"{ids.count(ranges)} {words.get(fate, fate)} ({ids.text(ranges)})" for fate, ranges in fates.items() if ranges
     ]

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Sequence
 
 from sjs import wire
 from sjs.core.job import Range, ranges
-from sjs.core.lifecycle import FINAL, LIVE, PENDING
+from sjs.core.lifecycle import FINAL, LIVE, MOVING, PENDING
 from sjs.daemon.ground.clock import Now
 from sjs.daemon.manager.subjects import Reply, Request, Subjects, submitter, summaries
 from sjs.daemon.queue.ledger import Ledger
@@ -56,6 +56,7 @@ class Steering:
         reply: Reply = {"cancelled": ranges(cancelled), "stopping": ranges(stopping), "ended": []}
         if request.get("jobs") is not None and not more:
             reply["ended"] = self._ended(wanted, cancelled)
+            reply["moving"] = ranges(job_id for job_id, _ in self._store.ids_in((MOVING,), wanted, PIECE))
         reply["next"] = cancelled[-1] if more else None
         return reply
 
