@@ -103,7 +103,7 @@ def test_what_runs_anew_runs_in_the_same_files(coder: Person, machine: Machine) 
     coder.types("m job --at @99999999999 -- pwd")
     assert coder.types("m rerun 1-2 -p").stdout == b"3\n4\n"
     assert coder.types("m wait 0,1,3,4").returncode == 0
-    assert [said(machine, *which) for which in ((0, ".2"), (1,), (3,))] == ["one\nb\n"] * 3  # type: ignore[misc]
+    assert [said(machine, *which) for which in ((0, ".2"), (1,), (3,))] == ["one\nb\n"] * 3
     assert said(machine, 4) == f"{machine.root}\n"
     first, *others = records(coder)
     assert [(one["name"], one["snapshot"]) for one in others if "snapshot" in one] == [("first", first["snapshot"])] * 2
