@@ -45,6 +45,7 @@ class Client(paramiko.Transport):
         self.hop = hop
         self.last_words = ""
         options = self.get_security_options()
+        options.ciphers = sorted(options.ciphers, key=lambda one: "gcm" not in one)  # one pass over the data, not two
         options.key_types = sorted(options.key_types, key=lambda one: _kind(one) not in kinds)
 
     def negotiate(self, patience: float) -> HostKey:
