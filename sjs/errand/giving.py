@@ -14,7 +14,7 @@ from sjs.errors import BadRequest
 from sjs.trees.entries import FILE, FRAME, Piece, entry_of, piece_from
 from sjs.trees.folder import Folder
 from sjs.trees.patterns import patterns
-from sjs.trees.walking import page
+from sjs.trees.walking import PAGE, page
 
 BLOCK = 16 << 20
 """Bytes that are read to answer one request."""
@@ -33,11 +33,11 @@ class Giving:
         self._opened = Opened()
 
     def tree(self, request: Request, client: Client, where: Places) -> Reply:
-        """What of a folder matches `globs`, behind the path `after`."""
+        """What of a folder matches `globs`, behind the path `after`; of it the first `most`."""
         folder = self._opened.at(request, where)
         after = wire.text(request, "after") if request.get("after") else ""
         with folder.told():
-            found = page(folder, patterns(texts(request, "globs")), after)
+            found = page(folder, patterns(texts(request, "globs")), after, wire.whole(request, "most", 1, PAGE, PAGE))
         return {"entries": found.entries, "troubles": found.troubles, "next": found.next}
 
     def get(self, request: Request, client: Client, where: Places) -> Reply:

@@ -20,7 +20,10 @@ from sjs.trees.patterns import is_match
 from sjs.wire import MAX_PAGE
 
 AHEAD = 8
-"""Jobs whose folders are asked for before what is in the first is fetched."""
+"""Jobs whose folders are asked for before what is in the first is fetched …"""
+
+FIRST = 500
+"""… and of how many entries of each, for what nobody has looked at yet must not become too much."""
 
 STREAMS = {"out": "stdout", "err": "stderr"}
 """What the outputs are called here."""
@@ -71,7 +74,7 @@ class Fetching:
         """What matches in the folders where they ran."""
         asked: deque[tuple[int, Job]] = deque()
         for job in jobs:
-            asked.append((self._ask(job, globs), job))
+            asked.append((self._ask(job, globs, most=FIRST), job))
             if len(asked) > AHEAD:
                 self._matching(*asked.popleft(), globs)
         while asked:
@@ -82,8 +85,8 @@ class Fetching:
         cwd = job.spec.cwd or "."
         return cwd if job.spec.snapshot is None else os.path.join(self._trees[job.id], cwd)
 
-    def _ask(self, job: Job, globs: Sequence[str], after: str = "") -> int:
-        return self._session.post("tree", b"", PATIENCE, at=self._folder(job), globs=globs, after=after)
+    def _ask(self, job: Job, globs: Sequence[str], **where: Any) -> int:
+        return self._session.post("tree", b"", PATIENCE, at=self._folder(job), globs=globs, **where)
 
     def _matching(self, number: int, job: Job, globs: Sequence[str]) -> None:
         tally = self._tallies[job.id]
@@ -102,7 +105,7 @@ class Fetching:
             after = str(reply.get("next") or "")
             if not after:
                 break
-            number = self._ask(job, globs, after)
+            number = self._ask(job, globs, after=after)
         for one in sorted(useless):
             tally.leave_out(f"job {job.id}", f"nothing matches {one}")
 

@@ -26,6 +26,12 @@ MANY = 1_000
 TEXT = 128 << 10
 """… and the letters of their paths, each of which may take six on the wire."""
 
+PART = b".sjs-"
+"""How names begin of files that are not whole."""
+
+NOWHERE = frozenset((b"", b".", b".."))
+"""What is no name of anything in a folder."""
+
 TICKS = (1, 100, 1_000, 1_000_000, 1_000_000_000, 2_000_000_000)
 """Nanoseconds to which file systems cut a time off."""
 
@@ -78,7 +84,7 @@ class Piece(NamedTuple):
 def parts(path: Any) -> List[bytes]:
     """The names in a path. BadRequest for one that would lead elsewhere."""
     found = bytes_of(path).split(b"/") if isinstance(path, str) else [b""]
-    if any(name in (b"", b".", b"..") or b"\0" in name for name in found):
+    if not NOWHERE.isdisjoint(found) or "\0" in path:
         raise BadRequest(f"no path below a folder: {path!r:.80}")
     return found
 
@@ -114,7 +120,7 @@ def is_same(wanted: Entry, there: Entry) -> bool:
 
 def part_names(name: bytes, file: Entry) -> Tuple[bytes, bytes]:
     """What a file is called until it is whole: how all its versions begin, and the name of this one."""
-    begin = b".sjs-" + hashlib.sha256(name).hexdigest()[:16].encode() + b"-"
+    begin = PART + hashlib.sha256(name).hexdigest()[:16].encode() + b"-"
     version = hashlib.sha256(f"{file.size} {file.mtime}".encode()).hexdigest()[:16]
     return begin, begin + version.encode() + b".part"
 

@@ -9,10 +9,10 @@ import fcntl
 import hashlib
 import os
 import stat
-from typing import Optional
+from typing import List, Optional, Sequence, Tuple
 
 from sjs.errors import Refused
-from sjs.trees.entries import FILE, FOLDER, FRAME, LINK, Entry, Piece, bytes_of, is_same, part_names
+from sjs.trees.entries import FILE, FOLDER, FRAME, LINK, PART, Entry, Piece, bytes_of, is_same, part_names
 from sjs.trees.folder import Folder, look, names_in, whole
 
 LOCKLESS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
@@ -31,6 +31,7 @@ class Landing:
     def __init__(self, folder: Folder, dry: bool = False) -> None:
         self.folder = folder
         self.dry = dry
+        self._parts: Optional[Tuple[Sequence[str], List[bytes]]] = None
 
     def lay(self, entry: Entry) -> Optional[int]:
         """Make a folder or a link, or have a file's mode right. What it came to: None if it was there already; else 0,
@@ -116,20 +117,28 @@ class Landing:
     def _has_come(self, above: int, name: bytes, file: Entry) -> int:
         """How much of it is there; parts of other versions go."""
         begin, part = part_names(name, file)
-        for old in names_in(above):
+        for old in self._parts_in(above, file.path.split("/")[:-1]):
             if old.startswith(begin) and old != part and not self.dry:
-                os.unlink(old, dir_fd=above)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(old, dir_fd=above)
         with contextlib.suppress(FileNotFoundError):
             found = os.stat(part, dir_fd=above, follow_symlinks=False)
             return min(found.st_size, file.size) if _is_ours(found) else 0
         return 0
 
+    def _parts_in(self, above: int, path: Sequence[str]) -> List[bytes]:
+        """What was there of files that are not whole, when its folder was first looked at."""
+        if self._parts is None or self._parts[0] != path:
+            self._parts = path, [name for name in names_in(above) if name.startswith(PART)]
+        return self._parts[1]
+
     def _write(self, fd: int, piece: Piece, data: bytes) -> None:
-        """Only where the bytes before it are: who finds it otherwise is not the only one who writes."""
+        """Only behind the bytes before it: where they are gone, somebody else has begun anew. More than those may be
+        there, of the same version, from a sender whose link was cut and whose last words come late."""
         size = os.fstat(fd).st_size
         if piece.is_first and size > piece.offset:
             os.ftruncate(fd, piece.offset)
-        elif size != piece.offset:
+        elif size < piece.offset:
             said = f"{self.folder.path}/{piece.file.path}: somebody else is putting it there, too"
             raise Refused(said, "the same command goes on where it stopped")
         view = memoryview(data)

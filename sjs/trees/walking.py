@@ -9,9 +9,9 @@ from sjs.trees.entries import FOLDER, Entry, parts, text_of
 from sjs.trees.folder import OPEN_FOLDER, Folder, look, names_in
 from sjs.trees.patterns import Patterns, below, is_meant
 
-PAGE = 10_000
-PAGE_TEXT = 384 << 10
-"""Entries and letters of one page, so that it fits into a line."""
+PAGE = 5_000
+TEXT_OF_EACH = 25
+"""Entries of one page at most, and the letters that each may have on average: six bytes each, in a line."""
 
 Trouble = Callable[[str, str], None]
 """Takes a path that is left out, and why."""
@@ -53,14 +53,14 @@ def walk(folder: Folder, meant: Patterns, trouble: Trouble, after: str = "") -> 
             os.close(level.fd)
 
 
-def page(folder: Folder, meant: Patterns, after: str = "") -> Page:
-    """The entries behind a path, as many as one message can hold."""
+def page(folder: Folder, meant: Patterns, after: str = "", most: int = PAGE) -> Page:
+    """The entries behind a path, so many at most."""
     found = Page([], [], "")
     text = 0
     for entry in walk(folder, meant, lambda path, why: found.troubles.append((path, why)), after):
         found.entries.append(entry)
         text += entry.text
-        if len(found.entries) >= PAGE or text >= PAGE_TEXT:
+        if len(found.entries) >= most or text >= most * TEXT_OF_EACH:
             return found._replace(next=entry.path)
     return found
 

@@ -6,13 +6,15 @@ import json
 import os
 import shlex
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sjs.errors import LinkLost, Refused, UsageError
-from sjs.protocols import Carried, Stream
+from sjs.core.job import End, Job, Spec
+from sjs.errors import BadRequest, LinkLost, Refused, UsageError
+from sjs.protocols import Carried, Stream, Watch
 from sjs.reach import here
 from sjs.targets.machine import DistantMachine
 from sjs.targets.session import Door
@@ -21,6 +23,7 @@ from sjs.trees.entries import FRAME
 from tests.live.machine import Machine
 from tests.live.test_cli import Person
 from tests.live.test_cut import CutTransport
+from tests.targets.fake import FakeMachine
 
 
 class Counting:
@@ -89,7 +92,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def test_many_small_files_do_not_wait_for_each_other(place: Place) -> None:
-    count = 3_000
+    count = 1_500
     for number in range(count):
         folder = place.source / str(number % 7)
         folder.mkdir(exist_ok=True)
@@ -205,47 +208,143 @@ def test_a_link_that_is_planted_there_leads_nowhere(place: Place, tmp_path: Path
     assert list((tmp_path / "outside").iterdir()) == []
 
 
+def job(number: int, cwd: str | None = None, has_ended: bool = True) -> Job:
+    return Job(number, Spec(command="x", cwd=cwd), "x", 0.0, attempt=1, end=End("exit", 0) if has_ended else None)
+
+
+class Left:
+    """What jobs have left in a project folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "root"
+        self.outputs = self.root / ".sjs/jobs.pipe/jobs/0"
+        self.outputs.mkdir(parents=True)
+        self.here = folder / "here"
+        self.line = Counting()
+
+    def fetch(
+        self, jobs: Sequence[Job], *globs: str, watch: Watch = lambda count: None, transport: Any = None
+    ) -> Carried:
+        machine = DistantMachine(transport or self.line, Door(here("errand"), str(self.root), "jobs.pipe"))
+        try:
+            return reduce(Carried.plus, machine.fetch(jobs, globs, str(self.here), watch).values())
+        finally:
+            machine.close()
+
+
 @pytest.fixture
-def person(machine: Machine, tmp_path: Path) -> Person:
-    """Somebody with data, a manager m, and a machine `bare` that has no datadir."""
+def left(tmp_path: Path) -> Left:
+    return Left(tmp_path)
+
+
+def test_many_jobs_do_not_wait_for_each_other(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sjs.targets.fetching.FIRST", 2)
+    count = 200
+    for number in range(count):
+        (left.outputs / f"{number}.out").write_text(str(number))
+        (left.root / str(number)).mkdir()
+        for name in "abc":
+            (left.root / str(number) / name).write_text(name * number)
+    jobs = [job(number, str(number)) for number in range(count)]
+    assert left.fetch(jobs).files == count
+    assert left.line.turns < 10, "not one for each"
+    assert left.fetch(jobs[:3], "*") == Carried(files=9, bytes=9, same=3)
+    assert (left.here / "2" / "c").read_text() == "cc"
+
+
+def test_what_was_cut_off_is_fetched_from_where_it_stopped(left: Left) -> None:
+    content = os.urandom(40 * FRAME)
+    (left.root / "large").write_bytes(content)
+    with pytest.raises(LinkLost, match="goes on where it stopped"):
+        left.fetch([job(0)], "large", transport=CutTransport(received=12))
+    (part,) = (left.here / "0").iterdir()
+    come = part.stat().st_size
+    tally = left.fetch([job(0)], "large")
+    assert come and (tally.resumed, tally.bytes) == (come, len(content) - come)
+    assert left.line.down < len(content) - come + 20_000
+    assert (left.here / "0/large").read_bytes() == content
+
+
+def test_of_what_grows_only_an_output_is_taken_as_far_as_it_is(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    (left.outputs / "0.out").write_text("so far")
+    (left.root / "growing").write_bytes(bytes(3 * FRAME))
+    monkeypatch.setattr("sjs.targets.pipeline.LIMIT", 1)
+
+    def grow(count: int) -> None:
+        for path in (left.outputs / "0.out", left.root / "growing"):
+            with path.open("a") as file:
+                file.write("more")
+
+    tally = left.fetch([job(0, has_ended=False)], "growing", watch=grow)
+    assert tally.files == 1 and tally.troubles == ["0/growing: was changed while it was fetched"]
+    assert (left.here / "0/stdout").read_text() == "so far" and not (left.here / "0/growing").exists()
+
+
+def test_what_a_job_calls_as_its_output_is_called_here_is_left_out(left: Left) -> None:
+    (left.root / "stdout").write_text("not printed")
+    tally = left.fetch([job(0), job(1, "gone")], "std*")
+    assert tally.troubles == [
+        "stdout: is where the job's own output goes",
+        f"job 1: {left.root}/gone: No such file or directory",
+    ]
+
+
+@pytest.mark.parametrize("path", ["../out", "/out", "a/../../out"])
+def test_a_machine_cannot_write_elsewhere(tmp_path: Path, path: str) -> None:
+    nothing = "say(id=hear()['id'], at='/', found=[], trees=[])\n"
+    entries = f"say(id=hear()['id'], entries=[[{path!r}, 'l', 511, 0, 0, '/etc']], troubles=[], next='')\n"
+    target = FakeMachine(tmp_path / "fake", "hello()\n" + nothing + entries).target
+    with pytest.raises(BadRequest, match="no path below a folder"):
+        target.machine.fetch([job(0)], ["*"], str(tmp_path / "here"), lambda count: None)
+    target.close()
+    assert sorted(os.listdir(tmp_path)) == ["fake", "here"] and os.listdir(tmp_path / "here") == []
+
+
+@pytest.fixture
+def sender(tmp_path: Path) -> Person:
+    """Somebody with data, a machine m, and a machine `bare` that has no datadir."""
     home = tmp_path / "home"
     (home / "data" / "digits").mkdir(parents=True)
     (home / "data" / "digits" / "one").write_text("1\n")
-    person = Person(home, machine)
     (home / "config.yaml").write_text(
         "deployment: {datasets: {digits: data/digits, again: ~/data/digits}}\nmanagers:\n"
-        f"  m: {{transport: local, project_root: {machine.root}, datadir: ~/there}}\n"
-        f"  bare: {{transport: local, project_root: {home}}}\n"
+        "  m: {transport: local, project_root: ~/m, datadir: ~/there}\n"
+        "  bare: {transport: local, project_root: .}\n"
     )
-    return person
+    return Person(home)
 
 
-def test_data_sets_are_where_jobs_find_them(person: Person) -> None:
-    done = person.types("all upload-data digits")
+@pytest.fixture
+def person(machine: Machine, tmp_path: Path) -> Person:
+    """Somebody with the manager m."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Person(home, machine)
+
+
+def test_data_sets_are_where_jobs_find_them(sender: Person) -> None:
+    done = sender.types("all upload-data digits")
     assert done.stdout == b"[m] digits: 1 file sent (2), 0 as they were\n"
     assert b"[bare] error: has no datadir (write one into config.yaml, or say --to DIR)" in done.stderr
     assert done.returncode == 255
-    assert (person.home / "there/digits/one").read_text() == "1\n"
-    (record,) = map(json.loads, person.types("m upload --dataset digits --json").stdout.splitlines())
+    assert (sender.home / "there/digits/one").read_text() == "1\n"
+    (record,) = map(json.loads, sender.types("m upload --dataset digits --json").stdout.splitlines())
     assert (record["dataset"], record["same"], record["files"], record["to"]) == ("digits", 1, 0, "~/there/digits")
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("m upload", "digits and again would both be digits there"),
-        ("m upload digit", "no data set 'digit'; did you mean digits?"),
-        ("m upload digits --from x", "names of data sets and --from"),
-        ("m upload --from nothing", "nothing: nothing is at nothing"),
-        ("m fetch", "fetch of which jobs?"),
-        ("m fetch 0 ../x", "no pattern for what is below a folder: '../x'"),
-        ("bare upload digits --to config.yaml", "config.yaml"),
-    ],
-)
-def test_what_cannot_be_meant_is_said_in_a_line(person: Person, line: str, said: str) -> None:
-    done = person.types(line)
-    assert done.returncode in (1, 2) and len(done.stderr.splitlines()) == 1
-    assert said in done.stderr.decode()
+def test_what_cannot_be_meant_is_said_in_a_line(sender: Person) -> None:
+    for line, said in {
+        "m upload": "digits and again would both be digits there",
+        "m upload digit": "no data set 'digit'; did you mean digits?",
+        "m upload digits --from x": "names of data sets and --from",
+        "m upload --from nothing": "nothing: nothing is at nothing",
+        "m fetch": "fetch of which jobs?",
+        "m fetch 0 ../x": "no pattern for what is below a folder: '../x'",
+        "bare upload digits --to config.yaml": "config.yaml: File exists",
+    }.items():
+        done = sender.types(line)
+        assert (done.returncode in (1, 2), len(done.stderr.splitlines())) == (True, 1), done
+        assert said in done.stderr.decode()
 
 
 def test_what_jobs_leave_is_fetched_once(person: Person) -> None:

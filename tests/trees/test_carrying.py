@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sjs.errors import NoSpace, Refused
-from sjs.trees import walking
 from sjs.trees.entries import FILE, FOLDER, FRAME, LINK, Entry, Piece, part_names, pieces
 from sjs.trees.folder import Folder
 from sjs.trees.landing import Landing
@@ -86,15 +85,14 @@ def test_a_tree_arrives_as_it_is(tree: Tree, size: int, tmp_path_factory: pytest
     lacking = carry(source, target)
     assert found(bytes(target)) == found(bytes(source))
     assert carry(source, target) == []
-    with pytest.MonkeyPatch.context() as patch, Folder(str(source)) as here:
-        patch.setattr(walking, "PAGE", size)
-        assert list(in_pages(here)) == lacking
+    with Folder(str(source)) as here:
+        assert list(in_pages(here, size)) == lacking
 
 
-def in_pages(folder: Folder) -> Iterator[Entry]:
+def in_pages(folder: Folder, most: int) -> Iterator[Entry]:
     after = ""
     while True:
-        some = page(folder, ALL, after)
+        some = page(folder, ALL, after, most)
         yield from some.entries
         after = some.next
         if not after:
@@ -148,10 +146,12 @@ def test_what_has_come_of_another_version_goes(target: Landing) -> None:
 def test_of_two_who_send_one_file_one_is_refused_and_no_byte_is_lost(target: Landing) -> None:
     first, second, last = PIECES
     target.put(first, bytes_of(first))
-    target.put(first, bytes_of(first))  # the other begins
     target.put(second, bytes_of(second))
+    target.put(first, bytes_of(first))  # the other begins
     with pytest.raises(Refused, match="somebody else is putting it there"):
-        target.put(second, bytes_of(second))
+        target.put(last, bytes_of(last))
+    target.put(second, bytes_of(second))
+    target.put(second, bytes_of(second))  # the first one's last words
     target.put(last, bytes_of(last))
     assert (there(target) / LARGE.path).read_bytes() == b"".join(map(bytes_of, PIECES))
     with pytest.raises(Refused, match="somebody else"):
