@@ -18,6 +18,9 @@ from sjs.errors import BadRequest, Refused
 from sjs.wire import text
 
 FILE = "~/.ssh/authorized_keys"
+LONGEST = 8_000
+"""Characters of a line that every sshd reads."""
+
 _KIND = re.compile(r"[a-z0-9@.-]{1,64}", re.ASCII)
 
 
@@ -44,7 +47,10 @@ def _line(where: Places, name: str, key: str, options: List[str]) -> Tuple[str, 
     except ValueError as error:
         raise BadRequest(f"the line can not be written: {error}") from None
     quoted = command.replace('"', '\\"')
-    return f'command="{quoted}",restrict {kind} {blob} {_mark(name)}', blob
+    line = f'command="{quoted}",restrict {kind} {blob} {_mark(name)}'
+    if len(line) > LONGEST:
+        raise BadRequest(f"a line of {len(line)} characters, of which sshd reads {LONGEST}", "name fewer commands")
+    return line, blob
 
 
 def _public(key: str) -> Tuple[str, str]:

@@ -19,9 +19,11 @@ from sjs.daemon.asking import gate
 from sjs.daemon.asking.ask import Refusal
 from sjs.daemon.asking.gate import meant
 from sjs.daemon.asking.replies import Replies
+from sjs.daemon.ground.places import Places
+from sjs.errand import gating
+from sjs.errand.client import Client as ErrandClient
 from sjs.errors import BadRequest, Refused, UnknownRequest
 from sjs.protocols import Gate
-from sjs.reach import here
 from sjs.targets.machine import DistantMachine
 from sjs.targets.session import Door
 from sjs.transport.local import LocalTransport
@@ -248,11 +250,25 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+class Keys:
+    """The errand by which lines are made, put there and taken out, without a process for each."""
+
+    def __init__(self, root: Path) -> None:
+        self._where = Places(str(root), "jobs.pipe")
+
+    def gate(self, name: str, key: str, options: list[str], install: bool) -> Gate:
+        return self._run({"name": name, "key": key, "options": options, "install": install})
+
+    def close_gate(self, name: str) -> Gate:
+        return self._run({"name": name, "remove": True})
+
+    def _run(self, request: dict[str, Any]) -> Gate:
+        return Gate(**gating.gate(request, ErrandClient(), self._where))
+
+
 @pytest.fixture
-def keys(home: Path, shared: Machine) -> Iterator[DistantMachine]:
-    machine = DistantMachine(LocalTransport(), Door(here("errand"), str(shared.root), "jobs.pipe"))
-    yield machine
-    machine.close()
+def keys(home: Path, shared: Machine) -> Keys:
+    return Keys(shared.root)
 
 
 def command_of(line: str) -> str:
@@ -262,7 +278,7 @@ def command_of(line: str) -> str:
 
 
 @pytest.mark.parametrize("shell", ["sh", "csh", "fish"])
-def test_every_login_shell_opens_the_gate(shell: str, keys: DistantMachine, shared: Machine) -> None:
+def test_every_login_shell_opens_the_gate(shell: str, keys: Keys, shared: Machine) -> None:
     only = ["--only", "python train.py", "--only", '["my program", "$(reboot) `x` {a,b} *"]']
     line = keys.gate("alice", KEY, [*only, "--env", "LR"], False).line
     machine = Machine(shared.root)
@@ -273,7 +289,7 @@ def test_every_login_shell_opens_the_gate(shell: str, keys: DistantMachine, shar
         assert alice.ask("submit", jobs=[{"argv": argv, "hold": True}])["count"] == 1
 
 
-def test_the_line_is_shown_and_nothing_is_changed(keys: DistantMachine, home: Path) -> None:
+def test_the_line_is_shown_and_nothing_is_changed(keys: Keys, home: Path) -> None:
     shown = keys.gate("alice", KEY + " comment here\n", [], False)
     assert shown.line.startswith('command="exec ')
     assert shown.line.endswith(f'",restrict {KEY} sjs-gate:alice')
@@ -281,7 +297,7 @@ def test_the_line_is_shown_and_nothing_is_changed(keys: DistantMachine, home: Pa
     assert not list(home.iterdir())
 
 
-def test_it_is_put_there_once_and_taken_out(keys: DistantMachine, home: Path) -> None:
+def test_it_is_put_there_once_and_taken_out(keys: Keys, home: Path) -> None:
     path = home / ".ssh/authorized_keys"
     line = keys.gate("alice", KEY, [], True).line
     assert path.read_text() == line + "\n"
@@ -296,7 +312,7 @@ def test_it_is_put_there_once_and_taken_out(keys: DistantMachine, home: Path) ->
     assert path.read_text() == ""
 
 
-def test_what_others_have_there_stays_as_it_is(keys: DistantMachine, home: Path) -> None:
+def test_what_others_have_there_stays_as_it_is(keys: Keys, home: Path) -> None:
     there = b"# sjs-gate:alice is a comment\nssh-rsa AAAA owner \xff\n" + b'from="10.0.0.1" ssh-rsa BBBB x\n'
     real = home / "dotfiles"
     real.write_bytes(there.rstrip(b"\n"))
@@ -311,7 +327,7 @@ def test_what_others_have_there_stays_as_it_is(keys: DistantMachine, home: Path)
 
 
 @pytest.mark.parametrize("line", [KEY, f"restrict {KEY} me", f'command="x" {KEY} sjs-gate:bob'])
-def test_a_key_that_opens_more_already_is_told(line: str, keys: DistantMachine, home: Path) -> None:
+def test_a_key_that_opens_more_already_is_told(line: str, keys: Keys, home: Path) -> None:
     (home / ".ssh").mkdir()
     (home / ".ssh/authorized_keys").write_text(f"ssh-rsa AAAA other\n{line}\n")
     with pytest.raises(Refused, match="authorized_keys:2 lets this key in already"):
@@ -330,13 +346,19 @@ def test_a_key_that_opens_more_already_is_told(line: str, keys: DistantMachine, 
         'ssh-ed25519",x',
     ],
 )
-def test_what_is_no_public_key_is_refused(key: str, keys: DistantMachine) -> None:
+def test_what_is_no_public_key_is_refused(key: str, keys: Keys) -> None:
     with pytest.raises(BadRequest, match="no public key"):
         keys.gate("alice", key, [], True)
 
 
+def test_a_line_that_sshd_would_not_read_is_refused(keys: Keys, home: Path) -> None:
+    with pytest.raises(BadRequest, match="of which sshd reads"):
+        keys.gate("alice", KEY, ["--only", "x" * 8_000], True)
+    assert not list(home.iterdir())
+
+
 @pytest.mark.parametrize("only", ["it's", 'a\\"b', "a\nb!", "é"])
-def test_what_not_all_login_shells_would_pass_on_is_refused(only: str, keys: DistantMachine, home: Path) -> None:
+def test_what_not_all_login_shells_would_pass_on_is_refused(only: str, keys: Keys, home: Path) -> None:
     with pytest.raises(BadRequest, match="not every login shell"):
         keys.gate("alice", KEY, ["--only", json.dumps([only])], True)
     assert not list(home.iterdir())

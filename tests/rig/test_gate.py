@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +14,7 @@ from tests.rig.typist import Typist, typist
 from tests.transport.sshd import keygen
 
 PEOPLE = ("alice", "bob")
-AT_SSHD = 12
+AT_SSHD = 500 if os.environ.get("SJS_RIG_LONG") else 12
 SEED = 7
 LONGEST = 50_000
 APART = ("-o", "ControlPath=none", "-o", "ExitOnForwardFailure=yes")
@@ -73,7 +74,7 @@ def test_a_queue_is_opened_to_a_group(group: Group) -> None:
 
 def test_those_who_may_use_it_simply_do(group: Group) -> None:
     """By either way of ssh, beside the owner's own connections to the same account."""
-    group.well("alice job --wait --command 'echo hers'")
+    group.well("any:alice job --key once --wait --command 'echo hers'")
     group.well("bob job --wait --command 'echo his'")
     assert [one["submitter"] for one in records(group.well("owner list --json"))] == ["alice", "bob"]
     assert "submitter:  alice" in group.well("bob details 0")

@@ -68,7 +68,7 @@ USUAL = "job,status,list,history,details,why,logs,wait,cancel,hold,release,retry
 """What a key may do when nothing is said."""
 
 FIELDS: Mapping[str, Sequence[str]] = {
-    "submit": ("key", "jobs", "if_free", "again", "envs"),
+    "submit": ("key", "jobs", "if_free", "again", "envs"),  # and no `via`: who fails on purpose is to harm no machine
     "lookup": ("key", "after"),
     "report": ("head",),
     "changes": ("since", "timeout"),
