@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
 from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import Any
 import pytest
 
 from sjs.core.job import End, Job, Spec
-from sjs.errors import BadRequest, LinkLost, Refused, UsageError
+from sjs.errors import BadRequest, LinkLost, NoSpace, Refused, UsageError
 from sjs.protocols import Carried, Stream, Watch
 from sjs.reach import here
 from sjs.targets.machine import DistantMachine
 from sjs.targets.session import Door
 from sjs.transport.local import LocalTransport
 from sjs.trees.entries import FRAME
+from tests.live.disks import needs_root, tmpfs
 from tests.live.machine import Machine
 from tests.live.test_cli import Person
 from tests.live.test_cut import CutTransport
@@ -144,6 +146,22 @@ def test_what_had_come_and_is_not_what_it_should_be_is_sent_again(place: Place) 
     part.write_bytes(bytes(part.stat().st_size))
     assert place.send().resumed == 0
     assert (place.there / "large").read_bytes() == (place.source / "large").read_bytes()
+
+
+@needs_root
+def test_a_full_disk_keeps_what_has_come_of_a_large_file(place: Place) -> None:
+    content = os.urandom(12 * FRAME)
+    (place.source / "large").write_bytes(content)
+    with tmpfs(place.root / "data", 8 * FRAME) as disk:
+        with pytest.raises(NoSpace, match=r"large: No space left on device \(make room; the same command goes on"):
+            place.send()
+        (part,) = place.parts
+        come = part.stat().st_size
+        assert 4 * FRAME < come <= 8 * FRAME and list(place.there.iterdir()) == [part]
+        subprocess.run(["mount", "-o", f"remount,size={16 * FRAME}", str(disk)], check=True)
+        tally = place.send()
+        assert (tally.resumed, tally.bytes) == (come, len(content) - come)
+        assert (place.there / "large").read_bytes() == content
 
 
 def test_what_is_changed_meanwhile_is_left_out(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
