@@ -103,7 +103,7 @@ def rebalance(
         reports = judged([one.report for one in seen.values()])
         found = partings(reports, queues, targets, wanted=wish.wanted and bool(to))
         if dry_run or not found:
-            _rehearse(found, seen, out)
+            _rehearse(found, seen, queues, out)
             return out.finish()
         return _move(call, fleet, found, out)
 
@@ -159,7 +159,9 @@ def _among(word: str, config: Config, known: dict[str, frozenset[str] | None]) -
     return known[word]
 
 
-def _rehearse(found: Sequence[Parting], seen: Mapping[str, Seen], out: Output) -> None:
+def _rehearse(
+    found: Sequence[Parting], seen: Mapping[str, Seen], queues: Mapping[str, Sequence[Candidate]], out: Output
+) -> None:
     """Say what would go where, and how things stand there."""
     for one in found:
         here, there = seen[one.source].report, seen[one.target].report
@@ -175,7 +177,9 @@ def _rehearse(found: Sequence[Parting], seen: Mapping[str, Seen], out: Output) -
             if out.json:
                 out.record(name, {"would_move": []})
             else:
-                out.line(name, f"nothing to move: {_state(each.report)}")
+                by_name = sum(one.among is not None and one.among <= {name} for one in queues.get(name, ()))
+                they = f"; {by_name} of them sent here by name, which --all-jobs would move" if by_name else ""
+                out.line(name, f"nothing to move: {_state(each.report)}{they}")
 
 
 def _state(report: Report) -> str:
