@@ -23,7 +23,7 @@ SEED = int(os.environ.get("SJS_TEST_SEED", "0")) or random.SystemRandom().randra
 ROUNDS = int(os.environ.get("SJS_TEST_ROUNDS", "0"))
 """0 is the short form: a few kills. Else so many at random, and one at each step."""
 
-JOBS = 1_200
+JOBS = 1_200 if ROUNDS else 200
 CALLS = ("flock", "write", "fdatasync", "unlink")
 VICTIMS = ("client", "source", "target", "source's manager", "target's manager")
 
