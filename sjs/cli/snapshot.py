@@ -9,22 +9,47 @@ from sjs.capture.taking import Taken, take
 from sjs.cli.output import Output
 from sjs.cli.text import printable, snapshot_text
 from sjs.config import cache_path
+from sjs.core.job import Snapshot
 from sjs.core.quantities import size_text
+from sjs.errors import UsageError
 from sjs.snapshots.store import Store
+from sjs.snapshots.tree import FOLDER
 from sjs.targets.bringing import Slowness
 
 WHO = "snapshot"
 
 
 def taken_of(folder: str, limit: int | None, out: Output) -> Taken:
-    """The folder as it is now."""
+    """The folder as it is now; or behind `@`, as `again` has it, what was taken before."""
     store = Store(cache_path("snapshots", os.environ))
+    if folder.startswith("@"):
+        return _taken_before(store, folder[1:])
     known = Known(folder, cache_path("known", os.environ))
     taken = take(folder, store, known, Slowness(lambda line: out.notice(WHO, line), "reading files"), limit)
     if taken.links_out:
         what = "1 link leads" if taken.links_out == 1 else f"{taken.links_out} links lead"
         out.notice(WHO, f"{what} out of it and stays as it is: {printable(taken.link_out)}")
     return taken
+
+
+def again(snapshot: Snapshot) -> str:
+    """How to say which one was taken, when the folder may be another by now."""
+    return "@" + ":".join((snapshot.id, snapshot.commit, snapshot.diff)).rstrip(":")
+
+
+def _taken_before(store: Store, said: str) -> Taken:
+    digest, commit, diff = (said + "::").split(":")[:3]
+    if not store.use(digest):
+        raise UsageError(f"snapshot {digest:.12} is not here any more", "--snapshot DIR takes another one")
+    files, size, todo = 0, 0, [digest]
+    for tree in todo:
+        for entry in store.entries(tree):
+            if entry.kind == FOLDER:
+                todo.append(entry.digest)
+            else:
+                files += 1
+                size += os.stat(store.path(entry.object)).st_size
+    return Taken(Snapshot(digest, commit, diff), files, size)
 
 
 def say_taken(taken: Taken, out: Output) -> None:

@@ -294,6 +294,23 @@ def test_where_nothing_was_sent_there_is_nothing_to_finish(cli: CommandLine) -> 
     assert "finish" not in cli.submit("m", "job", "--command", "x").err
 
 
+@pytest.mark.parametrize("begin", ["the same again, with --key k", "submit m job --key k --snapshot code"])
+def test_the_way_on_names_the_files_as_they_were(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, begin: str) -> None:
+    """They may be others by then, and other jobs under the same key are refused."""
+    monkeypatch.setattr("sjs.targets.daemon_client.PATIENCE", 0.1)
+    monkeypatch.setattr("sjs.cli.commands.job.LONG", 1_000 if begin.startswith("submit") else 100)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cli.folder / "cache"))
+    (cli.folder / "code").mkdir()
+    (cli.folder / "code/words").write_text("one")
+    cli.play("m", "raw(b'sjs 1\\n')\nsay(hello={'version': '9', 'snapshots': True})\nhear()")
+    outcome = cli.submit("m", "job", "--key", "k", "--snapshot", "code", "--", "x")
+    taken = json.loads((cli.folder / "fake-m/requests").read_text().splitlines()[0])["jobs"][0]["snapshot"]["id"]
+    way = f"{begin} --snapshot @{taken}{' -- x' if begin.startswith('submit') else ''}"
+    assert outcome.err.endswith(f"(to finish it, nothing twice: {way})\n")
+    outcome = cli.submit("m", "job", "--snapshot", f"@{'0' * 64}", "--", "x")
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+
+
 def test_a_long_command_is_not_typed_out(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sjs.targets.daemon_client.PATIENCE", 0.1)
     cli.play("m", "hello()\nhear()")

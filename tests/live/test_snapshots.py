@@ -110,6 +110,19 @@ def test_what_runs_anew_runs_in_the_same_files(coder: Person, machine: Machine) 
     assert [coder.types(f"m {line}").returncode for line in ("rerun", "rerun 99")] == [2, 1]
 
 
+def test_what_was_taken_before_can_be_named(coder: Person, machine: Machine) -> None:
+    """So the same key is for the same jobs, whatever the files are by now."""
+    first = coder.types("m job --snapshot code --key k -- ./say")
+    snapshot = coder.job(0)["snapshot"]
+    write(coder.home / "code", {"words": "two\n"})
+    again = coder.types("m job --snapshot code --key k -- ./say")
+    assert (again.returncode, b"used before, for other jobs" in again.stderr) == (1, True)
+    named = f"--snapshot @{snapshot['id']}:{snapshot['commit']}"
+    assert coder.types(f"m job --snapshot code {named} --key k -- ./say").stdout == first.stdout
+    dry = coder.types(f"m job {named} --dry-run -- ./say").stdout.decode()
+    assert dry.startswith(f"{snapshot['id'][:12]} (commit {snapshot['commit'][:12]}): 2 files, 29\n")
+
+
 def test_an_import_without_the_files_is_refused_in_a_line(coder: Person, tmp_path: Path) -> None:
     coder.types("m job --snapshot code --hold -- ./say")
     (coder.home / "queue.jsonl").write_bytes(coder.types("m export").stdout)

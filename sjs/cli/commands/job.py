@@ -22,11 +22,11 @@ from sjs.cli.environment import digest, gathered
 from sjs.cli.options import changed, job_options
 from sjs.cli.output import Output, flush
 from sjs.cli.rehearsal import rehearse_all, rehearse_any
-from sjs.cli.snapshot import say_taken, taken_of
+from sjs.cli.snapshot import again, say_taken, taken_of
 from sjs.cli.source import Place, Source
 from sjs.cli.text import ending
 from sjs.config import Manager, state_path
-from sjs.core.job import Range, Spec
+from sjs.core.job import Range, Snapshot, Spec
 from sjs.dealing import Dealer, Failure, Found, found_parts, head, plan, send
 from sjs.errors import SjsError, Unreachable, UsageError
 from sjs.outbox import Outbox
@@ -54,6 +54,7 @@ class Wish:
     follow: bool
     envs: Envs
     due: float | None
+    snapshot: Snapshot | None = None
     newest: int | None = None
     """What --after last means."""
 
@@ -92,7 +93,7 @@ class Sent:
     flag_value=".",
     metavar="[DIR]",
     help="Run each job in its own copy of DIR (or of this folder) as it is now: what git would not ignore there, and "
-    ".sjsignore does not name. Only what a machine lacks is sent.",
+    ".sjsignore does not name. Only what a machine lacks is sent. @ID is one that was taken before.",
 )
 @click.option(
     "--snapshot-limit", type=kinds.SIZE, metavar="SIZE", help="How large that may be; 1G and 100000 files by default."
@@ -159,7 +160,7 @@ def job(
         raise UsageError("--in and --key: with a key the jobs must be the same each time", "say --at")
     if key is not None and source.names_last:
         raise UsageError("--after last and --key: with a key the jobs must be the same each time", "name the id")
-    wish = Wish(key or uuid4().hex, key is not None, if_free, parsable, wait, follow, envs, given["due"])
+    wish = Wish(key or uuid4().hex, key is not None, if_free, parsable, wait, follow, envs, given["due"], base.snapshot)
     if dry_run:
         if taken is not None:
             say_taken(taken, out)
@@ -269,17 +270,18 @@ def _with_way_on(error: SjsError, call: Call, name: str, wish: Wish) -> SjsError
     key = () if wish.again else ("--key", wish.key)
     command = shlex.join([call.prog, *config, name, "job", *key, *_as_meant(call.rest, wish)])
     if len(command) > LONG:
-        command = f"the same again, with --key {wish.key}"
+        command = " ".join(["the same again, with --key", wish.key, *_taken(wish)])
     return type(error)(error.message, f"{error.hint}{'; ' if error.hint else ''}to finish it, nothing twice: {command}")
 
 
 def _as_meant(words: Sequence[str], wish: Wish) -> list[str]:
-    """What was typed, with the time that --in meant then, and the job that was `last`."""
+    """What was typed, with the time that --in meant then, the job that was `last`, and the files as they were."""
     found: list[str] = []
+    taken = _taken(wish)  # of two, the last one said is the one meant
     rest = iter(words)
     for word in rest:
         if word == "--":
-            return [*found, word, *rest]
+            return [*found, *taken, word, *rest]
         if word == "--in":
             next(rest)
         if word == "--in" or word.startswith("--in="):
@@ -290,7 +292,11 @@ def _as_meant(words: Sequence[str], wish: Wish) -> list[str]:
             found.append(word[:2] + _LAST.sub(str(wish.newest), word[2:]))
         else:
             found.append(word)
-    return found
+    return [*found, *taken]
+
+
+def _taken(wish: Wish) -> list[str]:
+    return [] if wish.snapshot is None else ["--snapshot", again(wish.snapshot)]
 
 
 def acknowledge(out: Output, taken: Sequence[tuple[str, Accepted]], wish: Wish) -> None:
