@@ -85,6 +85,7 @@ def test_by_itself_a_key_steers_nothing_but_its_jobs() -> None:
     mine = rules()
     assert not mine.ops & {"configure", "drain", "undrain", "stop", "environment", "clean"}
     assert mine.errands == ["checks", "facts", "time"]
+    assert rules("--allow", "job,snapshots").errands == ["keep", "lacking", "seal"]
     for op in sorted(set(FIELDS) - mine.ops):
         with pytest.raises(Refused, match=f"may not '{op}'"):
             ask(mine, op)

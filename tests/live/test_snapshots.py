@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ import pytest
 from sjs.capture.known import Known
 from sjs.capture.taking import Taken, take
 from sjs.core.job import Spec
+from sjs.errors import SjsError
 from sjs.reach import here, local_ask
 from sjs.snapshots.store import Store
 from sjs.targets.bringing import Slowness
@@ -24,8 +26,10 @@ from sjs.targets.daemon_client import DaemonTarget
 from sjs.targets.session import Door
 from sjs.transport.local import LocalStream, LocalTransport
 from tests.live import strace
+from tests.live.hostile import ASK, ERRAND
 from tests.live.machine import DEADLINE, Machine, running, until
 from tests.live.test_cli import Person
+from tests.live.test_gate import Behind
 
 SEED = int(os.environ.get("SJS_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
 ROUNDS = int(os.environ.get("SJS_TEST_ROUNDS", "1"))
@@ -202,7 +206,7 @@ class Counting(LocalTransport):
 class Sender:
     """A client's side of it, in this process."""
 
-    def __init__(self, machine: Machine, home: Path) -> None:
+    def __init__(self, machine: Machine, home: Path, programs: Sequence[Sequence[str]] = ()) -> None:
         self.machine = machine
         self.code = home / "code"
         self.code.mkdir(parents=True)
@@ -210,7 +214,7 @@ class Sender:
         self.known = str(home / "known")
         self.notices: list[str] = []
         self.transport = Counting()
-        ask, errand = (Door(argv, str(machine.root), "jobs.pipe") for argv in (local_ask(), here("errand")))
+        ask, errand = (Door(argv, str(machine.root), "jobs.pipe") for argv in programs or (local_ask(), here("errand")))
         self.target = DaemonTarget("m", self.transport, ask, errand, self.notices.append, None, self.store)
         self.keys = 0
 
@@ -290,7 +294,7 @@ def test_who_has_it_no_more_is_refused(sender: Sender) -> None:
     taken = sender.take()
     for path in Path(sender.store.folder).glob("whole/*"):
         path.unlink()
-    with pytest.raises(Exception, match=f"snapshot {taken.snapshot.id[:12]} is not on this machine"):
+    with pytest.raises(SjsError, match=f"snapshot {taken.snapshot.id[:12]} is not on this machine"):
         sender.submit("true", taken=taken)
     sender.store.seal(taken.snapshot.id)
     assert sender.submit("true", taken=taken) == [0], "the next one is not held up by that"
@@ -298,8 +302,17 @@ def test_who_has_it_no_more_is_refused(sender: Sender) -> None:
         path.unlink()
     for path in (sender.machine.state / "snapshots").glob("*/*"):
         path.unlink()
-    with pytest.raises(Exception, match=r"file-.* is gone"):
+    with pytest.raises(SjsError, match=r"file-.* is gone"):
         sender.submit("true", taken=taken)
+
+
+@pytest.mark.parametrize(("words", "may"), [("job,snapshots", True), ("job", False)])
+def test_through_a_gate_only_who_may_brings_files(machine: Machine, tmp_path: Path, words: str, may: bool) -> None:
+    programs = [Behind(machine, "alice", "--allow", words, sent=sent).program for sent in (ASK, ERRAND)]
+    sender = Sender(machine, tmp_path / "client", programs)
+    write(sender.code, {"a": "1"})
+    with contextlib.closing(sender.target), contextlib.nullcontext() if may else pytest.raises(SjsError):
+        assert sender.submit("true") == [0]
 
 
 def test_killed_while_it_is_sent(coder: Person, machine: Machine) -> None:

@@ -45,6 +45,7 @@ OPS: Mapping[str, Sequence[str]] = {
     "doctor": ("report",),
     "configure": ("configure",),
     "hooks": (),
+    "snapshots": (),
     "drain": ("drain",),
     "undrain": ("undrain",),
     "start": (),
@@ -53,11 +54,13 @@ OPS: Mapping[str, Sequence[str]] = {
     "deploy": (),
     "upgrade": (),
 }
-"""The verbs that a key may be allowed, and what of a queue each of them asks. `hooks` is a part of `configure`."""
+"""The verbs that a key may be allowed, and what of a queue each of them asks. `hooks` is a part of `configure`,
+`snapshots` is to bring files for jobs."""
 
 ERRANDS: Mapping[str, Sequence[str]] = {
     "hosts": ("facts", "time"),
     "doctor": ("facts", "time", "checks"),
+    "snapshots": ("keep", "lacking", "seal"),
     "run": ("run",),
     "deploy": ("deploy",),
     "upgrade": ("upgrade",),
