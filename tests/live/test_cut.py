@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from sjs.config import Manager
 from sjs.core.job import Spec
+from sjs.core.rebalance import Parting
 from sjs.errors import LinkLost
-from sjs.protocols import Stream
+from sjs.moving import Carried, Carrier
+from sjs.protocols import Stream, Target
 from sjs.reach import local_ask
+from sjs.routing import Fleet
 from sjs.targets.daemon_client import DaemonTarget
 from sjs.targets.session import Door
 from sjs.transport.local import LocalTransport
@@ -100,3 +104,39 @@ def test_each_line_that_comes(collecting: Machine) -> None:
         assert found == last + 1, f"cut after {after} lines"
         last, after = found, after + 1
     assert after == 4, "marker, greeting and answer came"
+
+
+def test_jobs_that_move_over_lines_that_break(collecting: Machine, tmp_path: Path) -> None:
+    """Cut after each line that comes from the one queue, and after each from the other, until nothing breaks."""
+    with running(tmp_path / "there", slots=0) as there, collecting.client() as source, there.client() as target:
+        steps = moved = 0
+        for side in (0, 1):
+            after, broke = 0, True
+            while broke:
+                source.submit(f"echo {side} {after}")
+                cuts = [CutTransport(received=after) if one == side else CutTransport() for one in (0, 1)]
+                found, broke = carry([collecting, there], cuts, moved)
+                assert (found.jobs, found.first, found.error) == ([moved], moved, None), (side, after)
+                steps, moved, after = steps + 1, moved + 1, after + 1
+        assert steps > 8, "the lines of two greetings and all answers"
+        told = [one["detail"] for one in source.ask("list")["jobs"]]
+        assert told == [f"there:{number}" for number in range(moved)]
+        here, over = (client.ask("list")["jobs"] for client in (source, target))
+        assert [one["command"] for one in here] == [one["command"] for one in over]
+
+
+def carry(machines: Sequence[Machine], transports: Sequence[CutTransport], job: int) -> tuple[Carried, bool]:
+    """Move a job from the first to the second; what became of it, and whether a line broke."""
+    notices: list[str] = []
+    targets = {}
+    for name, machine, transport in zip(("here", "there"), machines, transports, strict=True):
+        door = Door(local_ask(), str(machine.root), "jobs.pipe")
+        targets[name] = DaemonTarget(name, transport, door, door, notices.append)
+
+    class Two(Fleet):
+        def _build(self, manager: Manager) -> Target:
+            return targets[manager.name]
+
+    with Two([Manager(name, "local", "/") for name in targets], "", lambda name, line: None) as fleet:
+        (found,) = Carrier(fleet).carry(os.urandom(8).hex(), Parting("here", "there", [job]))
+    return found, bool(notices)
