@@ -8,12 +8,17 @@ from typing import Optional
 from sjs import wire
 from sjs.daemon.ground.places import Places
 from sjs.errand.client import Request
+from sjs.errors import BadRequest
+from sjs.trees.entries import bytes_of
 from sjs.trees.folder import Folder
 
 
 def path_of(request: Request, where: Places) -> str:
     """The folder that a request names by `at`: below the project folder, or wherever an absolute path leads."""
-    return os.path.normpath(os.path.join(where.root, os.path.expanduser(wire.text(request, "at"))))
+    at = wire.text(request, "at")
+    if b"\0" in bytes_of(at):
+        raise BadRequest(f"no folder: {at!r:.80}")
+    return os.path.normpath(os.path.join(where.root, os.path.expanduser(at)))
 
 
 class Opened:

@@ -11,13 +11,10 @@ from sjs.daemon.ground.workspace import STREAMS, TREE, output_path
 from sjs.errand.client import Client, Errand, Reply, Request, texts
 from sjs.errand.folders import Opened
 from sjs.errors import BadRequest
-from sjs.trees.entries import FILE, FRAME, Piece, entry_of, piece_from
+from sjs.trees.entries import BLOCK, FILE, FRAME, Piece, entry_of, piece_from
 from sjs.trees.folder import Folder
 from sjs.trees.patterns import patterns
 from sjs.trees.walking import PAGE, page
-
-BLOCK = 16 << 20
-"""Bytes that are read to answer one request."""
 
 
 def errands() -> Dict[str, Errand]:

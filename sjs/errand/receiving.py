@@ -10,11 +10,8 @@ from sjs.daemon.ground.places import Places
 from sjs.errand.client import Client, Errand, Reply, Request, texts
 from sjs.errand.folders import Opened, path_of
 from sjs.errors import BadRequest
-from sjs.trees.entries import entry_from, piece_from
+from sjs.trees.entries import BLOCK, entry_from, piece_from
 from sjs.trees.landing import Landing
-
-BLOCK = 16 << 20
-"""Bytes that are read to answer one request."""
 
 
 def errands() -> Dict[str, Errand]:

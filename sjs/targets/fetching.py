@@ -11,10 +11,10 @@ from typing import Any
 from sjs.core.job import Job
 from sjs.errors import LinkLost, Refused
 from sjs.protocols import Carried, Watch
-from sjs.targets.pipeline import BLOCK, PATIENCE, Pipeline
+from sjs.targets.pipeline import PATIENCE, Pipeline
 from sjs.targets.replies import understood
 from sjs.targets.session import Message, Session
-from sjs.trees.entries import FILE, Entry, Piece, batches, entry_from, piece_to, pieces
+from sjs.trees.entries import BLOCK, FILE, Entry, Piece, batches, entry_from, piece_to, pieces
 from sjs.trees.landing import Landing
 from sjs.trees.patterns import is_match
 from sjs.wire import MAX_PAGE
@@ -176,11 +176,18 @@ class Fetching:
             count = min(BLOCK, come - done)
             number = self._session.post("digest", b"", PATIENCE, at=at, path=there.path, offset=done, count=count)
             ours = self._landing.head(here, done, count)
-            if self._session.reply(number, PATIENCE).get("digest") != ours:
+            if self._digest(number) != ours:
                 break
             done += count
         self._tally(here.path).resumed += done
         return done
+
+    def _digest(self, number: int) -> str:
+        """What the machine says; nothing, if it cannot read the file, which it will say when that is asked for."""
+        try:
+            return str(self._session.reply(number, PATIENCE).get("digest"))
+        except Refused:
+            return ""
 
     def _tally(self, path: str) -> Carried:
         return self._tallies[int(path.partition("/")[0])]

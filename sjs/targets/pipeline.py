@@ -17,9 +17,6 @@ PATIENCE = 300.0
 OWN = 1 << 10
 """Bytes that a request and its answer take at least."""
 
-BLOCK = 16 << 20
-"""Bytes of which both sides say what they have, before a file is gone on with."""
-
 Then = Callable[[Message], None]
 
 

@@ -11,10 +11,10 @@ from itertools import islice
 
 from sjs.errors import UsageError
 from sjs.protocols import Carried, Watch
-from sjs.targets.pipeline import BLOCK, PATIENCE, Pipeline
+from sjs.targets.pipeline import PATIENCE, Pipeline
 from sjs.targets.replies import understood
 from sjs.targets.session import Message, Session
-from sjs.trees.entries import FILE, Entry, Piece, batches, entry_from, piece_to, pieces
+from sjs.trees.entries import BLOCK, FILE, Entry, Piece, batches, entry_from, piece_to, pieces
 from sjs.trees.folder import Folder
 from sjs.trees.patterns import literal, patterns
 from sjs.trees.walking import walk
@@ -119,13 +119,19 @@ class Sending:
         while done < come:
             count = min(BLOCK, come - done)
             number = self._session.post("head", b"", PATIENCE, at=self._wish.to, file=entry, offset=done, count=count)
-            with self._source.folder.told(entry.path):
-                ours = self._source.folder.digest(self._source.here(entry.path), done, count)
+            ours = self._digest(entry.path, done, count)
             if self._session.reply(number, PATIENCE).get("digest") != ours:
                 break
             done += count
         self.tally.resumed += done
         return done
+
+    def _digest(self, path: str, offset: int, count: int) -> str:
+        """What names some bytes of a file; nothing, if it cannot be read, which will be said when it is to be sent."""
+        try:
+            return self._source.folder.digest(self._source.here(path), offset, count)
+        except OSError:
+            return ""
 
     def _put(self, batch: Iterable[Piece]) -> None:
         """Send pieces of files, without those that are not what they were when they were listed."""

@@ -20,6 +20,9 @@ KINDS = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}
 FRAME = 256 << 10
 """Bytes of files in one message."""
 
+BLOCK = 16 << 20
+"""Bytes of which both sides name what they have, before a file is gone on with."""
+
 MANY = 1_000
 """Entries or pieces in one message …"""
 

@@ -21,6 +21,7 @@ from sjs.targets.machine import DistantMachine
 from sjs.targets.session import Door
 from sjs.transport.local import LocalTransport
 from sjs.trees.entries import FRAME
+from sjs.trees.folder import Folder
 from tests.live.disks import needs_root, tmpfs
 from tests.live.machine import Machine
 from tests.live.test_cli import Person
@@ -146,6 +147,21 @@ def test_what_had_come_and_is_not_what_it_should_be_is_sent_again(place: Place) 
     part.write_bytes(bytes(part.stat().st_size))
     assert place.send().resumed == 0
     assert (place.there / "large").read_bytes() == (place.source / "large").read_bytes()
+
+
+def test_what_cannot_be_compared_any_more_is_sent_from_its_beginning(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place.source / "large").write_bytes(os.urandom(4 * FRAME))
+    with pytest.raises(LinkLost):
+        place.send(CutTransport(sent=3 * FRAME))
+
+    def gone(*what: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Folder, "digest", gone)
+    tally = place.send()
+    assert (tally.resumed, tally.bytes) == (0, 4 * FRAME)
 
 
 @needs_root
@@ -281,6 +297,23 @@ def test_what_was_cut_off_is_fetched_from_where_it_stopped(left: Left) -> None:
     assert come and (tally.resumed, tally.bytes) == (come, len(content) - come)
     assert left.line.down < len(content) - come + 20_000
     assert (left.here / "0/large").read_bytes() == content
+
+
+def test_what_cannot_be_compared_any_more_is_fetched_from_its_beginning(left: Left) -> None:
+    (left.root / "large").write_bytes(os.urandom(8 * FRAME))
+    with pytest.raises(LinkLost):
+        left.fetch([job(0)], "large", transport=CutTransport(received=6))
+
+    class Refusing(Counting):
+        def open(self, argv: Sequence[str]) -> Stream:
+            stream: Any = super().open(argv)
+            send = stream.send
+            stream.send = lambda data, deadline: send(data.replace(b'"digest"', b'"dance"'), deadline)
+            found: Stream = stream
+            return found
+
+    tally = left.fetch([job(0)], "large", transport=Refusing())
+    assert (tally.resumed, tally.bytes) == (0, 8 * FRAME)
 
 
 def test_of_what_grows_only_an_output_is_taken_as_far_as_it_is(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:

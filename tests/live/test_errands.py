@@ -126,6 +126,32 @@ def test_bytes_that_nobody_wants_are_no_requests(tmp_path: Path) -> None:
     session.close()
 
 
+def test_what_makes_no_sense_is_refused_and_the_next_is_heard(tmp_path: Path) -> None:
+    session = open_session(LocalTransport(), door(tmp_path))
+    piece = ["x", 0o600, 2, 0, 0, 2, True]
+    for op, fields in (
+        ("lay", {"at": "a\0b", "entries": []}),
+        ("lay", {"at": "\ud800", "entries": []}),
+        ("lay", {"at": "data", "entries": None}),
+        ("lay", {"at": "data", "entries": [["../x", "f", 0, 0, 0, ""]]}),
+        ("put", {"at": "data", "pieces": [piece]}),
+        ("head", {"at": "data", "file": None}),
+        ("remove", {"at": "data", "paths": [""]}),
+        ("remove", {"at": "data", "paths": ["nothing"]}),
+        ("tree", {"at": "/nowhere", "globs": ["*"]}),
+        ("tree", {"at": ".", "globs": ["/*"]}),
+        ("get", {"at": ".", "pieces": []}),
+        ("get", {"at": ".", "pieces": [["x", 0, 1 << 40, 0, 0, 1 << 20, True]]}),
+        ("digest", {"at": ".", "path": "..", "offset": 0, "count": 1}),
+        ("outputs", {"attempts": [["0", 1]]}),
+    ):
+        with pytest.raises(Refused):
+            session.call(op, **fields)
+    assert session.call("get", at=".", pieces=[piece])["found"] == ["No such file or directory"]
+    session.close()
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("size", [-1, wire.MAX_FRAME + 1, "1", True])
 def test_bytes_that_cannot_be_counted_end_the_session(tmp_path: Path, size: object) -> None:
     session = open_session(LocalTransport(), door(tmp_path))
