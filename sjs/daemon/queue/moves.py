@@ -16,7 +16,7 @@ from sjs.core.job import End, Job, Range
 from sjs.core.lifecycle import HELD, MOVED, MOVING, PENDING, WAITING
 from sjs.daemon.queue.counts import Counts
 from sjs.daemon.queue.heads import Heads
-from sjs.daemon.queue.pending import PIECE, Pending
+from sjs.daemon.queue.pending import Pending
 from sjs.daemon.queue.rows import UNREADABLE, MoveRow
 from sjs.daemon.queue.setbacks import Setbacks
 from sjs.daemon.queue.store import Store
@@ -24,6 +24,9 @@ from sjs.errors import Conflict, Refused
 
 STAYED = -1
 """Stands for the first id over there, where there is none."""
+
+MOST = 500
+"""Jobs of one move: each takes several looks into the rows, and no turn is to be long."""
 
 TEXT = 512 << 10
 """Characters of specs that go in one move: what they become has to fit into a request."""
@@ -126,7 +129,7 @@ class Moves:
                 if found and left < 0:
                     return found
                 found.append(job)
-                if len(found) == PIECE:
+                if len(found) == MOST:
                     return found
         return found
 
