@@ -14,16 +14,11 @@ from typing import Any, Protocol
 
 from sjs.core.job import Job, Range, Report, Spec
 from sjs.snapshots.store import Store
+from sjs.trees.tally import Tally, Watch
 
 Ask = Callable[[str], str | None]
 """Puts a question to a person and gives what was typed, unseen; None when nobody did."""
 
-
-Watch = Callable[[int], None]
-"""Takes how many bytes have just arrived."""
-
-MAX_TROUBLES = 20
-"""Files of one command whose trouble is told in words."""
 
 Envs = Mapping[str, Mapping[str, str]]
 """Environments by digest."""
@@ -231,33 +226,6 @@ class Boot:
     lacking: str = ""
 
 
-@dataclass
-class Carried:
-    """What became of files that were sent or fetched: those that went, those that were the `same` already, folders and
-    links that were `made`, bytes that had come before (`resumed`). `troubles`: why something was left out."""
-
-    files: int = 0
-    bytes: int = 0
-    same: int = 0
-    made: int = 0
-    removed: int = 0
-    resumed: int = 0
-    left_out: int = 0
-    troubles: list[str] = field(default_factory=list)
-
-    def plus(self, other: Carried) -> Carried:
-        """Both together."""
-        troubles = [*self.troubles, *other.troubles][:MAX_TROUBLES]
-        sums = {name: value + getattr(other, name) for name, value in vars(self).items() if name != "troubles"}
-        return Carried(**sums, troubles=troubles)
-
-    def leave_out(self, what: str, why: str) -> None:
-        """Go on without something."""
-        self.left_out += 1
-        if self.left_out <= MAX_TROUBLES:
-            self.troubles.append(f"{what}: {why}")
-
-
 @dataclass(frozen=True)
 class Gate:
     """A line of the file at the path; `changed`: whether the file is another one now."""
@@ -308,13 +276,13 @@ class Machine(Protocol):
     def run(self, argv: Sequence[str]) -> Iterator[Piece | Exit]:
         """Run something in the project folder now: what it prints, and at last how it ended."""
 
-    def send(self, path: str, to: str, watch: Watch, delete: bool = False, dry: bool = False) -> Carried:
+    def send(self, path: str, to: str, watch: Watch, delete: bool = False, dry: bool = False) -> Tally:
         """Put a file or a folder of this machine into a folder there; `delete`: and remove there what is not here.
         `dry`: only say what that would come to."""
 
     def fetch(
         self, jobs: Sequence[Job], globs: Sequence[str], to: str, watch: Watch, dry: bool = False
-    ) -> Mapping[int, Carried]:
+    ) -> Mapping[int, Tally]:
         """Put the outputs of jobs, and what there is in the folders where they ran that matches, into a folder of this
         machine, in one of its own for each job."""
 

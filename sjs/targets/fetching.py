@@ -10,13 +10,13 @@ from typing import Any
 
 from sjs.core.job import Job
 from sjs.errors import LinkLost, Refused
-from sjs.protocols import Carried, Watch
 from sjs.targets.pipeline import PATIENCE, Pipeline
 from sjs.targets.replies import understood
 from sjs.targets.session import Message, Session
 from sjs.trees.entries import BLOCK, FILE, Entry, Piece, batches, entry_from, piece_to, pieces
 from sjs.trees.landing import Landing
 from sjs.trees.patterns import is_match
+from sjs.trees.tally import Tally, Watch
 from sjs.wire import MAX_PAGE
 
 AHEAD = 8
@@ -37,7 +37,7 @@ class Fetching:
     nothing is."""
 
     def __init__(self, session: Session, landing: Landing | None, watch: Watch) -> None:
-        self._tallies: dict[int, Carried] = {}
+        self._tallies: dict[int, Tally] = {}
         self._session = session
         self._landing = landing
         self._watch = watch
@@ -45,9 +45,9 @@ class Fetching:
         self._left_out: set[str] = set()
         self._trees: dict[int, str] = {}
 
-    def run(self, jobs: Sequence[Job], globs: Sequence[str]) -> Mapping[int, Carried]:
+    def run(self, jobs: Sequence[Job], globs: Sequence[str]) -> Mapping[int, Tally]:
         """Fetch them."""
-        self._tallies = {job.id: Carried() for job in jobs}
+        self._tallies = {job.id: Tally() for job in jobs}
         for start in range(0, len(jobs), MAX_PAGE):
             self._outputs(jobs[start : start + MAX_PAGE])
         if globs:
@@ -109,7 +109,7 @@ class Fetching:
         for one in sorted(useless):
             tally.leave_out(f"job {job.id}", f"nothing matches {one}")
 
-    def _apart(self, entries: Sequence[Entry], tally: Carried) -> list[Entry]:
+    def _apart(self, entries: Sequence[Entry], tally: Tally) -> list[Entry]:
         """Without what would be taken for the outputs."""
         for entry in entries:
             if entry.path in STREAMS.values():
@@ -189,7 +189,7 @@ class Fetching:
         except Refused:
             return ""
 
-    def _tally(self, path: str) -> Carried:
+    def _tally(self, path: str) -> Tally:
         return self._tallies[int(path.partition("/")[0])]
 
 

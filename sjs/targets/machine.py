@@ -14,7 +14,7 @@ from typing import Any
 
 from sjs.core.job import Job
 from sjs.errors import LinkLost
-from sjs.protocols import Boot, Carried, Check, Exit, Facts, Gate, Piece, Progress, Transport, Watch
+from sjs.protocols import Boot, Check, Exit, Facts, Gate, Piece, Progress, Transport
 from sjs.snapshots.store import Store
 from sjs.targets.bringing import bring
 from sjs.targets.fetching import Fetching
@@ -23,6 +23,7 @@ from sjs.targets.sending import Sending, Source, Wish
 from sjs.targets.session import Door, Message, Session, open_session, soon
 from sjs.trees.folder import Folder
 from sjs.trees.landing import Landing
+from sjs.trees.tally import Tally, Watch
 
 SLOW = 60.0
 """Seconds that an errand may take which asks slow tools."""
@@ -84,13 +85,13 @@ class DistantMachine:
             if "stream" in message.body:
                 yield _piece(message)
 
-    def send(self, path: str, to: str, watch: Watch, delete: bool = False, dry: bool = False) -> Carried:
+    def send(self, path: str, to: str, watch: Watch, delete: bool = False, dry: bool = False) -> Tally:
         with contextlib.closing(Source(path)) as source, _goes_on():
             return Sending(self._opened(), source, Wish(to, dry, delete), watch).run()
 
     def fetch(
         self, jobs: Sequence[Job], globs: Sequence[str], to: str, watch: Watch, dry: bool = False
-    ) -> Mapping[int, Carried]:
+    ) -> Mapping[int, Tally]:
         with contextlib.ExitStack() as stack:
             landing = None
             if not dry or os.path.isdir(to):

@@ -14,8 +14,8 @@ LIMIT = 4 << 20
 PATIENCE = 300.0
 """Seconds for one answer: what it is about may lie on a slow disk, behind all that was sent before."""
 
-OWN = 1 << 10
-"""Bytes that a request and its answer take at least."""
+OWN = 1 << 8
+"""Bytes that a request takes at least, and each thing that it names: here, too, until it is answered."""
 
 Then = Callable[[Message], None]
 
@@ -30,7 +30,8 @@ class Pipeline:
 
     def post(self, op: str, then: Then, payload: bytes = b"", fetched: int = 0, **fields: Any) -> None:
         """Send a request with these bytes, or for so many; `then` gets the answer."""
-        weight = len(payload) + fetched + OWN
+        named = sum(len(one) for one in fields.values() if isinstance(one, list))
+        weight = len(payload) + fetched + OWN * (1 + named)
         while self._under_way and self._weight + weight > LIMIT:
             self.settle()
         self._under_way.append((self._session.post(op, payload, PATIENCE, **fields), weight, then))

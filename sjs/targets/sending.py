@@ -10,13 +10,13 @@ from functools import partial
 from itertools import islice
 
 from sjs.errors import UsageError
-from sjs.protocols import Carried, Watch
 from sjs.targets.pipeline import PATIENCE, Pipeline
 from sjs.targets.replies import understood
 from sjs.targets.session import Message, Session
 from sjs.trees.entries import BLOCK, FILE, Entry, Piece, batches, entry_from, piece_to, pieces
 from sjs.trees.folder import Folder
 from sjs.trees.patterns import literal, patterns
+from sjs.trees.tally import Tally, Watch
 from sjs.trees.walking import walk
 
 AHEAD = 2
@@ -49,7 +49,7 @@ class Source:
             raise UsageError(f"{path}: no such file or folder")
         self.folder = Folder(os.path.dirname(real))
 
-    def entries(self, tally: Carried) -> Iterator[Entry]:
+    def entries(self, tally: Tally) -> Iterator[Entry]:
         """All that there is, as it is to be called there."""
 
         def trouble(path: str, why: str) -> None:
@@ -72,7 +72,7 @@ class Sending:
     """One tree on its way to one machine."""
 
     def __init__(self, session: Session, source: Source, wish: Wish, watch: Watch) -> None:
-        self.tally = Carried()
+        self.tally = Tally()
         self._session = session
         self._source = source
         self._wish = wish
@@ -81,7 +81,7 @@ class Sending:
         self._left_out: set[str] = set()
         self._is_new = False
 
-    def run(self) -> Carried:
+    def run(self) -> Tally:
         """Send it."""
         asked: deque[tuple[int, list[Entry]]] = deque()
         for entries in batches(self._source.entries(self.tally)):

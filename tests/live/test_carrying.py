@@ -15,13 +15,14 @@ import pytest
 
 from sjs.core.job import End, Job, Spec
 from sjs.errors import BadRequest, LinkLost, NoSpace, Refused, UsageError
-from sjs.protocols import Carried, Stream, Watch
+from sjs.protocols import Stream
 from sjs.reach import here
 from sjs.targets.machine import DistantMachine
 from sjs.targets.session import Door
 from sjs.transport.local import LocalTransport
 from sjs.trees.entries import FRAME
 from sjs.trees.folder import Folder
+from sjs.trees.tally import Tally, Watch
 from tests.live.disks import needs_root, tmpfs
 from tests.live.machine import Machine
 from tests.live.test_cli import Person
@@ -77,7 +78,7 @@ class Place:
         self.root.mkdir()
         self.line = Counting()
 
-    def send(self, transport: Any = None, **how: Any) -> Carried:
+    def send(self, transport: Any = None, **how: Any) -> Tally:
         machine = DistantMachine(transport or self.line, Door(here("errand"), str(self.root), "jobs.pipe"))
         try:
             return machine.send(str(self.source), "data", lambda count: None, **how)
@@ -216,7 +217,7 @@ def test_only_who_says_so_has_things_removed(place: Place, monkeypatch: pytest.M
 
 def test_a_rehearsal_leaves_nothing(place: Place) -> None:
     (place.source / "file").write_text("four")
-    assert place.send(dry=True, delete=True) == Carried(files=1, bytes=4, made=1)
+    assert place.send(dry=True, delete=True) == Tally(files=1, bytes=4, made=1)
     assert list(place.root.iterdir()) == []
 
 
@@ -258,10 +259,10 @@ class Left:
 
     def fetch(
         self, jobs: Sequence[Job], *globs: str, watch: Watch = lambda count: None, transport: Any = None
-    ) -> Carried:
+    ) -> Tally:
         machine = DistantMachine(transport or self.line, Door(here("errand"), str(self.root), "jobs.pipe"))
         try:
-            return reduce(Carried.plus, machine.fetch(jobs, globs, str(self.here), watch).values())
+            return reduce(Tally.plus, machine.fetch(jobs, globs, str(self.here), watch).values())
         finally:
             machine.close()
 
@@ -282,7 +283,7 @@ def test_many_jobs_do_not_wait_for_each_other(left: Left, monkeypatch: pytest.Mo
     jobs = [job(number, str(number)) for number in range(count)]
     assert left.fetch(jobs).files == count
     assert left.line.turns < 10, "not one for each"
-    assert left.fetch(jobs[:3], "*") == Carried(files=9, bytes=9, same=3)
+    assert left.fetch(jobs[:3], "*") == Tally(files=9, bytes=9, same=3)
     assert (left.here / "2" / "c").read_text() == "cc"
 
 

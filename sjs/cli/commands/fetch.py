@@ -18,8 +18,9 @@ from sjs.cli.progress import Meter
 from sjs.core.job import Job
 from sjs.core.lifecycle import PENDING
 from sjs.errors import BadRequest, Refused, UnknownJob, UsageError
-from sjs.protocols import Carried, Target
+from sjs.protocols import Target
 from sjs.trees.patterns import patterns
+from sjs.trees.tally import Tally
 
 RESULTS = "results"
 
@@ -50,15 +51,15 @@ def fetch(call: Call, words: tuple[str, ...], to: str | None, dry_run: bool) -> 
     meter = Meter(not call.json)
     folders = {one.name: _folder(one.name, to, choice.named) for one in choice.managers}
 
-    def work(target: Target) -> Mapping[int, Carried]:
+    def work(target: Target) -> Mapping[int, Tally]:
         jobs = _jobs(target, which)
         try:
             return target.machine.fetch(jobs, globs, folders[target.name], meter.add, dry_run)
         finally:
             meter.clear()
 
-    def show(out: Output, name: str, found: Mapping[int, Carried]) -> None:
-        total = reduce(Carried.plus, found.values(), Carried())
+    def show(out: Output, name: str, found: Mapping[int, Tally]) -> None:
+        total = reduce(Tally.plus, found.values(), Tally())
         if out.json:
             for job, tally in found.items():
                 where = {"job_id": job, "to": os.path.join(folders[name], str(job)), "dry_run": dry_run}

@@ -15,7 +15,8 @@ from sjs.cli.progress import Meter
 from sjs.core.names import suggestion
 from sjs.core.quantities import size_text
 from sjs.errors import Refused, UsageError
-from sjs.protocols import Carried, Target
+from sjs.protocols import Target
+from sjs.trees.tally import Tally
 
 
 class Load(NamedTuple):
@@ -35,7 +36,7 @@ class Sent(NamedTuple):
 
     load: Load
     to: str
-    tally: Carried
+    tally: Tally
 
 
 @verb("upload")
@@ -127,7 +128,7 @@ def _show(out: Output, name: str, sent: Sent, dry_run: bool) -> None:
         out.notice(name, f"left out: {trouble}")
 
 
-def summary(tally: Carried, went: str, dry_run: bool = False) -> str:
+def summary(tally: Tally, went: str, dry_run: bool = False) -> str:
     """What became of files, in a line."""
     removed = f", {tally.removed} {'would be ' if dry_run else ''}removed" if tally.removed else ""
     resumed = f", {size_text(tally.resumed)} had come before" if tally.resumed else ""
