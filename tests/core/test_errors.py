@@ -6,7 +6,9 @@ from sjs import errors
 
 
 def family(root: type[errors.SjsError]) -> list[type[errors.SjsError]]:
-    return [root, *(kin for child in root.__subclasses__() for kin in family(child))]
+    """All that are defined beside it: other modules' own are never sent."""
+    children = [child for child in root.__subclasses__() if child.__module__ == root.__module__]
+    return [root, *(kin for child in children for kin in family(child))]
 
 
 KINDS = family(errors.SjsError)
