@@ -14,6 +14,7 @@ from sjs.daemon.queue.rows import UNREADABLE, NewRow
 from sjs.daemon.queue.schema import MIGRATIONS
 from sjs.daemon.queue.store import Store
 from sjs.errors import SjsError
+from tests.daemon.queues import make
 
 SPEC = '{"command":"true"}'
 
@@ -132,6 +133,19 @@ def test_what_is_no_database_is_refused_in_words(path: str, garbage: bytes) -> N
     with pytest.raises(Damaged, match="file is not a database"):
         Store(path)
     assert Path(path).read_bytes() == garbage
+
+
+def test_in_an_older_copy_nothing_that_may_have_started_since_waits_any_more() -> None:
+    """However it waited: it may have been released, its time or its parents' ends may have come."""
+    queue = make()
+    bodies = [{}, {"at": 9e9}, {"hold": True}, {"after": [["any", [[-3, -3]]]]}, {}]
+    queue.ask("submit", jobs=[{"command": "true", **body} for body in bodies])
+    assert [queue.job(number).state for number in range(5)] == ["queued", "waiting", "held", "waiting", "queued"]
+    queue.store.commit()
+    assert queue.store.rewind(4, {1: 3}, 10_000) == 4
+    found = [(queue.job(number).state, queue.job(number).attempt) for number in range(5)]
+    assert found == [("running", 1), ("running", 3), ("running", 1), ("running", 1), ("queued", 0)]
+    assert (queue.store.due(1e10, 9), queue.store.next_due(), queue.store.next_id()) == ([], None, 10_000)
 
 
 def test_meta() -> None:

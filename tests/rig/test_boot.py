@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from tests.live.machine import until
 from tests.rig.lab import UID, USER, Host, Lab, rig
+
+# All mounts show the same tree of cgroups.
+CGROUP = f"/sys/fs/cgroup/sjs-{os.getpid()}"
 
 # A /run of its own for each, in which the lab's files are, too.
 APART = """
@@ -22,15 +27,17 @@ mkdir -p /run/systemd/system /run/user/{UID}
 chown {UID} /run/user/{UID}
 chmod 700 /run/user/{UID}
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mkdir -p /sys/fs/cgroup/sjs-{UID}
-chown -R {UID} /sys/fs/cgroup/sjs-{UID}
+mkdir -p {CGROUP}
+chown -R {UID} {CGROUP}
 """
+
+REMOVE = ("unshare", "-m", "sh", "-c", f"mount -t cgroup2 cgroup2 /sys/fs/cgroup; find {CGROUP} -depth -type d -delete")
 
 # Who logs in is beside what his systemd begins: else only the system's systemd could move him there.
 KILLS = f"""
-mkdir /sys/fs/cgroup/sjs-{UID}/login
-chown -R {UID} /sys/fs/cgroup/sjs-{UID}/login
-cat /run/host/pid > /sys/fs/cgroup/sjs-{UID}/login/cgroup.procs
+mkdir {CGROUP}/login
+chown -R {UID} {CGROUP}/login
+cat /run/host/pid > {CGROUP}/login/cgroup.procs
 mount -t tmpfs tmpfs /var/lib/systemd
 mkdir /var/lib/systemd/linger
 echo KillUserProcesses=yes > /tmp/logind.conf
@@ -41,7 +48,7 @@ SYSTEMCTL = ("env", f"XDG_RUNTIME_DIR=/run/user/{UID}", "systemctl", "--user")
 
 # What logind does at a login: a cgroup of the user's own, and in it his systemd.
 USER_MANAGER = f"""
-echo $$ > /sys/fs/cgroup/sjs-{UID}/cgroup.procs
+echo $$ > {CGROUP}/cgroup.procs
 export XDG_RUNTIME_DIR=/run/user/{UID}
 exec runuser -u {USER} -- /lib/systemd/systemd --user --log-target=console > /run/systemd.log 2>&1
 """
@@ -58,6 +65,7 @@ def lab() -> Iterator[Lab]:
         log_in(systemd)
         assert lab.submit("all", "start", "--max-jobs-running", "1").returncode == 0
         yield lab
+    until(lambda: subprocess.run(REMOVE).returncode == 0, "the end of all that was in the cgroup")
 
 
 def log_in(host: Host) -> None:

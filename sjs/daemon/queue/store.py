@@ -32,8 +32,8 @@ class Store(MoveRows):
         is not known what became of them; where a keeper has an attempt, it tells."""
         self._begin()
         unsure = self._db.execute(
-            "UPDATE jobs SET state = 'running', attempt = attempt + (state = 'queued'), slot = id"
-            " WHERE state IN ('queued', 'starting') AND id < ?",
+            "UPDATE jobs SET state = 'running', attempt = attempt + (state != 'starting'), slot = id, due = NULL,"
+            " blockers = 0 WHERE state IN ('queued', 'waiting', 'held', 'starting') AND id < ?",
             (started,),
         ).rowcount
         self._db.executemany(
