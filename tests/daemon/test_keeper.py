@@ -62,18 +62,18 @@ def test_a_crowd_at_its_socket_is_turned_away_and_forgotten(machine: Machine) ->
         assert crowd[-1].recv(1) == b""
         for one in crowd:
             one.close()
-        until(lambda: descriptors(machine.keeper_pid) == before, "as few descriptors as before")
+        until(lambda: descriptors(machine.keeper_pid) <= before, "as few descriptors as before")
 
 
 def test_deaths_of_the_manager_cost_no_descriptor(machine: Machine) -> None:
-    counts = []
-    for _ in range(4):
+    most = 0
+    for number in range(4):
         old = machine.kill_manager()
         until(lambda old=old: _is_up(machine, old), "the next manager")  # type: ignore[misc]
         with machine.client() as client:
             assert client.hello["pid"] != old
-        counts.append(descriptors(machine.keeper_pid))
-    assert counts[1:] == [counts[1]] * 3
+        most = most if number else descriptors(machine.keeper_pid)
+    until(lambda: descriptors(machine.keeper_pid) <= most, "as few descriptors as after the first")
 
 
 def _is_up(machine: Machine, old: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,7 +139,7 @@ def test_what_is_no_database_is_refused_in_words(path: str, garbage: bytes) -> N
 def test_in_an_older_copy_nothing_that_may_have_started_since_waits_any_more() -> None:
     """However it waited: it may have been released, its time or its parents' ends may have come."""
     queue = make()
-    bodies = [{}, {"at": 9e9}, {"hold": True}, {"after": [["any", [[-3, -3]]]]}, {}]
+    bodies: list[dict[str, Any]] = [{}, {"at": 9e9}, {"hold": True}, {"after": [["any", [[-3, -3]]]]}, {}]
     queue.ask("submit", jobs=[{"command": "true", **body} for body in bodies])
     assert [queue.job(number).state for number in range(5)] == ["queued", "waiting", "held", "waiting", "queued"]
     queue.store.commit()

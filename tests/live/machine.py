@@ -194,6 +194,21 @@ class Client:
         self._process.stdin.flush()
 
 
+def open_files(pid: int) -> list[str]:
+    """The paths of what the process has open."""
+    folder = Path(f"/proc/{pid}/fd")
+    paths = []
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            paths.append(os.readlink(folder / name))
+    return paths
+
+
+def sessions(manager: int) -> list[str]:
+    """The pipes of clients that a manager has open."""
+    return [path for path in open_files(manager) if "/sessions/" in path]
+
+
 def cmdline(pid: int) -> bytes:
     """What the process was executed as, with a NUL behind each word."""
     return Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import threading
 from pathlib import Path
 
-from tests.live.machine import DEADLINE, Machine, running, until, wait_for_end
+from tests.live.machine import DEADLINE, Machine, running, sessions, until, wait_for_end
 
 
 def test_stop_keeps_what_waits_and_what_runs(tmp_path: Path) -> None:
@@ -191,19 +190,9 @@ def test_a_vanished_client_leaves_nothing(machine: Machine) -> None:
         client.send("wait", jobs=None)
         client._process.kill()
         client.close()
-    until(lambda: not [path for path in descriptors(manager) if "/sessions/" in path], "closed descriptors")
+    until(lambda: not sessions(manager), "closed descriptors")
     assert list((machine.state / "sessions").iterdir()) == []
     assert machine.manager_pid == manager
-
-
-def descriptors(pid: int) -> list[str]:
-    """What the process has open."""
-    folder = Path(f"/proc/{pid}/fd")
-    paths = []
-    for name in os.listdir(folder):
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            paths.append(os.readlink(folder / name))
-    return paths
 
 
 def test_many_clients_at_once(machine: Machine) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import signal
 import sqlite3
@@ -17,7 +16,7 @@ import pytest
 
 from sjs import __version__
 from sjs.daemon.queue import schema
-from tests.live.machine import DEADLINE, ENVIRONMENT, SUBMIT, Machine, running, until, wait_for_end
+from tests.live.machine import DEADLINE, ENVIRONMENT, SUBMIT, Machine, running, sessions, until, wait_for_end
 from tests.live.test_kill import ROUNDS, SEED, Load, check, integrity, is_up_again
 from tests.live.trees import Tree
 
@@ -165,15 +164,18 @@ def test_a_waiting_client_is_answered_by_the_new_manager(begin: Callable[[], Pai
     config.write_text(f"managers:\n  here: {{transport: local, root: {pair.machine.root}}}\n")
     config.chmod(0o600)
     manager = pair.machine.manager_pid
-    before = descriptors(manager)
+    until(lambda: not sessions(manager), "the end of the sessions before")
     command = [*SUBMIT, "--config", str(config), "here", "wait", str(JOBS - 1)]
     with subprocess.Popen(
         command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as waiting:
-        until(lambda: descriptors(manager) > before, "its session")
-        assert pair.new.upgrade(pair.machine).returncode == 0
-        pair.counters.end_well()
-        errors = waiting.communicate(timeout=DEADLINE)[1]
+        try:
+            until(lambda: bool(sessions(manager)), "its session")
+            assert pair.new.upgrade(pair.machine).returncode == 0
+            pair.counters.end_well()
+            errors = waiting.communicate(timeout=DEADLINE)[1]
+        finally:
+            waiting.kill()
     assert waiting.returncode == 10 + JOBS - 1, errors
 
 
@@ -330,10 +332,6 @@ def test_old_code_does_not_start_on_newer_records(
     assert files(machine, kept) == before
     with running(machine.root, 1, daemon=new.daemon) as machine, machine.client() as client:
         assert client.ask("list")["jobs"][0]["exit"] == 3
-
-
-def descriptors(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def files(machine: Machine, pattern: str = "jo*.*") -> dict[str, bytes]:
