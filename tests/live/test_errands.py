@@ -43,9 +43,9 @@ def test_all_machines_are_in_one_table(fleet: Person) -> None:
     done = fleet.types("all hosts")
     head, m, bare, away = done.stdout.decode().splitlines()
     assert head.split("  ")[0] == "TARGET"
-    assert re.match(r"m +up +0/\d+ +\d+ +\d+\.\d +\d.*/\d.* +\d+ +\d\S+ +\d+ ms +3\.\S+ +\S", m)
+    assert re.match(r"m +up +- +0/\d+ +\d+ +\d+\.\d +\d.*/\d.* +\d+ +\d\S+ +\d+ ms +3\.\S+ +\S", m)
     assert re.match(r"bare +no manager +- ", bare)
-    assert re.match(r"away +away( +-){9}$", away)
+    assert re.match(r"away +away( +-){10}$", away)
     assert (done.returncode, b"[away] error: " in done.stderr) == (255, True)
     assert not (fleet.home / "bare" / ".sjs").exists(), "looking leaves nothing behind"
 
