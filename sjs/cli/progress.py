@@ -23,18 +23,20 @@ class Meter:
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._due = self._began + PATIENCE
-        self._bytes = 0
+        self._arrived = self._expected = 0
         self._is_shown = False
 
-    def add(self, count: int) -> None:
-        """So many more have arrived."""
+    def add(self, arrived: int, expected: int) -> None:
+        """So many more have arrived; of so many more it is known that they will."""
         with self._lock:
-            self._bytes += count
+            self._arrived += arrived
+            self._expected += expected
             now = time.monotonic()
             if self._is_wanted and now >= self._due:
                 self._due = now + TICK
                 self._is_shown = True
-                self._write(f"{CLEAR}{size_text(self._bytes)}, {size_text(int(self._bytes / (now - self._began)))}/s\r")
+                rate = size_text(int(self._arrived / (now - self._began)))
+                self._write(f"{CLEAR}{size_text(self._arrived)} of {size_text(self._expected)}, {rate}/s\r")
 
     def clear(self) -> None:
         """Make room for a line."""

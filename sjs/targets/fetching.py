@@ -132,6 +132,7 @@ class Fetching:
                 tally.bytes += entry.size - come
             else:
                 lacking.append((entry, self._right(at, entry, here, come)))
+        self._watch(0, sum(entry.size - done for entry, done in lacking))
         for batch in batches(pieces(lacking)):
             self._get(at, batch, place, is_growing)
 
@@ -162,7 +163,7 @@ class Fetching:
         tally = self._tally(piece.file.path)
         tally.bytes += piece.length
         tally.files += piece.is_last
-        self._watch(piece.length)
+        self._watch(piece.length, 0)
 
     def _leave_out(self, path: str, why: str) -> None:
         if path not in self._left_out:

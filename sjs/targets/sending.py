@@ -110,7 +110,9 @@ class Sending:
             self.tally.files += len(files)
             self.tally.bytes += sum(entry.size - come for entry, come in files)
             return
-        for batch in batches(pieces((entry, self._right(entry, come)) for entry, come in files)):
+        rest = [(entry, self._right(entry, come)) for entry, come in files]
+        self._watch(0, sum(entry.size - done for entry, done in rest))
+        for batch in batches(pieces(rest)):
             self._put(batch)
 
     def _right(self, entry: Entry, come: int) -> int:
@@ -168,7 +170,7 @@ class Sending:
         count = sum(piece.length for piece in sent)
         self.tally.bytes += count
         self.tally.files += sum(piece.is_last for piece in sent)
-        self._watch(count)
+        self._watch(count, 0)
 
     def _remove(self) -> None:
         """Remove what is there and not here, in rounds: while the tree there is being listed, it stays."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Callable, List
 
-Watch = Callable[[int], None]
-"""Takes how many bytes have just arrived."""
+Watch = Callable[[int, int], None]
+"""Takes how many bytes have just arrived, and of how many more it is known now that they will."""
 
 MAX_TROUBLES = 20
 """Files of one command whose trouble is told in words."""

@@ -1,43 +1,54 @@
+"""The line that says how far something has come."""
+
 from __future__ import annotations
+
+import io
 
 import pytest
 
+from sjs.cli import progress
 from sjs.cli.progress import CLEAR, Meter
 
 
-class Terminal:
-    """A screen, and a clock."""
+class Terminal(io.StringIO):
+    """A terminal, or what is none."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, is_there: bool = True) -> None:
+    def __init__(self, is_one: bool) -> None:
+        super().__init__()
+        self._is_one = is_one
+
+    def isatty(self) -> bool:
+        return self._is_one
+
+
+class Clock:
+    """What time it is, as the test says."""
+
+    def __init__(self) -> None:
         self.now = 100.0
-        self.printed = ""
-        monkeypatch.setattr("sys.stderr", self)
-        monkeypatch.setattr("time.monotonic", lambda: self.now)
-        self.isatty = lambda: is_there
 
-    def write(self, text: str) -> None:
-        self.printed += text
-
-    def flush(self) -> None:
-        """All is there already."""
+    def monotonic(self) -> float:
+        return self.now
 
 
-def test_what_takes_long_is_shown_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = Terminal(monkeypatch)
-    meter = Meter(True)
-    for seconds in (1.0, 3.0, 0.1):
-        screen.now += seconds
-        meter.add(4 << 20)
-    meter.clear()
-    meter.clear()
-    assert screen.printed == f"{CLEAR}8M, 2M/s\r{CLEAR}"
-
-
-@pytest.mark.parametrize(("is_there", "is_wanted"), [(False, True), (True, False)])
-def test_nobody_else_is_shown_anything(monkeypatch: pytest.MonkeyPatch, is_there: bool, is_wanted: bool) -> None:
-    screen = Terminal(monkeypatch, is_there)
+def steps(monkeypatch: pytest.MonkeyPatch, is_terminal: bool, is_wanted: bool = True) -> str:
+    """What is written while 4 MiB arrive, one each second."""
+    terminal, clock = Terminal(is_terminal), Clock()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr(progress, "time", clock)
     meter = Meter(is_wanted)
-    screen.now += 10
-    meter.add(1)
+    meter.add(0, 4 << 20)
+    for _ in range(4):
+        clock.now += 1
+        meter.add(1 << 20, 0)
     meter.clear()
-    assert screen.printed == ""
+    return terminal.getvalue()
+
+
+def test_after_two_seconds_a_person_sees_how_far_it_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f"{CLEAR}{done}M of 4M, 1M/s\r" for done in (2, 3, 4)]
+    assert steps(monkeypatch, True) == "".join(lines) + CLEAR, "and then room for what is said"
+
+
+def test_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert steps(monkeypatch, False) == steps(monkeypatch, True, is_wanted=False) == ""
