@@ -426,3 +426,16 @@ def test_a_broken_link_is_told_once_on_stderr(cli: CommandLine) -> None:
     outcome = cli.submit("m", "status")
     assert (outcome.status, outcome.err.count("\n")) == (0, 1)
     assert "asking again for" in outcome.err
+
+
+def test_who_leaves_before_the_waiting_begins_is_told_the_way_back(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(*anything: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sjs.cli.commands.job._until_ended", leave)
+    cli.play("m", answers(accepted(7)))
+    done = cli.submit("m", "job", "--wait", "--command", "x")
+    assert (done.status, done.out.count("\n")) == (130, 1)
+    assert done.err == "what was handed in runs on; to come back: submit m wait 7\n"

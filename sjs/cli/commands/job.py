@@ -167,12 +167,22 @@ def job(
         with source, Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:
             return rehearse_any(fleet, source, if_free, out) if choice.any else rehearse_all(fleet, source, out)
     with source, Fleet(choice.managers, "start", out.notice, ask=call.ask) as fleet:
-        sent = _deal(call, fleet, source, wish, out) if choice.any else _send_all(call, fleet, source, wish, out)
-        return _until_ended(call, fleet, [one for one in sent if one.accepted], wish, out)
+        sent: list[Sent] = []
+        try:
+            (_deal if choice.any else _send_all)(call, fleet, source, wish, out, sent)
+            return _until_ended(call, fleet, _accepted(sent), wish, out)
+        except KeyboardInterrupt:
+            if not (wish.wait or wish.follow) or not _accepted(sent):
+                raise
+            return _say_way_back(call, _accepted(sent), wish, out)
 
 
-def _send_all(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output) -> list[Sent]:
-    """Everything to everyone."""
+def _accepted(sent: Sequence[Sent]) -> list[Sent]:
+    return [one for one in sent if one.accepted]
+
+
+def _send_all(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output, found: list[Sent]) -> None:
+    """Everything to everyone; what was `found` to be taken is known before it is said."""
     source.share(len(fleet.managers))
 
     def work(target: Target) -> Sent:
@@ -189,7 +199,6 @@ def _send_all(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output)
             sent.error = _with_way_on(error, call, target.name, wish) if may_be_there else error
         return sent
 
-    found: list[Sent] = []
     for answer in fleet.ask(work):
         sent = answer.value or Sent(answer.name, error=answer.error)
         found.append(sent)
@@ -199,12 +208,11 @@ def _send_all(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output)
         else:
             out.failed(sent.name, sent.error)
         flush()
-    return found
 
 
-def _deal(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output) -> list[Sent]:
+def _deal(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output, sent: list[Sent]) -> None:
     """Each job to whoever has room. What goes to whom is written down before."""
-    found = _taken_before(fleet, wish.key) if wish.again else []
+    before = _taken_before(fleet, wish.key) if wish.again else []
     reports = fleet.reports()
     if not reports:
         raise Unreachable("no manager can take jobs", f"see `{call.prog} all status`")
@@ -213,7 +221,7 @@ def _deal(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output) -> 
     with Outbox(state_path("outbox", os.environ)).begin(
         head(wish.key, wish.if_free, call.config_file, managers, wish.envs, call.word)
     ) as entry:
-        reports = plan(entry, source.chunks(place(managers[0], source)), reports, found)
+        reports = plan(entry, source.chunks(place(managers[0], source)), reports, before)
         entry.seal()
         dealer = Dealer(fleet, entry, reports)
         try:
@@ -222,15 +230,19 @@ def _deal(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output) -> 
             out.notice("any", f"the next command hands in the rest, unless you say: rm {entry.path}")
             raise
         finally:
+            sent += _by_target(taken)
             acknowledge(out, taken, wish)
             flush()
     for failure in dealer.failed:
         out.failed(failure.name, _told(failure))
+    for name in {one.name for one in sent} - {failure.name for failure in dealer.failed}:
+        out.succeeded(name)
+
+
+def _by_target(taken: Sequence[tuple[str, Accepted]]) -> list[Sent]:
     sent = {name: Sent(name) for name, _ in taken}
     for name, accepted in taken:
         sent[name].accepted.append(accepted)
-    for name in sent.keys() - {failure.name for failure in dealer.failed}:
-        out.succeeded(name)
     return list(sent.values())
 
 
@@ -344,17 +356,19 @@ def _write_summary(out: Output, name: str, accepted: Sequence[Accepted]) -> None
 def _until_ended(call: Call, fleet: Fleet, sent: Sequence[Sent], wish: Wish, out: Output) -> int:
     """Follow, or wait, if that was asked for; the exit status of the whole command."""
     verdict = Verdict()
-    try:
-        if wish.follow and sent:
-            _follow(fleet.target(sent[0].name), sent[0].ranges[0][0], verdict, out)
-        elif wish.wait and sent:
-            _wait(call, fleet, sent, verdict, out)
-    except KeyboardInterrupt:
-        for one in sent:
-            how = f"logs {one.ranges[0][0]} -f" if wish.follow else f"wait {ids.text(one.ranges)}"
-            out.notice(one.name, f"what was handed in runs on; to come back: {call.prog} {one.name} {how}")
-        return 130
+    if wish.follow and sent:
+        _follow(fleet.target(sent[0].name), sent[0].ranges[0][0], verdict, out)
+    elif wish.wait and sent:
+        _wait(call, fleet, sent, verdict, out)
     return out.finish() or verdict.status
+
+
+def _say_way_back(call: Call, sent: Sequence[Sent], wish: Wish, out: Output) -> int:
+    """To whoever does not wait any longer."""
+    for one in sent:
+        how = f"logs {one.ranges[0][0]} -f" if wish.follow else f"wait {ids.text(one.ranges)}"
+        out.notice(one.name, f"what was handed in runs on; to come back: {call.prog} {one.name} {how}")
+    return 130
 
 
 def _follow(target: Target, number: int, verdict: Verdict, out: Output) -> None:
