@@ -56,12 +56,13 @@ def test_a_commit_that_fails_is_never_acknowledged_nor_tried_again(machine: Mach
 def test_while_no_commit_works_one_manager_follows_another_and_jobs_run_on(machine: Machine) -> None:
     """How much later each comes is a law of its own (`Restarts`); how soon they die is up to this machine."""
     with machine.client() as client:
-        first = client.submit(f"{RAN}; sleep 0.5; exit 4")["first"]
+        first = client.submit(f"{RAN}; while [ ! -e go ]; do sleep 0.1; done; exit 4")["first"]
     with failing(machine.keeper_pid, "fdatasync", "EIO"), failing(machine.manager_pid, "fdatasync", "EIO"):
         with machine.client() as client:
             client.send("submit", jobs=[{"command": "true"}])
             with pytest.raises(EOFError):
                 client.line()
+        (machine.root / "go").touch()  # an end that each of them has to store
         until(lambda: machine.log().count("the queue cannot be written") >= 4, "four that could write nothing")
     with machine.client() as client:
         client.ask("wait", jobs=[[first, first]])
