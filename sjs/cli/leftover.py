@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence, Set
 from typing import TypeVar
 
@@ -59,7 +60,7 @@ def _taken_over(call: Call, folder: Promises, take_over: Callable[[str], P | Non
         _say(call, f"{error.filename}: {error.strerror}")
 
 
-class _Work(threading.Thread):
+class _Work(threading.Thread, ABC):
     """Finishing what one file promises. Nobody waits for it for long: what it has not done when the command ends, the
     next one does."""
 
@@ -82,11 +83,13 @@ class _Work(threading.Thread):
             with self._closing, self._promise:
                 self._closed = True
 
+    @abstractmethod
     def _finish(self) -> None:
-        raise NotImplementedError
+        """Do what the promise says, as far as that can be done now."""
 
+    @abstractmethod
     def _told(self) -> str:
-        raise NotImplementedError
+        """What has become of it."""
 
     def outcome(self) -> str:
         """What has become of the jobs, in a line."""

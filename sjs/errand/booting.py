@@ -9,10 +9,9 @@ import shutil
 import subprocess
 from typing import Dict, List, Tuple
 
-from sjs.daemon.ground import stable
+from sjs.daemon.ground import login, stable
 from sjs.daemon.ground.places import Places
 from sjs.errand.client import Client, Reply, Request
-from sjs.errand.facts import user
 from sjs.errors import Refused
 
 PATIENCE = 30.0
@@ -93,8 +92,8 @@ class Systemd:
         os.replace(fresh, self._place)
         _told(_SYSTEMCTL + ["daemon-reload"])
         _told(_SYSTEMCTL + ["enable", "--quiet", self._name])
-        lingers = os.path.exists(f"/var/lib/systemd/linger/{user()}") or _call(["loginctl", "enable-linger"])[0] == 0
-        return "" if lingers else f"loginctl enable-linger {user()}"
+        lingers = login.lingers() or _call(["loginctl", "enable-linger"])[0] == 0
+        return "" if lingers else f"loginctl enable-linger {login.user()}"
 
     def remove(self) -> bool:
         """Whether there was one."""

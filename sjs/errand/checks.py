@@ -44,7 +44,7 @@ def project(where: Places) -> Iterator[Check]:
     elif not os.path.isdir(root):
         yield FAIL, f"{root} is no folder", f"mv {root} elsewhere"
     elif not os.access(root, os.R_OK | os.W_OK | os.X_OK):
-        yield FAIL, f"{root} can not be written", f"chown it to {facts.user()}, or name another project_root"
+        yield FAIL, f"{root} can not be written", f"chown it to {login.user()}, or name another project_root"
     else:
         yield OK, root, ""
 
@@ -141,7 +141,7 @@ def limits(where: Places) -> Iterator[Check]:
     else:
         os.close(fd)
     if login.takes_all_along() and not login.apart():
-        yield WARN, "who logs out has all processes ended here", f"loginctl enable-linger {facts.user()}"
+        yield WARN, "who logs out has all processes ended here", f"loginctl enable-linger {login.user()}"
 
 
 def graphics(where: Places) -> Iterator[Check]:
@@ -181,7 +181,7 @@ def _said(where: Places) -> str:
 def _mend(error: OSError, folder: str) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some room"
-    return "mount it for writing" if error.errno == errno.EROFS else f"chown {folder} to {facts.user()}"
+    return "mount it for writing" if error.errno == errno.EROFS else f"chown {folder} to {login.user()}"
 
 
 def _has_reader(path: str) -> bool:

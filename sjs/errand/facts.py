@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import pwd
 import time
 
-from sjs.daemon.ground import resources
+from sjs.daemon.ground import login, resources
 from sjs.daemon.ground.places import Places
 from sjs.errand.client import Client, Reply, Request
 
@@ -21,7 +20,7 @@ def facts(request: Request, client: Client, where: Places) -> Reply:
     """What there is for jobs, and how much of it is taken by whoever is there."""
     return {
         "python": platform.python_version(),
-        "user": user(),
+        "user": login.user(),
         "cpus": resources.cpus(),
         "load": os.getloadavg()[0],
         "mem": resources.memory(),
@@ -29,14 +28,6 @@ def facts(request: Request, client: Client, where: Places) -> Reply:
         "gpus": resources.gpus(),
         "disk": _disk(where.state),
     }
-
-
-def user() -> str:
-    """Who this is."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:  # of a user database that is away now
-        return str(os.geteuid())
 
 
 def nearest(path: str) -> str:

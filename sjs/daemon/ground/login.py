@@ -15,6 +15,14 @@ PATIENCE = 10.0
 """Seconds that a user's systemd may take to make a place."""
 
 
+def user() -> str:
+    """Who this is."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # of a user database that is away now
+        return str(os.geteuid())
+
+
 def takes_all_along() -> bool:
     """Whether the system ends all processes of a login with it (`KillUserProcesses`)."""
     said = "no"
@@ -31,10 +39,7 @@ def takes_all_along() -> bool:
 
 def lingers() -> bool:
     """Whether the user's own systemd runs on without him, and so what runs under it."""
-    try:
-        return os.path.exists(os.path.join(LINGER, pwd.getpwuid(os.geteuid()).pw_name))
-    except KeyError:
-        return False
+    return os.path.exists(os.path.join(LINGER, user()))
 
 
 def apart() -> List[str]:
