@@ -8,14 +8,26 @@ import random
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
-from sjs.config import Config, Manager
+from sjs.config import Config, Manager, state_path
 from sjs.core import placement
 from sjs.core.job import Report, Spec
-from sjs.errors import Conflict, Full, NoQueue, NoSpace, Refused, SjsError, Stopping, TooLarge, Unreachable
-from sjs.outbox import Entry, Head, Share
+from sjs.errors import (
+    Conflict,
+    Full,
+    NoQueue,
+    NoSpace,
+    Refused,
+    SjsError,
+    Stopping,
+    TooLarge,
+    Unreachable,
+    UsageError,
+)
+from sjs.outbox import Entry, Head, Outbox, Share
 from sjs.protocols import Accepted, Envs, Target
 from sjs.routing import Fleet
 
@@ -97,6 +109,39 @@ def found_parts(name: str, parts: Iterable[str]) -> list[Found]:
     if any(low.isdecimal() and not to for low, to, _ in spans):
         raise Conflict(f"the key was used before, to hand in to {name} by name", "use another --key")
     return [Found(int(low), int(high) + 1, name) for low, _, high in spans if low.isdecimal() and high.isdecimal()]
+
+
+def taken_before(fleet: Fleet, key: str) -> list[Found]:
+    """What an earlier command under the same key has handed in, and where."""
+    found: list[Found] = []
+    for answer in fleet.lookup(key):
+        if answer.error is not None:
+            message = f"{answer.name} may have jobs of this key and does not say: {answer.error.message}"
+            raise type(answer.error)(message, f"to go on without it: any:'SET,!{answer.name}'")
+        found += found_parts(answer.name, answer.value or ())
+    return found
+
+
+def folder(manager: Manager, wanted: str | None) -> str | None:
+    """Where a job runs on this target; None is its project_root, and there begins a relative one."""
+    try:
+        return os.path.abspath(wanted or ".") if manager.builtin else wanted
+    except FileNotFoundError:
+        raise UsageError("the folder in which this was typed is gone", "go to another one") from None
+
+
+@contextmanager
+def to_best(fleet: Fleet, command: Head, chunks: Iterable[Sequence[Spec]], again: bool = False) -> Iterator[Dealer]:
+    """Each job to whoever has room: who carries that out. What goes to whom is written down before. `again`: the
+    command's key may have been used before."""
+    before = taken_before(fleet, command.key) if again else []
+    reports = fleet.reports()
+    if not reports:
+        raise Unreachable("no manager can take jobs", "see `submit all status`")
+    with Outbox(state_path("outbox", os.environ)).begin(command) as entry:
+        reports = plan(entry, chunks, reports, before)
+        entry.seal()
+        yield Dealer(fleet, entry, reports)
 
 
 def plan(
@@ -188,6 +233,11 @@ class Dealer:
         self._passed_over: set[str] = set()
         self._left = deque(entry.pending.values())
         self._sent: deque[Share] = deque()
+
+    @property
+    def path(self) -> str:
+        """The file of the plan."""
+        return self._entry.path
 
     @property
     def failed(self) -> Sequence[Failure]:

@@ -18,18 +18,17 @@ import click
 from sjs.cli import ids, kinds
 from sjs.cli.commands.wait import Pursuit, Verdict, tell
 from sjs.cli.common import Call, verb
-from sjs.cli.environment import digest, gathered
 from sjs.cli.options import changed, job_options
 from sjs.cli.output import Output, flush
 from sjs.cli.rehearsal import rehearse_all, rehearse_any
 from sjs.cli.snapshot import again, say_taken, taken_of
 from sjs.cli.source import Place, Source
 from sjs.cli.text import ending
-from sjs.config import Manager, state_path
+from sjs.config import Manager
 from sjs.core.job import Range, Snapshot, Spec
-from sjs.dealing import Dealer, Failure, Found, found_parts, head, plan, send
-from sjs.errors import SjsError, Unreachable, UsageError
-from sjs.outbox import Outbox
+from sjs.dealing import Failure, folder, head, send, to_best
+from sjs.environment import digest, gathered
+from sjs.errors import SjsError, UsageError
 from sjs.protocols import Accepted, Envs, Target
 from sjs.routing import Fleet
 
@@ -212,22 +211,15 @@ def _send_all(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output,
 
 def _deal(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output, sent: list[Sent]) -> None:
     """Each job to whoever has room. What goes to whom is written down before."""
-    before = _taken_before(fleet, wish.key) if wish.again else []
-    reports = fleet.reports()
-    if not reports:
-        raise Unreachable("no manager can take jobs", f"see `{call.prog} all status`")
     managers = list(fleet.managers.values())
+    command = head(wish.key, wish.if_free, call.config_file, managers, wish.envs, call.word)
+    chunks = source.chunks(place(managers[0], source))
     taken: list[tuple[str, Accepted]] = []
-    with Outbox(state_path("outbox", os.environ)).begin(
-        head(wish.key, wish.if_free, call.config_file, managers, wish.envs, call.word)
-    ) as entry:
-        reports = plan(entry, source.chunks(place(managers[0], source)), reports, before)
-        entry.seal()
-        dealer = Dealer(fleet, entry, reports)
+    with to_best(fleet, command, chunks, wish.again) as dealer:
         try:
             taken.extend(dealer.deal())
         except KeyboardInterrupt:
-            out.notice("any", f"the next command hands in the rest, unless you say: rm {entry.path}")
+            out.notice("any", f"the next command hands in the rest, unless you say: rm {dealer.path}")
             raise
         finally:
             sent += _by_target(taken)
@@ -246,17 +238,6 @@ def _by_target(taken: Sequence[tuple[str, Accepted]]) -> list[Sent]:
     return list(sent.values())
 
 
-def _taken_before(fleet: Fleet, key: str) -> list[Found]:
-    """What an earlier command under the same key has handed in, and where."""
-    found: list[Found] = []
-    for answer in fleet.lookup(key):
-        if answer.error is not None:
-            message = f"{answer.name} may have jobs of this key and does not say: {answer.error.message}"
-            raise type(answer.error)(message, f"to go on without it: any:'SET,!{answer.name}'")
-        found += found_parts(answer.name, answer.value or ())
-    return found
-
-
 def _told(failure: Failure) -> SjsError:
     """What became of jobs that nobody has acknowledged."""
     fate = "kept for it: the next command asks again" if failure.is_open else "not handed in"
@@ -266,14 +247,6 @@ def _told(failure: Failure) -> SjsError:
 def place(manager: Manager, source: Source) -> Place:
     """What gives the folder of a job on this target; in a snapshot it is what was said, and begins at the top."""
     return (lambda wanted: wanted) if source.has_snapshot else partial(folder, manager)
-
-
-def folder(manager: Manager, wanted: str | None) -> str | None:
-    """Where a job runs on this target; None is its project_root, and there begins a relative one."""
-    try:
-        return os.path.abspath(wanted or ".") if manager.builtin else wanted
-    except FileNotFoundError:
-        raise UsageError("the folder in which this was typed is gone", "go to another one") from None
 
 
 def _with_way_on(error: SjsError, call: Call, name: str, wish: Wish) -> SjsError:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sjs.cli.environment import captured, digest, gathered
+from sjs.environment import captured, digest, gathered
 from sjs.errors import UsageError
 
 HERE = {
