@@ -298,7 +298,7 @@ def test_where_nothing_was_sent_there_is_nothing_to_finish(cli: CommandLine) -> 
 def test_the_way_on_names_the_files_as_they_were(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, begin: str) -> None:
     """They may be others by then, and other jobs under the same key are refused."""
     monkeypatch.setattr("sjs.targets.daemon_client.PATIENCE", 0.1)
-    monkeypatch.setattr("sjs.cli.commands.job.LONG", 1_000 if begin.startswith("submit") else 100)
+    monkeypatch.setattr("sjs.cli.handing.LONG", 1_000 if begin.startswith("submit") else 100)
     monkeypatch.setenv("XDG_CACHE_HOME", str(cli.folder / "cache"))
     (cli.folder / "code").mkdir()
     (cli.folder / "code/words").write_text("one")

@@ -3,73 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import click
 
-from sjs.cli import ids, kinds
+from sjs.cli import ids
 from sjs.cli.commands.wait import Pursuit, Verdict, tell
 from sjs.cli.common import Call, verb
-from sjs.cli.options import changed, job_options
+from sjs.cli.handing import Handing, Sent, Wish
+from sjs.cli.options import job_options
 from sjs.cli.output import Output, flush
 from sjs.cli.rehearsal import rehearse_all, rehearse_any
-from sjs.cli.snapshot import again, say_taken, taken_of
-from sjs.cli.source import Place, Source
+from sjs.cli.shared import shared_of, shared_options
+from sjs.cli.snapshot import say_taken
+from sjs.cli.source import Source
 from sjs.cli.text import ending
-from sjs.config import Manager
-from sjs.core.job import Range, Snapshot, Spec
-from sjs.dealing import Failure, folder, head, send, to_best
-from sjs.environment import digest, gathered
 from sjs.errors import SjsError, UsageError
-from sjs.protocols import Accepted, Envs, Target
+from sjs.protocols import Accepted, Target
 from sjs.routing import Fleet
 
 MANY_LINES = 10_000
 """With more jobs than this, one line sums them up."""
-
-_LAST = re.compile(r"\blast\b")
-
-LONG = 200
-"""A command of more characters is not typed out in an error."""
-
-
-@dataclass
-class Wish:
-    """What the options say besides the jobs themselves."""
-
-    key: str
-    again: bool
-    if_free: bool
-    parsable: bool
-    wait: bool
-    follow: bool
-    envs: Envs
-    due: float | None
-    snapshot: Snapshot | None = None
-    newest: int | None = None
-    """What --after last means."""
-
-
-@dataclass
-class Sent:
-    """What one target has taken, in order, and the error that ended it."""
-
-    name: str
-    accepted: list[Accepted] = field(default_factory=list)
-    error: SjsError | None = None
-
-    @property
-    def ranges(self) -> list[Range]:
-        """The ids of the jobs."""
-        return ids.merged([span for one in self.accepted for span in one.ranges])
 
 
 @verb("job")
@@ -77,26 +34,7 @@ class Sent:
 @click.option("--command-file", metavar="FILE", help="A job a line; '-' is stdin. Empty lines and # lines are skipped.")
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGV...]")
 @job_options
-@click.option("--env-file", metavar="FILE", help="Variables of all these jobs: NAME=VALUE a line.")
-@click.option(
-    "--capture-env",
-    is_flag=False,
-    flag_value="",
-    metavar="[NAMES]",
-    help="The variables that are set here, too; of NAMES only: 'CUDA_*,PATH,!CUDA_HOME'. What looks like a secret "
-    "(*TOKEN*, *SECRET*, *PASSWORD*, *KEY*, AWS_*, SSH_*, …) only by its very name.",
-)
-@click.option(
-    "--snapshot",
-    is_flag=False,
-    flag_value=".",
-    metavar="[DIR]",
-    help="Run each job in its own copy of DIR (or of this folder) as it is now: what git would not ignore there, and "
-    ".sjsignore does not name. Only what a machine lacks is sent. @ID is one that was taken before.",
-)
-@click.option(
-    "--snapshot-limit", type=kinds.SIZE, metavar="SIZE", help="How large that may be; 1G and 100000 files by default."
-)
+@shared_options
 @click.option(
     "--wait",
     is_flag=True,
@@ -112,10 +50,6 @@ def job(
     commands: tuple[str, ...],
     command_file: str | None,
     argv: tuple[str, ...],
-    env_file: str | None,
-    capture_env: str | None,
-    snapshot: str | None,
-    snapshot_limit: int | None,
     wait: bool,
     follow: bool,
     key: str | None,
@@ -147,141 +81,32 @@ def job(
     if argv and "--" not in call.rest:
         raise UsageError(f"what is '{argv[0]}'?", f"shell text: --command '{argv[0]}'; a plain command: -- {argv[0]}")
     choice = call.choice(any_allowed=True)
-    variables = gathered(os.environ, capture_env, env_file)
-    envs = {digest(variables): variables} if variables else {}
     out = call.output(choice)
-    taken = None if snapshot is None else taken_of(snapshot, snapshot_limit, out)
-    base = changed(Spec(env_base=next(iter(envs), ""), snapshot=taken.snapshot if taken else None), given)
-    source = Source(commands, command_file, argv, base, alone=not choice.named)
+    shared = shared_of(given, out)
+    source = Source(commands, command_file, argv, shared.base, alone=not choice.named)
     if follow and not (source.is_one and (choice.any or not choice.named)):
         raise UsageError("--follow is for one job on one target", "--wait waits for many")
     if key is not None and given["due"] is not None:
         raise UsageError("--in and --key: with a key the jobs must be the same each time", "say --at")
     if key is not None and source.names_last:
         raise UsageError("--after last and --key: with a key the jobs must be the same each time", "name the id")
-    wish = Wish(key or uuid4().hex, key is not None, if_free, parsable, wait, follow, envs, given["due"], base.snapshot)
+    again = key is not None
+    snapshot = shared.base.snapshot
+    wish = Wish(key or uuid4().hex, again, if_free, shared.envs, given["due"], snapshot, parsable, wait, follow)
     if dry_run:
-        if taken is not None:
-            say_taken(taken, out)
+        if shared.taken is not None:
+            say_taken(shared.taken, out)
         with source, Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:
             return rehearse_any(fleet, source, if_free, out) if choice.any else rehearse_all(fleet, source, out)
     with source, Fleet(choice.managers, "start", out.notice, ask=call.ask) as fleet:
-        sent: list[Sent] = []
+        handing = Handing(call, fleet, source, wish, out, lambda taken: acknowledge(out, taken, wish))
         try:
-            (_deal if choice.any else _send_all)(call, fleet, source, wish, out, sent)
-            return _until_ended(call, fleet, _accepted(sent), wish, out)
+            (handing.to_best if choice.any else handing.to_all)()
+            return _until_ended(call, fleet, handing.accepted, wish, out)
         except KeyboardInterrupt:
-            if not (wish.wait or wish.follow) or not _accepted(sent):
+            if not (wish.wait or wish.follow) or not handing.accepted:
                 raise
-            return _say_way_back(call, _accepted(sent), wish, out)
-
-
-def _accepted(sent: Sequence[Sent]) -> list[Sent]:
-    return [one for one in sent if one.accepted]
-
-
-def _send_all(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output, found: list[Sent]) -> None:
-    """Everything to everyone; what was `found` to be taken is known before it is said."""
-    source.share(len(fleet.managers))
-
-    def work(target: Target) -> Sent:
-        sent = Sent(target.name)
-        try:
-            if source.names_last:
-                wish.newest = ids.newest_id(target)
-                source.wait_for(wish.newest)
-            chunks = source.chunks(place(fleet.managers[target.name], source))
-            for accepted in send(target, wish.key, chunks, wish.again, wish.if_free, wish.envs):
-                sent.accepted.append(accepted)
-        except SjsError as error:
-            may_be_there = sent.accepted or target.owes
-            sent.error = _with_way_on(error, call, target.name, wish) if may_be_there else error
-        return sent
-
-    for answer in fleet.ask(work):
-        sent = answer.value or Sent(answer.name, error=answer.error)
-        found.append(sent)
-        acknowledge(out, [(sent.name, one) for one in sent.accepted], wish)
-        if sent.error is None:
-            out.succeeded(sent.name)
-        else:
-            out.failed(sent.name, sent.error)
-        flush()
-
-
-def _deal(call: Call, fleet: Fleet, source: Source, wish: Wish, out: Output, sent: list[Sent]) -> None:
-    """Each job to whoever has room. What goes to whom is written down before."""
-    managers = list(fleet.managers.values())
-    command = head(wish.key, wish.if_free, call.config_file, managers, wish.envs, call.word)
-    chunks = source.chunks(place(managers[0], source))
-    taken: list[tuple[str, Accepted]] = []
-    with to_best(fleet, command, chunks, wish.again) as dealer:
-        try:
-            taken.extend(dealer.deal())
-        except KeyboardInterrupt:
-            out.notice("any", f"the next command hands in the rest, unless you say: rm {dealer.path}")
-            raise
-        finally:
-            sent += _by_target(taken)
-            acknowledge(out, taken, wish)
-            flush()
-    for failure in dealer.failed:
-        out.failed(failure.name, _told(failure))
-    for name in {one.name for one in sent} - {failure.name for failure in dealer.failed}:
-        out.succeeded(name)
-
-
-def _by_target(taken: Sequence[tuple[str, Accepted]]) -> list[Sent]:
-    sent = {name: Sent(name) for name, _ in taken}
-    for name, accepted in taken:
-        sent[name].accepted.append(accepted)
-    return list(sent.values())
-
-
-def _told(failure: Failure) -> SjsError:
-    """What became of jobs that nobody has acknowledged."""
-    fate = "kept for it: the next command asks again" if failure.is_open else "not handed in"
-    return type(failure.error)(f"{failure.error.message}; {failure.count} job(s) {fate}", failure.error.hint)
-
-
-def place(manager: Manager, source: Source) -> Place:
-    """What gives the folder of a job on this target; in a snapshot it is what was said, and begins at the top."""
-    return (lambda wanted: wanted) if source.has_snapshot else partial(folder, manager)
-
-
-def _with_way_on(error: SjsError, call: Call, name: str, wish: Wish) -> SjsError:
-    """An error after which some of the jobs may have been taken says how to go on."""
-    config = () if call.config_file is None or "--config" in " ".join(call.rest) else ("--config", call.config_file)
-    key = () if wish.again else ("--key", wish.key)
-    command = shlex.join([call.prog, *config, name, "job", *key, *_as_meant(call.rest, wish)])
-    if len(command) > LONG:
-        command = " ".join(["the same again, with --key", wish.key, *_taken(wish)])
-    return type(error)(error.message, f"{error.hint}{'; ' if error.hint else ''}to finish it, nothing twice: {command}")
-
-
-def _as_meant(words: Sequence[str], wish: Wish) -> list[str]:
-    """What was typed, with the time that --in meant then, the job that was `last`, and the files as they were."""
-    found: list[str] = []
-    taken = _taken(wish)  # of two, the last one said is the one meant
-    rest = iter(words)
-    for word in rest:
-        if word == "--":
-            return [*found, *taken, word, *rest]
-        if word == "--in":
-            next(rest)
-        if word == "--in" or word.startswith("--in="):
-            found += ["--at", f"@{wish.due}"]
-        elif word in ("-d", "--after"):
-            found += [word, _LAST.sub(str(wish.newest), next(rest))]
-        elif word.startswith(("-d", "--after=")):
-            found.append(word[:2] + _LAST.sub(str(wish.newest), word[2:]))
-        else:
-            found.append(word)
-    return [*found, *taken]
-
-
-def _taken(wish: Wish) -> list[str]:
-    return [] if wish.snapshot is None else ["--snapshot", again(wish.snapshot)]
+            return _say_way_back(call, handing.accepted, wish, out)
 
 
 def acknowledge(out: Output, taken: Sequence[tuple[str, Accepted]], wish: Wish) -> None:

@@ -7,8 +7,9 @@ from uuid import uuid4
 import click
 
 from sjs.cli import ids
-from sjs.cli.commands.job import Wish, acknowledge
+from sjs.cli.commands.job import acknowledge
 from sjs.cli.common import Call, fan_out, verb
+from sjs.cli.handing import Wish
 from sjs.cli.output import Output
 from sjs.dealing import send
 from sjs.errors import SjsError, UnknownJob, UsageError
@@ -26,7 +27,7 @@ def rerun(call: Call, which: tuple[str, ...], parsable: bool) -> int:
     if not which:
         raise UsageError("rerun which jobs?", "for example 5, 1-3 or last")
     wanted = ids.parse(which)
-    wish = Wish(uuid4().hex, False, False, parsable, False, False, {}, None)
+    wish = Wish(uuid4().hex, again=False, if_free=False, envs={}, parsable=parsable)
 
     def work(target: Target) -> list[Accepted]:
         return _handed_in_again(target, wanted, wish.key)
