@@ -124,11 +124,32 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which jobs are wanted: whose name fits the pattern, with this tag, to which something has happened since."""
+    """Which jobs are wanted: whose name fits the pattern, with this tag, to which something has happened since, of this
+    sweep."""
 
     name: str | None = None
     tag: tuple[str, str] | None = None
     since: float | None = None
+    sweep: str | None = None
+
+
+@dataclass(frozen=True)
+class SweepCounts:
+    """How many of a sweep's jobs, of all that there ever were on a target, are in which state; and when the oldest and
+    the newest came of which there is a record."""
+
+    name: str
+    counts: Mapping[str, int]
+    began: float | None = None
+    grew: float | None = None
+
+
+@dataclass(frozen=True)
+class Members:
+    """Some jobs of a sweep, in the order of their ids, and what each of them tries (`Task.setting`)."""
+
+    jobs: Sequence[Range]
+    settings: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -336,6 +357,12 @@ class Target(Protocol):
         only: Filter | None = None,
     ) -> Iterator[Job]:
         """Jobs by ascending id; `newest`: no more than so many, the last ones."""
+
+    def sweeps(self, name: str | None = None) -> Sequence[SweepCounts]:
+        """The sweeps of which there ever was a job, or that one; no job is looked at for it."""
+
+    def members(self, sweep: str, states: Sequence[str] | None = None) -> Iterator[Members]:
+        """The jobs of a sweep, or those in one of the states."""
 
     def details(self, job: int) -> Details:
         """All that is known of a job."""

@@ -9,11 +9,14 @@ import json
 import re
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from sjs.core.job import AFTER, MAX_COMMAND_BYTES, ON_LOST, RETRY_ON, Range, Retry, Snapshot, Spec
+from sjs.core.job import AFTER, MAX_COMMAND_BYTES, ON_LOST, RETRY_ON, Range, Retry, Snapshot, Spec, Task
 from sjs.core.needs import WHOLE, Needs
 from sjs.errors import BadRequest
 
 MAX_NAME = 256
+NO_SWEEPS = ("all", "last")
+"""Words that mean other jobs."""
+
 MAX_PAIRS = 1_000
 MAX_RANGES = 1_000
 MAX_BACK = 1_000
@@ -25,6 +28,7 @@ NEEDS = Needs()
 RETRY = Retry()
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_SWEEP = re.compile(r"[A-Za-z][A-Za-z0-9._@-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 _CODE = re.compile(r"(?:exit|signal):\d{1,3}", re.ASCII)
@@ -52,6 +56,8 @@ def to_wire(spec: Spec) -> Dict[str, Any]:
         body["retry"] = {**vars(spec.retry), "on": list(spec.retry.on)}
     if spec.snapshot is not None:
         body["snapshot"] = {name: value for name, value in vars(spec.snapshot).items() if value}
+    if spec.task is not None:
+        body["task"] = {**vars(spec.task), "values": dict(spec.task.values)}
     if spec.after:
         body["after"] = [[kind, [list(span) for span in spans]] for kind, spans in spec.after]
     return body
@@ -200,6 +206,25 @@ def _snapshot(key: str, value: Any) -> Snapshot:
     return Snapshot(digest(f"{key}.id", value.get("id")), commit, diff)
 
 
+def sweep_name(key: str, value: Any) -> str:
+    """What a sweep may be called: a word that stands for itself in a shell."""
+    if not isinstance(value, str) or not _SWEEP.fullmatch(value) or value in NO_SWEEPS:
+        raise BadRequest(
+            f"'{key}' must be the name of a sweep, not {value!r:.60}", "a letter, then letters, digits and . _ @ -"
+        )
+    return value
+
+
+def _task(key: str, value: Any) -> Task:
+    if not isinstance(value, dict):
+        raise BadRequest(f"'{key}' must be an object")
+    return Task(
+        sweep_name(f"{key}.sweep", value.get("sweep")),
+        whole(1, MAX_BYTES)(f"{key}.number", value.get("number")),
+        _tags(f"{key}.values", value.get("values", {})),
+    )
+
+
 def _retry(key: str, value: Any) -> Retry:
     if not isinstance(value, dict):
         raise BadRequest(f"'{key}' must be an object")
@@ -290,6 +315,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "retry": _retry,
     "after": _after,
     "snapshot": _snapshot,
+    "task": _task,
 }
 
 _COUNTS: Dict[str, Callable[[str, Any], int]] = {

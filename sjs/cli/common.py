@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from sjs.cli import terminal
-from sjs.cli.ids import Ids
+from sjs.cli.ids import Ids, NoSweep
 from sjs.cli.output import Output, flush
 from sjs.cli.verbs import VERBS
 from sjs.config import Config, load, state_path
@@ -97,6 +97,7 @@ def fan_out(
     """Ask everybody whom the command means, show each answer, say how it went; the exit status."""
     choice = choice or call.choice()
     out = call.output(choice)
+    strangers: list[tuple[str, NoSweep]] = []
     with Fleet(choice.managers, start, out.notice, max_jobs, call.ask) as fleet:
         for answer in fleet.ask(lambda target: (work(target),)):
             try:
@@ -105,9 +106,14 @@ def fan_out(
                 if answer.value is not None:
                     show(out, answer.name, answer.value[0])
                 out.succeeded(answer.name)
+            except NoSweep as error:
+                strangers.append((answer.name, error))
             except SjsError as error:
                 out.failed(answer.name, error)
             flush()
+    if len(strangers) == len(choice.managers):  # else it is elsewhere that the sweep has jobs
+        for name, stranger in strangers:
+            out.failed(name, stranger)
     return out.finish()
 
 

@@ -1,30 +1,38 @@
-"""Job ids as people write them: `5`, `1-3`, `1,4-6`, `last`, `all`; of one of several targets, `gpu1:12`."""
+"""Job ids as people write them: `5`, `1-3`, `1,4-6`, `last`, `all`; of one of several targets, `gpu1:12`; all of
+a sweep, by its name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from sjs import spec_json
 from sjs.cli import kinds
 from sjs.core.job import Range
-from sjs.errors import UnknownJob, UsageError
+from sjs.errors import BadRequest, UnknownJob, UsageError
 from sjs.protocols import Target
 from sjs.wire import MAX_PAGE
 
 
+class NoSweep(UnknownJob):
+    """None of its jobs is here; some may be elsewhere."""
+
+
 @dataclass(frozen=True)
 class Ids:
-    """Which jobs are meant: the ranges, and `last` the newest one; or all. `hosts`: and these, of one target each."""
+    """Which jobs are meant: the ranges, those of `sweeps`, and `last` the newest one; or all. `hosts`: and these, of
+    one target each."""
 
     ranges: Sequence[Range] = ()
     last: bool = False
     all: bool = False
     hosts: Mapping[str, Ids] = field(default_factory=dict)
+    sweeps: Sequence[str] = ()
 
     @property
     def is_bound(self) -> bool:
         """Whether all of them are of targets that are named with them."""
-        return bool(self.hosts) and not (self.ranges or self.last or self.all)
+        return bool(self.hosts) and not (self.ranges or self.last or self.all or self.sweeps)
 
     def on(self, target: Target) -> list[Range] | None:
         """The ids as this target has them; None means all."""
@@ -32,7 +40,13 @@ class Ids:
         if self.all or own.all:
             return None
         newest = [newest_id(target)] if self.last or own.last else []
-        return merged([*self.ranges, *own.ranges, *((one, one) for one in newest)])
+        found = [*self.ranges, *own.ranges, *((one, one) for one in newest)]
+        sweeps = [*self.sweeps, *own.sweeps]
+        for name in sweeps:
+            found += [span for part in target.members(name) for span in part.jobs]
+        if sweeps and not found:
+            raise NoSweep(f"no job of a sweep '{', '.join(sweeps)}'", "`results` names the sweeps that there are")
+        return merged(found)
 
     def one_on(self, target: Target) -> int:
         """The one id that is meant."""
@@ -52,20 +66,32 @@ def parse(words: Sequence[str]) -> Ids:
     hosts = {host: _of(rest) for host, rest in parts.items()}
     if any(len(merged([*plain.ranges, *one.ranges])) > MAX_PAGE for one in (Ids(), *hosts.values())):
         raise UsageError(f"more than {MAX_PAGE} separate ranges of ids", "name fewer at once")
-    return Ids(plain.ranges, plain.last, plain.all, hosts)
+    return replace(plain, hosts=hosts)
 
 
 def _of(parts: Iterable[str]) -> Ids:
     parts = list(parts)
     if any(part in ("all", "*") for part in parts):
         return Ids(all=True)
-    return Ids([_span(part) for part in parts if part != "last"], last="last" in parts)
+    sweeps = [part for part in parts if is_sweep(part)]
+    numbers = [part for part in parts if part != "last" and part not in sweeps]
+    return Ids([_span(part) for part in numbers], last="last" in parts, sweeps=sweeps)
+
+
+def is_sweep(word: str) -> bool:
+    """Whether a sweep may be called so."""
+    try:
+        return bool(spec_json.sweep_name("sweep", word))
+    except BadRequest:
+        return False
 
 
 def parse_one(word: str) -> Ids:
     """The one id in what was typed."""
     ids = parse([word])
-    found = [one for one in (ids, *ids.hosts.values()) if one.all or one.last or one.ranges]
+    found = [one for one in (ids, *ids.hosts.values()) if one.all or one.last or one.ranges or one.sweeps]
+    if any(one.sweeps for one in found):
+        raise UsageError(f"'{word}' is no job id", "one job is written 5, or `last`; of one of several targets, gpu1:5")
     if len(found) != 1 or found[0].all or len(found[0].ranges) + found[0].last != 1 or _is_wide(found[0]):
         raise UsageError(f"'{word}' is more than one job", "give one id, or `last`")
     return ids
@@ -107,4 +133,6 @@ def _span(part: str) -> Range:
     try:
         return kinds.span(part)
     except ValueError as error:
-        raise UsageError(str(error), "ids are written 5, 1-3, 1,4-6, last or all") from None
+        raise UsageError(
+            str(error), "ids are written 5, 1-3, 1,4-6, last or all; a sweep's jobs are its name"
+        ) from None

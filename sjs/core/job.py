@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple
 
@@ -47,6 +49,20 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Task:
+    """Which one of a sweep's jobs it is: its number there, from 1 on, and what the sweep's parameters are in it."""
+
+    sweep: str
+    number: int
+    values: Tuple[Tuple[str, str], ...] = ()
+
+    @property
+    def setting(self) -> str:
+        """What tells it from the others of its sweep, whatever their order."""
+        return hashlib.sha256(json.dumps(sorted(self.values)).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
 class Spec:
     """What to run: a text for /bin/sh, or an argv that meets no shell.
 
@@ -74,6 +90,7 @@ class Spec:
     merge: bool = False
     nice: int = 0
     snapshot: Optional[Snapshot] = None
+    task: Optional[Task] = None
 
     def but(self, **fields: Any) -> Spec:
         """The same with other fields, made without a check of each: a file may have a million lines."""

@@ -23,9 +23,11 @@ from sjs.protocols import (
     Envs,
     Filter,
     Machine,
+    Members,
     Move,
     Piece,
     Status,
+    SweepCounts,
     Transport,
     Waited,
 )
@@ -191,6 +193,14 @@ class DaemonTarget:
                 return found
             asked["before"] = reply["next"]
 
+    def sweeps(self, name: str | None = None) -> Sequence[SweepCounts]:
+        pages = self._pages("sweeps", _said({"sweep": name}))
+        return [one for page in pages for one in understood(replies.sweeps, page)]
+
+    def members(self, sweep: str, states: Sequence[str] | None = None) -> Iterator[Members]:
+        for reply in self._pages("members", {"sweep": sweep, "settings": True, **_said({"states": states})}):
+            yield understood(replies.members, reply)
+
     def details(self, job: int) -> Details:
         return understood(replies.details, self._call("details", job=job))
 
@@ -297,7 +307,13 @@ class DaemonTarget:
         return self._persist(lambda session: session.call(op, **fields))
 
     def _pages(self, op: str, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """The replies to a request that is answered page by page."""
+        """The replies to a request that is answered page by page; one that names more ranges than a request may hold
+        is several."""
+        jobs = asked.get("jobs") or ()
+        if len(jobs) > wire.MAX_PAGE:
+            for start in range(0, len(jobs), wire.MAX_PAGE):
+                yield from self._pages(op, {**asked, "jobs": jobs[start : start + wire.MAX_PAGE]})
+            return
         reply = self._call(op, **asked)
         yield reply
         while reply.get("next") is not None:
@@ -334,6 +350,8 @@ class DaemonTarget:
             if chunk.session is not session:
                 if not session.hello.get("snapshots") and any("snapshot" in job for job in chunk.jobs):
                     raise Refused("its manager knows nothing of snapshots", f"submit {self._name} upgrade")
+                if not session.hello.get("sweeps") and any("task" in job for job in chunk.jobs):
+                    raise Refused("its manager knows nothing of sweeps", f"submit {self._name} upgrade")
                 chunk.begun = True
                 envs = {name: body for name, body in chunk.envs.items() if name not in self._known}
                 more = {**chunk.more, "envs": envs} if envs else chunk.more

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sjs import spec_json, wire
 from sjs.core.job import Health, Job, Range, Report
 from sjs.errors import Unreachable
-from sjs.protocols import Accepted, Cancelled, Configured, Details, Move, Status, Waited, Waiting
+from sjs.protocols import Accepted, Cancelled, Configured, Details, Members, Move, Status, SweepCounts, Waited, Waiting
 
 T = TypeVar("T")
 
@@ -118,3 +118,19 @@ def waited(reply: dict[str, Any]) -> Waited:
     job = reply.get("job")
     counts = {str(state): int(count) for state, count in reply.get("counts", {}).items()}
     return Waited(bool(reply["done"]), counts, wire.job_from_wire(job) if job else None)
+
+
+def sweeps(reply: dict[str, Any]) -> list[SweepCounts]:
+    return [
+        SweepCounts(
+            str(one["name"]),
+            {str(state): int(count) for state, count in one["counts"].items()},
+            one["began"],
+            one["grew"],
+        )
+        for one in reply["sweeps"]
+    ]
+
+
+def members(reply: dict[str, Any]) -> Members:
+    return Members(ranges(reply["jobs"]), [str(one) for one in reply["settings"]])

@@ -32,10 +32,18 @@ def test_words_stand_for_ids() -> None:
     assert parse(["3,last"]).last
 
 
-@pytest.mark.parametrize("word", ["", "x", "-1", "1-", "3-1", "1,,2", "1.5", "99999999999999999999", "²"])
+@pytest.mark.parametrize("word", ["", "x y", "-1", "1-", "3-1", "1,,2", "1.5", "99999999999999999999", "²"])
 def test_other_words_are_no_ids(word: str) -> None:
     with pytest.raises(UsageError):
         parse([word])
+
+
+def test_a_sweep_is_meant_by_its_name() -> None:
+    found = parse(["lr-1,4-6", "gpu1:bs"])
+    assert (found.sweeps, found.ranges, found.hosts["gpu1"].sweeps) == (["lr-1"], [(4, 6)], ["bs"])
+    assert not found.is_bound
+    with pytest.raises(UsageError, match="'lr' is no job id"):
+        parse_one("lr")
 
 
 def test_one_id_is_one() -> None:

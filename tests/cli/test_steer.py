@@ -137,3 +137,32 @@ def test_a_job_may_be_named_with_its_target(cli: CommandLine) -> None:
     assert cli.submit("all", "why", "m2:7").out == "it waits for job 3\n"
     for words in (("all", "why", "7"), ("m1", "why", "m2:7"), ("all", "why", "m1:7,m2:7"), ("all", "why", "m9:7")):
         assert cli.submit(*words).status == 2
+
+
+MEMBERS = {"jobs": [[1, 2], [5, 5]], "settings": ["a", "b", "c"], "next": None}
+
+
+def test_a_sweep_is_changed_by_its_name_wherever_it_has_jobs(cli: CommandLine) -> None:
+    here = cli.play("m", answers(MEMBERS, {"changed": [[1, 2]], "next": None}))
+    elsewhere = cli.play("n", answers({"jobs": [], "settings": [], "next": None}))
+    outcome = cli.submit("all", "hold", "lr")
+    assert (outcome.status, outcome.out, outcome.err) == (0, "[m] 2 held (1-2)\n", "")
+    assert [one["op"] for one in asked(elsewhere)] == ["members"]
+    assert asked(here)[-1] == {"op": "hold", "jobs": [[1, 2], [5, 5]]}
+
+
+def test_a_sweep_that_nobody_knows_is_an_error_of_each(cli: CommandLine) -> None:
+    for name in ("m", "n"):
+        cli.play(name, answers({"jobs": [], "settings": [], "next": None}))
+    outcome = cli.submit("all", "cancel", "lr")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err.count("error: no job of a sweep 'lr'") == 2
+
+
+def test_more_ranges_than_a_request_may_hold_are_several_requests(cli: CommandLine) -> None:
+    many = [[2 * number, 2 * number] for number in range(1_500)]
+    members = {"jobs": many, "settings": ["a"] * len(many), "next": None}
+    done = [{"changed": many[:1_000], "next": None}, {"changed": many[1_000:], "next": None}]
+    machine = cli.play("m", answers(members, *done))
+    assert cli.submit("m", "release", "lr").out.startswith("1500 released (0,2,")
+    assert [len(one["jobs"]) for one in asked(machine)[1:]] == [1_000, 500]

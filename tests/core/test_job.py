@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sjs.core.job import End, Job, Report, Spec, contains, ranges
+from sjs.core.job import End, Job, Report, Spec, Task, contains, ranges
 
 
 @given(st.sets(st.integers(0, 50)))
@@ -28,3 +28,10 @@ def test_values_do_not_change(value: object) -> None:
     for field in dataclasses.fields(value):  # type: ignore[arg-type]
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(value, field.name, None)
+
+
+def test_a_setting_is_known_by_its_values_in_any_order() -> None:
+    one = Task("s", 1, (("lr", "0.1"), ("bs", "32")))
+    assert one.setting == Task("other", 7, (("bs", "32"), ("lr", "0.1"))).setting
+    assert one.setting != Task("s", 1, (("lr", "0.1"), ("bs", "64"))).setting
+    assert len(Task("s", 1, (("a", "not UTF-8: \udcff"),)).setting) == 16

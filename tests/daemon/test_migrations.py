@@ -60,10 +60,11 @@ FILLED = (
         "INSERT INTO movers VALUES (24, 'k/0', 0)",
     ),
     ("UPDATE jobs SET snapshot = 'x' WHERE id = 7",),
+    ("UPDATE jobs SET sweep = 's', setting = 'x' WHERE id = 7", "INSERT INTO sweeps VALUES ('s', 'lost', 1)"),
 )
 """What queues of each schema may hold besides what those before it could."""
 
-KNOWN = ("76cf9cb5", "2911290e", "587e214d", "4b24ce08", "06d73267", "f51341b9", "29ab45ff", "1fc23f36")
+KNOWN = ("76cf9cb5", "2911290e", "587e214d", "4b24ce08", "06d73267", "f51341b9", "29ab45ff", "1fc23f36", "b2bb80fe")
 
 
 def old(path: str, version: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from sjs.core.job import Snapshot, Spec
+from sjs.core.job import Snapshot, Spec, Task
 from sjs.core.needs import Gpu, Grant, Needs
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import OURS
@@ -28,8 +28,14 @@ def order(spec: Spec, gpus: Grant = (), base: str | None = None) -> dict[str, An
 def test_a_plain_job_is_told_who_it_is() -> None:
     told = order(Spec("a"))
     assert (told["do"], told["tag"], told["cwd"]) == ("start", "12.2", "/root/project")
-    assert told["env"] == {"SJS_JOB_ID": "12", "SJS_ATTEMPT": "2", "SJS_SLOT": "1", "SJS_MANAGER": WHERE.door}
-    assert [os.path.basename(told[name]) for name in ("out", "err")] == ["12.2.out", "12.2.err"]
+    assert told["env"] == {
+        "SJS_JOB_ID": "12",
+        "SJS_ATTEMPT": "2",
+        "SJS_SLOT": "1",
+        "SJS_MANAGER": WHERE.door,
+        "SJS_JOB_DIR": told["folder"],
+    }
+    assert [os.path.basename(told[name]) for name in ("out", "err", "folder")] == ["12.2.out", "12.2.err", "12.2.dir"]
     assert not {"timeout", "grace", "nice", "stdin", "mem"} & set(told)
 
 
@@ -40,6 +46,11 @@ def test_what_it_asked_for_goes_along() -> None:
     assert [told[name] for name in ("timeout", "grace", "nice", "mem")] == [9.0, 2.0, 5, 77]
     assert told["err"] == told["out"]
     assert (told["env"]["SJS_CPUS"], told["env"]["OMP_NUM_THREADS"]) == ("3", "3")
+
+
+def test_a_job_of_a_sweep_is_told_which_one_it_is() -> None:
+    env = order(Spec("a", task=Task("lr", 7, (("lr", "0.1"),))))["env"]
+    assert (env["SJS_SWEEP"], env["SJS_TASK_INDEX"]) == ("lr", "7")
 
 
 def test_its_own_environment_counts_most() -> None:

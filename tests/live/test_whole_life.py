@@ -210,3 +210,14 @@ def test_what_was_cleaned_away_is_gone(person: Person) -> None:
     assert person.types("m clean 0").stdout == b"1 cleaned away (0)\n"
     until(lambda: person.types("m logs 0").returncode == 1, "the removal")
     assert [one["id"] for one in table(person, "history")] == [1]
+
+
+def test_each_attempt_has_a_folder_of_its_own_that_stays_if_it_is_used(person: Person, machine: Machine) -> None:
+    used, unused = ids(person, "--command 'echo found > $SJS_JOB_DIR/it; stat -c %a $SJS_JOB_DIR' --command true")
+    assert person.types(f"m wait {used},{unused}").returncode == 0
+    assert person.types(f"m logs {used}").stdout == b"700\n"
+    outputs = machine.state / "jobs" / "0"
+    assert (outputs / f"{used}.dir" / "it").read_text() == "found\n"
+    assert sorted(path.name for path in outputs.iterdir()) == [f"{used}.dir", f"{used}.out"]
+    assert person.types(f"m clean {used}").returncode == 0
+    until(lambda: not outputs.exists() or not list(outputs.iterdir()), "the folder went with its outputs")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs import spec_json
-from sjs.core.job import AFTER, ON_LOST, RETRY_ON, Retry, Snapshot, Spec
+from sjs.core.job import AFTER, ON_LOST, RETRY_ON, Retry, Snapshot, Spec, Task
 from sjs.core.needs import Needs
 from sjs.errors import BadRequest
 
@@ -64,6 +64,13 @@ specs = st.builds(
         st.just("0f" * 32),
         commit=st.sampled_from(["", "ab" * 20, "ab" * 32]),
         diff=st.sampled_from(["", "cd" * 32]),
+    ),
+    task=st.none()
+    | st.builds(
+        Task,
+        st.from_regex(r"\As[A-Za-z0-9._@-]{0,9}\Z"),
+        st.integers(1, 2**62),
+        st.dictionaries(names, texts, max_size=3).map(lambda found: tuple(found.items())),
     ),
 )
 
@@ -127,6 +134,13 @@ def test_what_is_as_usual_is_not_said() -> None:
         ({"after": [["ok", [[-1, -2]]]]}, "is no range"),
         ({"after": [["ok", [[-1001, -1]]]]}, "is no range"),
         ({"after": [["ok", [[-1, True]]]]}, "is no range"),
+        ({"task": "lr"}, "'task' must be an object"),
+        ({"task": {"number": 1}}, "'task.sweep' must be the name of a sweep"),
+        ({"task": {"sweep": "3", "number": 1}}, "'task.sweep' must be the name of a sweep, not '3'"),
+        ({"task": {"sweep": "all", "number": 1}}, "'task.sweep' must be the name of a sweep"),
+        ({"task": {"sweep": "a b", "number": 1}}, "'task.sweep' must be the name of a sweep"),
+        ({"task": {"sweep": "lr", "number": 0}}, "'task.number' must be a whole number"),
+        ({"task": {"sweep": "lr", "number": 1, "values": {"lr": 0.1}}}, "'task.values' must be text"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(more: dict[str, Any], why: str) -> None:

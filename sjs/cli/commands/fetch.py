@@ -77,7 +77,7 @@ def fetch(call: Call, words: tuple[str, ...], to: str | None, dry_run: bool) -> 
 def _split(words: Sequence[str]) -> tuple[ids.Ids, list[str]]:
     """The ids, and from the first word on that is none, the globs."""
     count = 0
-    while count < len(words) and _is_id(words[count]) and (words[count] != "*" or not count):
+    while count < len(words) and _is_id(words[count], is_first=count == 0):
         count += 1
     if not count:
         raise UsageError("fetch of which jobs?", "for example 5, 1-3, last or all, and then files: fetch 5 '*.log'")
@@ -89,12 +89,13 @@ def _split(words: Sequence[str]) -> tuple[ids.Ids, list[str]]:
     return ids.parse(words[:count]), globs
 
 
-def _is_id(word: str) -> bool:
+def _is_id(word: str, is_first: bool) -> bool:
+    """Whether it means jobs. Behind those, `*` and whatever a sweep could be called are files."""
     try:
         ids.parse([word])
     except UsageError:
         return False
-    return True
+    return is_first or not (word == "*" or any(map(ids.is_sweep, word.split(","))))
 
 
 def _folder(name: str, to: str | None, is_one_of_several: bool) -> str:

@@ -26,8 +26,10 @@ def filters(function: Function) -> Function:
     """Give a verb the options that choose jobs by what was said of them."""
 
     @wraps(function)
-    def with_filter(*args: Any, name: str | None, tag: tuple[str, str] | None, since: float | None, **more: Any) -> int:
-        return function(*args, only=Filter(name, tag, since), **more)
+    def with_filter(
+        *args: Any, name: str | None, tag: tuple[str, str] | None, since: float | None, sweep: str | None, **more: Any
+    ) -> int:
+        return function(*args, only=Filter(name, tag, since, sweep), **more)
 
     options = (
         click.option("--name", metavar="PATTERN", help="Only those with such a name: 'lr-*'."),
@@ -35,6 +37,7 @@ def filters(function: Function) -> Function:
         click.option(
             "--since", type=kinds.AGO, metavar="TIME", help="Only what was done since: 2h (ago), 14:30, 2026-12-31."
         ),
+        click.option("--sweep", metavar="NAME", help="Only jobs of this sweep."),
     )
     found: Function = with_filter
     for option in reversed(options):

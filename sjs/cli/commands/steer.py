@@ -42,8 +42,9 @@ def retry(call: Call, which: tuple[str, ...], failed: bool) -> int:
     `details`. (`rerun` makes new jobs.)
 
     \b
-    All that failed:
+    All that failed; what failed of a sweep, wherever it ran:
       submit gpu1 retry --failed
+      submit all retry --failed lr-3f9a1c
     """
     if not failed:
         return _change(call, which, "again", "waiting again")

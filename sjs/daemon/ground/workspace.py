@@ -1,5 +1,5 @@
-"""Where a job's outputs are, and its own folder if it has a snapshot. Empty outputs go when the job ends; a second
-attempt does not write over the first."""
+"""Where a job's outputs are, a folder of its own, and its checkout if it has a snapshot. Empty outputs and folders go
+when the job ends; a second attempt does not write over the first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import os
 from typing import List
 
 STREAMS = ("out", "err")
+
+FOLDER = "dir"
+"""The folder of an attempt's own, where it may leave what it has found."""
 
 TREE = "tree"
 """The checkout of an attempt."""
@@ -16,7 +19,7 @@ TREES = (TREE, "tree.new")
 
 
 def output_path(jobs: str, job_id: int, attempt: int, stream: str) -> str:
-    """The file that holds a stream of an attempt's output, or the folder that is its checkout."""
+    """The file that holds a stream of an attempt's output, or a folder that is its own."""
     again = f".{attempt}" if attempt > 1 else ""
     return os.path.join(jobs, str(folder_of(job_id)), f"{job_id}{again}.{stream}")
 
@@ -28,7 +31,7 @@ def folder_of(job_id: int) -> int:
 
 def outputs(jobs: str, job_id: int, attempts: int, with_trees: bool = False) -> List[str]:
     """All files and checkouts that the attempts may have left."""
-    names = STREAMS + TREES if with_trees else STREAMS
+    names = (*STREAMS, FOLDER, *(TREES if with_trees else ()))
     return [output_path(jobs, job_id, attempt, name) for attempt in range(1, attempts + 1) for name in names]
 
 

@@ -6,9 +6,11 @@ An attempt ends when its main process does and nothing of its tree is left: what
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
+import stat
 import time
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
@@ -106,7 +108,7 @@ class Attempts:
             return
         mark = f"{self._where.state}/{wanted.tag}"
         attempt = Attempt(wanted.tag, 0, self._mark(wanted.tag))
-        attempt.outputs = [wanted.out, wanted.err]
+        attempt.outputs = [wanted.out, wanted.err, *filter(None, [wanted.folder])]
         attempt.limits = Limits(wanted.timeout, None, wanted.grace, wanted.mem).since(attempt.began)
         self._all[wanted.tag] = attempt
         try:
@@ -376,7 +378,11 @@ def _is_known(entry: Entry) -> bool:
 
 def _remove_if_empty(path: str) -> None:
     try:
-        if os.stat(path).st_size == 0:
+        found = os.lstat(path)
+        if stat.S_ISDIR(found.st_mode):
+            with contextlib.suppress(OSError):  # it is not empty
+                os.rmdir(path)
+        elif found.st_size == 0:
             os.unlink(path)
     except FileNotFoundError:
         return  # out and err may be one file

@@ -10,6 +10,7 @@ posix_spawn and not fork: it copies no page tables, which at a thousand starts a
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -45,6 +46,7 @@ class Start(NamedTuple):
     timeout: Optional[float] = None
     grace: Optional[float] = None
     mem: int = 0
+    folder: str = ""  # its own, to be made
 
 
 MACHINE = frozenset(
@@ -77,6 +79,9 @@ class Spawner:
         stdin = self._null
         try:
             make_folder(wanted.out)
+            if wanted.folder:
+                with contextlib.suppress(FileExistsError):  # the machine could not start it then
+                    os.mkdir(wanted.folder, 0o700)
             os.chdir(wanted.cwd)
             if wanted.stdin is not None:
                 stdin = _open_input(wanted.stdin)

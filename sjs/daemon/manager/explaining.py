@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from sjs import wire
+from sjs import spec_json, wire
 from sjs.core.job import Job, Range
-from sjs.core.lifecycle import HELD, MOVING, QUEUED, STATES, WAITING
+from sjs.core.lifecycle import HELD, MOVING, QUEUED, WAITING
 from sjs.core.why import MANY, NAMED, Case, why
 from sjs.daemon.ground.clock import Now
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import OURS
 from sjs.daemon.ground.space import LOW_WATER, Space
-from sjs.daemon.manager.subjects import Reply, Request, Subjects, summaries
+from sjs.daemon.manager.subjects import Reply, Request, Subjects, states_of, summaries
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.rows import EVERY_JOB, Filter, grant_from_text
 from sjs.daemon.queue.store import Store
@@ -106,9 +106,7 @@ class Explaining:
 
     def _list(self, request: Request, session: Any, now: Now) -> Reply:
         limit = wire.whole(request, "limit", 1, wire.MAX_PAGE, wire.MAX_PAGE)
-        states = request.get("states") or []
-        if not isinstance(states, list) or any(state not in STATES for state in states):
-            raise BadRequest(f"'states' must be a list out of {', '.join(STATES)}")
+        states = states_of(request)
         newest = request.get("newest") is True
         only = _filter(request)
         wanted = self._subjects.wanted_after(request, known=False)
@@ -117,7 +115,7 @@ class Explaining:
         before = wire.whole(request, "before", 0, wire.MAX_ID, self._ledger.next_id)
         spans = [(low, min(high, before - 1)) for low, high in wanted if low < before]
         beyond = None
-        if only != EVERY_JOB:
+        if only._replace(sweep=None) != EVERY_JOB:
             spans, beyond = _first_of(spans, newest)
         pages = (self._store.page(span, states, newest, only) for span in (reversed(spans) if newest else spans))
         shown, more = fitting(chain.from_iterable(pages), limit)
@@ -179,14 +177,16 @@ class Explaining:
 
 
 def _filter(request: Request) -> Filter:
-    name, tag, since = (request.get(key) for key in Filter._fields)
+    name, tag, since, sweep = (request.get(key) for key in Filter._fields)
     if name is not None and not isinstance(name, str):
         raise BadRequest("'name' must be a pattern")
     if tag is not None and not (isinstance(tag, list) and len(tag) == 2 and all(isinstance(one, str) for one in tag)):
         raise BadRequest("'tag' must be a pair [name, value]")
     if since is not None and (isinstance(since, bool) or not isinstance(since, (int, float))):
         raise BadRequest("'since' must be a time, in seconds since 1970")
-    return Filter(name, None if tag is None else (tag[0], tag[1]), since)
+    if sweep is not None:
+        spec_json.sweep_name("sweep", sweep)
+    return Filter(name, None if tag is None else (tag[0], tag[1]), since, sweep)
 
 
 def _first_of(spans: Sequence[Range], newest: bool) -> Tuple[List[Range], Optional[int]]:

@@ -23,6 +23,7 @@ from sjs.daemon.manager.moving import Moving
 from sjs.daemon.manager.settings import Settings
 from sjs.daemon.manager.steering import MAX_SECONDS, Steering
 from sjs.daemon.manager.subjects import Reply, Request, Subjects, everything, key_of, submitter
+from sjs.daemon.manager.sweeps import Sweeps
 from sjs.daemon.manager.waits import ANY, Waits
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.store import Store
@@ -65,6 +66,7 @@ class Handlers:
             **Steering(ledger, store, self._subjects).table,
             **Settings(ledger, store, space).table,
             **Moving(ledger, store, self._subjects).table,
+            **Sweeps(store).table,
         }
 
     def handle(self, request: Request, session: Any, now: Now) -> Reply:
@@ -84,6 +86,7 @@ class Handlers:
                 "hooks": self._ledger.hooks.said,
                 "submitters": True,
                 "snapshots": True,
+                "sweeps": True,
             }
         }
 

@@ -43,6 +43,7 @@ def start_order(where: Places, live: Live, base: Optional[str], gpus: Mapping[st
         "argv": spec.program if spec.snapshot is None else _in_checkout(where, live, spec.snapshot),
         "cwd": cwd,
         "env": {**json.loads(base or "{}"), **_told(where, live), **_pinned(live.gpus, gpus), **dict(spec.env)},
+        "folder": _folder(where, live),
         "out": out,
         "err": out if spec.merge else err,
     }
@@ -72,6 +73,10 @@ def output_of(where: Places, live: Live) -> str:
     return workspace.output_path(where.jobs, live.id, live.attempt, "out")
 
 
+def _folder(where: Places, live: Live) -> str:
+    return workspace.output_path(where.jobs, live.id, live.attempt, workspace.FOLDER)
+
+
 def _told(where: Places, live: Live) -> Dict[str, str]:
     """What every job is told about itself."""
     told = {
@@ -79,7 +84,11 @@ def _told(where: Places, live: Live) -> Dict[str, str]:
         "SJS_ATTEMPT": str(live.attempt),
         "SJS_SLOT": str(live.slot),
         "SJS_MANAGER": where.door,
+        "SJS_JOB_DIR": _folder(where, live),
     }
+    if live.spec.task is not None:
+        told["SJS_SWEEP"] = live.spec.task.sweep
+        told["SJS_TASK_INDEX"] = str(live.spec.task.number)
     if live.spec.name:
         told["SJS_JOB_NAME"] = live.spec.name
     if live.spec.snapshot is not None:

@@ -100,6 +100,14 @@ def submitter(request: Request) -> str:
     return wire.text(request, "submitter") if request.get("submitter") is not None else ""
 
 
+def states_of(request: Request) -> Sequence[str]:
+    """The states that are asked for; none where it does not matter."""
+    states = request.get("states") or []
+    if not isinstance(states, list) or any(state not in STATES for state in states):
+        raise BadRequest(f"'states' must be a list out of {', '.join(STATES)}")
+    return states
+
+
 def key_of(request: Request, name: str = "key") -> str:
     """A name that a client gave."""
     key = wire.text(request, name)

@@ -41,7 +41,7 @@ CUT = 1 << 20
 """Bytes by which a large file is made shorter before it goes: to remove a gigabyte at once takes more than a second."""
 
 _FOLDER = re.compile(r"[0-9]+")
-_FILE = re.compile(rf"([0-9]+)(?:\.[0-9]+)?\.(?:{'|'.join(workspace.STREAMS + workspace.TREES)})")
+_FILE = re.compile(rf"([0-9]+)(?:\.[0-9]+)?\.(?:{'|'.join((*workspace.STREAMS, workspace.FOLDER, *workspace.TREES))})")
 
 DONE = object()
 
@@ -230,7 +230,7 @@ class Cleaner:
     def _remove(self, path: str) -> Iterator[None]:
         try:
             found = os.lstat(path)
-            if stat.S_ISDIR(found.st_mode) and path.endswith(workspace.TREES):
+            if stat.S_ISDIR(found.st_mode) and path.endswith((workspace.FOLDER, *workspace.TREES)):
                 yield from self._remove_folder(path)
                 return
             size = found.st_size if found.st_nlink == 1 else 0  # else a job has given it another name, too

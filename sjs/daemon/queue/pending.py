@@ -78,6 +78,8 @@ class Pending:
         text = spec_json.to_text(spec)
         snapshot = spec.snapshot.id if spec.snapshot is not None else None
         row = NewRow(job_id, state, text, now, shape, spec.priority, due, blockers, spec.name or None, snapshot)
+        if spec.task is not None:
+            row = row._replace(sweep=spec.task.sweep, setting=spec.task.setting)
         return row._replace(state=CANCELLED, reason="dependency", detail=doom, ended=now) if doom else row
 
     def _blockings(

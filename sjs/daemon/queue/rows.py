@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from sjs import spec_json
 from sjs.core.job import End, Job, Spec
@@ -40,6 +40,8 @@ class NewRow(NamedTuple):
     ended: Optional[float] = None
     submitter: Optional[str] = None
     via: Optional[str] = None
+    sweep: Optional[str] = None
+    setting: Optional[str] = None
 
 
 class PendingRow(NamedTuple):
@@ -84,13 +86,24 @@ class EndedRow(NamedTuple):
     snapshot: Optional[str]
 
 
+class SweepRow(NamedTuple):
+    """A sweep: how many of its jobs are in which state, and when those that are known best came: the one whose record
+    is the oldest, and the newest."""
+
+    name: str
+    counts: Dict[str, int]
+    began: Optional[float]
+    grew: Optional[float]
+
+
 class Filter(NamedTuple):
-    """Which jobs are wanted: those whose name fits the pattern, with this tag, and to which something has happened
-    since."""
+    """Which jobs are wanted: those whose name fits the pattern, with this tag, to which something has happened since,
+    of this sweep."""
 
     name: Optional[str] = None
     tag: Optional[Tuple[str, str]] = None
     since: Optional[float] = None
+    sweep: Optional[str] = None
 
     def sql(self) -> Tuple[str, Tuple[Any, ...]]:
         """The conditions, to be added to others, and their values."""
@@ -105,6 +118,9 @@ class Filter(NamedTuple):
         if self.since is not None:
             where += " AND coalesce(ended, started, submitted) >= ?"
             values.append(self.since)
+        if self.sweep is not None:
+            where += " AND sweep = ?"
+            values.append(self.sweep)
         return where, tuple(values)
 
     def fits(self, job: Job) -> bool:

@@ -80,5 +80,25 @@ MIGRATIONS: Tuple[Sequence[str], ...] = (
         "ALTER TABLE jobs ADD COLUMN snapshot TEXT",
         "CREATE INDEX jobs_by_snapshot ON jobs (snapshot) WHERE snapshot IS NOT NULL",
     ),
+    (
+        # Whose sweep a job is of, and which setting it tries there; how many of each sweep are in which state, of all
+        # that there ever were: triggers see to it, whoever changes a row.
+        "ALTER TABLE jobs ADD COLUMN sweep TEXT",
+        "ALTER TABLE jobs ADD COLUMN setting TEXT",
+        "CREATE INDEX jobs_by_sweep ON jobs (sweep, state, id) WHERE sweep IS NOT NULL",
+        """CREATE TABLE sweeps (
+    name TEXT NOT NULL, state TEXT NOT NULL, jobs INTEGER NOT NULL, PRIMARY KEY (name, state)
+) WITHOUT ROWID""",
+        """CREATE TRIGGER sweep_grows AFTER INSERT ON jobs WHEN NEW.sweep IS NOT NULL BEGIN
+    INSERT OR IGNORE INTO sweeps VALUES (NEW.sweep, NEW.state, 0);
+    UPDATE sweeps SET jobs = jobs + 1 WHERE name = NEW.sweep AND state = NEW.state;
+END""",
+        """CREATE TRIGGER sweep_moves AFTER UPDATE OF state ON jobs
+WHEN NEW.sweep IS NOT NULL AND NEW.state != OLD.state BEGIN
+    INSERT OR IGNORE INTO sweeps VALUES (NEW.sweep, NEW.state, 0);
+    UPDATE sweeps SET jobs = jobs + 1 WHERE name = NEW.sweep AND state = NEW.state;
+    UPDATE sweeps SET jobs = jobs - 1 WHERE name = NEW.sweep AND state = OLD.state;
+END""",
+    ),
 )
 """What makes schema N + 1 of schema N, in statements. A new queue goes all the way, so that way is used every day."""

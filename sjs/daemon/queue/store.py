@@ -16,6 +16,7 @@ from sjs.core.lifecycle import FINAL, LIVE, STATES
 from sjs.daemon.queue import rows
 from sjs.daemon.queue.move_rows import MoveRows
 from sjs.daemon.queue.rows import EVERY_JOB, EndedRow, Filter, LiveRow, NewRow, PendingRow
+from sjs.daemon.queue.sweep_rows import SweepRows
 
 LAST = "\U0010ffff"
 """Comes after every other character."""
@@ -24,7 +25,7 @@ MAX_REST = 64
 """Keys that go on for longer were not made by a client of ours."""
 
 
-class Store(MoveRows):
+class Store(MoveRows, SweepRows):
     """The rows of one queue."""
 
     def rewind(self, started: int, attempts: Dict[int, int], ceiling: int) -> int:
@@ -359,11 +360,16 @@ class Store(MoveRows):
         """Jobs within the range and in one of the states, one by one in order of their ids, up or down."""
         order = "DESC" if newest else "ASC"
         where, values = only.sql()
+        if only.sweep is not None:  # its own index goes by state, too
+            states = states or STATES
         if not states:
             sql = f"SELECT {rows.COLUMNS} FROM jobs WHERE id BETWEEN ? AND ?{where} ORDER BY id {order}"
             return filter(only.fits, map(rows.job, self._db.execute(sql, (*span, *values))))
         # One query a state: for several at once SQLite would sort all that there are before the first comes.
-        sql = f"SELECT {rows.COLUMNS} FROM jobs WHERE state = ? AND id BETWEEN ? AND ?{where} ORDER BY id {order}"
+        index = "INDEXED BY jobs_by_sweep " if only.sweep is not None else ""
+        sql = (
+            f"SELECT {rows.COLUMNS} FROM jobs {index}WHERE state = ? AND id BETWEEN ? AND ?{where} ORDER BY id {order}"
+        )
         each = [self._db.execute(sql, (state, *span, *values)) for state in sorted(set(states))]
         return filter(only.fits, map(rows.job, heapq.merge(*each, key=lambda row: int(row[0]), reverse=newest)))
 
