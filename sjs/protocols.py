@@ -394,8 +394,15 @@ class Target(Protocol):
         """The id of the first job that was taken here under the key; None if there is none, and then none ever will
         be."""
 
-    def cancel(self, jobs: Sequence[Range] | None, grace: float | None = None, signal: int | None = None) -> Cancelled:
-        """End jobs, or all that have not ended; with a `signal`, only send that to those that run."""
+    def cancel(
+        self,
+        jobs: Sequence[Range] | None,
+        grace: float | None = None,
+        signal: int | None = None,
+        note: str | None = None,
+    ) -> Cancelled:
+        """End jobs, or all that have not ended; their records say the `note`. With a `signal`, only send that to those
+        that run."""
 
     def changes(self, since: str = "") -> str:
         """Wait until something of the queue is other than in the version `since`; its version now."""

@@ -230,8 +230,14 @@ class DaemonTarget:
     def decline(self, key: str) -> int | None:
         return understood(replies.taken, self._call("decline", key=key))
 
-    def cancel(self, jobs: Sequence[Range] | None, grace: float | None = None, signal: int | None = None) -> Cancelled:
-        asked = {"jobs": jobs, **_said({"grace": grace, "signal": signal})}
+    def cancel(
+        self,
+        jobs: Sequence[Range] | None,
+        grace: float | None = None,
+        signal: int | None = None,
+        note: str | None = None,
+    ) -> Cancelled:
+        asked = {"jobs": jobs, **_said({"grace": grace, "signal": signal, "note": note})}
         pages = [understood(replies.cancelled, reply) for reply in self._pages("cancel", asked)]
         return Cancelled(
             cancelled=[one for page in pages for one in page.cancelled],

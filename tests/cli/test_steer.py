@@ -113,6 +113,7 @@ def test_a_signal_is_sent_and_ends_nothing(cli: CommandLine) -> None:
     assert cli.submit("m", "cancel", "7", "--signal", "USR1").out == "1 signalled (7)\n"
     assert asked(machine) == [{"op": "cancel", "jobs": [[7, 7]], "signal": 10}]
     assert cli.submit("m", "cancel", "7", "--signal", "USR1", "--grace", "3").status == 2
+    assert cli.submit("m", "cancel", "7", "--signal", "USR1", "--note", "why").status == 2
     assert cli.submit("m", "cancel", "7", "--signal", "NOPE").status == 2
 
 

@@ -336,10 +336,10 @@ def test_list_of_some_asks_for_them(cli: CommandLine) -> None:
 def test_cancel_says_what_became_of_whom(cli: CommandLine) -> None:
     reply = {"cancelled": [[1, 3], [4, 4]], "stopping": [[5, 5]], "ended": [[9, 9]], "next": None}
     machine = cli.play("m", answers(reply))
-    assert cli.submit("m", "cancel", "1-9", "--grace", "2").out == (
+    assert cli.submit("m", "cancel", "1-9", "--grace", "2", "--note", "why").out == (
         "4 cancelled (1-4), 1 being ended (5), 1 had ended already (9)\n"
     )
-    assert (machine.requests[0]["jobs"], machine.requests[0]["grace"]) == ([[1, 9]], 2.0)
+    assert [machine.requests[0][name] for name in ("jobs", "grace", "note")] == [[[1, 9]], 2.0, "why"]
     cli.submit("cancel", "m", "--jid", "all")
     assert machine.requests[1]["jobs"] is None
 

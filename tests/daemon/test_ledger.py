@@ -81,6 +81,20 @@ def test_asking_again_for_an_end_never_puts_it_off(queue: Queue) -> None:
     assert live.grace == 1.0
 
 
+def test_what_is_said_of_an_end_is_in_the_record_whichever_manager_hears_of_it(queue: Queue) -> None:
+    queue.submit("a", "b", "c")
+    queue.start_all()
+    queue.ledger.want_end([(0, 1)], 4.0, "too slow")
+    queue.ledger.want_end([(0, 0)], 1.0)
+    assert queue.ledger.cancel_pending([(2, 2)], 1.0, "no more") == [2]
+    successor = Ledger(queue.store)
+    left = "ended 1 process(es) that it left behind"
+    successor.on_ended("0.1", {"reason": "cancelled", "detail": left, "at": 1.0})
+    successor.on_ended("1.1", {"reason": "exit", "exit": 0, "at": 1.0})
+    details = [end.detail for end in (queue.job(number).end for number in range(3)) if end is not None]
+    assert details == [f"too slow; {left}", "", "no more"]
+
+
 def test_who_is_given_no_grace_has_its_own(queue: Queue) -> None:
     queue.ledger.configure(3)
     queue.ledger.submit(None, [Spec("a"), Spec("b", grace=3.0), Spec("c", grace=0.0)], 1.0)

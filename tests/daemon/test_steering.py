@@ -219,6 +219,8 @@ def test_a_signal_goes_to_what_runs_and_ends_nothing(queue: Queue) -> None:
         ("pause", {"jobs": [[5, 5]]}, UnknownJob),
         ("cancel", {"signal": 65}, BadRequest),
         ("cancel", {"signal": "KILL"}, BadRequest),
+        ("cancel", {"note": 7}, BadRequest),
+        ("cancel", {"note": "x" * 1001}, BadRequest),
     ],
 )
 def test_what_makes_no_sense_is_refused(queue: Queue, op: str, fields: dict[str, Any], error: type[Exception]) -> None:

@@ -168,8 +168,10 @@ def test_a_job_comes_back_as_it_was_left() -> None:
     store = filled(count=1)
     store.set_start(0, "starting", 1, 3, '[["0",500]]')
     store.set_started(0, "running", 77, 2.0)
-    store.set_grace(0, 5.0)
-    assert [tuple(row) for row in store.live()] == [(0, "running", 1, 3, 5.0, Spec("true"), '[["0",500]]', None, 0)]
+    store.set_grace(0, 5.0, "why")
+    assert [tuple(row) for row in store.live()] == [
+        (0, "running", 1, 3, 5.0, Spec("true"), '[["0",500]]', None, 0, "why")
+    ]
     store.set_end(0, "failed", End("signal", None, 9, "why"), 3.0, {"seconds": 1})
     job = store.job(0)
     assert job is not None
@@ -245,7 +247,7 @@ def test_a_live_row_with_nonsense_in_it_is_a_live_row() -> None:
     store = filled(count=len(STATES))
     store._db.execute("UPDATE jobs SET attempt = 'x', slot = 'y', grace = 'z', spec = '{', retried = 'r'")
     assert [tuple(row) for row in store.live()] == [
-        (STATES.index(state), state, 0, -1, None, UNREADABLE, None, None, 0) for state in sorted(LIVE)
+        (STATES.index(state), state, 0, -1, None, UNREADABLE, None, None, 0, None) for state in sorted(LIVE)
     ]
     store.close()
 

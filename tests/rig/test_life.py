@@ -250,9 +250,10 @@ def test_a_job_is_cancelled_in_each_state(life: Life) -> None:
     assert life.well(f"cancel {running} --signal USR1") == f"1 signalled ({running})\n"
     until((life.host.root / "told").exists, "the signal")
     assert life.types(f"wait {running} --timeout 0.05").status == 124
-    done = life.well(f"cancel {held},{queued} --jid {waiting} --jid {running} --grace 0.1")
+    done = life.well(f"cancel {held},{queued} --jid {waiting} --jid {running} --grace 0.1 --note 'no more'")
     assert (done.count("3 cancelled"), done.count("1 being ended")) == (1, 1)
     ended = life.ends(every)
+    assert [one["detail"] for one in life.table(f"list {held},{running}")] == ["no more"] * 2
     assert ended == [("cancelled", "cancelled")] * 2 + [("cancelled", "dependency")] + [("cancelled", "cancelled")] * 2
 
 

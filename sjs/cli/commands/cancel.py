@@ -21,7 +21,15 @@ from sjs.protocols import Cancelled
     help="Time between TERM and KILL, instead of what the job was given by `job --grace` (10 seconds by default).",
 )
 @click.option("--signal", type=kinds.SIGNAL, metavar="NAME", help="Only send this signal to those that run: USR1, 10.")
-def cancel(call: Call, which: tuple[str, ...], jids: tuple[str, ...], grace: float | None, signal: int | None) -> int:
+@click.option("--note", metavar="TEXT", help="Why: their records say so.")
+def cancel(
+    call: Call,
+    which: tuple[str, ...],
+    jids: tuple[str, ...],
+    grace: float | None,
+    signal: int | None,
+    note: str | None,
+) -> int:
     """End jobs: those that wait never start, those that run are ended with everything they have started.
 
     IDS are written 5, 1-3, 1,4-6, last or all; of one of several targets, gpu1:12.
@@ -33,10 +41,11 @@ def cancel(call: Call, which: tuple[str, ...], jids: tuple[str, ...], grace: flo
     if not which and not jids:
         raise UsageError("cancel which jobs?", "for example 5, 1-3, last or all")
     wanted = ids.parse([*which, *jids])
-    if grace is not None and signal is not None:
-        raise UsageError("--grace and --signal", "a signal alone ends nothing, so there is nothing to wait for")
+    if signal is not None and (grace is not None or note is not None):
+        what = "--grace" if grace is not None else "--note"
+        raise UsageError(f"{what} and --signal", "a signal alone ends nothing, so there is nothing to wait for or tell")
     choice = call.choice(of=wanted)
-    return fan_out(call, lambda target: target.cancel(wanted.on(target), grace, signal), _show_cancelled, choice)
+    return fan_out(call, lambda target: target.cancel(wanted.on(target), grace, signal, note), _show_cancelled, choice)
 
 
 def _show_cancelled(out: Output, name: str, found: Cancelled) -> None:

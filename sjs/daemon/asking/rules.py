@@ -83,7 +83,7 @@ FIELDS: Mapping[str, Sequence[str]] = {
     "environment": ("digest",),
     "read": ("job", "stream", "follow", "offset", "lines", "since", "attempt"),
     "wait": ("jobs", "timeout", "attempt"),
-    "cancel": ("jobs", "grace", "after", "signal"),
+    "cancel": ("jobs", "grace", "after", "signal", "note"),
     "hold": ("jobs", "after"),
     "release": ("jobs", "after"),
     "again": ("jobs", "after"),

@@ -20,6 +20,7 @@ from sjs.errors import BadRequest
 
 MAX_SECONDS = 10 * 366 * 86_400
 MAX_SIGNAL = 64
+MAX_NOTE = 1_000
 
 
 class Steering:
@@ -46,12 +47,15 @@ class Steering:
         grace = request.get("grace")
         if grace is not None and not (type(grace) in (int, float) and 0 <= grace <= MAX_SECONDS):
             raise BadRequest("'grace' must be a number of seconds")
+        note = wire.text(request, "note") if request.get("note") else ""
+        if len(note) > MAX_NOTE:
+            raise BadRequest(f"a 'note' of more than {MAX_NOTE} letters")
         if "signal" in request:
             return self._signal(wanted, wire.whole(request, "signal", 1, MAX_SIGNAL))
         if request.get("queued_only") is True:
             return self._cancel_named(wanted, now)
-        stopping = self._ledger.want_end(wanted, grace)
-        cancelled = self._ledger.cancel_pending(wanted, now.wall)
+        stopping = self._ledger.want_end(wanted, grace, note)
+        cancelled = self._ledger.cancel_pending(wanted, now.wall, note)
         more = len(cancelled) == PIECE
         reply: Reply = {"cancelled": ranges(cancelled), "stopping": ranges(stopping), "ended": []}
         if request.get("jobs") is not None and not more:

@@ -108,11 +108,11 @@ class Ledger:
         self.urgent = True
         return old
 
-    def cancel_pending(self, wanted: Sequence[Range], now: float) -> List[int]:
+    def cancel_pending(self, wanted: Sequence[Range], now: float, note: str = "") -> List[int]:
         """Cancel the first jobs of the ranges that have no slot; at most PIECE, so ask again until there are fewer."""
         found = self._store.ids_in(PENDING, wanted, PIECE)
         ids = [job_id for job_id, _ in found]
-        self._store.set_states(ids, CANCELLED, CANCELLED, now)
+        self._store.set_states(ids, CANCELLED, CANCELLED, now, note)
         for job_id, state in found:
             self.counts.move(state, lifecycle.step(state, "cancel"))
             self._is_over(job_id)
@@ -120,8 +120,8 @@ class Ledger:
         self.urgent = True
         return ids
 
-    def want_end(self, wanted: Sequence[Range], grace: Optional[float]) -> List[int]:
-        """Note that the running jobs of the ranges are to be ended; `plan` has the keeper do it.
+    def want_end(self, wanted: Sequence[Range], grace: Optional[float], note: str = "") -> List[int]:
+        """Note that the running jobs of the ranges are to be ended, and why; `plan` has the keeper do it.
         Without a grace, each has its own. Asking again tells the keeper again only where the grace is shorter: a
         cancel of many jobs comes in pieces.
         """
@@ -129,8 +129,8 @@ class Ledger:
         for one in chosen:
             seconds = one.patience if grace is None else float(grace)
             if one.grace is None or seconds < one.grace:
-                one.grace, one.told = seconds, False
-                self._store.set_grace(one.id, seconds)
+                one.grace, one.told, one.note = seconds, False, note or one.note
+                self._store.set_grace(one.id, seconds, one.note)
                 self.urgent = True
         return sorted(one.id for one in chosen)
 
@@ -268,7 +268,7 @@ class Ledger:
         live = self._find(tag)
         if live is None:
             return
-        end = End(told["reason"], told.get("exit"), told.get("signal"), told.get("detail") or "")
+        end = live.end(told)
         delay = lifecycle.next_try(live.spec, live.attempt, end, live.retried) if live.grace is None else None
         self.endings.add(live.id, end, (told.get("usage") or {}).get("seconds"))
         del self.live[live.id]

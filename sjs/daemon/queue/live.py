@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Mapping, Optional
 
-from sjs.core.job import GRACE, Spec
+from sjs.core.job import GRACE, End, Spec
+from sjs.core.lifecycle import CANCELLED
 from sjs.core.needs import Grant
 from sjs.core.schedule import Running
 from sjs.daemon.queue.rows import LiveRow, grant_from_text
@@ -23,6 +24,7 @@ class Live:
         self.retried = retried
         self.grace: Optional[float] = None  # set when its end was asked for
         self.told = False
+        self.note = ""  # what was said then
         self.paused: Optional[bool] = None  # set when somebody wanted it to stand still, or to go on
         self.pause_told = False
 
@@ -36,6 +38,11 @@ class Live:
         """Seconds between TERM and KILL, where nobody says otherwise."""
         return GRACE if self.spec.grace is None else self.spec.grace
 
+    def end(self, told: Mapping[str, Any]) -> End:
+        """How it ended, by its keeper's word; if because somebody asked for it, with what was said then."""
+        details = (self.note if told["reason"] == CANCELLED else "", told.get("detail"))
+        return End(told["reason"], told.get("exit"), told.get("signal"), "; ".join(one for one in details if one))
+
     def as_running(self) -> Running:
         """What `plan` needs to know."""
         pause = None if self.pause_told else self.paused
@@ -46,5 +53,6 @@ def from_row(row: LiveRow) -> Live:
     """What an earlier manager left. Whatever was wanted of it, the keeper is told again."""
     live = Live(row.id, row.state, row.attempt, row.slot, row.spec, grant_from_text(row.gpus), row.retried)
     live.grace = row.grace
+    live.note = row.detail or ""
     live.paused = None if row.paused is None else bool(row.paused)
     return live

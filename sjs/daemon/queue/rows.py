@@ -65,6 +65,7 @@ class LiveRow(NamedTuple):
     gpus: Optional[str]
     paused: Optional[int]  # None: nobody ever paused this attempt; 0: it goes on again
     retried: int
+    detail: Optional[str]  # what was said when its end was asked for
 
 
 class MoveRow(NamedTuple):
@@ -166,7 +167,7 @@ def job(row: Tuple[Any, ...]) -> Job:
 
 def live(row: Tuple[Any, ...]) -> LiveRow:
     """A row of a job that holds a slot; of what is no number nothing is believed."""
-    id_, state, attempt, slot, grace, spec, gpus, paused, retried = row
+    id_, state, attempt, slot, grace, spec, gpus, paused, retried, detail = row
     try:
         known = spec_json.from_text(spec)
     except BadRequest:
@@ -181,6 +182,7 @@ def live(row: Tuple[Any, ...]) -> LiveRow:
         gpus,
         paused if paused in (0, 1) else None,
         retried if isinstance(retried, int) else 0,
+        detail,
     )
 
 

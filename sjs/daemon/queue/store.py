@@ -100,11 +100,12 @@ class Store(MoveRows, SweepRows):
     def set_state(self, job_id: int, state: str) -> None:
         self._write("UPDATE jobs SET state = ? WHERE id = ?", state, job_id)
 
-    def set_states(self, ids: Iterable[int], state: str, reason: str, now: float) -> None:
+    def set_states(self, ids: Iterable[int], state: str, reason: str, now: float, detail: str = "") -> None:
         """The same end for many jobs that never ran."""
         self._begin()
         self._db.executemany(
-            "UPDATE jobs SET state = ?, reason = ?, ended = ? WHERE id = ?", ((state, reason, now, one) for one in ids)
+            "UPDATE jobs SET state = ?, reason = ?, ended = ?, detail = ? WHERE id = ?",
+            ((state, reason, now, detail or None, one) for one in ids),
         )
 
     def set_start(self, job_id: int, state: str, attempt: int, slot: int, gpus: Optional[str]) -> None:
@@ -122,9 +123,9 @@ class Store(MoveRows, SweepRows):
     def set_started(self, job_id: int, state: str, pid: int, at: float) -> None:
         self._write("UPDATE jobs SET state = ?, pid = ?, started = ? WHERE id = ?", state, pid, at, job_id)
 
-    def set_grace(self, job_id: int, grace: float) -> None:
-        """Remember that the end of a running job was asked for."""
-        self._write("UPDATE jobs SET grace = ? WHERE id = ?", grace, job_id)
+    def set_grace(self, job_id: int, grace: float, note: str) -> None:
+        """Remember that the end of a running job was asked for, and what was said of it."""
+        self._write("UPDATE jobs SET grace = ?, detail = ? WHERE id = ?", grace, note or None, job_id)
 
     def set_paused(self, job_id: int, still: bool) -> None:
         """Remember that a running job was to stand still, or to go on."""
