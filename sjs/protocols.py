@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sjs.core.job import Job, Range, Report, Spec
+from sjs.core.metrics import Measured, Values
 from sjs.snapshots.store import Store
 from sjs.trees.tally import Tally, Watch
 
@@ -306,6 +307,15 @@ class Machine(Protocol):
     ) -> Mapping[int, Tally]:
         """Put the outputs of jobs, and what there is in the folders where they ran that matches, into a folder of this
         machine, in one of its own for each job."""
+
+    def results(self, attempts: Sequence[tuple[int, int]], pattern: str | None = None) -> Measured:
+        """What attempts of jobs have printed in numbers, or what a regular expression finds there."""
+
+    def series(
+        self, metric: str, jobs: Sequence[Range] | None, timeout: float, pattern: str | None = None
+    ) -> Sequence[Values]:
+        """The values of one metric that jobs have printed since the same was asked over this connection, at first all;
+        once there are any, or after so many seconds."""
 
 
 class Target(Protocol):

@@ -62,6 +62,11 @@ class Client:
         taken, self._rest = self._rest[:count], self._rest[count:]
         return taken
 
+    @property
+    def has_said_more(self) -> bool:
+        """Whether something was read behind the request that is being answered."""
+        return bool(self._rest)
+
     def look(self) -> None:
         """Read what is there, when somebody has seen that there is something; Gone at its end."""
         if not self._more():

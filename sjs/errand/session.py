@@ -16,7 +16,20 @@ from sjs import __version__, wire
 from sjs.daemon.ground.caller import EX_UNAVAILABLE, greet
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import OURS
-from sjs.errand import booting, checks, deploying, facts, gating, giving, keeping, receiving, running, upgrading
+from sjs.errand import (
+    booting,
+    checks,
+    deploying,
+    facts,
+    following,
+    gating,
+    giving,
+    keeping,
+    measuring,
+    receiving,
+    running,
+    upgrading,
+)
 from sjs.errand.client import Astray, Client, Errand, Gone
 from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
 
@@ -79,6 +92,8 @@ def table() -> Dict[str, Errand]:
         **receiving.errands(),
         **giving.errands(),
         "gate": gating.gate,
+        "results": measuring.results,
+        "series": following.Following().series,
         "lacking": keeping.lacking,
         "keep": keeping.keep,
         "seal": keeping.seal,

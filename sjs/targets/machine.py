@@ -12,7 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sjs.core.job import Job
+from sjs import wire
+from sjs.core import metrics
+from sjs.core.job import Job, Range
+from sjs.core.metrics import Measured, Number, Values
 from sjs.errors import LinkLost
 from sjs.protocols import Boot, Check, Exit, Facts, Gate, Piece, Progress, Transport
 from sjs.snapshots.store import Store
@@ -102,6 +105,24 @@ class DistantMachine:
     def bring(self, store: Store, digest: str, progress: Progress) -> None:
         bring(self._opened(), store, digest, progress)
 
+    def results(self, attempts: Sequence[tuple[int, int]], pattern: str | None = None) -> Measured:
+        found: dict[int, Mapping[str, Number]] = {}
+        troubles: list[tuple[int, str]] = []
+        left = list(attempts)
+        while left:
+            reply = self._opened().call("results", SLOW, attempts=left[: wire.MAX_PAGE], pattern=pattern)
+            part, done = understood(_measured, reply)
+            found.update(part.values)
+            troubles += part.troubles
+            left = left[max(1, done) :]
+        return Measured(found, troubles)
+
+    def series(
+        self, metric: str, jobs: Sequence[Range] | None, timeout: float, pattern: str | None = None
+    ) -> Sequence[Values]:
+        asked = {"metric": metric, "jobs": jobs, "timeout": int(timeout), "pattern": pattern}
+        return understood(_series, self._opened().call("series", timeout + SLOW, **asked))
+
     def _streamed(self, op: str, **fields: Any) -> Iterator[Message]:
         """What is printed, and at last the reply."""
         session = self._opened()
@@ -134,6 +155,22 @@ def _goes_on() -> Iterator[None]:
         yield
     except LinkLost as error:
         raise type(error)(error.message, "the same command goes on where it stopped") from None
+
+
+def _measured(reply: dict[str, Any]) -> tuple[Measured, int]:
+    """What attempts say, and how many of those asked about were looked at."""
+    found = {
+        int(job): {str(name): metrics.from_wire(value) for name, value in values.items()}
+        for job, values in reply["found"]
+    }
+    return Measured(found, [(int(job), str(why)) for job, why in reply["troubles"]]), int(reply["done"])
+
+
+def _series(reply: dict[str, Any]) -> list[Values]:
+    return [
+        Values(int(job), int(attempt), str(stream), int(first), [metrics.from_wire(value) for value in values])
+        for job, attempt, stream, first, values in reply["series"]
+    ]
 
 
 def _facts(reply: dict[str, Any]) -> Facts:

@@ -22,8 +22,10 @@ TFD_TIMER_ABSTIME = 1
 IN_MODIFY = 0x2
 IN_ATTRIB = 0x4
 IN_MOVED_FROM = 0x40
+IN_CREATE = 0x100
 IN_DELETE = 0x200
 IN_MOVE_SELF = 0x800
+IN_Q_OVERFLOW = 0x4000
 
 
 def _libc() -> Any:
@@ -104,6 +106,10 @@ class Inotify:
 
     def read(self) -> Iterator[Tuple[int, int]]:
         """What has happened: (watch, mask) pairs."""
+        return ((number, mask) for number, mask, _ in self.read_names())
+
+    def read_names(self) -> Iterator[Tuple[int, int, str]]:
+        """The same, each with the name of what it happened to in a watched folder."""
         try:
             data = os.read(self.fd, 1 << 16)
         except BlockingIOError:
@@ -111,5 +117,6 @@ class Inotify:
         at = 0
         while at < len(data):
             number, mask, _, length = self.EVENT.unpack_from(data, at)
-            yield number, mask
-            at += self.EVENT.size + length
+            at += self.EVENT.size
+            yield number, mask, os.fsdecode(data[at : at + length].rstrip(b"\0"))
+            at += length
