@@ -15,7 +15,7 @@ CLI = """\
 import click, sys
 print(click.__name__, sys.argv[1:], sys.stdin.read())
 """
-ENTRY = "[options]\ninstall_requires =\n"
+ENTRY = "[options]\ninstall_requires =\n[options.extras_require]\nview =\n"
 
 
 @pytest.fixture
