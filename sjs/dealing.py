@@ -240,6 +240,11 @@ class Dealer:
         return self._entry.path
 
     @property
+    def last_taken(self) -> int:
+        """Which job of the command, counted from 0, is the first of those that were taken last."""
+        return self._entry.taken[-1][0].start
+
+    @property
     def failed(self) -> Sequence[Failure]:
         """What became of jobs that nobody has taken."""
         return list(self._failed.values())

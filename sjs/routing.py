@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from sjs import reach
 from sjs.config import Config, Manager
@@ -50,6 +50,12 @@ class Answer(Generic[T]):
     value: T | None = None
     error: SjsError | None = None
 
+    def get(self) -> T:
+        """The value, or the error raised."""
+        if self.error is not None:
+            raise self.error
+        return cast(T, self.value)
+
 
 def select(config: Config, word: str) -> Choice:
     """The managers that a target word means: a set (`core.names`), or `any` of all or `any:SET`, the best of a set."""
@@ -79,14 +85,18 @@ class Fleet:
         self.notice = notice
         self._targets: dict[str, Target] = {}
         self._busy: set[str] = set()
+        self._lock = threading.Lock()
+        self._over = threading.Event()
 
     def __enter__(self) -> Fleet:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
-        for name, target in self._targets.items():
-            if name not in self._busy:  # else a thread still waits there; that session ends with this process
-                target.close()
+        with self._lock:
+            self._over.set()
+            idle = [target for name, target in self._targets.items() if name not in self._busy]
+        for target in idle:  # who is late lets his own go
+            self._let_go(target)
 
     def target(self, name: str) -> Target:
         """The target of this name, made when it is first wanted."""
@@ -148,17 +158,15 @@ class Fleet:
             yield found
 
     def _say_all(self, number: int, name: str, work: Callable[[Target], Iterator[T]], arrivals: _Arrivals[T]) -> None:
-        self._busy.add(name)
         try:
-            for value in work(self.target(name)):
-                arrivals.put(number, Answer(name, value))
+            with self._asked(name) as target:
+                for value in work(target):
+                    arrivals.put(number, Answer(name, value))
             arrivals.put(number, Answer(name))
         except SjsError as error:
             arrivals.put(number, Answer(name, error=error))
         except BaseException as error:  # noqa: BLE001 (raised again where the answer is awaited)
             arrivals.put(number, error)
-        finally:
-            self._busy.discard(name)
 
     def lookup(self, key: str) -> list[Answer[Sequence[str]]]:
         """Where the parts of a key went (`Target.lookup`). Whoever cannot say is an error: there they may be."""
@@ -176,7 +184,9 @@ class Fleet:
         asleep = [one.name for one in found.values() if type(one.error) in (NoManager, NoQueue)]
         if self._start and not any(one.value and one.value.max_running for one in found.values()):
             for name in asleep:
-                self._targets.pop(name).close()
+                target = self._targets.pop(name, None)
+                if target is not None:  # else there is not even a place where it could be
+                    target.close()
             found.update(self._gather(asleep))
         for name in self.managers:
             if name not in found or found[name].error:
@@ -240,22 +250,41 @@ class Fleet:
         return arrivals
 
     def _answer(self, name: str, work: Callable[[Target], T]) -> Answer[T]:
-        self._busy.add(name)
         try:
-            return Answer(name, work(self.target(name)))
+            with self._asked(name) as target:
+                return Answer(name, work(target))
         except SjsError as error:
             return Answer(name, error=error)
+
+    @contextmanager
+    def _asked(self, name: str) -> Iterator[Target]:
+        """The target, for this thread until it has answered."""
+        with self._lock:
+            if self._over.is_set() or name in self._busy:
+                raise Unreachable("no answer yet")
+            self._busy.add(name)
+        try:
+            yield self.target(name)
         finally:
-            self._busy.discard(name)
+            with self._lock:
+                self._busy.discard(name)
+                late = self._targets.get(name) if self._over.is_set() else None
+            if late is not None:
+                self._let_go(late)
 
     def _build(self, manager: Manager) -> Target:
-        start = self._start_word(manager)
+        start = start_word(manager, self._start, self._max_jobs)
         return reach.target(manager, start, os.environ, lambda line: self.notice(manager.name, line), self._ask)
 
-    def _start_word(self, manager: Manager) -> str:
-        """What the header line says about starting."""
-        count = self._max_jobs if self._max_jobs is not None else manager.default_max_jobs
-        return f"{self._start}={'' if count is None else count}" if self._start else "-"
+    def _let_go(self, target: Target) -> None:
+        """It is of no more use here."""
+        target.close()
+
+
+def start_word(manager: Manager, start: str, max_jobs: int | None = None) -> str:
+    """What the header line says about starting."""
+    count = max_jobs if max_jobs is not None else manager.default_max_jobs
+    return f"{start}={'' if count is None else count}" if start else "-"
 
 
 def too_late(began: float, first: float) -> float:

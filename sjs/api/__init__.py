@@ -1,0 +1,1 @@
+"""What `import sjs` gives to Python code: the targets, jobs and promises of the command line."""

@@ -1,0 +1,139 @@
+"""Hears of the ends of jobs: one thread and one session for each target on which somebody waits, however many do.
+
+It sleeps at the manager until something of the queue changes, and then asks which of the jobs have ended. A job that
+ended before the thread knew of it would be no change any more: so whoever adds jobs to those that are waited for looks
+at them once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sjs.core.job import Job, ranges
+from sjs.core.lifecycle import FINAL, MOVED
+from sjs.errors import SjsError
+from sjs.protocols import Target
+
+if TYPE_CHECKING:
+    from sjs.api.sessions import Sessions
+
+BRIEF, LONG = 0.005, 0.1
+"""Seconds between two looks while one change follows the other: each time twice as long, so that a queue of a thousand
+short jobs is not asked a thousand times."""
+
+Told = tuple["Listener", Any]
+
+
+class Listener(Protocol):
+    """Who waits for jobs, each under a key of his own."""
+
+    def ended(self, target: Target, jobs: Sequence[tuple[Any, Job]]) -> None:
+        """These have; the target may be asked more of them."""
+
+    def failed(self, keys: Sequence[Any], error: SjsError) -> None:
+        """Nobody will hear of their ends."""
+
+
+class Watcher:
+    """The ends of one target's jobs. Those that have moved are waited for where they are."""
+
+    def __init__(self, sessions: Sessions, name: str) -> None:
+        self._sessions = sessions
+        self._name = name
+        self._lock = threading.Lock()
+        self._awaited: dict[int, list[Told]] = {}
+        self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
+        self._rest = BRIEF
+
+    def add(self, listener: Listener, keys: Mapping[int, Any]) -> None:
+        """Tell the listener of the end of each of these jobs, by the key behind its id."""
+        with self._lock:
+            for number, key in keys.items():
+                self._awaited.setdefault(number, []).append((listener, key))
+            self._rest = BRIEF
+            begins = self._thread is None
+            if begins:
+                self._thread = threading.Thread(target=self._watch, name=f"sjs {self._name}", daemon=True)
+                self._thread.start()
+        if not begins:
+            self._sessions.call(self._name, lambda target: self._look(target, keys))
+
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        self._closed.set()
+        self._fail(SjsError("the fleet was closed while jobs were waited for", "they run on"))
+
+    def _watch(self) -> None:
+        try:
+            with self._sessions.target(self._name) as target:
+                version = ""
+                while self._has_more():
+                    asked = time.monotonic()
+                    version = target.changes(version)
+                    self._look(target, self._numbers())
+                    self._pause(time.monotonic() - asked)
+        except SjsError as error:
+            self._fail(error)
+        except BaseException as error:
+            self._fail(SjsError(f"waiting at {self._name} has ended over {error!r:.200}"))
+            raise
+
+    def _has_more(self) -> bool:
+        """Whether to go on; else the next job that is added begins anew."""
+        with self._lock:
+            goes_on = bool(self._awaited) and not self._closed.is_set()
+            if not goes_on:
+                self._thread = None
+            return goes_on
+
+    def _numbers(self) -> list[int]:
+        with self._lock:
+            return list(self._awaited)
+
+    def _pause(self, quiet: float) -> None:
+        with self._lock:
+            self._rest = BRIEF if quiet > LONG else min(2 * self._rest, LONG)
+            rest = self._rest
+        self._closed.wait(rest)
+
+    def _look(self, target: Target, numbers: Iterable[int]) -> None:
+        """Tell of those that have ended."""
+        found = list(target.list(ranges(sorted(numbers)), FINAL))
+        with self._lock:
+            told = [(one, job) for job in found for one in self._awaited.pop(job.id, ())]
+        here: list[tuple[Told, Job]] = []
+        for one, job in told:
+            place = moved_to(job)
+            if place is not None and self._sessions.config.find(place[0]) is not None:
+                self._sessions.watcher(place[0]).add(one[0], {place[1]: one[1]})
+            else:
+                here.append((one, job))
+        _to_each(here, lambda listener, jobs: listener.ended(target, jobs))
+
+    def _fail(self, error: SjsError) -> None:
+        with self._lock:
+            told = [(one, None) for some in self._awaited.values() for one in some]
+            self._awaited.clear()
+            self._thread = None
+        _to_each(told, lambda listener, keys: listener.failed([key for key, _ in keys], error))
+
+
+def moved_to(job: Job) -> tuple[str, int] | None:
+    """Where a job is that has moved to another queue."""
+    if job.state != MOVED or job.end is None:
+        return None
+    name, _, number = job.end.detail.rpartition(":")
+    return name, int(number)
+
+
+def _to_each(told: Iterable[tuple[Told, Any]], tell: Callable[[Listener, list[tuple[Any, Any]]], None]) -> None:
+    """What each listener is to hear, at once."""
+    heard: dict[int, tuple[Listener, list[tuple[Any, Any]]]] = {}
+    for (listener, key), what in told:
+        heard.setdefault(id(listener), (listener, []))[1].append((key, what))
+    for listener, some in heard.values():
+        tell(listener, some)
