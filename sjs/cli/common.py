@@ -73,15 +73,15 @@ class Call:
         return Output(choice.named, self.json)
 
 
-def verb(name: str) -> Callable[[Function], click.Command]:
-    """Make a function a verb: with --config, --json and the verb's example."""
+def verb(name: str, kind: type[click.Command] = click.Command) -> Callable[[Function], click.Command]:
+    """Make a function a verb: with --config, --json and the verb's example. `kind`: who reads its words."""
 
     def made(function: Function) -> click.Command:
         for option in (_json_option(), _config_option()):
             function = option(function)
         epilog = f"\b\nexample:\n  {VERBS[name].example}"
         settings: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-        return click.command(name, epilog=epilog, context_settings=settings)(click.pass_obj(function))
+        return click.command(name, kind, epilog=epilog, context_settings=settings)(click.pass_obj(function))
 
     return made
 

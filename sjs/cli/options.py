@@ -4,7 +4,7 @@ the same options behind `#SJS`."""
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -162,15 +162,20 @@ def on_line(base: Spec, text: str) -> Spec:
     """The base with what stands behind `#SJS`."""
     try:
         words = shlex.split(text)
-        context = _LINE.make_context("#SJS", words)
     except ValueError as error:
         raise UsageError(f"#SJS {text}: {error}") from None
-    except click.ClickException as error:
-        raise UsageError(f"#SJS: {error.format_message()}") from None
-    found = changed(base, context.params)
+    found = changed(base, given_in(words, "#SJS"))
     if names_last(found) and not names_last(base):
         raise UsageError("#SJS: `last` is for the whole command", "give its --after, or name the id here")
     return found
 
 
-_LINE = click.command("#SJS", add_help_option=False)(job_options(lambda **given: None))
+def given_in(words: Sequence[str], where: str) -> dict[str, Any]:
+    """What the words of a file say, as they would on a command line."""
+    try:
+        return _LINE.make_context(where, list(words)).params
+    except click.ClickException as error:
+        raise UsageError(f"{where}: {error.format_message()}") from None
+
+
+_LINE = click.command("a file", add_help_option=False)(job_options(lambda **given: None))

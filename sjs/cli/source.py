@@ -57,7 +57,7 @@ class Source:
         self._file = ""
         for spec in self._given:
             _check(with_last(spec, 0), "--command" if commands else "--")
-        self._check_after(base)
+        check_after(base, alone)
 
     @property
     def is_one(self) -> bool:
@@ -147,14 +147,16 @@ class Source:
             return self._base.but(command=text)
         try:
             spec = on_line(self._base, found[1] or "")
-            self._check_after(spec)
+            check_after(spec, self._alone)
         except UsageError as error:
             raise UsageError(f"{where}: {error.message}", error.hint) from None
         return spec.but(command=text[: found.start()])
 
-    def _check_after(self, spec: Spec) -> None:
-        if spec.after and not self._alone:
-            raise UsageError("--after is for one target that is named", "a job goes where those are that it waits for")
+
+def check_after(spec: Spec, alone: bool) -> None:
+    """Ids are each queue's own."""
+    if spec.after and not alone:
+        raise UsageError("--after is for one target that is named", "a job goes where those are that it waits for")
 
 
 def _opened(path: str) -> BinaryIO:

@@ -22,6 +22,11 @@ class Verb(NamedTuple):
 
 VERBS: Mapping[str, Verb] = {
     "job": Verb("job:job", "hand in jobs", "submit any job --command 'python train.py'"),
+    "sweep": Verb(
+        "sweep:sweep",
+        "hand in one command with many values",
+        "submit any sweep -p lr 0.1 0.01 -- python train.py --lr {lr}",
+    ),
     "status": Verb("status:status", "how many run, how many may, which wait", "submit all status"),
     "configure": Verb(
         "configure:configure",

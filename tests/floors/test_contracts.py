@@ -31,6 +31,7 @@ PLANTED = {
     "api-order": ("sjs/api/watching.py", "import sjs.api.jobs"),
     "reached-by-bytes": ("sjs/config.py", "import sjs.daemon.ground.places"),
     "trees-order": ("sjs/trees/patterns.py", "import sjs.trees.walking"),
+    "making-order": ("sjs/making/tables.py", "import sjs.making.grid"),
     "errand-order": ("sjs/errand/facts.py", "import sjs.errand.upgrading"),
     "snapshots-order": ("sjs/snapshots/tree.py", "import sjs.snapshots.store"),
     "transport-order": ("sjs/transport/incoming.py", "import sjs.transport.local"),

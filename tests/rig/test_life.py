@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator
@@ -274,6 +275,86 @@ def test_jobs_are_held_paused_drained_and_go_on(life: Life) -> None:
     assert life.ends([job]) == [("succeeded", "exit")]
 
 
+HOSTILE = [
+    *(
+        "a b",
+        "it's",
+        '"',
+        "$(date)",
+        "`id`",
+        "\\",
+        "\\\\",
+        "-x",
+        "--lr=1",
+        "*",
+        "~",
+        "#",
+        ";",
+        "&",
+        "{v}",
+        "$HOME",
+        "${x}",
+    ),
+    *("line\nend", "\n", "\t", "\r", "\x1b[2J", "é", "\udcff", "", " ", "'\"'", "!!", ">x", "2>&1", "a\\", "=", "--"),
+]
+
+
+def test_whatever_is_in_the_values_of_a_sweep_each_is_one_argument(life: Life) -> None:
+    (life.client / "values.jsonl").write_text("".join(json.dumps({"v": value}) + "\n" for value in HOSTILE))
+    keep = 'printf "%s\\0" "$@" >'
+    (life.client / "sweep.yaml").write_text(
+        f"name: words\ncommand: [sh, -c, '{keep} words.$SJS_TASK_INDEX', sh, '{{v}}', 'a{{v}}b']\njob: {{nice: 1}}\n"
+    )
+    text = f'set -- {{v}} "a{{v}}"\'b\'; set -- "$1" "$2"; {keep} text.{{#}}; test {{%}} -gt 0'
+    for line in (
+        "sweep --file sweep.yaml --from values.jsonl",
+        f"sweep -n texts --from values.jsonl --command {shlex.quote(text)}",
+    ):
+        said = life.well(f"{line} --json")
+        assert json.loads(said)["jobs"] == len(HOSTILE)
+        assert life.well(line) == said_again(said), "the same again is the same sweep"
+    assert life.types("wait words,texts").err == f"{2 * len(HOSTILE)} succeeded\n"
+    for name in ("words", "text"):
+        found = [(life.host.root / f"{name}.{number}").read_bytes() for number in range(1, len(HOSTILE) + 1)]
+        assert found == [os.fsencode(f"{value}\0a{value}b\0") for value in HOSTILE]
+
+
+def said_again(record: str) -> str:
+    """What JSON has said of a sweep, as a line."""
+    found = json.loads(record)
+    ((first, last),) = found["ids"]
+    return f"{found['jobs']} jobs of sweep {found['sweep']} handed in ({first}-{last})\n"
+
+
+def test_each_job_of_a_sweep_is_what_all_were_told(life: Life) -> None:
+    told = (
+        "-n drawn --tag kind=a --cwd sub --env OWN=1 --env-file env --capture-env=FOR_* --nice 3 --merge-output"
+        f" --stdin /home/{USER}/project/given --priority 2 -j 2 -c 1 --mem 512M -G 0.5 --gpu-mem 2G -d afterany:0"
+        " --resource licence=1 -t 1h --grace 2 --on-lost requeue --retries 1 --backoff 0.1:2x --retry-on exit:9 --hold"
+    )
+    values = "-p n int:1..9 -p u uniform:0..1 --samples 3 --seed 4"
+    command = "-- sh -c 'cat; pwd; echo $OWN $MORE $FOR_JOBS $1' sh {n}/{u}"
+    lines = life.well(f"sweep {values} --dry-run {command}").splitlines()
+    assert (len(set(lines)), life.well(f"sweep {values} {told} --at @1 {command}", FOR_JOBS="here")[:6]) == (
+        3,
+        "3 jobs",
+    )
+    life.well("release drawn")
+    life.well("wait drawn")
+    jobs = life.table("list --all --sweep drawn")
+    assert [one["id"] for one in life.table("history --sweep drawn")] == [one["id"] for one in jobs]
+    assert {(one["nice"], one["slots"], one["gpus"], one["tags"]["kind"], one["name"]) for one in jobs} == {
+        (3, 2, 500, "a", "drawn")
+    }
+    for one, line in zip(jobs, lines, strict=True):
+        assert life.well(f"logs {one['id']}") == (
+            f"given\n/home/{USER}/project/sub\n1 file here {shlex.split(line)[-1]}\n"
+        )
+    (life.client / "swept").mkdir()
+    later = life.well("sweep -p n 1 --in 1h --snapshot swept --snapshot-limit 1M --command 'echo {n}'")
+    assert life.well(f"cancel {later.split()[4]}").startswith("1 cancelled")
+
+
 def test_what_failed_is_tried_again(life: Life) -> None:
     jobs = life.ids("-n again --command 'test -e better' --command true")
     assert life.ends(jobs) == [("failed", "exit"), ("succeeded", "exit")]
@@ -323,6 +404,9 @@ def test_what_waits_moves_to_another_queue(life: Life) -> None:
     chosen = "--name away --tag when=moved --since 1h --to local"
     life.at("local", "start --max-jobs-running 1")
     assert f"[h] 2 would go to local ({job}-{other})" in life.well(f"rebalance {chosen} --dry-run")
+    life.well("sweep -n far -p n 1 --hold -- test {n}")
+    assert "[h] 1 would go to local" in life.well("rebalance --sweep far --to local --dry-run")
+    life.well("cancel far")
     assert life.well(f"rebalance {job} --to local") == f"[h] 1 moved to local ({job}, there 0)\n"
     assert life.well("rebalance --all-jobs --to local") == f"[h] 1 moved to local ({other}, there 1)\n"
     assert life.states([job, other]) == [("moved", "moved")] * 2

@@ -1,0 +1,170 @@
+"""The verb sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from sjs.cli import ids, kinds
+from sjs.cli.common import Call, verb
+from sjs.cli.handing import Handing, Wish
+from sjs.cli.options import changed, given_in, job_options
+from sjs.cli.output import Output
+from sjs.cli.shared import shared_of, shared_options
+from sjs.cli.source import check_after
+from sjs.cli.sweep_jobs import Stdin, SweepJobs, Typed, show, sweep_of
+from sjs.core.job import Spec
+from sjs.errors import UsageError
+from sjs.making.grid import Sample
+from sjs.making.parameters import Parameter
+from sjs.making.sweep import Sweep
+from sjs.making.sweep_file import SweepFile, read_sweep_file
+from sjs.making.words import for_options, read_parameter
+from sjs.protocols import Accepted
+from sjs.routing import Fleet
+
+MANY = 10**15
+
+
+class _Words(click.Command):
+    """Its -p takes as many values as there are."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, for_options(args))
+
+
+@verb("sweep", _Words)
+@click.option(
+    "-p",
+    "--param",
+    "parameters",
+    multiple=True,
+    type=kinds.Read("parameter", read_parameter),
+    metavar="NAME VALUES...",
+    help="A parameter and all its values; any number. Instead of values, a range: log:1e-4..1e-1:8, int:1..10 or "
+    "int:1..10:4, uniform:0..1:5, choice:a,b,c. Also NAME=0.1,0.01.",
+)
+@click.option(
+    "--from",
+    "table",
+    metavar="FILE",
+    help="A table: each row is a setting, each column a parameter; .csv, .tsv, .jsonl, .yaml, or '-' for stdin.",
+)
+@click.option("--file", "path", metavar="FILE", help="A sweep.yaml; what is typed counts more.")
+@click.option(
+    "--samples",
+    type=click.IntRange(1, MANY),
+    metavar="N",
+    help="So many settings by chance, none of them twice, instead of all. Ranges need no number of values then.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MANY),
+    metavar="S",
+    help="Other ones by chance; 0 by default. The same ones for the same seed.",
+)
+@click.option("--command", "text", metavar="TEXT", help="The command as a text for /bin/sh.")
+@click.option("--dry-run", is_flag=True, help="Only print the commands, each as it could be typed.")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND... [::: VALUES...]]")
+@job_options
+@shared_options
+def sweep(
+    call: Call,
+    parameters: tuple[Parameter, ...],
+    table: str | None,
+    path: str | None,
+    samples: int | None,
+    seed: int | None,
+    text: str | None,
+    dry_run: bool,
+    words: tuple[str, ...],
+    **given: Any,
+) -> int:
+    """Hand in one command many times: for each row of --from, with each value of each -p, with each value behind :::.
+
+    \b
+    What stands in braces becomes a value:
+      {lr}                  the parameter lr             {}       all values
+      {1} {2}               the first, the second one    {#}      the number of the job, from 1 on
+      {.} {/} {//} {/.}     a path without its ending, without its folder, only the folder, without
+                            both; likewise {1.} {lr/} {lr//}
+      {%}                   the slot in which it runs, from 1 on
+    A word in braces that is none of these is an error; write {{word}} for {word}. Whatever else stands in braces
+    stays as it is: {a,b}, ${x}, {"k": 1}.
+
+    The command is words, which meet no shell, so a value is one argument whatever is in it. Or it is one word in
+    quotes (or --command): a text for /bin/sh, in which values are quoted as their place needs it, also within quotes.
+
+    -n names the sweep, and its jobs. Otherwise the program and all that the sweep is made of give it a name: the same
+    again when the same is typed again. Job options are for each of its jobs.
+
+    \b
+    Six jobs, lr 0.1 with each bs first:
+      submit any sweep -p lr 0.1 0.01 -p bs 16 32 64 -- python train.py --lr {lr} --bs {bs}
+    A hundred settings by chance:
+      submit any sweep -p lr log:1e-5..1e-1 -p drop uniform:0..0.5 --samples 100 -- ./train {lr} {drop}
+    With a shell:
+      submit any sweep 'zcat {} | ./count > out/{/.}.txt' ::: data/*.gz
+    A row of a table each, with a GPU; and what that would be:
+      submit any sweep --from runs.csv -G 1 -- python train.py --lr {lr} --model {model}
+      submit any sweep --from runs.csv --dry-run -- python train.py --lr {lr} --model {model} | head
+    From a file, with other values for one of its parameters:
+      submit any sweep --file sweep.yaml -p lr 0.3
+    """
+    choice = call.choice(any_allowed=True)
+    out = call.output(choice)
+    if "--" not in call.rest and words[1:] and not any(word.startswith(":::") for word in words[:2]):
+        raise UsageError(f"what is '{words[1]}'?", "a command of several words stands behind --")
+    file = read_sweep_file(path) if path is not None else SweepFile("")
+    with Stdin() as stdin:
+        typed = Typed(given["name"], text, words, parameters, table, samples, seed)
+        made = sweep_of(typed, file, stdin)
+        base = _told_by(file).but(name=made.name)
+        _say_what_is_odd(made, out)
+        if dry_run:
+            show(made, out)
+            return out.finish()
+        shared = shared_of({**given, "name": made.name}, out, base)
+        check_after(shared.base, alone=not choice.named)
+        made = replace(made, base=shared.base)
+        wish = Wish(f"sweep-{made.name}", True, False, shared.envs, given["due"], shared.base.snapshot, verb="sweep")
+        with Fleet(choice.managers, "start", out.notice, ask=call.ask) as fleet:
+            jobs = SweepJobs(made)
+            handing = Handing(call, fleet, jobs, wish, out, lambda taken: _acknowledge(out, made.name, taken))
+            (handing.to_best if choice.any else handing.to_all)()
+        return out.finish()
+
+
+def _told_by(file: SweepFile) -> Spec:
+    """What the file says of each job."""
+    for option in file.options:
+        given_in(option.words, option.where)
+    said = given_in([word for option in file.options for word in option.words], file.path)
+    try:
+        return changed(Spec(), said)
+    except UsageError as error:
+        raise UsageError(f"{file.path}: {error.message}", error.hint) from None
+
+
+def _say_what_is_odd(made: Sweep, out: Output) -> None:
+    if made.unused:
+        names = ", ".join(f"{{{name}}}" for name in made.unused)
+        out.notice("sweep", f"the command does not use {names}")
+    drawn = made.settings
+    if isinstance(drawn, Sample) and drawn.count < drawn.wanted:
+        out.notice("sweep", f"there are only {drawn.count} settings; each is drawn once")
+
+
+def _acknowledge(out: Output, name: str, taken: Sequence[tuple[str, Accepted]]) -> None:
+    """A line a target."""
+    for target in dict.fromkeys(target for target, _ in taken):
+        accepted = [one for other, one in taken if other == target]
+        count = sum(one.count for one in accepted)
+        spans = ids.merged([span for one in accepted for span in one.ranges])
+        if out.json:
+            out.record(target, {"sweep": name, "jobs": count, "ids": [list(span) for span in spans]})
+        else:
+            out.line(target, f"{count} jobs of sweep {name} handed in ({ids.text(spans)})")

@@ -1,0 +1,151 @@
+"""The jobs of a sweep: made of what was typed and of its file, shown, and handed in as others are."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+from sjs import spec_json
+from sjs.cli.options import names_last, with_last
+from sjs.cli.output import Output
+from sjs.cli.source import Place
+from sjs.cli.text import printable
+from sjs.core.job import Spec
+from sjs.errors import BadRequest, UsageError
+from sjs.making.grid import Rows, settings
+from sjs.making.parameters import Parameter
+from sjs.making.sweep import Command, Sweep, default_name
+from sjs.making.sweep_file import SweepFile
+from sjs.making.tables import table
+from sjs.making.words import command_and_sources
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What was typed of a sweep; what was not is empty, or None."""
+
+    name: str | None = None
+    text: str | None = None
+    words: Sequence[str] = ()
+    parameters: Sequence[Parameter] = ()
+    table: str | None = None
+    samples: int | None = None
+    seed: int | None = None
+
+
+class Stdin:
+    """What comes in by stdin, in a file, so that it can be read more than once."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._path = ""
+
+    def __enter__(self) -> Stdin:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.close()
+
+    def find(self, path: str) -> tuple[str, str]:
+        """Where a file lies that was named, and what it is called: `-` is stdin."""
+        if path != "-":
+            return path, path
+        if not self._path:
+            copy = self._stack.enter_context(tempfile.NamedTemporaryFile(prefix="sjs-"))  # noqa: SIM115
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+            copy.flush()
+            self._path = copy.name
+        return self._path, "stdin"
+
+
+def sweep_of(typed: Typed, file: SweepFile, stdin: Stdin) -> Sweep:
+    """The sweep that is meant: what was typed counts more than what its file says."""
+    words, sources = command_and_sources(typed.words, stdin.find)
+    command = _command(typed.text, words, file)
+    wanted = typed.table or file.table
+    rows: list[Rows] = [] if wanted is None else [table(*stdin.find(wanted))]
+    rows += _merged(file.parameters, typed.parameters)
+    samples = file.samples if typed.samples is None else typed.samples
+    found = settings([*rows, *sources], samples, (typed.seed if typed.seed is not None else file.seed) or 0)
+    if sources and not command.template(found.names).has_places:
+        command = command.with_values()
+    name = typed.name or file.name or default_name(command, found)
+    try:
+        spec_json.sweep_name("name", name)
+    except BadRequest as error:
+        raise UsageError(f"'{printable(name)}' can be no name of a sweep", error.hint) from None
+    return Sweep(name, command.template(found.names), found)
+
+
+def _command(text: str | None, words: Sequence[str], file: SweepFile) -> Command:
+    if text is not None and words:
+        raise UsageError("a command after -- goes alone", "without --command")
+    if text is not None:
+        return Command([text], is_text=True)
+    if words:
+        return Command(words, is_text=len(words) == 1)
+    if file.text is not None:
+        return Command([file.text], is_text=True)
+    if not file.argv:
+        raise UsageError("which command?", "it stands behind --, as: -p lr 0.1 0.01 -- python train.py --lr {lr}")
+    return Command(file.argv, is_text=False)
+
+
+def _merged(first: Sequence[Parameter], then: Sequence[Parameter]) -> list[Parameter]:
+    """Those of both; of one name, the latter in the place of the former."""
+    typed = {one.name: one for one in then}
+    if len(typed) < len(then):
+        return [*first, *then]  # and whoever puts them together says which is there twice
+    return [*(typed.pop(one.name, one) for one in first), *typed.values()]
+
+
+class SweepJobs:
+    """The jobs of a sweep for whoever hands them in."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+
+    @property
+    def has_snapshot(self) -> bool:
+        """Whether they run in copies of a tree."""
+        return self.sweep.base.snapshot is not None
+
+    @property
+    def names_last(self) -> bool:
+        """Whether they wait for the newest job of their queue: then `wait_for` says which that is."""
+        return names_last(self.sweep.base)
+
+    def wait_for(self, newest: int) -> None:
+        """From now on, this is the newest job."""
+        self.sweep = replace(self.sweep, base=with_last(self.sweep.base, newest))
+
+    def share(self, readers: int) -> None:
+        """Each reader has them made anew."""
+
+    def chunks(self, place: Place) -> Iterator[list[Spec]]:
+        """The jobs in pieces that one request may carry."""
+        from sjs.targets.chunks import chunks
+
+        base = self.sweep.base
+        return chunks(replace(self.sweep, base=base.but(cwd=place(base.cwd))).specs())
+
+
+def show(sweep: Sweep, out: Output) -> None:
+    """Write what each job would run, a line each, as it could be typed; safely at a terminal."""
+    is_seen = sys.stdout.isatty()
+    for spec in sweep.specs():
+        text = spec.command if spec.argv is None else shlex.join(spec.argv)
+        if out.json and spec.task is not None:
+            what = {"argv": spec.argv} if spec.argv is not None else {"command": spec.command}
+            line = json.dumps({"number": spec.task.number, **what, "values": dict(spec.task.values)})
+        else:
+            line = printable(text or "") if is_seen else text or ""
+        sys.stdout.buffer.write(os.fsencode(line) + b"\n")

@@ -1,0 +1,123 @@
+"""Where in a text for /bin/sh a value is to stand, and how it is written there so that it stays what it is: one
+argument between words, the same letters between quotes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+
+Quote = Callable[[str], str]
+
+PLAIN, PARENS, DOUBLE, SINGLE = "plain text", "parentheses", "double quotes", "single quotes"
+_COMMENT, _HERE, _BACKQUOTES = "a comment", "what follows <<", "backquotes"
+_ANSI, _VARIABLE, _SUM = "$'…'", "${…}", "$((…))"
+
+_USUAL = re.compile(r"\\.?|\$\(\(|\$[({']|<<<|<<|\bcase\b|['\"`()\n]|(?<![^\s;&|()])#", re.DOTALL)
+_TOKENS = {
+    PLAIN: _USUAL,
+    PARENS: _USUAL,
+    DOUBLE: re.compile(r"\\.?|\$\(\(|\$[({]|[\"`]", re.DOTALL),
+    SINGLE: re.compile("'"),
+    _COMMENT: re.compile("\n"),
+    _HERE: re.compile("(?!)"),
+    _BACKQUOTES: re.compile(r"\\.?|`", re.DOTALL),
+    _ANSI: re.compile(r"\\.?|'", re.DOTALL),
+    _VARIABLE: re.compile(r"\\.?|\$\(\(|\$[({]|['\"`}]", re.DOTALL),
+    _SUM: re.compile(r"\\.?|\$\(\(|\$[({]|['\"`()]", re.DOTALL),
+}
+"""What means something in each place."""
+
+_ENDS = {
+    PARENS: ")",
+    DOUBLE: '"',
+    SINGLE: "'",
+    _COMMENT: "\n",
+    _BACKQUOTES: "`",
+    _ANSI: "'",
+    _VARIABLE: "}",
+    _SUM: ")",
+}
+_BEGINS = {
+    "$(": [PARENS],
+    "(": [PARENS],
+    '"': [DOUBLE],
+    "'": [SINGLE],
+    "#": [_COMMENT],
+    "`": [_BACKQUOTES],
+    "$'": [_ANSI],
+    "${": [_VARIABLE],
+    "$((": [_SUM, _SUM],
+}
+
+_REDIRECTED = re.compile("[0-9]*[<>]", re.ASCII)
+
+
+class Scanner:
+    """Reads a text piece by piece as a shell would, and says how a value is written that stands between two pieces."""
+
+    def __init__(self) -> None:
+        self._within = [PLAIN]
+        self._before = ""
+        self._is_escaped = False
+        self._awaits_here = False
+        self._lost = ""  # what no two shells read alike
+
+    def read(self, piece: str) -> None:
+        """The next piece of the text."""
+        text = self._before + piece
+        at, escaped_to = len(self._before), 0
+        self._before = "x"  # for the value that stands behind it
+        while found := _TOKENS[self._within[-1]].search(text, at):
+            at = found.end()
+            if found[0].startswith("\\"):
+                escaped_to = at
+                self._is_escaped = len(found[0]) == 1
+            elif found[0] != "#" or escaped_to != found.start():
+                self._meet(found[0])
+
+    def quote(self, follows: str) -> Quote:
+        """How a value is written here, before the text that follows. ValueError where no way would be safe."""
+        where = self._within[-1]
+        if self._is_escaped:
+            raise ValueError("stands behind a backslash")
+        if self._lost:
+            raise ValueError(f"stands behind {self._lost}")
+        if where in (PLAIN, PARENS):
+            return _always if _REDIRECTED.match(follows) else shlex.quote
+        if where not in (DOUBLE, SINGLE):
+            raise ValueError(f"stands within {where}")
+        return _in_double if where == DOUBLE else _in_single
+
+    def expression(self, text: str) -> str:
+        """How something that the shell itself works out is written here; where `quote` finds a way, there is one."""
+        return f"'{text}'" if self._within[-1] == SINGLE else text
+
+    def _meet(self, token: str) -> None:
+        where = self._within[-1]
+        if token == _ENDS.get(where):
+            self._within.pop()
+        elif token == "'" and where in (_VARIABLE, _SUM) and DOUBLE in self._within:
+            self._lost = "a quote within ${…} within quotes"
+        elif token in _BEGINS:
+            self._within += [_SUM] if (where, token) == (_SUM, "(") else _BEGINS[token]
+        elif token == "<<":
+            self._awaits_here = True
+        elif token == "case":  # its patterns end with parentheses that nobody has opened
+            self._lost = self._lost or "`case` within quotes" * (DOUBLE in self._within)
+        if token == "\n" and self._awaits_here:
+            self._within.append(_HERE)
+
+
+def _always(value: str) -> str:
+    """Also what needs no quotes: `2>` would be another stream."""
+    quoted = shlex.quote(value)
+    return quoted if quoted != value else f"'{value}'"
+
+
+def _in_double(value: str) -> str:
+    return re.sub(r'([$`"\\])', r"\\\1", value)
+
+
+def _in_single(value: str) -> str:
+    return value.replace("'", "'\\''")

@@ -1,0 +1,134 @@
+"""The verb sweep, with pretended machines."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import CommandLine, Outcome
+from tests.cli.test_verbs import REFUSAL, accepted, answers, report
+
+
+def knows(*bodies: Mapping[str, object]) -> str:
+    """The same, of a machine that knows sweeps."""
+    return answers(*bodies).replace(
+        "hello()",
+        "raw(b'sjs 1\\n')\nsay(hello={'version': '9', 'host': 'fake', 'pid': 1, 'root': '/fake', 'sweeps': True})",
+        1,
+    )
+
+
+def dry(cli: CommandLine, *words: str) -> list[str]:
+    outcome = cli.submit("any", "sweep", "--dry-run", *words)
+    assert outcome.status == 0, outcome
+    return outcome.out.splitlines()
+
+
+def test_words_stay_words_and_a_quoted_one_is_for_the_shell(cli: CommandLine) -> None:
+    wanted = ["python t.py --lr 0.1 'a b'", "python t.py --lr -2 'a b'"]
+    assert dry(cli, "-p", "lr", "0.1", "-2", "--", "python", "t.py", "--lr", "{lr}", "a b") == wanted
+    assert dry(cli, "python t.py --lr {lr} 'a b'", "-p", "lr", "0.1", "-2") == wanted
+    assert dry(cli, "--command", "python t.py --lr {} 'a b'", ":::", "0.1", "-2") == wanted
+    assert dry(cli, "echo", ":::", "a b", "c") == ["echo 'a b'", "echo c"]
+
+
+def test_what_is_not_used_is_said(cli: CommandLine) -> None:
+    outcome = cli.submit("any", "sweep", "--dry-run", "-p", "a", "1", "-p", "b", "2", "--", "x", "{b}")
+    assert (outcome.out, outcome.err) == ("x 2\n", "[sweep] the command does not use {a}\n")
+    outcome = cli.submit("any", "sweep", "--dry-run", "-p", "a", "1", "2", "--samples", "9", "--", "x", "{a}")
+    assert (sorted(outcome.out), outcome.err) == (
+        sorted("x 1\nx 2\n"),
+        "[sweep] there are only 2 settings; each is drawn once\n",
+    )
+
+
+def test_json_says_which_setting_it_is(cli: CommandLine) -> None:
+    lines = dry(cli, "--json", "-p", "a", "1", "--", "x", "{a}") + dry(
+        cli, "--json", "-p", "a", "\udcff", "--", "x {a}"
+    )
+    assert [json.loads(line) for line in lines] == [
+        {"number": 1, "argv": ["x", "1"], "values": {"a": "1"}},
+        {"number": 1, "command": "x '\udcff'", "values": {"a": "\udcff"}},
+    ]
+
+
+def test_a_table_may_come_by_stdin_and_a_file_says_the_rest(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("m,n\n1,a b\n2,é\n".encode())))
+    (cli.folder / "s.yaml").write_text("command: x {m} {n} {r}\nparameters: {r: [1, 2]}\nfrom: nothing.csv\n")
+    outcome = cli.submit("any", "sweep", "--dry-run", "--file", "s.yaml", "--from", "-", "-p", "r", "7")
+    assert outcome.out == "x 1 'a b' 7\nx 2 'é' 7\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("-p a 1", "which command?"),
+        ("-- x", "which parameters?"),
+        ("x y -p a 1", "what is 'y'?"),
+        ("--command x -p a 1 -- y", "without --command"),
+        ("-p a 1 -p a 2 -- x {a}", "two parameters of the name a"),
+        ("-p a int:x -- x {a}", "write it as int:1..10"),
+        ("-p a 1 -n 1st -- x {a}", "'1st' can be no name of a sweep"),
+        ("-p a 1 --after afterok:3 -- x {a}", "--after is for one target that is named"),
+        ("--file no.yaml", "no.yaml: No such file"),
+        ("--file bad.yaml", "bad.yaml:3: job.cpus: "),
+        ("--file odd.yaml", "odd.yaml: --backoff and --retry-on are for --retries"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_nobody_is_asked(cli: CommandLine, words: str, what: str) -> None:
+    (cli.folder / "bad.yaml").write_text("command: x\nparameters: {a: 1}\njob: {cpus: many}")
+    (cli.folder / "odd.yaml").write_text("command: x\nparameters: {a: 1}\njob: {backoff: 10s}")
+    machine = cli.play("m", knows(report()))
+    outcome = cli.submit("any", "sweep", *words.split())
+    assert (outcome.status, outcome.err.count("\n"), outcome.out) == (2, 1, ""), outcome
+    assert what in outcome.err
+    assert not (machine.folder / "requests").exists()
+
+
+def jobs(machine: Any) -> list[dict[str, Any]]:
+    return [job for asked in machine.requests if asked["op"] == "submit" for job in asked["jobs"]]
+
+
+def test_all_jobs_are_handed_in_with_their_settings(cli: CommandLine) -> None:
+    (cli.folder / "s.yaml").write_text(
+        "name: tune\ncommand: [x, '{a}']\nparameters: {a: [1, 2]}\njob: {cpus: 2, env: {A: 1}, mem: 1G}\n"
+    )
+    machine = cli.play("m", knows(accepted(5, 2)))
+    outcome = cli.submit("m", "sweep", "--file", "s.yaml", "--mem", "2G", "--env", "B=2")
+    assert (outcome.status, outcome.out) == (0, "2 jobs of sweep tune handed in (5-6)\n"), outcome
+    same = {"name": "tune", "env": {"A": "1", "B": "2"}, "cpus": 2, "mem": 2 << 30}
+    assert jobs(machine) == [
+        {"argv": ["x", number], **same, "task": {"sweep": "tune", "number": int(number), "values": {"a": number}}}
+        for number in ("1", "2")
+    ]
+
+
+def test_any_deals_them_out(cli: CommandLine) -> None:
+    cli.play("m", knows({"parts": [], "next": None}, report(maximum=2), accepted(0, 3)))
+    outcome = cli.submit("any", "sweep", "--json", "-p", "a", "1", "2", "3", "--", "x", "{a}")
+    (line,) = map(json.loads, outcome.out.splitlines())
+    assert (outcome.status, line["jobs"], line["ids"]) == (0, 3, [[0, 2]]), outcome
+    assert line["sweep"].startswith("x-")
+
+
+def test_the_same_again_is_asked_for_by_the_same_key(cli: CommandLine) -> None:
+    def keys(*words: str) -> set[str]:
+        machine = cli.play("m", knows(accepted(), accepted()))
+        outcome: Outcome = cli.submit("m", "sweep", *words)
+        assert outcome.status == 0, outcome
+        return {asked["key"] for asked in machine.requests}
+
+    first = keys("-p", "a", "1", "--", "x", "{a}")
+    assert first == keys("-p", "a", "1", "--", "x", "{a}") != keys("-p", "a", "2", "--", "x", "{a}")
+
+
+def test_a_refusal_says_how_to_go_on(cli: CommandLine) -> None:
+    cli.play("m", knows(accepted(0, 1000), REFUSAL))
+    outcome = cli.submit("m", "sweep", "-p", "a", "int:1..1500", "--", "x", "{a}")
+    assert (outcome.status, outcome.out.splitlines()) == (1, [outcome.out.strip()])
+    assert outcome.err.endswith("to finish it, nothing twice: submit m sweep -p a int:1..1500 -- x '{a}')\n")
