@@ -11,6 +11,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "Call",
+    "CallFailed",
+    "Executor",
     "Fleet",
     "Incomplete",
     "Job",
@@ -27,6 +30,8 @@ __all__ = [
 TYPE_CHECKING = False  # typing's own would have to be imported
 if TYPE_CHECKING:
     from sjs import errors
+    from sjs.api.calls import CallFailed
+    from sjs.api.executor import Call, Executor
     from sjs.api.fleet import Fleet, Incomplete, View, connect
     from sjs.api.jobs import Job
     from sjs.api.options import JobOptions
@@ -35,6 +40,9 @@ if TYPE_CHECKING:
 else:
     _WHERE = {
         "Answer": "sjs.routing",
+        "Call": "sjs.api.executor",
+        "CallFailed": "sjs.api.calls",
+        "Executor": "sjs.api.executor",
         "Fleet": "sjs.api.fleet",
         "Incomplete": "sjs.api.fleet",
         "Job": "sjs.api.jobs",

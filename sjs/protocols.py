@@ -431,6 +431,9 @@ class Target(Protocol):
         """A job's output: the last `lines` lines or all of it, with `follow` until the job has ended; `since`: nothing
         of a stream to which nothing has been written since."""
 
+    def left(self, attempts: Sequence[tuple[int, int]], name: str) -> Sequence[bytes | None]:
+        """What attempts of jobs have left in the folders of their own under a name."""
+
     def stop(self, kill: bool = False, if_idle: bool = False, undrain: bool = False) -> tuple[int, int]:
         """Stop the manager; how many of its jobs run on, and how many wait on. With `kill`, those that run are ended.
         `if_idle`: it refuses when there are any; `undrain`: the next one starts jobs again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from sjs.api.sessions import Sessions
@@ -13,7 +14,7 @@ from sjs.core import job as core
 from sjs.core.job import Range
 from sjs.core.lifecycle import FINAL, LIVE
 from sjs.errors import SjsError
-from sjs.protocols import Details, Target
+from sjs.protocols import Cancelled, Details, Target
 
 STREAMS = ("out", "err")
 
@@ -210,8 +211,11 @@ def cancel(jobs: Iterable[Job], grace: float | None = None) -> list[Job]:
         places.setdefault(job.target, {})[job.id] = job
     for name, there in places.items():
         sessions = next(iter(there.values()))._sessions
-        ranges = core.ranges(sorted(there))
-        done = sessions.call(name, lambda target, ranges=ranges: target.cancel(ranges, grace))  # type: ignore[misc]
+        done = sessions.call(name, partial(_cancelled, jobs=core.ranges(sorted(there)), grace=grace))
         found = [span for spans in (done.cancelled, done.stopping) for span in spans]
         changed += [job for number, job in there.items() if core.contains(found, number)]
     return changed
+
+
+def _cancelled(target: Target, jobs: Sequence[Range], grace: float | None) -> Cancelled:
+    return target.cancel(jobs, grace)

@@ -20,9 +20,9 @@ from sjs.protocols import Target
 if TYPE_CHECKING:
     from sjs.api.sessions import Sessions
 
-BRIEF, LONG = 0.005, 0.1
-"""Seconds between two looks while one change follows the other: each time twice as long, so that a queue of a thousand
-short jobs is not asked a thousand times."""
+BRIEF, LONG, LONGEST = 0.01, 0.1, 1.0
+"""Seconds between two looks while one change follows the other: each time twice as long, until it is LONG, or BRIEF for
+each job that is waited for; so that a queue of a thousand short jobs is not asked a thousand times."""
 
 Told = tuple["Listener", Any]
 
@@ -96,7 +96,8 @@ class Watcher:
 
     def _pause(self, quiet: float) -> None:
         with self._lock:
-            self._rest = BRIEF if quiet > LONG else min(2 * self._rest, LONG)
+            most = min(max(LONG, BRIEF * len(self._awaited)), LONGEST)
+            self._rest = BRIEF if quiet > LONG else min(2 * self._rest, most)
             rest = self._rest
         self._closed.wait(rest)
 

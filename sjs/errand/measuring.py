@@ -13,7 +13,7 @@ from sjs.core.metrics import Last, Lines, Number, Reader, flat, from_json, reade
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.workspace import FOLDER, output_path
 from sjs.errand.client import Client, Reply, Request
-from sjs.errand.outputs import limited, opened
+from sjs.errand.outputs import attempt_of, limited, opened
 from sjs.errors import BadRequest
 
 HEAD = 256 << 10
@@ -58,13 +58,6 @@ def results(request: Request, client: Client, where: Places) -> Reply:
         if time.monotonic() > until or said > MAX_SAID:
             break
     return {"found": found, "troubles": troubles, "done": done}
-
-
-def attempt_of(pair: Any) -> Tuple[int, int]:
-    """A job and the number of its attempt."""
-    if not isinstance(pair, list) or len(pair) != 2 or not all(type(one) is int and one >= 0 for one in pair):
-        raise BadRequest(f"no job and attempt: {pair!r:.40}")
-    return pair[0], pair[1]
 
 
 def measured(where: Places, job: int, attempt: int, read: Reader) -> Dict[str, Number]:

@@ -8,9 +8,16 @@ import os
 import signal
 import stat
 from types import FrameType
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Tuple
 
-from sjs.errors import Refused
+from sjs.errors import BadRequest, Refused
+
+
+def attempt_of(pair: Any) -> Tuple[int, int]:
+    """A job and the number of its attempt."""
+    if not isinstance(pair, list) or len(pair) != 2 or not all(type(one) is int and one >= 0 for one in pair):
+        raise BadRequest(f"no job and attempt: {pair!r:.40}")
+    return pair[0], pair[1]
 
 
 @contextlib.contextmanager

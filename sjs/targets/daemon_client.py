@@ -278,6 +278,9 @@ class DaemonTarget:
             message = self._persist(output.next)
             yield from output.pieces(message)
 
+    def left(self, attempts: Sequence[tuple[int, int]], name: str) -> Sequence[bytes | None]:
+        return self._persist(lambda _: list(self._machine.left(attempts, name)))
+
     def stop(self, kill: bool = False, if_idle: bool = False, undrain: bool = False) -> tuple[int, int]:
         said = {"kill": kill, "if_idle": if_idle, "undrain": undrain}
 

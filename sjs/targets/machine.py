@@ -8,15 +8,17 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from sjs import wire
 from sjs.core import metrics
 from sjs.core.job import Job, Range
 from sjs.core.metrics import Measured, Number, Values
-from sjs.errors import LinkLost
+from sjs.errors import LinkLost, Refused
 from sjs.protocols import Boot, Check, Exit, Facts, Gate, Piece, Progress, Transport
 from sjs.snapshots.store import Store
 from sjs.targets.bringing import bring
@@ -116,6 +118,28 @@ class DistantMachine:
             troubles += part.troubles
             left = left[max(1, done) :]
         return Measured(found, troubles)
+
+    def left(self, attempts: Sequence[tuple[int, int]], name: str) -> Iterator[bytes | None]:
+        """What these have left under that name, in their order."""
+        todo, begun = deque(list(one) for one in attempts), bytearray()
+        while todo:
+            page = list(islice(todo, wire.MAX_PAGE))
+            session = self._opened()
+            message = session.answer(session.post("left", attempts=page, name=name, offset=len(begun)), SLOW)
+            data = memoryview(message.payload)
+            is_stuck = not data
+            for size in understood(lambda body: list(body["sizes"]), message.body):
+                wanted = 0 if size is None else max(0, size - len(begun))
+                begun += data[:wanted]
+                if len(data) < wanted:
+                    break
+                data = data[wanted:]
+                yield None if size is None else bytes(begun)
+                todo.popleft()
+                begun.clear()
+                is_stuck = False
+            if is_stuck:
+                raise Refused(f"{name} of job {todo[0][0]} became shorter while it was read")
 
     def series(
         self, metric: str, jobs: Sequence[Range] | None, timeout: float, pattern: str | None = None

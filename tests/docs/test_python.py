@@ -20,6 +20,9 @@ def test_the_page_goes_as_it_is_written(tmp_path: Path, monkeypatch: pytest.Monk
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')  # of the version that is here
+    (tmp_path / "python3").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     text = "".join(re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
     page = doctest.DocTestParser().get_doctest(text, {}, "python.md", str(PAGE), 0)
     said: list[str] = []

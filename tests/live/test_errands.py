@@ -161,3 +161,24 @@ def test_bytes_that_cannot_be_counted_end_the_session(tmp_path: Path, size: obje
     with pytest.raises(LinkLost):
         session.call("time")
     session.close()
+
+
+def test_what_jobs_have_left_comes_in_few_messages(machine: Machine) -> None:
+    large = wire.MAX_FRAME + 5
+    with machine.client() as client:
+        client.run(
+            "printf one > $SJS_JOB_DIR/found",
+            "true",
+            f"head -c {large} /dev/zero > $SJS_JOB_DIR/found; printf no > $SJS_JOB_DIR/other",
+            "mkfifo $SJS_JOB_DIR/found",
+            "printf '' > $SJS_JOB_DIR/found",
+        )
+    there = DistantMachine(LocalTransport(), door(machine.root))
+    try:
+        wanted = [(0, 1), (1, 1), (2, 1), (4, 1), (0, 7), (0, 1)]
+        assert list(there.left(wanted, "found")) == [b"one", None, b"\0" * large, b"", None, b"one"]
+        for attempts, name, why in (([(3, 1)], "found", "no plain file"), ([(0, 1)], "../0.out", "plain file name")):
+            with pytest.raises(Refused, match=why):
+                list(there.left(attempts, name))
+    finally:
+        there.close()
