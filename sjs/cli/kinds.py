@@ -7,13 +7,18 @@ import signal
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import click
 
 from sjs.core import quantities
 from sjs.core.job import RETRY_ON, Range
+from sjs.errors import BadRequest
 from sjs.wire import MAX_ID
+
+if TYPE_CHECKING:
+    from sjs.core.aims import Aim
+    from sjs.core.stopping import Rule
 
 T = TypeVar("T")
 
@@ -165,3 +170,38 @@ MOMENT = Read("time", moment)
 FROM_NOW = Read("duration", from_now)
 AGO = Read("time", ago)
 SIGNAL = Read("signal", signal_number)
+
+
+def aim(text: str) -> Aim:
+    """`min:loss`."""
+    from sjs.core import aims
+
+    return _read(aims.parse, text)
+
+
+def pattern(text: str) -> str:
+    """A regular expression that finds numbers."""
+    from sjs.core import metrics
+
+    _read(metrics.by_pattern, text)
+    return text
+
+
+def stop_rule(text: str) -> Rule:
+    """`median:loss`."""
+    from sjs.core import stopping
+
+    return _read(stopping.parse, text)
+
+
+def _read(read: Callable[[str], T], text: str) -> T:
+    """What the core reads; its refusal is a mistake in what was typed."""
+    try:
+        return read(text)
+    except BadRequest as error:
+        raise ValueError(str(error)) from None
+
+
+AIM = Read("aim", aim)
+PATTERN = Read("pattern", pattern)
+STOP_RULE = Read("stop_rule", stop_rule)

@@ -46,6 +46,7 @@ VERBS: Mapping[str, Verb] = {
     "why": Verb("explain:why", "what a job waits for", "submit gpu1 why 7"),
     "details": Verb("explain:details", "all about one job", "submit gpu1 details 7"),
     "history": Verb("history:history", "what has ended, and what it took", "submit gpu1 history --since 1d"),
+    "results": Verb("results:results", "what came out of a sweep", "submit all results lr-3f9a1c --best min:loss"),
     "clean": Verb("steer:clean", "remove records and outputs of ended jobs", "submit gpu1 clean 1-100"),
     "drain": Verb("steer:drain", "have nothing new start", "submit gpu1 drain"),
     "undrain": Verb("steer:undrain", "have jobs start again", "submit gpu1 undrain"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -16,6 +18,7 @@ from click.core import ParameterSource
 from sjs import __version__
 from sjs.cli import ids, verbs
 from sjs.cli.common import Call
+from tests.live import sweeps
 from tests.live.machine import until
 from tests.rig.lab import PATH, PROJECT, USER, Host, Plan, rig
 from tests.rig.typist import Typed, Typist, typist
@@ -452,6 +455,20 @@ def test_what_has_ended_is_found_and_cleaned_away(life: Life) -> None:
     assert life.well(f"clean {gone}") == f"1 cleaned away ({gone})\n"
     assert life.types(f"details {gone}").status == 1
     assert life.types("list --watch", leave_after="exit 4").status == 130
+
+
+def test_what_came_out_of_a_sweep(life: Life) -> None:
+    jobs = [(f"echo it is {lr} at {loss}; echo loss={loss}", {"lr": lr}) for lr, loss in (("1", "0.5"), ("2", "0.25"))]
+    sweeps.write(life.client / "sweep", "lr-1", [*jobs, ("exit 1", {"lr": "3"})])
+    first, *_ = (int(word) for word in re.findall(r"\d+", life.well("import sweep"))[1:])
+    life.types(f"wait {first}-{first + 2}")
+    chosen = "--best min:loss --sort -lr --top 2 --state succeeded --columns loss"
+    done = life.types(f"results lr-1 {chosen} --csv --plot loss.png")
+    assert [line.split(",")[0] for line in done.out.splitlines()] == ["number", "2", "1"]
+    assert f"the best: h:{first + 1}  lr=2  loss=0.25" in done.err
+    assert done.status == 0 if find_spec("matplotlib") else "it was not made" in done.err
+    (found, *_) = life.table("results lr-1 --metric 'it is [0-9]+ at (?P<at>[0-9.]+)'")
+    assert found["metrics"] == {"at": 0.5}
 
 
 def test_a_machine_is_asked_besides_its_queue(life: Life) -> None:

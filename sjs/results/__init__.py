@@ -1,0 +1,1 @@
+"""What came out of a sweep: its jobs' parameters and metrics in one table over all targets, drawn, and judged."""

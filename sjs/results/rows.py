@@ -1,0 +1,80 @@
+"""The jobs of a sweep on one target as rows of a table: page by page, two questions for each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from sjs.core.job import Job, Task
+from sjs.core.lifecycle import FINAL, LIVE, MOVED, STATES, SUCCEEDED
+from sjs.core.metrics import Measured, Number
+from sjs.errors import UnknownRequest
+from sjs.protocols import Filter, Target
+from sjs.wire import MAX_PAGE
+
+HERE = tuple(state for state in STATES if state != MOVED)
+"""States of jobs that are where their records are."""
+
+
+class Row(NamedTuple):
+    """One job of a sweep. `setting` tells what it tries; `seconds`: for how long it ran, or has run so far."""
+
+    target: str
+    job: int
+    number: int
+    setting: int
+    state: str
+    submitted: float
+    seconds: float | None
+    values: Mapping[str, str]
+    metrics: Mapping[str, Number]
+
+    @property
+    def may_win(self) -> bool:
+        """Whether its numbers are a result: of one that succeeded, or still runs."""
+        return self.state == SUCCEEDED or self.state in LIVE
+
+    @property
+    def standing(self) -> tuple[int, float, str, int]:
+        """Of several jobs that try the same, the least one stands for it: what succeeded, or may yet, or came last."""
+        rank = 0 if self.state == SUCCEEDED else 1 if self.state in LIVE else 2 if self.state not in FINAL else 3
+        return rank, -self.submitted, self.target, self.job
+
+
+class Page(NamedTuple):
+    """Some rows, and why numbers are lacking that may be there."""
+
+    rows: Sequence[Row]
+    troubles: Sequence[str] = ()
+
+
+def pages(target: Target, sweep: str, states: Sequence[str] = (), pattern: str | None = None) -> Iterator[Page]:
+    """All jobs of the sweep that are there, or those in these states."""
+    jobs = target.list(states=states or HERE, only=Filter(sweep=sweep))
+    while part := list(islice(jobs, MAX_PAGE)):
+        known = [(job, job.spec.task) for job in part if job.spec.task is not None]  # older managers list others, too
+        measured, troubles = _measured(target, [job for job, _ in known], pattern)
+        now = time.time()
+        rows = [row(target.name, job, task, measured.values.get(job.id, {}), now) for job, task in known]
+        yield Page(rows, troubles)
+
+
+def row(target: str, job: Job, task: Task, metrics: Mapping[str, Number], now: float) -> Row:
+    """A job and what it has printed."""
+    seconds = None if job.started is None else max(0.0, (now if job.ended is None else job.ended) - job.started)
+    setting = int(task.setting, 16)
+    values = dict(task.values)
+    return Row(target, job.id, task.number, setting, job.state, job.submitted, seconds, values, metrics)
+
+
+def _measured(target: Target, jobs: Sequence[Job], pattern: str | None) -> tuple[Measured, list[str]]:
+    begun = [(job.id, job.attempt) for job in jobs if job.attempt]
+    if not begun:
+        return Measured({}), []
+    try:
+        measured = target.machine.results(begun, pattern)
+    except UnknownRequest as error:  # an older machine, or a key that may only look at the queue
+        return Measured({}), [f"nothing of what its jobs have printed: {error}"]
+    return measured, [f"job {job}: {why}" for job, why in measured.troubles]
