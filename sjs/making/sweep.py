@@ -56,20 +56,22 @@ class Sweep:
     def specs(self) -> Iterator[Spec]:
         """The jobs, one after the other."""
         names = tuple(self.settings.names)
+        text, argv = self.template.text, self.template.argv
         for number, row in enumerate(self.settings, 1):
             task = Task(self.name, number, tuple(zip(names, row, strict=True)))
-            yield _checked(self._made(row, number).but(task=task), number)
+            if text is not None:
+                command = text(row, number)
+                _check((command,), row, number)
+                yield self.base.but(command=command, task=task)
+            elif argv is not None:
+                words = argv(row, number)
+                _check(words, row, number)
+                yield self.base.but(argv=words, task=task)
 
     @property
     def unused(self) -> list[str]:
         """The parameters that no job gets to see."""
         return [name for place, name in enumerate(self.settings.names) if place not in self.template.columns]
-
-    def _made(self, row: Sequence[str], number: int) -> Spec:
-        if self.template.text is not None:
-            return self.base.but(command=self.template.text(row, number))
-        assert self.template.argv is not None, "a template is one of both"
-        return self.base.but(argv=self.template.argv(row, number))
 
 
 def default_name(command: Command, settings: Product | Sample) -> str:
@@ -92,16 +94,14 @@ def _program(command: Command) -> str:
     return found[:_LONGEST_PROGRAM]
 
 
-def _checked(spec: Spec, number: int) -> Spec:
-    """Refuse here what every manager would refuse; most commands need no look."""
-    texts = spec.argv if spec.argv is not None else (spec.command or "",)
-    if all(len(text) < _CHECKED_FROM and text.isascii() and "\0" not in text for text in texts) and texts[0].strip():
-        return spec
-    try:
-        for text in texts:
-            spec_json.check_text("command", text)
-    except BadRequest as error:
-        raise UsageError(f"job {number} of the sweep: {error.message}", error.hint) from None
-    if not texts[0].strip():
+def _check(words: Sequence[str], row: Sequence[str], number: int) -> None:
+    """Refuse here what every manager would refuse; most commands need no closer look."""
+    together = "".join((*words, *row))
+    if len(together) > _CHECKED_FROM or not together.isascii() or "\0" in together:
+        try:
+            for text in (*words, *row):
+                spec_json.check_text("command", text)
+        except BadRequest as error:
+            raise UsageError(f"job {number} of the sweep: {error.message}", error.hint) from None
+    if not words[0].strip():
         raise UsageError(f"job {number} of the sweep: there is no command in it")
-    return spec

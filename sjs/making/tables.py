@@ -20,6 +20,10 @@ Reader = Callable[[str, str], Iterator[tuple[str, ...]]]
 """Of the file at a path, called so where it is spoken of: the names of its columns, then its rows."""
 
 
+_LONGEST_NAME = 256
+_AS_WRITTEN = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+
+
 @dataclass(frozen=True)
 class Table:
     """The rows of a file."""
@@ -49,8 +53,8 @@ def table(path: str, called: str = "") -> Table:
         raise UsageError(f"{path}: is no table", f"its name ends with {', '.join(_READERS)}")
     found = _opened(path, called or path, reader)
     for name in found.names:
-        if not name or found.names.count(name) > 1:
-            raise UsageError(f"{found.called}: each column needs a name of its own, not '{name}'")
+        if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable() or found.names.count(name) > 1:
+            raise UsageError(f"{found.called}: each column needs a name of its own, not {name!r:.60}")
     return found
 
 
@@ -112,7 +116,7 @@ def _json_lines(path: str, called: str) -> Iterator[tuple[str, ...]]:
             if not line.strip():
                 continue
             try:
-                found = json.loads(line, parse_float=str, parse_int=str, parse_constant=str)
+                found = _AS_WRITTEN.decode(line)
             except (ValueError, RecursionError) as error:
                 raise UsageError(f"{called}:{number}: is no JSON: {error}") from None
             if not isinstance(found, dict):
@@ -126,6 +130,8 @@ def _json_lines(path: str, called: str) -> Iterator[tuple[str, ...]]:
 
 def _json_texts(found: dict[str, Any], line: str) -> dict[str, str]:
     """Texts and numbers as they stand there, nothing for null, lists and objects as JSON."""
+    if all(type(value) is str for value in found.values()):
+        return found
     if any(isinstance(value, (list, dict)) for value in found.values()):
         plain = json.loads(line)
         found = {name: plain[name] if isinstance(value, (list, dict)) else value for name, value in found.items()}
@@ -136,7 +142,9 @@ def _json_text(value: Any) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _in_order(row: dict[str, str], names: Sequence[str], where: str) -> tuple[str, ...]:
+def _in_order(row: dict[str, str], names: tuple[str, ...], where: str) -> tuple[str, ...]:
+    if tuple(row) == names:
+        return tuple(row.values())
     if row.keys() != set(names):
         other = next(iter(row.keys() ^ set(names)))
         raise UsageError(f"{where}: '{other}' is not in each row", "all have the same names")

@@ -85,8 +85,16 @@ def argv_template(words: Sequence[str], names: Sequence[str]) -> Template:
     if any(isinstance(piece, Place) and piece.kind == SLOT for word in made for piece in word):
         raise UsageError("{%} needs a shell", "quote the whole command, as one word")
 
+    plan = [word[0] if len(word) == 1 and isinstance(word[0], str) else word for word in made]
+
     def render(row: Row, number: int) -> tuple[str, ...]:
-        return tuple(text for word in made for text in _texts(word, row, number))
+        found: list[str] = []
+        for word in plan:
+            if isinstance(word, str):
+                found.append(word)
+            else:
+                found += _texts(word, row, number)
+        return tuple(found)
 
     every = [piece for word in made for piece in word]
     return Template(_columns(every), _has_places(every), argv=render)
@@ -95,9 +103,12 @@ def argv_template(words: Sequence[str], names: Sequence[str]) -> Template:
 def _texts(word: Sequence[str | Place], row: Row, number: int) -> list[str]:
     found = [""]
     for piece in word:
-        first, *more = [piece] if isinstance(piece, str) else piece.values(row, number)
-        found[-1] += first
-        found += more
+        if isinstance(piece, str):
+            found[-1] += piece
+        else:
+            first, *more = piece.values(row, number)
+            found[-1] += first
+            found += more
     return found
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from functools import lru_cache
 
 from sjs import spec_json, wire
 from sjs.core.job import Spec
+
+_USUAL = Spec(command="")
 
 
 def chunks(specs: Iterable[Spec]) -> Iterator[list[Spec]]:
@@ -27,9 +29,15 @@ def chunks(specs: Iterable[Spec]) -> Iterator[list[Spec]]:
 def _weight(spec: Spec) -> int:
     """At least the bytes that a job takes on the wire, where every character may become an escape."""
     texts = spec.argv if spec.argv is not None else (spec.command or "",)
-    usual = Spec(spec.command, spec.argv, spec.cwd)
-    more = 0 if spec == usual else len(spec_json.to_text(replace(spec, command="", argv=None, cwd=None)))
-    return 64 + more + sum(_escaped(text) for text in (*texts, spec.cwd or ""))
+    task = () if spec.task is None else (spec.task.sweep, *(text for pair in spec.task.values for text in pair))
+    rest = _weight_of_rest(spec.but(command="", argv=None, cwd=None, task=None))
+    return 64 + rest + 64 * bool(task) + sum(_escaped(text) for text in (*texts, spec.cwd or "", *task))
+
+
+@lru_cache(maxsize=100)
+def _weight_of_rest(spec: Spec) -> int:
+    """Of what most jobs of a command have in common."""
+    return 0 if spec == _USUAL else len(spec_json.to_text(spec))
 
 
 def _escaped(text: str) -> int:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import pytest
 
+from sjs import spec_json, wire
 from sjs.core.job import MAX_COMMAND_BYTES, Spec, Task
 from sjs.errors import UsageError
 from sjs.making.grid import settings
 from sjs.making.parameters import Listed, Parameter, parameter
 from sjs.making.sweep import Command, Sweep, default_name
+from sjs.targets.chunks import chunks
 
 
 def sweep(words: list[str], *values: str, is_text: bool = False, base: Spec = Spec()) -> Sweep:  # noqa: B008
@@ -79,3 +81,13 @@ def test_the_same_sweep_has_the_same_name_and_another_another() -> None:
 )
 def test_it_is_called_after_its_program(words: list[str], program: str) -> None:
     assert name(*words, is_text=len(words) == 1).rpartition("-")[0] == program
+
+
+@pytest.mark.parametrize("value", ["x" * 1_000, "é\udcff" * 400, '"\\' * 500])
+def test_what_a_request_may_carry_counts_the_settings_too(value: str) -> None:
+    found = settings([Parameter("unused" * 20, Listed((value,)), (value,)), parameter("b", ["int:1..2000"])])
+    made = Sweep("s", Command(["x"], False).template(found.names), found, Spec(env=(("A", value),)))
+    pieces = list(chunks(made.specs()))
+    assert sum(map(len, pieces)) == 2_000
+    sizes = [len(wire.encode({"jobs": [spec_json.to_wire(spec) for spec in piece]})) for piece in pieces]
+    assert max(sizes) <= wire.MAX_CHUNK_BYTES
