@@ -100,6 +100,10 @@ class Status:
     """… or that all is to stand still."""
     moving: int = 0
     """How many jobs are on their way to other queues."""
+    load: float | None = None
+    """How many processes want to run on that machine, whosever they are, …"""
+    mem_free: int | None = None
+    """… and the memory that is free there; None where the manager does not say."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,16 @@ class Piece:
     stream: str
     data: bytes
     start: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A queue while somebody looks on: its status, its first jobs that run or wait, and of those that run the last line
+    that they have printed, by id."""
+
+    status: Status
+    jobs: Sequence[Job]
+    lines: Mapping[int, str]
 
 
 @dataclass(frozen=True)
@@ -416,6 +430,10 @@ class Target(Protocol):
 
     def changes(self, since: str = "") -> str:
         """Wait until something of the queue is other than in the version `since`; its version now."""
+
+    def sights(self, most: int, only: Filter | None = None) -> Iterator[Sight]:
+        """The queue as it is, and again whenever it is other than that, without an end; `most`: how many jobs are shown
+        that run, and that wait."""
 
     def wait(self, jobs: Sequence[Range] | None, timeout: float | None = None) -> Waited:
         """Wait until jobs have ended, for at most so many seconds."""

@@ -36,6 +36,29 @@ def duration(seconds: float) -> str:
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
 
 
+def age(seconds: float) -> str:
+    """The same where nobody counts seconds: <1m, 59m, 2h05, 3d04h."""
+    minutes = max(0, int(seconds)) // 60
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days}d{hour:02}h"
+    return f"{hour}h{minute:02}" if hour else f"{minute}m" if minute else "<1m"
+
+
+def cut(text: str, width: int) -> str:
+    """The beginning of a printable text, as much as so many columns of a terminal hold."""
+    if text.isascii() or len(text) * 2 <= width:
+        return text[: max(0, width)]
+    from unicodedata import combining, east_asian_width
+
+    for place, letter in enumerate(text):
+        width -= 0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1
+        if width < 0:
+            return text[:place]
+    return text
+
+
 HEADER = f"{'ID':>6} {'STATE':<9} {'EXIT':>4} {'TIME':>8} COMMAND"
 
 

@@ -34,6 +34,7 @@ VERBS: Mapping[str, Verb] = {
         "submit gpu1 configure --max-jobs-running 4",
     ),
     "list": Verb("look:list_jobs", "jobs and how they stand", "submit gpu1 list"),
+    "top": Verb("top:top", "all of it live, on the whole screen", "submit all top"),
     "logs": Verb("logs:logs", "what a job printed", "submit gpu1 logs 7 -f"),
     "cancel": Verb("cancel:cancel", "end jobs", "submit gpu1 cancel 7"),
     "wait": Verb("wait:wait", "wait until jobs have ended", "submit gpu1 wait 1-5"),

@@ -26,6 +26,7 @@ from sjs.protocols import (
     Members,
     Move,
     Piece,
+    Sight,
     Status,
     SweepCounts,
     Transport,
@@ -38,6 +39,7 @@ from sjs.targets.machine import DistantMachine
 from sjs.targets.reading import Reading
 from sjs.targets.replies import understood
 from sjs.targets.session import ANSWER, Door, Session, open_session, soon
+from sjs.targets.watching import Watching
 
 PATIENCE = 30.0
 """Seconds of one outage."""
@@ -256,6 +258,11 @@ class DaemonTarget:
             version = understood(lambda reply: str(reply["version"]), reply)
             if version != since:
                 return version
+
+    def sights(self, most: int, only: Filter | None = None) -> Iterator[Sight]:
+        watching = Watching(self._name, most, _said(vars(only or Filter())))
+        while True:
+            yield self._persist(watching.next)
 
     def wait(self, jobs: Sequence[Range] | None, timeout: float | None = None) -> Waited:
         deadline = soon(timeout) if timeout is not None else float("inf")

@@ -37,6 +37,8 @@ def status(name: str, reply: dict[str, Any]) -> Status:
         drained=bool(reply.get("drained", False)),
         paused=bool(reply.get("paused", False)),
         moving=int(reply.get("moving", 0)),
+        load=reply.get("load"),
+        mem_free=reply.get("mem_free"),
     )
 
 

@@ -103,14 +103,18 @@ class Session:
 
     def next(self, wanted: Container[int], deadline: float) -> Message:
         """The next message to one of these requests; others are kept for those who ask for them."""
+        return checked(self.heard(wanted, deadline))
+
+    def heard(self, wanted: Container[int], deadline: float) -> Message:
+        """The same, be it an error."""
         for index, message in enumerate(self._early):
             if message.id in wanted:
                 del self._early[index]
-                return _checked(message)
+                return message
         while True:
             message = self._receive(deadline)
             if message.id in wanted:
-                return _checked(message)
+                return message
             self._early.append(message)
 
     def wait_for_end(self, seconds: float) -> None:
@@ -241,7 +245,8 @@ def _decoded(line: bytes) -> dict[str, Any]:
         raise LinkLost(f"what came is no reply: {error.message}") from None
 
 
-def _checked(message: Message) -> Message:
+def checked(message: Message) -> Message:
+    """The message, unless it is an error, which is raised."""
     if "error" in message.body:
         raise _error(message.body)
     return message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs.daemon.asking import tail
-from sjs.daemon.asking.tail import FRAME, Tails, start_of_lines
+from sjs.daemon.asking.tail import FRAME, LAST, LONGEST, PACE, Tails, last_line, start_of_lines
 
 RECORD = {"id": 7, "state": "running", "attempt": 1}
 ENDED = {**RECORD, "state": "failed", "reason": "exit"}
@@ -137,6 +138,43 @@ def test_who_follows_a_job_follows_its_next_attempt(client: Client) -> None:
     client.tails.heard(json.dumps({"id": "ask.1", "done": True, "job": ENDED}).encode())
     assert client.data == b"one\ntwo\nmore\n"
     assert client.said == [{"id": 3, "end": ENDED, "offset": 9}]
+
+
+def test_who_wants_to_see_only_how_it_goes_gets_the_last_line_now_and_then(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(tail, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    client.path.write_bytes(b"x" * LAST + b"\none\n  two \n\n")
+    client.read(follow=True, brief=True)
+    client.hear(final=False)
+    assert client.tails.pause == 0
+    client.tails.turn([])
+    assert [client.data, client.tails.pause] == [b"two", None]
+    with open(client.path, "ab") as out:
+        for text in (b"three\n", b" 10%\r", b" 20%\r"):
+            out.write(text)
+            out.flush()
+            client.tails.turn([client.tails.fd])
+    assert (client.data, client.tails.pause) == (b"two", PACE), "one line for each second"
+    now[0] += PACE
+    client.tails.turn([])
+    assert [client.data, client.tails.pause] == [b"two20%", None]
+    with open(client.path, "ab") as out:
+        out.write(b" 20%\r" + b"y" * 3 * LONGEST + b"\n")
+    now[0] += PACE
+    client.tails.heard(json.dumps({"id": "ask.1", "done": True, "job": ENDED}).encode())
+    assert client.data == b"two20%" + b"y" * LONGEST
+    assert [list(one) for one in client.said] == [["id", "end", "offset"]]
+
+
+@pytest.mark.parametrize("data", [b"", b"\n\r\n  \n"])
+def test_where_nothing_is_written_there_is_no_last_line(client: Client, data: bytes) -> None:
+    assert last_line(data) == b""
+    client.path.write_bytes(data)
+    client.read(brief=True)
+    client.hear()
+    assert (client.data, len(client.said)) == (b"", 1)
 
 
 def test_a_reader_is_not_kept_by_a_job_that_never_pauses(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

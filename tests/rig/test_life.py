@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,6 +24,7 @@ from tests.live import sweeps
 from tests.live.machine import until
 from tests.rig.lab import PATH, PROJECT, USER, Host, Plan, rig
 from tests.rig.typist import Typed, Typist, typist
+from tests.terminal.pane import pane
 
 COMMON = {"config", "json", "help"}
 """What each verb has."""
@@ -259,6 +262,21 @@ def test_a_job_is_cancelled_in_each_state(life: Life) -> None:
     ended = life.ends(every)
     assert [one["detail"] for one in life.table(f"list {held},{running}")] == ["no more"] * 2
     assert ended == [("cancelled", "cancelled")] * 2 + [("cancelled", "dependency")] + [("cancelled", "cancelled")] * 2
+
+
+def test_all_of_it_is_seen_live(life: Life, tmp_path: Path) -> None:
+    (job,) = life.ids("-n seen --command 'echo one; until [ -e seen ]; do sleep 0.02; done; echo two; sleep 60'")
+    assert "top is for somebody at a terminal" in life.types("top --name x --tag k=v --since 1h --sweep lr").err
+    with pane(tmp_path, {}) as screen:
+        screen.types(shlex.join(life.host.lab.command(sys.executable, "-m", "sjs.cli", "h", "top", TERM="xterm")))
+        screen.until("one")
+        (life.host.root / "seen").touch()
+        screen.until("two")
+        screen.presses("c", "y")
+        screen.until(f"h:{job} is being ended")
+        screen.presses("q")
+        screen.until(lambda seen: seen.endswith("$"))
+    assert life.ends([job]) == [("cancelled", "cancelled")]
 
 
 def test_jobs_are_held_paused_drained_and_go_on(life: Life) -> None:

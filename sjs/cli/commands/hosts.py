@@ -11,6 +11,7 @@ import click
 from sjs.cli.common import Call, verb
 from sjs.cli.output import Output
 from sjs.cli.text import SKEW, columns, printable, skew
+from sjs.cli.top_page import state_of
 from sjs.core.health import is_suspicious
 from sjs.core.quantities import size_text
 from sjs.errors import NoManager, NoQueue, SjsError
@@ -84,7 +85,7 @@ def _row(name: str, seen: Seen) -> Sequence[str]:
 def _state(status: Status | None) -> str:
     if status is None:
         return "no manager"
-    return "drained" if status.drained else "paused" if status.paused else "in trouble" if status.trouble else "up"
+    return state_of(status)
 
 
 def _health(status: Status | None) -> str:

@@ -167,7 +167,8 @@ class Relay:
             poll.register(self._client.fd, select.POLLIN)
         if self._tails is not None:
             poll.register(self._tails.fd, select.POLLIN)
-        return [fd for fd, _ in poll.poll(0 if self._tails is not None and self._tails.has_more else None)]
+        pause = None if self._tails is None else self._tails.pause
+        return [fd for fd, _ in poll.poll(None if pause is None else int(pause * 1000 + 0.999))]
 
     def _from_client(self, lines: List[bytes]) -> None:
         for line in lines:

@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import stat
+import time
 from typing import Any, Callable, Dict, List, Optional
 
 from sjs.daemon.ground.kernel import IN_MODIFY, Inotify
@@ -17,6 +18,15 @@ from sjs.daemon.ground.lines import to_json
 
 FRAME = 256 << 10
 FRAMES_A_TURN = 16
+
+PACE = 1.0
+"""Seconds between two last lines of one output."""
+
+LAST = 4096
+"""Bytes at the end of a file in which its last line is looked for, …"""
+
+LONGEST = 200
+"""… and how many of that line somebody sees who wants no more."""
 
 Write = Callable[[bytes], None]
 
@@ -42,9 +52,11 @@ class Tails:
         return bool(self._tails)
 
     @property
-    def has_more(self) -> bool:
-        """Whether a file has more than one turn took of it."""
-        return any(one.has_more for one in self._tails.values())
+    def pause(self) -> Optional[float]:
+        """In how many seconds there is something to do: at once where a file has more than one turn took of it; None is
+        when one has grown."""
+        due = [one.due for one in self._tails.values() if one.has_more]
+        return max(0.0, min(due) - time.monotonic()) if due else None
 
     def add(self, line: bytes) -> None:
         """Begin with a client's `read` request."""
@@ -89,7 +101,7 @@ class Tails:
                 for tail in self._watches.get(number, []):
                     tail.has_more = True
         for tail in list(self._tails.values()):
-            if tail.has_more:
+            if tail.has_more and tail.due <= time.monotonic():
                 tail.pump()
 
     def _begin(self, name: str, tail: Tail, reply: Dict[str, Any]) -> None:
@@ -129,6 +141,9 @@ class Tail:
         self.stream = "err" if request.get("stream") == "err" else "out"
         self.submitter = request.get("submitter")
         self.follow = request.get("follow") is True
+        self._is_brief = request.get("brief") is True
+        self._last = b""
+        self.due = 0.0
         self.has_more = False
         self.done = False
 
@@ -153,6 +168,9 @@ class Tail:
 
     def pump(self, frames: int = FRAMES_A_TURN) -> None:
         """Send what the file has now, at most so many frames."""
+        if self._is_brief:
+            self._send_last()
+            return
         while self._fd >= 0 and frames:
             data = os.pread(self._fd, FRAME, self._offset)
             if not data:
@@ -162,6 +180,19 @@ class Tail:
             self._write(data)
             self._offset += len(data)
             frames -= 1
+
+    def _send_last(self) -> None:
+        """The last line of the file, unless that was sent; how it begins, where it is long."""
+        self.has_more = False
+        if self._fd < 0:
+            return
+        self.due = time.monotonic() + PACE
+        self._offset = os.fstat(self._fd).st_size
+        last = last_line(os.pread(self._fd, LAST, max(0, self._offset - LAST)))
+        if last and last != self._last:
+            self._last = last
+            self._say({"bytes": len(last), "offset": self._offset, "attempt": self._attempt})
+            self._write(last)
 
     def end(self, record: Dict[str, Any]) -> None:
         """The job has ended, or its end is not waited for: send what there is now, and say so."""
@@ -177,6 +208,9 @@ class Tail:
         self._offset, self._lines, self._since, self._attempt = 0, None, None, None
 
     def _send_rest(self) -> None:
+        if self._is_brief:
+            self._send_last()
+            return
         size = os.fstat(self._fd).st_size if self._fd >= 0 else 0
         self.has_more = True
         while self.has_more and self._offset < size:
@@ -204,6 +238,14 @@ def _fault(request: Dict[str, Any]) -> str:
             return f"'{name}' must be a whole number"
     since = request.get("since")
     return "" if since is None or type(since) in (int, float) else "'since' must be a time"
+
+
+def last_line(data: bytes) -> bytes:
+    """The last line in which there is something; one that is written over again and again, as it stands."""
+    for line in reversed(data.replace(b"\r", b"\n").split(b"\n")):
+        if line.strip():
+            return line.strip()[:LONGEST]
+    return b""
 
 
 def start_of_lines(fd: int, lines: int) -> int:

@@ -13,6 +13,7 @@ from sjs import spec_json, wire
 from sjs.core.job import Job, Range
 from sjs.core.lifecycle import HELD, MOVING, QUEUED, WAITING
 from sjs.core.why import MANY, NAMED, Case, why
+from sjs.daemon.ground import resources
 from sjs.daemon.ground.clock import Now
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import OURS
@@ -92,6 +93,8 @@ class Explaining:
             "live": summaries(live),
             "counts": ledger.counts,
             **wire.machine_to_wire(ledger.holdings.machine, ledger.snapshot(True).room()),
+            "load": round(os.getloadavg()[0], 2),
+            "mem_free": resources.free_memory(),
             "health": vars(ledger.endings.health),
             "drained": ledger.gates.drained,
             "paused": ledger.gates.paused,
