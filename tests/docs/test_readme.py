@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sjs.cli.options import given_in
+from sjs.cli.sweep_jobs import Stdin, Typed, sweep_of
+from sjs.making.sweep_file import read_sweep_file
 from tests.docs.readme import README, ROOT, make_ready, same, script, seen, steps
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
@@ -39,6 +42,25 @@ def test_the_walk_goes_as_it_is_written(tmp_path: Path) -> None:
     finally:
         stop("all", tmp_path, environment)
     assert same(seen(wanted, walk.stdout.replace(str(home), "/home/you"))) == same(wanted)
+
+
+def test_a_sweep_is_made_as_it_is_written(tmp_path: Path) -> None:
+    make_ready()
+    (tmp_path / "submit").symlink_to(ROOT / "submit")
+    wanted = steps("One command, many values")
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    made = subprocess.run(
+        ["sh", "-c", script(wanted)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert seen(wanted, made.stdout) == wanted
+
+
+def test_the_example_of_a_sweep_is_one(tmp_path: Path) -> None:
+    found = read_sweep_file(str(ROOT / "sweep.yaml.example"))
+    made = sweep_of(Typed(), found, Stdin())
+    assert (made.count, len(set(made.specs())), made.unused) == (20, 20, [])
+    told = given_in([word for option in found.options for word in option.words], "the example")
+    assert (told["gpus"], told["mem"], told["timeout"]) == (1000, 8 << 30, 7200)
 
 
 def test_the_first_command_runs_a_job(tmp_path: Path) -> None:
