@@ -95,6 +95,10 @@ class Race(Generic[Key]):
         for value in values[known : known + MAX_STEPS - len(runner.averages)]:
             runner.take(self.rule.aim.cost(value))
 
+    def forget(self, job: Key) -> None:
+        """It begins anew, and what it had does not count."""
+        self._runners.pop(job, None)
+
     def behind(self, job: Key) -> Optional[Behind]:
         """Why the job is behind; None as long as it is not, or nobody can tell."""
         runner = self._runners.get(job)

@@ -71,6 +71,16 @@ def test_who_prints_nothing_is_not_behind() -> None:
     assert race.behind(7) is None
 
 
+def test_who_begins_anew_has_nothing() -> None:
+    race = race_of(LOSS, [[1, 1], [1, 1], [1, 1], [2, 2]])
+    for _ in range(2):
+        race.forget(3)
+    race.take(3, 0, [2])
+    assert race.behind(3) is None
+    race.take(3, 1, [2])
+    assert race.behind(3) is not None
+
+
 def test_values_that_come_again_are_no_news() -> None:
     race = race_of(LOSS, [[1] * 4, [1] * 4, [1] * 4, [2, 2]])
     race.take(3, 0, [2, 2])
