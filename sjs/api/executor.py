@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sjs.api import calls
@@ -98,7 +98,7 @@ class Executor(futures.Executor):
             self._begin(label, partial(_row, function, some), each=True)
             for some in iter(lambda: list(islice(rows, chunksize)), [])
         ]
-        return chain.from_iterable(self._results(begun, deadline))
+        return _one_by_one(self._results(begun, deadline))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls. `cancel_futures`: those that have not started are not run."""
@@ -240,11 +240,19 @@ class Executor(futures.Executor):
     def _results(self, begun: list[Call[list[T]]], deadline: float | None) -> Iterator[list[T]]:
         begun.reverse()
         try:
-            while begun:  # none is kept beyond its turn
+            while begun:
                 left = None if deadline is None else deadline - time.monotonic()
                 yield begun.pop().result(left)
         finally:
             self._cancel(begun)
+
+
+def _one_by_one(lists: Iterable[list[T]]) -> Iterator[T]:
+    """What is in them; none is kept beyond its turn."""
+    for some in lists:
+        some.reverse()
+        while some:
+            yield some.pop()
 
 
 def _row(function: bytes, some: Sequence[Any]) -> Pickled:
