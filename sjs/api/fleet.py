@@ -13,9 +13,12 @@ from sjs.api.jobs import Job, cancel
 from sjs.api.options import Command, Duration, JobOptions, Path, Size, seconds_of, size_of, spec_of, terms
 from sjs.api.sessions import START, Sessions
 from sjs.config import Config, from_mapping, load
+from sjs.core.aims import parse as aim_of
 from sjs.core.job import ranges
 from sjs.errors import SjsError, UsageError
 from sjs.protocols import Ask, Cancelled, Configured, Filter, Status, Target
+from sjs.results.rows import Row, pages
+from sjs.results.table import Order, Table
 from sjs.routing import Answer, Choice, select
 
 if TYPE_CHECKING:
@@ -192,6 +195,17 @@ class View:
             for where, answer in answers.items()
             for record in answer.get()
         ]
+
+    def results(self, sweep: str, *, best: str = "", pattern: str | None = None) -> Sequence[Row]:
+        """The jobs of a sweep with their parameters and the numbers that they have printed, as `submit results` finds
+        them. `best`: "min:loss" or "max:acc", and the best comes first; `pattern`: what finds numbers instead."""
+        table = Table(Order(aim_of(best) if best else None))
+        for name, answer in self._ask(lambda target: list(pages(target, sweep, (), pattern))).items():
+            for page in answer.get():
+                table.add(page.rows)
+                for trouble in page.troubles:
+                    self._sessions.notice(name, trouble)
+        return table.rows
 
     def configure(self, max_jobs: int | None = None, **settings: Unpack[Settings]) -> dict[str, Answer[Configured]]:
         """Set how many jobs may run at once, and more; how all is set then."""

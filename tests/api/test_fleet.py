@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 import sjs
-from tests.live.machine import DEADLINE, ENVIRONMENT, Machine, sessions, until
+from tests.live.machine import DEADLINE, ENVIRONMENT, SUBMIT, Machine, sessions, until
 
 
 def test_a_job_from_its_handing_in_to_its_end(fleet: sjs.Fleet, home: Path) -> None:
@@ -99,6 +100,53 @@ def test_a_task_awaits_jobs_while_others_go_on(fleet: sjs.Fleet, home: Path) -> 
         return [*found, await waiting, await first]
 
     assert asyncio.run(asyncio.wait_for(together(), DEADLINE)) == ["failed", "succeeded", "succeeded"]
+
+
+def test_a_job_that_moves_is_waited_for_where_it_is(fleet: sjs.Fleet, config: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    (tmp_path / "config.yaml").chmod(0o600)
+    blocks = fleet["a"].map_commands(["sleep 1000"] * 2)
+    fleet["b"].drain()
+    job = fleet.any.submit("echo moved")
+    waiting, place = job.future(), (job.target, job.id)
+    fleet["b"].drain(False)
+    fleet["a"].drain()
+    moved = subprocess.run([*SUBMIT, "all", "rebalance"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert moved.returncode == 0, moved.stderr
+    assert waiting.result(DEADLINE).state == "succeeded"
+    assert (place[0], job.target, job.stdout()) == ("a", "b", "moved\n")
+    assert fleet["a"].job(place[1]).record.id == job.id  # who comes later finds it, too
+    fleet["a"].drain(False)
+    fleet.cancel(blocks, grace=0)
+
+
+def test_what_came_out_of_a_sweep_is_one_table(fleet: sjs.Fleet, machines: dict[str, Machine]) -> None:
+    for number, (machine, loss) in enumerate(zip(machines.values(), ("0.5", "0.25"), strict=True), 1):
+        with machine.client() as client:
+            task = {"sweep": "losses", "number": number, "values": {"lr": f"0.{number}"}}
+            client.ask("submit", key=None, jobs=[{"command": f"echo loss={loss}", "task": task}])
+    for job in fleet.all.list(sweep="losses"):
+        assert job.wait(DEADLINE) == "succeeded"
+    rows = fleet.all.results("losses", best="min:loss")
+    assert [(row.target, row.values, row.metrics) for row in rows] == [
+        ("b", {"lr": "0.2"}, {"loss": 0.25}),
+        ("a", {"lr": "0.1"}, {"loss": 0.5}),
+    ]
+
+
+def test_how_a_target_is_set_can_be_changed(fleet: sjs.Fleet) -> None:
+    answer = fleet["a"].configure(3, low_water="1M", hook_timeout="5m")["a"].get()
+    assert (answer.old, answer.new, answer.settings["hook_timeout"]) == (2, 3, 300)
+    fleet["a"].configure(2, low_water=0)
+    with pytest.raises(TypeError, match="no such setting: color"):
+        fleet["a"].configure(color=1)  # type: ignore[call-arg]
+    with sjs.connect({"managers": {"gone": {"transport": "local", "root": "/no/such"}}}) as other:
+        (gone,) = other.all.status().values()
+        assert isinstance(gone.error, sjs.Unreachable)
+        with pytest.raises(sjs.Unreachable):
+            other.all.list()
+        with pytest.raises(sjs.SjsError):
+            other.any.submit("true")
 
 
 def test_many_threads_share_a_fleet_and_few_sessions(fleet: sjs.Fleet, machines: dict[str, Machine]) -> None:
