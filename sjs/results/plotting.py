@@ -16,8 +16,11 @@ from sjs.results.table import Columns, cost
 FEW = 10
 """Different values that are all named along an axis."""
 
-WIDE = 50.0
-"""How many times the least of a metric its most is, where it is drawn by its logarithm."""
+WIDE = 4.0
+"""How many times the least of a metric its most is at least, where it is drawn by its logarithm, …"""
+
+LOW = 0.25
+"""… and how low the one in the middle lies then: a few that are far off would hide how the others differ."""
 
 
 class Axis(NamedTuple):
@@ -73,8 +76,7 @@ def plot(rows: Sequence[Row], there: Columns, aim: Aim) -> Plot:
     found.sort(key=lambda row: costs[id(row)], reverse=True)
     axes = [one for one in (axis(name, found) for name in there.parameters) if one.low < one.high]
     values = [float(row.metrics[aim.metric]) for row in found]
-    low, high = min(values), max(values)
-    result = Axis(aim.metric, low > 0 and high / low > WIDE, low, high)
+    result = _result(aim.metric, sorted(values))
     points = []
     for row, value in zip(found, values, strict=True):
         at = [one.place(row.values.get(one.name, "")) for one in axes]
@@ -95,6 +97,12 @@ def _numbers(name: str, values: Sequence[float]) -> Axis:
     distinct = sorted(set(values))
     ticks = distinct if len(distinct) <= FEW else ()
     return Axis(name, is_log_spaced(distinct), distinct[0], distinct[-1], ticks=ticks)
+
+
+def _result(name: str, values: Sequence[float]) -> Axis:
+    low, middle, high = values[0], values[len(values) // 2], values[-1]
+    is_log = low > 0 and high > WIDE * low and middle - low < LOW * (high - low)
+    return Axis(name, is_log, low, high)
 
 
 def is_log_spaced(distinct: Sequence[float]) -> bool:

@@ -61,6 +61,16 @@ def test_words_have_places_and_numbers_lie_where_they_are() -> None:
     assert (many.ticks, many.share(25.0), many._replace(high=1.0).share(1.0)) == ((), 0.5, 0.5)
 
 
+def test_a_few_that_are_far_off_do_not_hide_how_the_others_differ() -> None:
+    def is_log(*values: float) -> bool:
+        return drawn([row(number, value) for number, value in enumerate(values)]).result.is_log
+
+    assert is_log(0.3, 0.4, 0.5, 0.6, 9.0)
+    assert not is_log(0.1, 0.9, 0.91, 0.92), "most are good"
+    assert not is_log(0.3, 0.4, 0.5, 0.6, 1.0)
+    assert not is_log(-0.3, 0.4, 0.5, 0.6, 90.0)
+
+
 def test_what_varies_is_drawn_and_the_best_last() -> None:
     rows = [*grid(), row(9, math.nan), row(10), row(11, -5.0, state="failed", values={"lr": "10", "o": "x"})]
     found = drawn(rows)
