@@ -66,13 +66,14 @@ class Scanner:
     def read(self, piece: str) -> None:
         """The next piece of the text."""
         text = self._before + piece
-        at, escaped_to = len(self._before), 0
+        at, escaped_to = len(self._before), -1
         self._before = "x"  # for the value that stands behind it
         while found := _TOKENS[self._within[-1]].search(text, at):
             at = found.end()
             if found[0].startswith("\\"):
                 escaped_to = at
                 self._is_escaped = len(found[0]) == 1
+                self._lost = self._lost or "a backslash within ${…}" * (self._within[-1] in (_VARIABLE, _SUM))
             elif found[0] != "#" or escaped_to != found.start():
                 self._meet(found[0])
 
@@ -97,8 +98,8 @@ class Scanner:
         where = self._within[-1]
         if token == _ENDS.get(where):
             self._within.pop()
-        elif token == "'" and where in (_VARIABLE, _SUM) and DOUBLE in self._within:
-            self._lost = "a quote within ${…} within quotes"
+        elif where in (_VARIABLE, _SUM) and token in "'\"`":
+            self._lost = f"a quote within {where}"
         elif token in _BEGINS:
             self._within += [_SUM] if (where, token) == (_SUM, "(") else _BEGINS[token]
         elif token == "<<":

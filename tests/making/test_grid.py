@@ -113,7 +113,7 @@ def test_a_million_settings_are_never_held() -> None:
     whole = [parameter(name, ["int:1..1000"]) for name in "ab"]
     for found in (settings(whole), settings(whole, 1_000_000)):
         tracemalloc.start()
-        for _ in itertools.islice(found, 20_000):
+        for _ in itertools.islice(found, 5_000):
             pass
-        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        assert tracemalloc.get_traced_memory()[1] < 100_000
         tracemalloc.stop()
