@@ -34,12 +34,11 @@ DEPTH = 8
 """Objects in objects."""
 
 _NUMBER = r"[+-]?(?:(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,4})?|[nN]a[nN]|[iI]nf(?:inity)?)"
+_DELIMITERS = ",;|([]{'\""
 _BEFORE = r"(?<![^\s,;|(\[\]{'\"])"
 _BEHIND = r"(?=$|[\s;|)\]}'\"±(]|,(?!\d)|\.(?:\s|$))"
-_WORD = re.compile(
-    _BEFORE
-    + r"([^\W\d](?:[\w./@-]{0,62}\w)?)"
-    + r"['\"]?(?:\s{0,4}=\s{0,8}|\s{0,2}:\s{1,8}|:(?=[+-]?\d*\.\d|[+-]?\d+e|[+-]?[ni]))"
+_VALUE = re.compile(
+    r"(?:=\s{0,8}|:(?:\s{1,8}|(?=[+-]?\d*\.\d|[+-]?\d+e|[+-]?[ni])))"
     + r"['\"]?(?:(?:tensor|Array|np\.float\d\d|jnp\.float\d\d)\()?"
     + rf"({_NUMBER})%?{_BEHIND}",
 )
@@ -47,7 +46,7 @@ _COUNTER = re.compile(
     _BEFORE + r"(epoch|step|iteration|iter)(?:\s{0,4}[:=#]\s{0,8}|\s{1,8})\[?(\d{1,15})(?=\s?/\s?\d|[\]\s,;:|)]|$)",
     re.IGNORECASE,
 )
-_COUNTERS = ("epoch", "step", "iteration", "iter")
+_COUNTERS = ("epoch", "step", "iter", "iteration")
 """Words behind which a bare number, or the first of two, counts: `epoch 3`, `Step [100/600]`. In small letters."""
 
 _WHOLE = re.compile(r"[+-]?\d{1,15}", re.ASCII)
@@ -81,12 +80,28 @@ def from_wire(value: Any) -> Number:
 
 def words(line: str) -> Found:
     """What a line of text says."""
-    for found in _COUNTER.finditer(line):
-        yield found[1].lower(), int(found[2])
-    for found in _WORD.finditer(line):
-        value = number(found[2])
-        if value is not None:
-            yield found[1].lower() if found[1].lower() in _COUNTERS else found[1], value
+    small = line.lower()
+    if any(word in small for word in _COUNTERS):
+        for found in _COUNTER.finditer(line):
+            yield found[1].lower(), int(found[2])
+    for found in _VALUE.finditer(line):
+        name, value = _name_before(line, found.start()), number(found[1])
+        if name and value is not None:
+            yield name.lower() if name.lower() in _COUNTERS else name, value
+
+
+def _name_before(line: str, end: int) -> str:
+    """The name that ends there, but for blanks and a quote; empty where none does."""
+    while end and line[end - 1] in " \t":
+        end -= 1
+    end -= end > 0 and line[end - 1] in "'\""
+    start = end
+    while start and end - start <= MAX_NAME and (line[start - 1].isalnum() or line[start - 1] in "_./@-"):
+        start -= 1
+    name = line[start:end]
+    is_apart = not start or line[start - 1].isspace() or line[start - 1] in _DELIMITERS
+    is_name = name[:1].isidentifier() and (name[-1].isalnum() or name[-1] == "_")
+    return name if is_apart and is_name and len(name) <= MAX_NAME else ""
 
 
 def flat(body: Mapping[str, Any], prefix: str = "", depth: int = DEPTH) -> Found:

@@ -30,7 +30,7 @@ PIECE = 1 << 20
 """Bytes of one output that a look reads."""
 
 PATIENCE = 2.0
-"""Seconds of a processor that one of them may take."""
+"""Seconds of a processor that a person's expression may take for one of them."""
 
 MAX_SAID = 50_000
 """Values in one reply, or little more."""
@@ -41,6 +41,9 @@ _OUTPUT = re.compile(r"(\d{1,18})(?:\.(\d{1,9}))?\.(out|err)", re.ASCII)
 
 Output = Tuple[int, int, str]
 """A job, an attempt, a stream."""
+
+ValuesOf = Callable[[str], Iterator[Number]]
+"""The values of the metric in a line."""
 
 
 class Following:
@@ -59,11 +62,15 @@ class Following:
         until = time.monotonic() + wire.whole(request, "timeout", 0, LONGEST, 0)
         pattern = wire.text(request, "pattern") if request.get("pattern") else None
         read, metric = reader(pattern), wire.text(request, "metric")
+
+        def values_of(line: str) -> Iterator[Number]:
+            return (value for name, value in read(line) if name == metric)
+
         growth = self._followed(where, (metric, pattern, wire.job_set(request)))
         while not _speaks(client, self._next_look - time.monotonic()):
             self._changed |= growth.changed()
             self._next_look = time.monotonic() + PACE
-            found = self._look(where, lambda line: (value for name, value in read(line) if name == metric))
+            found = self._look(where, values_of, PATIENCE if pattern else 0.0)
             if found or time.monotonic() >= until:
                 return {"series": found}
             if not self._changed and _speaks(client, until - time.monotonic(), growth.fd):
@@ -79,14 +86,15 @@ class Following:
             self._asked, self._series, self._changed = asked, {}, set()
         return self._growth
 
-    def _look(self, where: Places, values_of: Callable[[str], Iterator[Number]]) -> List[Sequence[Any]]:
+    def _look(self, where: Places, values_of: ValuesOf, patience: float) -> List[Sequence[Any]]:
         """Read on in what has changed."""
         found: List[Sequence[Any]] = []
         said = 0
         for output in sorted(self._changed):
             one = self._series.setdefault(output, Series(output_path(where.jobs, *output)))
             first = one.count
-            values, has_more = one.read_on(values_of, f"to read what job {output[0]} has printed")
+            with limited(patience, f"to read what job {output[0]} has printed"):
+                values, has_more = one.read_on(values_of)
             if not has_more:
                 self._changed.discard(output)
             if values:
@@ -180,7 +188,7 @@ class Series:
         self._offset = 0
         self._lines = Lines()
 
-    def read_on(self, values_of: Callable[[str], Iterator[Number]], what: str) -> Tuple[List[Number], bool]:
+    def read_on(self, values_of: ValuesOf) -> Tuple[List[Number], bool]:
         """The next values, and whether there is more to read: nothing of an output that has said enough, or that its
         job has made something else of than a file, which `results` says."""
         if self.count >= MAX_STEPS:
@@ -191,8 +199,7 @@ class Series:
         except OSError:
             return [], False
         self._offset += len(data)
-        with limited(PATIENCE, what):
-            values = [value for line in self._lines.feed(data) for value in values_of(line)]
+        values = [value for line in self._lines.feed(data) for value in values_of(line)]
         values = values[: MAX_STEPS - self.count]
         self.count += len(values)
         return values, len(data) == PIECE

@@ -30,7 +30,7 @@ MAX_SAID = 1 << 20
 """Bytes of a reply, or about so many."""
 
 PATIENCE = 2.0
-"""Seconds of a processor that one job's outputs may take."""
+"""Seconds of a processor that a person's expression may take for one job; the usual forms are no matter of time."""
 
 
 def results(request: Request, client: Client, where: Places) -> Reply:
@@ -39,14 +39,15 @@ def results(request: Request, client: Client, where: Places) -> Reply:
     if not isinstance(asked, list) or len(asked) > wire.MAX_PAGE:
         raise BadRequest(f"'attempts' must be a list of at most {wire.MAX_PAGE} pairs")
     attempts = [attempt_of(one) for one in asked]
-    read = reader(wire.text(request, "pattern") if request.get("pattern") else None)
+    pattern = wire.text(request, "pattern") if request.get("pattern") else None
+    read, patience = reader(pattern), PATIENCE if pattern else 0.0
     until = time.monotonic() + TURN
     found: List[Tuple[int, Dict[str, Any]]] = []
     troubles: List[Tuple[int, str]] = []
     done = said = 0
     for job, attempt in attempts:
         try:
-            with limited(PATIENCE, f"to read what job {job} has printed"):
+            with limited(patience, f"to read what job {job} has printed"):
                 values = measured(where, job, attempt, read)
         except OSError as error:
             values = {}

@@ -40,7 +40,7 @@ def opened(path: str) -> Iterator[Optional[int]]:
 @contextlib.contextmanager
 def limited(seconds: float, what: str) -> Iterator[None]:
     """Refuse to go on once this has taken so much of a processor: some regular expressions never come to an end.
-    Python looks for signals while it matches."""
+    Python looks for signals while it matches. 0 seconds are no limit."""
 
     def late(number: int, frame: Optional[FrameType]) -> None:
         raise Refused(f"{what} takes longer than {seconds:g} seconds", "a simpler expression would not")
