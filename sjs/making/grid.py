@@ -10,6 +10,7 @@ from typing import Protocol
 
 from sjs.errors import UsageError
 from sjs.making.parameters import Parameter
+from sjs.spec_json import MAX_PAIRS
 
 
 class Rows(Protocol):
@@ -130,6 +131,8 @@ def settings(parts: Sequence[Rows], samples: int | None = None, seed: int = 0) -
     if not parts:
         raise UsageError("which parameters?", "-p lr 0.1 0.01, --from table.csv, or ::: a b behind the command")
     names = Product(parts).names
+    if len(names) > MAX_PAIRS:
+        raise UsageError(f"there are {len(names)} parameters; a job can have {MAX_PAIRS}")
     for name in names:
         if list(names).count(name) > 1:
             raise UsageError(f"there are two parameters of the name {name}", "name one of them otherwise")

@@ -31,11 +31,10 @@ def for_options(words: Sequence[str]) -> list[str]:
         if said is None:
             found.append(word)
             continue
-        stop = at
-        while stop < len(words) and not _is_end(words[stop]):
-            stop += 1
-        found.append(f"{PARAMETER}={json.dumps([*said, *words[at:stop]])}")
-        at = stop
+        while at < len(words) and not _is_end(words[at]) and not _is_whole(said):
+            said.append(words[at])
+            at += 1
+        found.append(f"{PARAMETER}={json.dumps(said)}")
     return found
 
 
@@ -45,10 +44,7 @@ def read_parameter(word: str) -> Parameter:
     if not said:
         raise ValueError("which one? write it as -p lr 0.1 0.01")
     name, *values = said
-    if "=" in name:
-        name, first = assigned(name)
-        values = [*first, *values]
-    return parameter(name, values)
+    return parameter(*assigned(name)) if _is_whole(said) else parameter(name, values)
 
 
 Find = Callable[[str], tuple[str, str]]
@@ -82,6 +78,11 @@ def _behind(word: str) -> list[str] | None:
     if word.startswith(f"{PARAMETER}="):
         return [word.partition("=")[2]]
     return [word.removeprefix(_SHORT)] if word.startswith(_SHORT) else None
+
+
+def _is_whole(said: Sequence[str]) -> bool:
+    """Whether NAME=VALUES has been said, which is one word."""
+    return bool(said) and "=" in said[0]
 
 
 def _is_end(word: str) -> bool:

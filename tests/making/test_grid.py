@@ -95,6 +95,7 @@ def test_where_the_length_is_not_known_nobody_guesses() -> None:
     [
         ([], None, "which parameters"),
         ([parameter("a", ["1"]), parameter("a", ["2"])], None, "two parameters of the name a"),
+        ([listed("a")] * 1_001, None, "there are 1001 parameters; a job can have 1000"),
         (
             [parameter("a", ["1"]), parameter("u", ["uniform:0..1"])],
             None,

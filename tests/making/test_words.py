@@ -21,7 +21,7 @@ def read(*words: str) -> list[tuple[str, tuple[str, ...]]]:
         ("-p a -1 -.5 -1e-3 -inf - -p b 2", [("a", ("-1", "-.5", "-1e-3", "-inf", "-")), ("b", ("2",))]),
         ("-p lr=0.1,0.01 --param=x=1 --param y 2 3", [("lr", ("0.1", "0.01")), ("x", ("1",)), ("y", ("2", "3"))]),
         ("-plr 1 -px=2,3", [("lr", ("1",)), ("x", ("2", "3"))]),
-        ("-p f=--a,-b c", [("f", ("--a", "-b", "c"))]),
+        ("-p f=--a,-b", [("f", ("--a", "-b"))]),
         ("-p c=choice:a,b", [("c", ("a", "b"))]),
         ("-p c=a=b", [("c", ("a=b",))]),
         ("-p u=https://x", [("u", ("https://x",))]),
@@ -37,6 +37,11 @@ def test_other_words_are_left_to_others() -> None:
         *("x", "-n", "y", '--param=["a", "1"]', "--samples", "3", '--param=["b", "2"]'),
         *("--", "c", "-p", "d", ":::", "e"),
     ]
+
+
+def test_a_parameter_in_one_word_ends_with_it() -> None:
+    assert for_options(["-p", "a=1,2", "c {a}"]) == ['--param=["a=1,2"]', "c {a}"]
+    assert for_options(["-pa=1,2", "c {a}"]) == ['--param=["a=1,2"]', "c {a}"]
 
 
 def test_sources_need_no_dashes_before_them() -> None:
