@@ -145,11 +145,15 @@ def to_best(fleet: Fleet, command: Head, chunks: Iterable[Sequence[Spec]], again
 
 
 def plan(
-    entry: Entry, chunks: Iterable[Sequence[Spec]], reports: Sequence[Report], found: Iterable[Found] = ()
+    entry: Entry,
+    chunks: Iterable[Sequence[Spec]],
+    reports: Sequence[Report],
+    found: Iterable[Found] = (),
+    start: int = 0,
 ) -> list[Report]:
-    """Write down who gets which jobs; the reports as they will be then. What was `found` stays where it is."""
+    """Write down who gets which jobs; the reports as they will be then. What was `found` stays where it is. `start`: so
+    many of the command were planned before."""
     known = deque(sorted(found, key=lambda one: one.start))
-    start = 0
     for chunk in chunks:
         for low, high, target in _cut(start, start + len(chunk), known):
             specs = chunk[low - start : high - start]
@@ -243,6 +247,11 @@ class Dealer:
     def last_taken(self) -> int:
         """Which job of the command, counted from 0, is the first of those that were taken last."""
         return self._entry.taken[-1][0].start
+
+    @property
+    def passed_over(self) -> frozenset[str]:
+        """Who would not have what was planned for them."""
+        return frozenset(self._passed_over)
 
     @property
     def failed(self) -> Sequence[Failure]:

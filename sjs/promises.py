@@ -26,14 +26,18 @@ class Promises:
         except FileNotFoundError:
             return []
 
-    def new(self, prefix: str = "") -> tuple[str, BinaryIO]:
-        """A new file: its path, and what is written into it."""
+    def make(self) -> None:
+        """Have the folder."""
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
         found = os.stat(self.folder)
         if found.st_uid != os.geteuid():
             raise SjsError(f"{self.folder} belongs to somebody else")
         if stat.S_IMODE(found.st_mode) & 0o077:
             os.chmod(self.folder, 0o700)
+
+    def new(self, prefix: str = "") -> tuple[str, BinaryIO]:
+        """A new file: its path, and what is written into it."""
+        self.make()
         path = os.path.join(self.folder, prefix + os.urandom(8).hex())
         log = self.locked(path, os.O_CREAT | os.O_EXCL)
         if log is None:  # somebody who looks for what is left has taken it for that

@@ -428,8 +428,9 @@ class Target(Protocol):
         """End jobs, or all that have not ended; their records say the `note`. With a `signal`, only send that to those
         that run."""
 
-    def changes(self, since: str = "") -> str:
-        """Wait until something of the queue is other than in the version `since`; its version now."""
+    def changes(self, since: str = "", timeout: float | None = None) -> str:
+        """Wait until something of the queue is other than in the version `since`, for at most so many seconds; its
+        version now."""
 
     def sights(self, most: int, only: Filter | None = None) -> Iterator[Sight]:
         """The queue as it is, and again whenever it is other than that, without an end; `most`: how many jobs are shown

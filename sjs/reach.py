@@ -31,6 +31,14 @@ def target(manager: Manager, start: str, environ: Mapping[str, str], notice: Not
     return DaemonTarget(manager.name, way, *doors, notice, manager.hooks, Store(cache_path("snapshots", environ)))
 
 
+def let_start(target: Target, manager: Manager, start: str) -> None:
+    """Have sessions that it opens from now on say this about starting."""
+    from sjs.targets.daemon_client import DaemonTarget
+
+    if isinstance(target, DaemonTarget):
+        target.door = _door(manager, start)
+
+
 def transport(manager: Manager, environ: Mapping[str, str], notice: Notice, ask: Ask | None = None) -> Transport:
     """The way to its machine."""
     if manager.transport == "openssh":

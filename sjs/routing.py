@@ -173,6 +173,15 @@ class Fleet:
         with self._starting_nobody():
             return [_none_if_no_queue(answer) for answer in self.ask(lambda target: target.lookup(key))]
 
+    def told(self, work: Callable[[Target], T]) -> list[Answer[T]]:
+        """What all say, once all have answered. Nobody is started for it; whoever sleeps is at the next question."""
+        with self._starting_nobody():
+            found = list(self.ask(work))
+        for name, target in self._targets.items():
+            word = start_word(self.managers[name], self._start, self._max_jobs)
+            reach.let_start(target, self.managers[name], word)
+        return found
+
     def reports(self) -> list[Report]:
         """How all are, for `any` to choose. Who fails, or is later than need be, is passed over with a notice.
 

@@ -122,7 +122,7 @@ class Handing:
             if self.jobs.names_last:
                 wish.newest = ids.newest_id(target)
                 self.jobs.wait_for(wish.newest)
-            chunks = self.jobs.chunks(_place(self.fleet.managers[target.name], self.jobs))
+            chunks = self.jobs.chunks(place(self.fleet.managers[target.name], self.jobs))
             for accepted in send(target, wish.key, chunks, wish.again, wish.if_free, wish.envs):
                 sent.accepted.append(accepted)
         except SjsError as error:
@@ -135,7 +135,7 @@ class Handing:
         managers = list(self.fleet.managers.values())
         wish = self.wish
         command = head(wish.key, wish.if_free, self.call.config_file, managers, wish.envs, self.call.word)
-        chunks = self.jobs.chunks(_place(managers[0], self.jobs))
+        chunks = self.jobs.chunks(place(managers[0], self.jobs))
         taken: list[tuple[str, Accepted]] = []
         with to_best(self.fleet, command, chunks, wish.again) as dealer:
             try:
@@ -148,7 +148,7 @@ class Handing:
                 self.say(taken)
                 flush()
         for failure in dealer.failed:
-            self.out.failed(failure.name, _told(failure))
+            self.out.failed(failure.name, told(failure))
         for name in {one.name for one in self.sent} - {failure.name for failure in dealer.failed}:
             self.out.succeeded(name)
 
@@ -160,13 +160,13 @@ def _by_target(taken: Sequence[tuple[str, Accepted]]) -> list[Sent]:
     return list(sent.values())
 
 
-def _told(failure: Failure) -> SjsError:
+def told(failure: Failure) -> SjsError:
     """What became of jobs that nobody has acknowledged."""
     fate = "kept for it: the next command asks again" if failure.is_open else "not handed in"
     return type(failure.error)(f"{failure.error.message}; {failure.count} job(s) {fate}", failure.error.hint)
 
 
-def _place(manager: Manager, jobs: Jobs) -> Place:
+def place(manager: Manager, jobs: Jobs) -> Place:
     """What gives the folder of a job on this target; in a snapshot it is what was said, and begins at the top."""
     return (lambda wanted: wanted) if jobs.has_snapshot else partial(folder, manager)
 

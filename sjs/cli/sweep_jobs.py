@@ -1,4 +1,4 @@
-"""The jobs of a sweep: made of what was typed and of its file, shown, and handed in as others are."""
+"""The jobs of a sweep: made of what was typed and of its file, and shown."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 
 from sjs import spec_json
-from sjs.cli.options import names_last, with_last
 from sjs.cli.output import Output
-from sjs.cli.source import Place
 from sjs.cli.text import printable
-from sjs.core.job import Spec
 from sjs.errors import BadRequest, UsageError
 from sjs.making.grid import Rows, settings
 from sjs.making.parameters import Parameter
@@ -105,37 +102,6 @@ def _merged(first: Sequence[Parameter], then: Sequence[Parameter]) -> list[Param
     if len(typed) < len(then):
         return [*first, *then]  # and whoever puts them together says which is there twice
     return [*(typed.pop(one.name, one) for one in first), *typed.values()]
-
-
-class SweepJobs:
-    """The jobs of a sweep for whoever hands them in."""
-
-    def __init__(self, sweep: Sweep) -> None:
-        self.sweep = sweep
-
-    @property
-    def has_snapshot(self) -> bool:
-        """Whether they run in copies of a tree."""
-        return self.sweep.base.snapshot is not None
-
-    @property
-    def names_last(self) -> bool:
-        """Whether they wait for the newest job of their queue: then `wait_for` says which that is."""
-        return names_last(self.sweep.base)
-
-    def wait_for(self, newest: int) -> None:
-        """From now on, this is the newest job."""
-        self.sweep = replace(self.sweep, base=with_last(self.sweep.base, newest))
-
-    def share(self, readers: int) -> None:
-        """Each reader has them made anew."""
-
-    def chunks(self, place: Place) -> Iterator[list[Spec]]:
-        """The jobs in pieces that one request may carry."""
-        from sjs.targets.chunks import chunks
-
-        base = self.sweep.base
-        return chunks(replace(self.sweep, base=base.but(cwd=place(base.cwd))).specs())
 
 
 def show(sweep: Sweep, out: Output) -> None:

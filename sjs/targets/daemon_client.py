@@ -87,7 +87,7 @@ class DaemonTarget:
         of files are with which such jobs are to run."""
         self._name = name
         self._transport = transport
-        self._door = door
+        self.door = door
         self._notice = notice
         self._hooks: dict[str, Any] = dict(hooks or {})
         self._snapshots = snapshots
@@ -249,14 +249,11 @@ class DaemonTarget:
             moving=[one for page in pages for one in page.moving],
         )
 
-    def changes(self, since: str = "") -> str:
-        seconds = reading.SLICE
+    def changes(self, since: str = "", timeout: float | None = None) -> str:
+        deadline = soon(timeout) if timeout is not None else float("inf")
         while True:
-            reply = self._persist(
-                lambda session: session.call("changes", patience=seconds + ANSWER, since=since, timeout=seconds)
-            )
-            version = understood(lambda reply: str(reply["version"]), reply)
-            if version != since:
+            version = self._version_after(since, max(0.0, min(reading.SLICE, deadline - time.monotonic())))
+            if version != since or time.monotonic() >= deadline:
                 return version
 
     def sights(self, most: int, only: Filter | None = None) -> Iterator[Sight]:
@@ -319,6 +316,12 @@ class DaemonTarget:
         )
         return understood(replies.waited, reply)
 
+    def _version_after(self, since: str, seconds: float) -> str:
+        reply = self._persist(
+            lambda session: session.call("changes", patience=seconds + ANSWER, since=since, timeout=seconds)
+        )
+        return understood(lambda reply: str(reply["version"]), reply)
+
     def _call(self, op: str, **fields: Any) -> dict[str, Any]:
         return self._persist(lambda session: session.call(op, **fields))
 
@@ -353,7 +356,7 @@ class DaemonTarget:
 
     def _opened(self) -> Session:
         if self._session is None:
-            self._session = open_session(self._transport, self._door)
+            self._session = open_session(self._transport, self.door)
             self._greeted = True
         return self._session
 

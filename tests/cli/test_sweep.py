@@ -10,8 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import CommandLine, Outcome
+from sjs.core.job import Task
+from sjs.core.needs import Machine, room
+from sjs.wire import machine_to_wire
+from tests.cli.conftest import CommandLine
 from tests.cli.test_verbs import REFUSAL, accepted, answers, report
+
+NONE: Mapping[str, object] = {"sweeps": [], "next": None}
 
 
 def knows(*bodies: Mapping[str, object]) -> str:
@@ -98,7 +103,9 @@ def test_all_jobs_are_handed_in_with_their_settings(cli: CommandLine) -> None:
     (cli.folder / "s.yaml").write_text(
         "name: tune\ncommand: [x, '{a}']\nparameters: {a: [1, 2]}\njob: {cpus: 2, env: {A: 1}, mem: 1G}\n"
     )
-    machine = cli.play("m", knows(accepted(5, 2)))
+    has = Machine(slots=2, cpus=8, mem=8 << 30)
+    told = report(**machine_to_wire(has, room(has, [])))
+    machine = cli.play("m", knows(NONE, told, accepted(5, 2)))
     outcome = cli.submit("m", "sweep", "--file", "s.yaml", "--mem", "2G", "--env", "B=2")
     assert (outcome.status, outcome.out) == (0, "2 jobs of sweep tune handed in (5-6)\n"), outcome
     same = {"name": "tune", "env": {"A": "1", "B": "2"}, "cpus": 2, "mem": 2 << 30}
@@ -109,26 +116,58 @@ def test_all_jobs_are_handed_in_with_their_settings(cli: CommandLine) -> None:
 
 
 def test_any_deals_them_out(cli: CommandLine) -> None:
-    cli.play("m", knows({"parts": [], "next": None}, report(maximum=2), accepted(0, 3)))
+    cli.play("m", knows(NONE, report(maximum=2), accepted(0, 3)))
     outcome = cli.submit("any", "sweep", "--json", "-p", "a", "1", "2", "3", "--", "x", "{a}")
     (line,) = map(json.loads, outcome.out.splitlines())
     assert (outcome.status, line["jobs"], line["ids"]) == (0, 3, [[0, 2]]), outcome
     assert line["sweep"].startswith("x-")
 
 
-def test_the_same_again_is_asked_for_by_the_same_key(cli: CommandLine) -> None:
-    def keys(*words: str) -> set[str]:
-        machine = cli.play("m", knows(accepted(), accepted()))
-        outcome: Outcome = cli.submit("m", "sweep", *words)
-        assert outcome.status == 0, outcome
-        return {asked["key"] for asked in machine.requests}
+def test_the_same_again_is_refused_and_says_what_to_do(cli: CommandLine) -> None:
+    one = {"name": "x-1", "counts": {"succeeded": 3, "failed": 2}, "began": 1.0, "grew": 2.0}
+    machine = cli.play("m", knows({"sweeps": [one], "next": None}))
+    outcome = cli.submit("m", "sweep", "-p", "a", "1", "--", "x", "{a}")
+    assert (outcome.status, outcome.out, jobs(machine)) == (1, "", [])
+    assert "already, of 5 jobs: 3 succeeded, 2 failed (--resume hands in what has not succeeded" in outcome.err
 
-    first = keys("-p", "a", "1", "--", "x", "{a}")
-    assert first == keys("-p", "a", "1", "--", "x", "{a}") != keys("-p", "a", "2", "--", "x", "{a}")
+
+def test_with_resume_only_what_has_not_succeeded_is_handed_in(cli: CommandLine) -> None:
+    there = [Task("x", 1, (("a", value),)).setting for value in "13"]
+    one = {"name": "x", "counts": {"succeeded": 2, "failed": 1}, "began": 1.0, "grew": 2.0}
+    members = {"jobs": [[0, 1]], "settings": there, "next": None}
+    machine = cli.play("m", knows({"sweeps": [one], "next": None}, members, report(), accepted(7, 2)))
+    outcome = cli.submit("m", "sweep", "--resume", "-n", "x", "-p", "a", "1", "2", "3", "4", "--", "x", "{a}")
+    assert (outcome.status, outcome.out) == (0, "2 jobs of sweep x handed in (7-8)\n"), outcome
+    assert [job["argv"][1] for job in jobs(machine)] == ["2", "4"]
+
+
+def test_where_nobody_can_say_what_is_there_nothing_is_handed_in(cli: CommandLine) -> None:
+    cli.play("m", knows({"sweeps": [], "next": None}))
+    cli.play("n", "raw(b'sjs 1\\n')\nsay(error={'code': 'no_space', 'message': 'full', 'hint': ''})")
+    outcome = cli.submit("any", "sweep", "--resume", "-p", "a", "1", "--", "x", "{a}")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "n may have jobs of this sweep and does not say: full (to go on without it: any:'SET,!n')" in outcome.err
 
 
 def test_a_refusal_says_how_to_go_on(cli: CommandLine) -> None:
-    cli.play("m", knows(accepted(0, 1000), REFUSAL))
+    cli.play("m", knows(NONE, report(), accepted(0, 1000), REFUSAL))
     outcome = cli.submit("m", "sweep", "-p", "a", "int:1..1500", "--", "x", "{a}")
-    assert (outcome.status, outcome.out.splitlines()) == (1, [outcome.out.strip()])
-    assert outcome.err.endswith("to finish it, nothing twice: submit m sweep -p a int:1..1500 -- x '{a}')\n")
+    assert outcome.status == 1
+    assert outcome.out.startswith("1000 jobs of sweep x-")
+    assert outcome.err.endswith("what has not succeeded: submit m sweep --resume -p a int:1..1500 -- x '{a}'\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("all sweep -p a 1 -- x {a}", "each job of a sweep is for one machine (say any:all)"),
+        ("any sweep -p a 1 --max-running 2 -- x {a}", "count over all machines (which only a command that stays"),
+        ("any sweep -p a 1 --wait --stop-after-failures 0 -- x {a}", "'0' is no number of failures"),
+        ("any sweep -p a 1 --wait --stop-after-failures 101% -- x {a}", "'101%' is no number of failures"),
+    ],
+)
+def test_what_makes_no_sense_is_said_before_anything_is_asked(cli: CommandLine, words: str, why: str) -> None:
+    machine = cli.play("m", knows())
+    outcome = cli.submit(*words.split())
+    assert (outcome.status, why in outcome.err) == (2, True), outcome
+    assert not (machine.folder / "requests").exists()

@@ -333,18 +333,24 @@ def test_whatever_is_in_the_values_of_a_sweep_each_is_one_argument(life: Life) -
     ):
         said = life.well(f"{line} --json")
         assert json.loads(said)["jobs"] == len(HOSTILE)
-        assert life.well(line) == said_again(said), "the same again is the same sweep"
+        again = life.types(line)
+        assert (again.status, "--resume" in again.err) == (1, True), "the same again is the same sweep"
     assert life.types("wait words,texts").err == f"{2 * len(HOSTILE)} succeeded\n"
     for name in ("words", "text"):
         found = [(life.host.root / f"{name}.{number}").read_bytes() for number in range(1, len(HOSTILE) + 1)]
         assert found == [os.fsencode(f"{value}\0a{value}b\0") for value in HOSTILE]
 
 
-def said_again(record: str) -> str:
-    """What JSON has said of a sweep, as a line."""
-    found = json.loads(record)
-    ((first, last),) = found["ids"]
-    return f"{found['jobs']} jobs of sweep {found['sweep']} handed in ({first}-{last})\n"
+def test_a_sweep_is_seen_through_and_gone_on_with(life: Life) -> None:
+    words = (
+        "sweep -n seen -p n 1 2 3 4 5 --wait --max-running 2 --stop-after-failures 50% -- sh -c 'test $1 != 3' sh {n}"
+    )
+    done = life.types(words.replace("--wait", "--wait --json"))
+    assert done.status == 1, done
+    assert json.loads(done.out)["succeeded"] == 4
+    again = life.types(words.replace("--wait", "--wait --resume"))
+    assert (again.status, len(life.table("list --sweep seen"))) == (1, 6)
+    assert life.types("retry --failed seen").out.startswith("2 waiting again")
 
 
 def test_each_job_of_a_sweep_is_what_all_were_told(life: Life) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +9,12 @@ import click
 
 from sjs.cli import ids, kinds
 from sjs.cli.common import Call, verb
-from sjs.cli.handing import Handing, Wish
-from sjs.cli.options import changed, given_in, job_options
+from sjs.cli.options import changed, given_in, job_options, names_last, with_last
 from sjs.cli.output import Output
 from sjs.cli.shared import shared_of, shared_options
 from sjs.cli.source import check_after
-from sjs.cli.sweep_jobs import Stdin, SweepJobs, Typed, show, sweep_of
+from sjs.cli.sweep_jobs import Stdin, Typed, show, sweep_of
+from sjs.cli.sweep_run import Course, run_sweep
 from sjs.core.job import Spec
 from sjs.errors import UsageError
 from sjs.making.grid import Sample
@@ -23,10 +22,18 @@ from sjs.making.parameters import Parameter
 from sjs.making.sweep import Sweep
 from sjs.making.sweep_file import SweepFile, read_sweep_file
 from sjs.making.words import for_options, read_parameter
-from sjs.protocols import Accepted
-from sjs.routing import Fleet
+from sjs.routing import Choice, Fleet
+from sjs.sweeping.attending import Limit
 
 MANY = 10**15
+
+
+def limit(text: str) -> Limit:
+    """`3`, or `10%`."""
+    number = text.removesuffix("%")
+    if not (number.isascii() and number.isdigit() and 0 < int(number[:9]) <= (100 if text != number else MANY)):
+        raise ValueError(f"'{text}' is no number of failures; write it as 3 or 10%")
+    return Limit(count=int(number)) if text == number else Limit(part=int(number) / 100)
 
 
 class _Words(click.Command):
@@ -67,6 +74,25 @@ class _Words(click.Command):
     help="Other ones by chance; 0 by default. The same ones for the same seed.",
 )
 @click.option("--command", "text", metavar="TEXT", help="The command as a text for /bin/sh.")
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="Stay until all have ended; each machine gets jobs as it gets done with those it has. Exit with the number of "
+    "those that failed.",
+)
+@click.option("--resume", is_flag=True, help="Only what has not succeeded, and does not run or wait, of this sweep.")
+@click.option(
+    "--max-running",
+    type=click.IntRange(1, MANY),
+    metavar="N",
+    help="With --wait: so many at a time, of all machines together.",
+)
+@click.option(
+    "--stop-after-failures",
+    type=kinds.Read("limit", limit),
+    metavar="N|P%",
+    help="With --wait: once so many have failed, or such a part of at least 10 that have ended, no more begin.",
+)
 @click.option("--dry-run", is_flag=True, help="Only print the commands, each as it could be typed.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND... [::: VALUES...]]")
 @job_options
@@ -79,6 +105,10 @@ def sweep(
     samples: int | None,
     seed: int | None,
     text: str | None,
+    wait: bool,
+    resume: bool,
+    max_running: int | None,
+    stop_after_failures: Limit | None,
     dry_run: bool,
     words: tuple[str, ...],
     **given: Any,
@@ -101,6 +131,9 @@ def sweep(
     -n names the sweep, and its jobs. Otherwise the program and all that the sweep is made of give it a name: the same
     again when the same is typed again. Job options are for each of its jobs.
 
+    All is handed in at once, and shared out by how the machines are then. With --wait, a machine that is four times as
+    fast gets four times as many, and Ctrl-C leaves what was handed in as it is; --resume goes on.
+
     \b
     Six jobs, lr 0.1 with each bs first:
       submit any sweep -p lr 0.1 0.01 -p bs 16 32 64 -- python train.py --lr {lr} --bs {bs}
@@ -111,6 +144,9 @@ def sweep(
     A row of a table each, with a GPU; and what that would be:
       submit any sweep --from runs.csv -G 1 -- python train.py --lr {lr} --model {model}
       submit any sweep --from runs.csv --dry-run -- python train.py --lr {lr} --model {model} | head
+    Stay; eight at a time, and no more once five have failed; later, what has not succeeded:
+      submit any sweep --wait --max-running 8 --stop-after-failures 5 -p lr 0.1 0.01 -- ./train {lr}
+      submit any sweep --resume --wait -p lr 0.1 0.01 -- ./train {lr}
     From a file, with other values for one of its parameters:
       submit any sweep --file sweep.yaml -p lr 0.3
     """
@@ -129,13 +165,34 @@ def sweep(
             return out.finish()
         shared = shared_of({**given, "name": made.name}, out, base)
         check_after(shared.base, alone=not choice.named)
-        made = replace(made, base=shared.base)
-        wish = Wish(f"sweep-{made.name}", True, False, shared.envs, given["due"], shared.base.snapshot, verb="sweep")
-        with Fleet(choice.managers, "start", out.notice, ask=call.ask) as fleet:
-            jobs = SweepJobs(made)
-            handing = Handing(call, fleet, jobs, wish, out, lambda taken: _acknowledge(out, made.name, taken))
-            (handing.to_best if choice.any else handing.to_all)()
-        return out.finish()
+        made = replace(made, base=_once_known(shared.base, call, choice, out))
+        course = Course(
+            wait=wait,
+            resume=resume,
+            most=max_running or file.max_running,
+            limit=stop_after_failures or _limit_of(file),
+            envs=shared.envs,
+            has_snapshot=shared.taken is not None,
+        )
+        return run_sweep(call, choice, made, course, out)
+
+
+def _once_known(base: Spec, call: Call, choice: Choice, out: Output) -> Spec:
+    """What all are told, with the id of the job that is `last` now."""
+    if not names_last(base):
+        return base
+    with Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:
+        (name,) = fleet.managers
+        return with_last(base, ids.newest_id(fleet.target(name)))
+
+
+def _limit_of(file: SweepFile) -> Limit | None:
+    if file.stop_after_failures is None:
+        return None
+    try:
+        return limit(file.stop_after_failures)
+    except ValueError as error:
+        raise UsageError(f"{file.path}: stop_after_failures: {error}") from None
 
 
 def _told_by(file: SweepFile) -> Spec:
@@ -156,15 +213,3 @@ def _say_what_is_odd(made: Sweep, out: Output) -> None:
     drawn = made.settings
     if isinstance(drawn, Sample) and drawn.count < drawn.wanted:
         out.notice("sweep", f"there are only {drawn.count} settings; each is drawn once")
-
-
-def _acknowledge(out: Output, name: str, taken: Sequence[tuple[str, Accepted]]) -> None:
-    """A line a target."""
-    for target in dict.fromkeys(target for target, _ in taken):
-        accepted = [one for other, one in taken if other == target]
-        count = sum(one.count for one in accepted)
-        spans = ids.merged([span for one in accepted for span in one.ranges])
-        if out.json:
-            out.record(target, {"sweep": name, "jobs": count, "ids": [list(span) for span in spans]})
-        else:
-            out.line(target, f"{count} jobs of sweep {name} handed in ({ids.text(spans)})")

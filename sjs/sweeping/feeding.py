@@ -1,0 +1,168 @@
+"""One machine of a sweep that somebody attends: it gets jobs as it gets done with those it has.
+
+Each machine has a thread and a session of its own, which waits until something there has changed. So the fast ones get
+more than the slow ones, and nothing waits on one while another has nothing to do.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sjs.core import placement
+from sjs.core.job import Range, Report, Spec
+from sjs.core.lifecycle import QUEUED, UNENDED
+from sjs.errors import TooLarge, Unreachable
+from sjs.outbox import Head, Outbox
+from sjs.protocols import Accepted, Target
+from sjs.sweeping.ahead import Ends, Pace, reserve, wanted
+from sjs.sweeping.posting import NotTaken, Posting
+from sjs.sweeping.supply import Lot, Supply
+from sjs.targets.chunks import chunks
+
+PACE = 0.1
+"""Seconds between two looks at a machine at least, however fast its jobs end."""
+
+HEARTBEAT = 20.0
+"""Seconds after which it is looked at even if nothing has changed there: elsewhere something may have."""
+
+PAUSES = (1.0, 2.0, 5.0, 10.0, 20.0, 60.0)
+"""Seconds until a machine that went away is tried again."""
+
+
+@dataclass(frozen=True)
+class News:
+    """How one machine stands: its own report, None where it does not answer, and how many of the sweep's jobs are in
+    which state. `taken`: the ids of those that it has just taken."""
+
+    name: str
+    report: Report | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    trouble: str = ""
+    taken: tuple[Range, ...] = ()
+
+
+class Feeder:
+    """Feeds one machine. `over` is set when there is no more to do; nobody waits for a thread that hangs."""
+
+    def __init__(
+        self,
+        sweep: str,
+        supply: Supply,
+        outbox: Outbox,
+        head: Head,
+        over: threading.Event,
+        place: Callable[[Spec], Spec],
+    ) -> None:
+        """`head`: what the outbox says of the command; `place`: gives a job as it is to be on this machine."""
+        self._sweep = sweep
+        self._supply = supply
+        self._outbox = outbox
+        self._head = head
+        self._over = over
+        self._place = place
+        self._was_heard = False
+        self._pace = Pace()
+        self._delay = PACE
+        self._open: list[tuple[Lot, Posting]] = []
+        self._counts: Mapping[str, int] = {}
+
+    def feed(self, target: Target) -> Iterator[News]:
+        """How the machine stands, each time that this changes, until it is over."""
+        pauses = iter(PAUSES)
+        while not self._over.is_set():
+            try:
+                for news in self._attend(target):
+                    self._was_heard = True
+                    pauses = iter(PAUSES)
+                    yield news
+            except Unreachable as error:
+                if not self._was_heard:
+                    raise
+                yield News(target.name, None, self._counts, f"does not answer: {error.message}")
+                target.close()
+                self._over.wait(next(pauses, PAUSES[-1]))
+
+    @property
+    def owed(self) -> int:
+        """How many jobs there are of which nobody has said whether they were taken."""
+        return sum(posting.count for _, posting in list(self._open))
+
+    def close(self) -> None:
+        """Leave to the next command what may have been taken, and was not answered."""
+        for _, posting in self._open:
+            posting.close()
+
+    def _attend(self, target: Target) -> Iterator[News]:
+        version = ""
+        while not self._over.is_set():
+            version = target.changes(version, HEARTBEAT)
+            began = time.monotonic()
+            yield self._turn(target)
+            took = time.monotonic() - began
+            self._delay = max(PACE, took)
+            self._over.wait(max(0.0, PACE - took))
+
+    def _turn(self, target: Target) -> News:
+        """Look at the machine, and give it what it needs."""
+        taken = self._ask_again(target)
+        report = target.report().report
+        found = target.sweeps(self._sweep)
+        self._counts = found[0].counts if found else {}
+        unended = sum(self._counts.get(state, 0) for state in UNENDED)
+        self._supply.saw(target.name, unended)
+        self._pace = self._pace.after(Ends(time.monotonic(), sum(self._counts.values()) - unended))
+        first = self._supply.first
+        trouble = ""
+        if first is not None:
+            if not placement.can_hold(report, first.needs):
+                raise TooLarge("it has not what the jobs need")
+            count = wanted(report, first.needs, reserve(self._pace, self._delay), unended > 0)
+            new, trouble = self._hand_in(target, self._supply.take(target.name, count))
+            self._counts = {**self._counts, QUEUED: self._counts.get(QUEUED, 0) + sum(map(_size, new))}
+            taken += new
+        return News(target.name, report, self._counts, trouble, tuple(taken))
+
+    def _hand_in(self, target: Target, lot: Lot) -> tuple[list[Range], str]:
+        """What the machine took, and why not all of it."""
+        taken: list[Range] = []
+        trouble = ""
+        start = lot.start
+        for piece in chunks(lot.specs):
+            part = Lot(start, piece)
+            start += len(piece)
+            specs = list(map(self._place, piece))
+            self._open.append((part, Posting(self._outbox, self._head, target.name, part.start, specs)))
+            try:
+                taken += self._settled(target, *self._open[-1]).ranges
+            except NotTaken as error:
+                self._supply.give_back(target.name, part)
+                trouble = f"takes no more: {error.error.message}"
+        return taken, trouble
+
+    def _settled(self, target: Target, lot: Lot, posting: Posting) -> Accepted:
+        is_open = False
+        try:
+            return posting.attempt(target)
+        except Unreachable:
+            is_open = True
+            raise
+        finally:
+            if not is_open:
+                self._open.remove((lot, posting))
+
+    def _ask_again(self, target: Target) -> list[Range]:
+        """What became of jobs that the machine had not answered for when the link broke: those that it has."""
+        taken: list[Range] = []
+        for lot, posting in list(self._open):
+            try:
+                taken += self._settled(target, lot, posting).ranges
+            except NotTaken:
+                self._supply.give_back(target.name, lot)
+        return taken
+
+
+def _size(span: Range) -> int:
+    return span[1] - span[0] + 1

@@ -1,0 +1,70 @@
+"""Handing in a few jobs of a sweep to one machine, by the outbox: whatever dies, they are there once or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sjs.core.job import Spec
+from sjs.errors import Full, NoQueue, NoSpace, Refused, SjsError, Stopping, TooLarge, Unreachable
+from sjs.outbox import Head, Outbox
+from sjs.protocols import Accepted, Target
+
+NOT_HERE = (NoQueue, Stopping, Full, NoSpace, TooLarge)
+"""Why a machine does not take jobs that another may."""
+
+
+class NotTaken(Exception):
+    """The machine has not taken them and never will; `error` says why."""
+
+    def __init__(self, error: SjsError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Posting:
+    """Jobs for one target, written down before the first byte leaves. Until it is settled it can be tried again; what
+    is closed unsettled, the next command sees through."""
+
+    def __init__(self, outbox: Outbox, head: Head, name: str, start: int, specs: Sequence[Spec]) -> None:
+        self._entry = outbox.begin(head)
+        self._entry.add(name, start, specs)
+        self._entry.seal()
+        self._share = self._entry.pending[start]
+        self._specs = specs
+        self._was_tried = False
+
+    @property
+    def count(self) -> int:
+        """How many jobs."""
+        return self._share.count
+
+    def attempt(self, target: Target) -> Accepted:
+        """Have them taken. NotTaken: others may have them; Unreachable: they may be there, so it is still open."""
+        head = self._entry.head
+        key = f"{head.key}/{self._share.part}"
+        again, self._was_tried = self._was_tried, True
+        try:
+            target.post(key, self._specs, again=again, envs=head.envs, via=head.via)
+            accepted = target.collect()
+        except NOT_HERE as error:
+            self._settle(None)
+            raise NotTaken(error) from None
+        except Refused:
+            self._settle(None)
+            raise
+        except Unreachable as error:
+            self._entry.try_later(f"{target.name}: {error.message}")
+            raise
+        self._settle(accepted)
+        return accepted
+
+    def close(self) -> None:
+        """Leave what is unsettled to the next command."""
+        self._entry.__exit__(None, None, None)
+
+    def _settle(self, accepted: Accepted | None) -> None:
+        if accepted is None:
+            self._entry.refuse(self._share)
+        else:
+            self._entry.take(self._share, accepted.first)
+        self.close()
