@@ -208,7 +208,9 @@ def test_shutdown_cancels_what_has_not_started(fleet: sjs.Fleet, home: Path) -> 
 
 
 def test_many_small_calls_take_few_round_trips(fleet: sjs.Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    count = int(os.environ.get("SJS_CALLS", "50"))
+    count = int(os.environ.get("SJS_CALLS", "0"))
+    # In the short form their Python is none, and they have no answer: its start is what takes long.
+    python, calls_made = ([sys.executable, "-I", "-S"], count) if count else (["true"], 300)
     asked: Counter[str] = Counter()
     post = Session.post
 
@@ -217,13 +219,15 @@ def test_many_small_calls_take_few_round_trips(fleet: sjs.Fleet, monkeypatch: py
         return post(session, op, *rest, **fields)
 
     monkeypatch.setattr(Session, "post", counting)
-    with sjs.Executor(fleet["a"], python=[sys.executable, "-I", "-S"]) as executor:
-        begun = [executor.submit(abs, -number) for number in range(count)]
-        assert len(list(futures.as_completed(begun, DEADLINE + count))) == count
+    with sjs.Executor(fleet["a"], python=python) as executor:
+        begun = [executor.submit(abs, -number) for number in range(calls_made)]
+        assert len(list(futures.as_completed(begun, DEADLINE + count))) == calls_made
+    print(f"{calls_made} calls: {sum(asked.values())} requests, {dict(asked)}")
+    if count:
         assert [call.result() for call in begun] == list(range(count))
-    print(f"{count} calls: {sum(asked.values())} requests, {dict(asked)}")
-    assert sum(asked.values()) < 2 * count
-    assert asked["submit"] < count / 4
+    assert all(call.job is not None and call.job.record.end is not None for call in begun)
+    assert sum(asked.values()) < calls_made
+    assert asked["submit"] < calls_made / 4
 
 
 def test_map_keeps_the_order_and_makes_of_many_calls_one_job(fleet: sjs.Fleet) -> None:
@@ -273,14 +277,15 @@ def test_a_manager_that_is_killed_runs_no_call_twice(
     assert sorted(map(int, Path(log).read_text().split())) == list(range(16))
 
 
-@pytest.mark.parametrize("python", pythons.found().values(), ids=lambda path: Path(path).name)
-def test_another_python_there_is_told_of_where_it_matters(fleet: sjs.Fleet, python: str) -> None:
-    version = subprocess.run([python, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, text=True)
-    is_same = tuple(map(int, version.stdout.split())) == sys.version_info[:2]
-    with sjs.Executor(fleet["a"], python=[python, "-I", "-S"]) as executor:
-        assert executor.submit(math.hypot, 3, 4).result(DEADLINE) == 5  # goes by its name
-        call = executor.submit(lambda: 1)
-        if is_same:
+def test_another_python_there_is_told_of_where_it_matters(fleet: sjs.Fleet) -> None:
+    there = {version[:2]: path for version, path in pythons.found().items()}
+    wanted = {version: there[version] for version in {min(there), max(there), sys.version_info[:2]}}
+    executors = {version: sjs.Executor(fleet, python=[path, "-I", "-S"]) for version, path in wanted.items()}
+    by_name = [executor.submit(math.hypot, 3, 4) for executor in executors.values()]
+    by_value = {version: executor.submit(lambda: 1) for version, executor in executors.items()}
+    assert {call.result(DEADLINE) for call in by_name} == {5}
+    for version, call in by_value.items():
+        if version == sys.version_info[:2]:
             assert call.result(DEADLINE) == 1  # without any package there
         else:
             assert "is of Python" in str(call.exception(DEADLINE))

@@ -151,9 +151,9 @@ def test_how_a_target_is_set_can_be_changed(fleet: sjs.Fleet) -> None:
 
 def test_many_threads_share_a_fleet_and_few_sessions(fleet: sjs.Fleet, machines: dict[str, Machine]) -> None:
     with concurrent.futures.ThreadPoolExecutor(16) as threads:
-        jobs = list(threads.map(lambda number: fleet.any.submit(f"echo {number}"), range(64)))
+        jobs = list(threads.map(lambda number: fleet.any.submit(f"echo {number}"), range(32)))
         assert {*threads.map(lambda job: job.wait(DEADLINE), jobs)} == {"succeeded"}
-        assert [*threads.map(lambda job: job.stdout(), jobs)] == [f"{number}\n" for number in range(64)]
+        assert [*threads.map(lambda job: job.stdout(), jobs)] == [f"{number}\n" for number in range(32)]
     for machine in machines.values():
         pipes = len(sessions(machine.manager_pid))
         assert 1 <= pipes / 2 <= 4  # one that hands in, one that asks, one that waits, and one that may start managers

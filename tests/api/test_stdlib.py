@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE = "usr/lib/python{}.{}/test/test_concurrent_futures.py".format(*sys.version_info)
 PLACES = [ROOT / ".venv-test/testsuite" / FILE, Path("/") / FILE]
 
-SLOW = {"test_timeout", "test_map_timeout", "test_first_exception", "test_hang_issue12364"}
+SLOW = {"test_timeout", "test_map_timeout", "test_first_exception", "test_hang_issue12364", "test_cancel_futures"}
 """They sleep for long, or have fifty jobs: tried with SJS_STDLIB_LONG=1."""
 
 CLASSES = {
@@ -130,7 +130,7 @@ def test_they_succeed(theirs: ModuleType, executor_type: Callable[..., Any], mon
     monkeypatch.setattr(theirs, "BrokenProcessPool", sjs.CallFailed)
     monkeypatch.setattr(futures.process, "_RemoteTraceback", RemoteTraceback)
     tried = cases(theirs, executor_type)
-    assert len(tried) > 30
+    assert len(tried) >= 34
     outcomes: list[unittest.TestResult] = []
     began = time.monotonic()
     with futures.ThreadPoolExecutor(8) as threads:
