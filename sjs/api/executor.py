@@ -24,7 +24,7 @@ from sjs.api.options import JobOptions, terms
 from sjs.api.runner import ANSWER
 from sjs.core import job as core
 from sjs.core.lifecycle import LIVE
-from sjs.errors import SjsError, UsageError
+from sjs.errors import Refused, SjsError, UsageError
 from sjs.protocols import Target
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Executor(futures.Executor):
             began = [(job.id, job.attempt) for _, job in some if job.attempt]
             try:
                 came = dict(zip(began, target.left(began, ANSWER) if began else (), strict=True))
-            except SjsError as error:
+            except Refused as error:
                 self.failed([call for call, _ in some], error)
                 continue
             for call, job in some:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PATIENCE = 600.0
+"""Seconds for which a machine may be away on which somebody waits for jobs: a restart, a train through a tunnel."""
+
 LOG = logging.getLogger("sjs")
 
 
@@ -60,17 +63,19 @@ def connect(
     *,
     notice: Callable[[str, str], None] | None = None,
     ask: Ask | None = None,
+    patience: float = PATIENCE,
 ) -> Fleet:
     """The targets that are configured: as the command line finds them, or as a file or a mapping says.
 
     Nobody is asked anything before it is needed. `notice` hears what the command line would say on stderr (by default
     the logger `sjs`); `ask` puts ssh's questions to a person (for example `getpass.getpass`); without it only keys,
-    agents and passwords that are known open machines.
+    agents and passwords that are known open machines. Who waits for jobs of a machine that is away gets an error after
+    `patience` seconds.
     """
     if isinstance(config, Mapping):
-        return Fleet(from_mapping(config, os.environ), None, notice, ask)
+        return Fleet(from_mapping(config, os.environ), None, notice, ask, patience)
     path = None if config is None else os.fspath(config)
-    return Fleet(load(path, os.environ), path, notice, ask)
+    return Fleet(load(path, os.environ), path, notice, ask, patience)
 
 
 class Fleet:
@@ -83,8 +88,9 @@ class Fleet:
         config_file: str | None = None,
         notice: Callable[[str, str], None] | None = None,
         ask: Ask | None = None,
+        patience: float = PATIENCE,
     ) -> None:
-        self._sessions = Sessions(config, config_file, notice or _log, ask)
+        self._sessions = Sessions(config, config_file, notice or _log, ask, patience)
 
     def __enter__(self) -> Fleet:
         return self

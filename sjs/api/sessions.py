@@ -30,11 +30,14 @@ START = "start"
 class Sessions:
     """Opened when they are first needed, kept open until closed."""
 
-    def __init__(self, config: Config, config_file: str | None, notice: Notice, ask: Ask | None) -> None:
+    def __init__(
+        self, config: Config, config_file: str | None, notice: Notice, ask: Ask | None, patience: float
+    ) -> None:
         self.config = config
         self.config_file = config_file
         self.notice = notice
         self.ask = ask
+        self.patience = patience
         self.dealing = threading.Lock()
         """Held by who hands in to `any`: of two at once, each would take the other's free slots for its own."""
         self._lock = threading.Lock()

@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sjs.core.job import Job, ranges
 from sjs.core.lifecycle import FINAL, MOVED
-from sjs.errors import SjsError
+from sjs.errors import LinkLost, NotReached, SjsError
 from sjs.protocols import Target
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ BRIEF, LONG, LONGEST = 0.01, 0.1, 1.0
 """Seconds between two looks while one change follows the other: each time twice as long, until it is LONG, or BRIEF for
 each job that is waited for; so that a queue of a thousand short jobs is not asked a thousand times."""
 
+AWAY = (LinkLost, NotReached)
+"""Errors after which a machine may be there again later."""
+
+AGAIN = 5.0
+"""Seconds until it is asked again."""
+
 Told = tuple["Listener", Any]
 
 
@@ -31,7 +38,7 @@ class Listener(Protocol):
     """Who waits for jobs, each under a key of his own."""
 
     def ended(self, target: Target, jobs: Sequence[tuple[Any, Job]]) -> None:
-        """These have; the target may be asked more of them."""
+        """These have; the target may be asked more of them. After LinkLost it is told again, at least of the others."""
 
     def failed(self, keys: Sequence[Any], error: SjsError) -> None:
         """Nobody will hear of their ends."""
@@ -48,6 +55,7 @@ class Watcher:
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
         self._rest = BRIEF
+        self._heard: float | None = None
 
     def add(self, listener: Listener, keys: Mapping[int, Any]) -> None:
         """Tell the listener of the end of each of these jobs, by the key behind its id."""
@@ -69,18 +77,34 @@ class Watcher:
 
     def _watch(self) -> None:
         try:
-            with self._sessions.target(self._name) as target:
-                version = ""
-                while self._has_more():
-                    asked = time.monotonic()
-                    version = target.changes(version)
-                    self._look(target, self._numbers())
-                    self._pause(time.monotonic() - asked)
+            while not self._closed.is_set():
+                try:
+                    self._watch_over_one_link()
+                    return
+                except AWAY as error:
+                    self._bear(error)
         except SjsError as error:
             self._fail(error)
         except BaseException as error:
             self._fail(SjsError(f"waiting at {self._name} has ended over {error!r:.200}"))
             raise
+
+    def _watch_over_one_link(self) -> None:
+        with self._sessions.target(self._name) as target:
+            version = ""
+            while self._has_more():
+                asked = time.monotonic()
+                version = target.changes(version)
+                self._heard = time.monotonic()
+                self._look(target, self._numbers())
+                self._pause(time.monotonic() - asked)
+
+    def _bear(self, error: SjsError) -> None:
+        """Wait a little before the next attempt; raise the error where the machine has been away for too long."""
+        if self._heard is None or time.monotonic() - self._heard > self._sessions.patience:
+            raise error
+        self._sessions.notice(self._name, f"{error.message}; jobs are waited for there, and it is asked again")
+        self._closed.wait(AGAIN)
 
     def _has_more(self) -> bool:
         """Whether to go on; else the next job that is added begins anew."""
@@ -113,7 +137,16 @@ class Watcher:
                 self._sessions.watcher(place[0]).add(one[0], {place[1]: one[1]})
             else:
                 here.append((one, job))
-        _to_each(here, lambda listener, jobs: listener.ended(target, jobs))
+        _to_each(here, partial(self._tell, target))
+
+    def _tell(self, target: Target, listener: Listener, jobs: list[tuple[Any, Job]]) -> None:
+        try:
+            listener.ended(target, jobs)
+        except AWAY:  # it could not ask all that it has to: later
+            with self._lock:
+                for key, job in jobs:
+                    self._awaited.setdefault(job.id, []).append((listener, key))
+            raise
 
     def _fail(self, error: SjsError) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -20,8 +21,9 @@ import cloudpickle
 import pytest
 
 import sjs
-from sjs.api import calls
+from sjs.api import calls, watching
 from sjs.api.calls import RemoteTraceback
+from sjs.targets import daemon_client
 from sjs.targets.session import Session
 from tests import pythons
 from tests.live.machine import DEADLINE, ENVIRONMENT, Machine, until
@@ -275,6 +277,39 @@ def test_a_manager_that_is_killed_runs_no_call_twice(
             machine.kill_manager()
         assert [call.result(DEADLINE) for call in begun] == list(range(16))
     assert sorted(map(int, Path(log).read_text().split())) == list(range(16))
+
+
+def test_who_waits_bears_with_a_machine_that_is_away(
+    config: dict[str, Any], home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(daemon_client, "PATIENCE", 0.0)
+    monkeypatch.setattr(watching, "AGAIN", 0.01)
+    gate = _fifo(home / "tunnel")
+    with sjs.connect(config) as fleet, sjs.Executor(fleet["a"], python=sys.executable) as executor:
+        call, other = executor.submit(wait_at, gate), executor.submit(wait_at, "/no/such")
+        assert isinstance(other.exception(DEADLINE), FileNotFoundError)  # so it was heard
+        assert _cut_links() > 0
+        until(lambda: "asked again" in caplog.text, "the thread that waits has noticed")
+        Path(gate).write_text("light")
+        assert call.result(DEADLINE) == "light"
+    with sjs.connect(config, patience=0) as fleet, sjs.Executor(fleet["a"], python=sys.executable) as executor:
+        gate = _fifo(home / "dark")
+        call, other = executor.submit(wait_at, gate), executor.submit(wait_at, "/no/such")
+        assert isinstance(other.exception(DEADLINE), FileNotFoundError)
+        assert _cut_links() > 0
+        assert isinstance(call.exception(DEADLINE), sjs.errors.LinkLost)
+        Path(gate).write_text("")
+
+
+def _cut_links() -> int:
+    """Kill the programs at the other ends of our sessions."""
+    found = 0
+    for task in Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            if b"sjs/daemon" in Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(int(child), signal.SIGKILL)
+                found += 1
+    return found
 
 
 def test_another_python_there_is_told_of_where_it_matters(fleet: sjs.Fleet) -> None:
