@@ -1,76 +1,105 @@
-"""Shell completion, by click's mechanism, for words in our own order: TARGET VERB or VERB TARGET, then options."""
+"""Shell completion: the scripts for bash, zsh and fish, and what they ask. A script hands over the line up to the
+cursor and gets a candidate a line; `:file` and `:dir` stand for what the shell itself knows."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable
 
-import click
-from click.shell_completion import CompletionItem, get_completion_class
+from sjs.cli.candidates import DIR, FILE, Item, candidates
 
-from sjs.cli import verbs
-from sjs.config import load
-from sjs.errors import SjsError
+BASH = """\
+_%(name)s_complete() {
+    local line
+    COMPREPLY=()
+    while IFS= read -r line; do
+        case $line in
+            :file) compopt -o default ;;
+            :dir) compopt -o dirnames ;;
+            *) COMPREPLY+=("$line") ;;
+        esac
+    done < <(COMP_LINE="${COMP_LINE:0:COMP_POINT}" COMP_WORDBREAKS="$COMP_WORDBREAKS" \\
+        _SUBMIT_COMPLETE=bash_complete "$1" 2>/dev/null)
+}
+complete -o nosort -F _%(name)s_complete %(name)s
+"""
 
-VARIABLE = "_SUBMIT_COMPLETE"
+ZSH = """\
+#compdef %(name)s
+_%(name)s_complete() {
+    local line
+    local -a found
+    while IFS= read -r line; do
+        case $line in
+            :file) compset -P '--*='; _files ;;
+            :dir) compset -P '--*='; _files -/ ;;
+            *) found+=("$line") ;;
+        esac
+    done < <(COMP_LINE="${(j: :)words[1,CURRENT-1]} $PREFIX" _SUBMIT_COMPLETE=zsh_complete "${(Q)words[1]}" 2>/dev/null)
+    (( $#found )) && _describe -V %(name)s found
+}
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+    _%(name)s_complete "$@"
+else
+    compdef _%(name)s_complete %(name)s
+fi
+"""
 
+FISH = """\
+function _%(name)s_complete
+    set -l program (commandline -opc)[1]
+    for line in (env COMP_LINE=(commandline -cp | string collect) _SUBMIT_COMPLETE=fish_complete $program 2>/dev/null)
+        switch $line
+            case ':file' ':dir'
+                set -l option (string match -r '^--[^=]*=' -- (commandline -ct))
+                set -l typed (string replace -r '^--[^=]*=' '' -- (commandline -ct))
+                set -l complete (test $line = :dir; and echo __fish_complete_directories; or echo __fish_complete_path)
+                $complete "$typed" | string replace -r '^' -- "$option"
+            case '*'
+                printf '%%s\\n' $line
+        end
+    end
+end
+complete --command %(name)s --no-files --keep-order --arguments '(_%(name)s_complete)'
+"""
 
-class Words(click.Command):
-    """Stands for the whole command line; nothing but completion ever runs it."""
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """What may come next."""
-        return [CompletionItem(word) for word in candidates(ctx.args) if word.startswith(incomplete)]
+SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 
 
 def complete(prog: str, instruction: str) -> int:
-    """Answer a shell that asks for the script or for words."""
+    """Answer a shell that asks for its script or for words."""
     shell, _, what = instruction.partition("_")
-    kind = get_completion_class(shell)
-    if kind is None or what not in ("source", "complete"):
+    if shell not in SCRIPTS or what not in ("source", "complete"):
         return 1
-    settings = {"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False}
-    command = Words(prog, add_help_option=False, context_settings=settings)
-    answer = kind(command, {}, prog, VARIABLE)
-    click.echo(answer.source() if what == "source" else answer.complete())
+    if what == "source":
+        sys.stdout.write(SCRIPTS[shell] % {"name": prog})
+        return 0
+    *words, last = split(os.environ["COMP_LINE"])
+    breaks = os.environ.get("COMP_WORDBREAKS", "") if shell == "bash" else ""
+    sys.stdout.writelines(f"{line}\n" for line in shown(shell, candidates(words[1:], last), last, breaks))
     return 0
 
 
-def candidates(words: Sequence[str]) -> list[str]:
-    """The words that may follow these."""
-    config, typed = _split(words)
-    found = [verbs.canonical(word) for word in typed[:2]]
-    if len(typed) >= 2 and any(found):
-        return _options(found[1] or found[0] or "")
-    if not typed:
-        return [*_targets(config), *verbs.VERBS]
-    return _targets(config) if found[0] else list(verbs.VERBS)
+def split(line: str) -> list[str]:
+    """The words of a line up to the cursor, where quotes may be open; the last is the one that is being typed."""
+    from click.shell_completion import split_arg_string
+
+    words = split_arg_string(line)
+    return [*words, ""] if not words or line[-1:].isspace() else words
 
 
-def _split(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """--config's file, and the other words."""
-    config: str | None = None
-    typed: list[str] = []
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if word == "--config" and rest:
-            config = rest.pop(0)
-        elif word.startswith("--config="):
-            config = word.partition("=")[2]
+def shown(shell: str, items: Iterable[Item], last: str, breaks: str) -> Iterable[str]:
+    """The candidates as the shell wants them. bash replaces only what follows the last of its `breaks`, or what begins
+    with it, if that is @."""
+    kept = max((place + (sign != "@") for place, sign in enumerate(last) if sign in breaks), default=0)
+    for item in items:
+        if item.value in (FILE, DIR):
+            yield item.value
+        elif shell == "zsh":
+            value = item.value.replace(":", r"\:")
+            yield f"{value}:{item.about}" if item.about else value
+        elif shell == "fish":
+            yield f"{item.value}\t{item.about}" if item.about else item.value
         else:
-            typed.append(word)
-    return config, typed
-
-
-def _targets(config: str | None) -> list[str]:
-    try:
-        found = load(config, os.environ)
-        return [*found.names, *(f"@{name}" for name in found.groups), "any", "all"]
-    except SjsError:  # a shell that completes is no place to complain of a config
-        return ["any", "all"]
-
-
-def _options(verb: str) -> list[str]:
-    command = verbs.command(verb)
-    return [option for parameter in command.params for option in parameter.opts if option.startswith("--")] + ["--help"]
+            yield item.value[kept:]

@@ -149,33 +149,3 @@ def test_help_and_status_load_nothing_heavy() -> None:
     loaded = set(found.stdout.split())
     assert "click" in loaded
     assert not loaded & {"paramiko", "yaml", "asyncio", "sqlite3", "cryptography"}
-
-
-def test_completion_knows_targets_verbs_and_options(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    cli.play("gpu1", "hello()")
-
-    def completed(words: str) -> set[str]:
-        monkeypatch.setenv("_SUBMIT_COMPLETE", "bash_complete")
-        monkeypatch.setenv("COMP_WORDS", words)
-        monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
-        return {line.partition(",")[2] for line in cli.submit().out.splitlines()}
-
-    assert {"gpu1", "local", "any", "all", "status", "job"} <= completed("submit ")
-    assert completed("submit gp") == {"gpu1"}
-    assert completed("submit gpu1 st") == {"status", "start", "stop"}
-    assert completed("submit status gp") == {"gpu1"}
-    assert completed("submit gpu1 job --comm") == {"--command", "--command-file"}
-    assert completed("submit --config config.yaml gp") == {"gpu1"}
-
-
-@pytest.mark.parametrize(
-    "shell",
-    (
-        "bash",
-        "zsh",
-        "fish",
-    ),
-)
-def test_completion_scripts_are_printed(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
-    monkeypatch.setenv("_SUBMIT_COMPLETE", f"{shell}_source")
-    assert f"{shell}_complete" in cli.submit().out

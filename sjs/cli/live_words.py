@@ -1,0 +1,114 @@
+"""Jobs and sweeps for completion: what machines know who answer at once, remembered while somebody types on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+from sjs.cli.text import command, printable, tally
+from sjs.config import cache_path, load
+from sjs.core.job import Job
+from sjs.core.lifecycle import HELD, QUEUED, RUNNING, WAITING
+from sjs.errors import SjsError
+from sjs.protocols import Target
+from sjs.routing import Choice, Fleet, select
+
+Word = tuple[str, str]
+"""A word, and a few about it."""
+
+LIMIT = 0.7
+"""Seconds that somebody waits who has pressed Tab."""
+
+FRESH = 5.0
+"""Seconds for which an answer is good enough for the next Tab, …"""
+
+SILENT = 60.0
+"""… and for which nobody is asked again who gave none."""
+
+MOST = 30
+
+
+class LiveWords:
+    """What the targets know that a word means."""
+
+    def __init__(self, config_file: str | None, word: str) -> None:
+        try:
+            self._choice = select(load(config_file, os.environ), word)
+        except SjsError:  # a shell that completes is no place to complain
+            self._choice = Choice(())
+
+    def jobs(self, states: Sequence[str] | None) -> list[Word]:
+        """The newest jobs in one of the states, the last one first; of one of several targets, with its name."""
+        order = [RUNNING, HELD, WAITING, QUEUED]
+
+        def look(target: Target) -> list[Word]:
+            found = sorted(target.list(states=states, newest=MOST), key=lambda job: -job.id)
+            found.sort(key=lambda job: order.index(job.state) if job.state in order else len(order))
+            return [(str(job.id), _about(job)) for job in found]
+
+        answers = self._ask(look, f"jobs {states}")
+        named = self._choice.named
+        return [(f"{name}:{one}" if named else one, about) for name, words in answers for one, about in words]
+
+    def sweeps(self) -> list[Word]:
+        """All sweeps, the one to which jobs came last first."""
+
+        def look(target: Target) -> list[Word]:
+            found = sorted(target.sweeps(), key=lambda one: -(one.grew or 0.0))
+            return [(one.name, tally(one.counts)) for one in found]
+
+        return list({name: (name, about) for _, words in self._ask(look, "sweeps") for name, about in words}.values())
+
+    def _ask(self, look: Callable[[Target], list[Word]], what: str) -> Iterator[tuple[str, list[Word]]]:
+        managers = self._choice.managers
+        notes = {one.name: _Note(f"{one!r} {what}") for one in managers}
+        known = {name: note.words() for name, note in notes.items()}
+        asked = [one for one in managers if known[one.name] is None]
+        for one in asked:
+            notes[one.name].write([], SILENT)  # which whoever answers in time will better
+        deadline = time.monotonic() + LIMIT
+        with Fleet(asked, "", lambda name, text: None) as fleet:
+            for found in fleet.stream(lambda target: iter([look(target)]), LIMIT / 7):
+                for answer in found:
+                    if answer.value is not None:
+                        known[answer.name] = answer.value
+                        notes[answer.name].write(answer.value, FRESH)
+                if time.monotonic() > deadline:
+                    break
+        yield from ((name, words) for name, words in known.items() if words)
+
+
+class _Note:
+    """What was found out, in a file, until it is too old."""
+
+    def __init__(self, about: str) -> None:
+        digest = hashlib.sha256(about.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        self._path = cache_path(f"completion/{digest}", os.environ)
+
+    def words(self) -> list[Word] | None:
+        """None where nothing is known now."""
+        with suppress(OSError, ValueError, KeyError, TypeError):  # what can not be read is not known
+            with open(self._path, encoding="utf-8") as note:
+                body = json.load(note)
+            if time.time() < body["until"] < time.time() + SILENT:
+                return [(str(one), str(about)) for one, about in body["words"]]
+        return None
+
+    def write(self, words: list[Word], seconds: float) -> None:
+        """Remember it for so long."""
+        with suppress(OSError):  # then it is asked for again
+            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+            temporary = f"{self._path}.{os.getpid()}"
+            with open(temporary, "w", encoding="utf-8") as note:
+                json.dump({"until": time.time() + seconds, "words": words}, note)
+            os.replace(temporary, self._path)
+
+
+def _about(job: Job) -> str:
+    task = job.spec.task
+    what = " ".join(f"{name}={value}" for name, value in task.values) if task else job.spec.name or command(job)
+    return f"{job.state} {printable(what):.60}"

@@ -1,0 +1,158 @@
+"""Completion, as shells ask for it: against pretended machines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sjs.cli.complete import SCRIPTS, split
+from tests.cli.conftest import CommandLine
+from tests.live.machine import ROOT
+
+BREAKS = " \t\n\"'@><=;|&(:"
+JOBS = """\
+hello()
+asked = hear()
+say(id=asked['id'], next=None, jobs=[
+    {'id': 3, 'state': 'queued', 'attempt': 0, 'submitted': 1.0, 'command': 'train', 'name': 'later'},
+    {'id': 2, 'state': 'running', 'attempt': 1, 'submitted': 1.0, 'started': 2.0, 'command': 'a: "b"\\n'},
+])
+"""
+SWEEPS = """\
+hello()
+say(id=hear()['id'], next=None, sweeps=[{'name': 'lr', 'counts': {'failed': 2}, 'began': 1, 'grew': 2}])
+"""
+
+
+class Shell:
+    """Asks as one of the shells does."""
+
+    def __init__(self, cli: CommandLine, patch: pytest.MonkeyPatch) -> None:
+        self.cli = cli
+        self._patch = patch
+
+    def completes(self, line: str, shell: str = "fish") -> list[str]:
+        self._patch.setenv("_SUBMIT_COMPLETE", f"{shell}_complete")
+        self._patch.setenv("COMP_LINE", f"submit {line}")
+        self._patch.setenv("COMP_WORDBREAKS", BREAKS)
+        return self.cli.submit().out.splitlines()
+
+    def words(self, line: str) -> list[str]:
+        return [one.partition("\t")[0] for one in self.completes(line)]
+
+
+@pytest.fixture
+def shell(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    cli.play("gpu1", "hello()")
+    with (cli.folder / "config.yaml").open("a") as config:
+        config.write("groups: {big: gpu1}\n")
+    return Shell(cli, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("", ["gpu1", "local", "@big", "any", "all", "job", "sweep"]),
+        ("gp", ["gpu1"]),
+        ("gpu1,!lo", ["gpu1,!local"]),
+        ("any:@", ["any:@big"]),
+        ("gpu1 st", ["status", "start", "stop"]),
+        ("status gp", ["gpu1"]),
+        ("gpu1 job --comm", ["--command", "--command-file"]),
+        ("--config config.yaml gp", ["gpu1"]),
+        ("--config ", [":file"]),
+        ("gpu1 job --command-file ", [":file"]),
+        ("gpu1 job --stdin=x", [":file"]),
+        ("gpu1 job --snapshot ", [":dir"]),
+        ("gpu1 job --snapshot --snapshot-l", ["--snapshot-limit"]),
+        ("gpu1 job --on-lost ", ["fail", "requeue"]),
+        ("gpu1 list --state=fa", ["--state=failed"]),
+        ("gpu1 job --name ", []),
+        ("gpu1 job -- python ", [":file"]),
+        ("gpu1 import ", [":file"]),
+        ("gpu1 rebalance --to gpu1,l", ["gpu1,local"]),
+        ("nobody cancel --j", ["--json", "--jid"]),
+        ("gpu1 'open", []),
+    ],
+)
+def test_what_may_come_next(shell: Shell, line: str, words: list[str]) -> None:
+    assert shell.words(line)[: 7 if not line else None] == words
+
+
+def test_who_has_no_config_that_can_be_read_has_verbs(shell: Shell) -> None:
+    (shell.cli.folder / "config.yaml").write_text("][")
+    assert shell.words("a") == ["any", "all"]
+    assert shell.words("all cancel 1") == []
+
+
+def test_each_shell_gets_it_in_its_own_words(shell: Shell) -> None:
+    shell.cli.play("gpu1", JOBS)
+    assert shell.completes("gpu1 cancel ") == ['2\trunning a: "b"\\n', "3\tqueued later"]
+    assert shell.completes("gpu1 cancel 1,", "zsh") == ['1,2:running a: "b"\\n', "1,3:queued later"]
+    assert shell.completes("gpu1,local cancel gp", "zsh") == ['gpu1\\:2:running a: "b"\\n', "gpu1\\:3:queued later"]
+    assert shell.completes("gpu1,local cancel gpu1:", "bash") == ["2", "3"]
+    assert shell.completes("any:gp", "bash") == ["gpu1"]
+    assert shell.completes("gpu1 list --state=fa", "bash") == ["failed"]
+    assert shell.cli.machines["gpu1"].sessions == 1, "once for all of that"
+    (asked,) = shell.cli.machines["gpu1"].requests
+    assert set(asked["states"]) == {"starting", "running", "held", "waiting", "queued"}
+
+
+def test_sweeps_are_known(shell: Shell) -> None:
+    shell.cli.play("gpu1", SWEEPS)
+    assert shell.completes("gpu1 list --sweep ") == ["lr\t2 failed"]
+    assert shell.words("all results l") == ["lr"]
+
+
+def test_what_is_remembered_is_looked_at_with_care(shell: Shell) -> None:
+    shell.cli.play("gpu1", JOBS)
+    assert shell.words("gpu1 why ") == ["2", "3"]
+    (note,) = (shell.cli.folder / ".cache/sjs/completion").iterdir()
+    for text in ("", "[]", "{}", '{"until": 9e99, "words": [["9", ""]]}', '{"until": 1, "words": [["9", ""]]}'):
+        note.write_text(text)
+        assert shell.words("gpu1 why ") == ["2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("submit ", ["submit", ""]),
+        ("submit", ["submit"]),
+        ("", [""]),
+        ("submit 'a b' c\\ ", ["submit", "a b", "c ", ""]),
+        ('submit "a b', ["submit", "a b"]),
+    ],
+)
+def test_a_line_is_split_as_far_as_it_goes(line: str, words: list[str]) -> None:
+    assert split(line) == words
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_are_printed_for_either_name(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("_SUBMIT_COMPLETE", f"{name}_source")
+    assert f"_SUBMIT_COMPLETE={name}_complete" in cli.submit().out
+    monkeypatch.setenv("_SUBMIT_COMPLETE", "csh_source")
+    assert cli.submit().status == 1
+
+
+def test_what_needs_no_machine_loads_nothing_heavy(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("managers: {gpu1: {host: gpu1.invalid, project_root: /p}}\n")
+    (tmp_path / "config.yaml").chmod(0o600)
+    for line in ("submit gp", "submit gpu1 job --on-lost "):
+        program = """
+import sys
+from sjs.cli.main import run
+run("submit", [])
+loaded = {"paramiko", "cryptography", "rich", "asyncio", "sqlite3"} & set(sys.modules)
+assert not loaded, loaded
+"""
+        environ = {**os.environ, "_SUBMIT_COMPLETE": "bash_complete", "COMP_LINE": line, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, env=environ, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(("gpu1\n", "fail\n"))
