@@ -30,7 +30,7 @@ from sjs.snapshots.tree import FILE, FILE_OBJECT, FOLDER, TREE_OBJECT, Entry
 from sjs.spec_json import MAX_NAME
 
 SMALL = 16 << 10
-"""Characters of a part that travels in the environment: it is in the job's record for as long as that is kept."""
+"""Bytes, packed, of a part that travels in the environment: it is in the record for as long as that is kept."""
 
 PARTS = ".sjs-call"
 BOOT = 'import os; exec(os.environ["_SJS_RUNNER"])'
@@ -85,7 +85,7 @@ class Packing:
         source = Path(pickling.cloudpickle.__file__).read_bytes()
         ours = {
             "_SJS_RUNNER": Path(runner.__file__).read_text(encoding="utf-8"),
-            "_SJS_PICKLING": f"{pickling.__version__}:{_text(source)}",
+            "_SJS_PICKLING": f"{pickling.__version__}:{base64.b85encode(zlib.compress(source)).decode('ascii')}",
             "_SJS_PYTHON": "{}.{}".format(*sys.version_info),
         }
         variables = {**next(iter(terms.envs.values()), {}), **ours}
@@ -98,10 +98,13 @@ class Packing:
         said = dict(self.terms.spec.env)
         if each:
             said["_SJS_EACH"] = "1"
-        texts = dict(zip(("function", "arguments"), map(_text, call), strict=True))
-        small = {name: text for name, text in texts.items() if len(text) <= SMALL}
-        said.update((f"_SJS_{name.upper()}", text) for name, text in small.items())
-        large = {name: data for (name, _), data in zip(texts.items(), call, strict=True) if name not in small}
+        large: dict[str, bytes] = {}
+        for name, data in zip(("function", "arguments"), call, strict=True):
+            packed = zlib.compress(data)
+            if len(packed) <= SMALL:
+                said[f"_SJS_{name.upper()}"] = base64.b85encode(packed).decode("ascii")
+            else:
+                large[name] = data
         spec = self.terms.spec.but(
             argv=(*self.python, "-c", BOOT, label),
             name=self.terms.spec.name or _printable(label),
@@ -152,10 +155,6 @@ def _lost(job: Job, where: str) -> CallFailed:
     detail = f" ({end.detail})" if end is not None and end.detail else ""
     message = f"job {where}:{job.id} ended without an answer: {how}{detail}"
     return CallFailed(message, f"submit {where} logs {job.id}", job)
-
-
-def _text(data: bytes) -> str:
-    return base64.b85encode(zlib.compress(data)).decode("ascii")
 
 
 def _printable(label: str) -> str:

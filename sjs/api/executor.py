@@ -163,16 +163,18 @@ class Executor(futures.Executor):
                 order[index].job = Job(sessions, name, number)
                 placed.setdefault(name, {})[number] = order[index]
             self._changed.notify_all()
-        for call in batch:
-            if call.job is None:
-                self._settle(call, None, why)
+        missed = [call for call in batch if call.job is None]
+        if missed:  # also said aloud: nobody may ask for the results, and the program may be at its end
+            sessions.notice(self._view._word, f"{len(missed)} call(s) not handed in: {why}")
+        for call in missed:
+            self._settle(call, None, why)
         for name, there in placed.items():
             self._listen(name, there)
 
     def _listen(self, name: str, there: Mapping[int, Call[Any]]) -> None:
         try:
             self._view._sessions.watcher(name).add(self, there)
-        except SjsError as error:
+        except (SjsError, RuntimeError) as error:  # the latter where the program ends, and no thread can begin
             self.failed(list(there.values()), error)
 
     def ended(self, target: Target, jobs: Sequence[tuple[Call[Any], core.Job]]) -> None:
@@ -189,7 +191,7 @@ class Executor(futures.Executor):
                 call.job = Job(self._view._sessions, target.name, job.id, job)
                 self._settle(call, *calls.answer(job, target.name, came.get((job.id, job.attempt))))
 
-    def failed(self, keys: Sequence[Call[Any]], error: SjsError) -> None:
+    def failed(self, keys: Sequence[Call[Any]], error: Exception) -> None:
         """Nobody will hear how they end."""
         for call in keys:
             self._settle(call, None, error)

@@ -57,10 +57,8 @@ class HandingIn:
             return dealer.failed
 
     def _pieces(self, manager: Manager, specs: Iterable[Spec]) -> Iterator[list[Spec]]:
-        if self._terms.spec.snapshot is not None:
-            return chunks(specs)
         place = partial(folder, manager)
-        return chunks(spec.but(cwd=place(spec.cwd)) for spec in specs)
+        return chunks(spec if spec.snapshot else spec.but(cwd=place(spec.cwd)) for spec in specs)
 
     def _take(self, at: int, name: str, accepted: Accepted) -> None:
         ids = (number for low, high in accepted.ranges for number in range(low, high + 1))

@@ -65,8 +65,9 @@ class Watcher:
             self._rest = BRIEF
             begins = self._thread is None
             if begins:
-                self._thread = threading.Thread(target=self._watch, name=f"sjs {self._name}", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._watch, name=f"sjs {self._name}", daemon=True)
+                thread.start()  # which waits for the lock
+                self._thread = thread
         if not begins:
             self._sessions.call(self._name, lambda target: self._look(target, keys))
 
