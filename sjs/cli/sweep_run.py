@@ -13,16 +13,20 @@ from typing import Protocol
 from uuid import uuid4
 
 from sjs.cli import ids
+from sjs.cli.best import best_of
 from sjs.cli.commands.wait import MANY
 from sjs.cli.common import Call
 from sjs.cli.handing import LONG, told
 from sjs.cli.output import Output, flush
+from sjs.cli.sweep_judge import Judging
 from sjs.cli.sweep_now import Failure, MachineNow, SweepNow
 from sjs.cli.sweep_view import SweepView
 from sjs.cli.text import ending
 from sjs.config import Manager, state_path
+from sjs.core.aims import Aim
 from sjs.core.job import Job, Range, Spec
 from sjs.core.lifecycle import PENDING, SUCCEEDED, UNENDED
+from sjs.core.stopping import Rule
 from sjs.dealing import folder, head
 from sjs.errors import Conflict, Unreachable, UsageError
 from sjs.outbox import Head, Outbox
@@ -58,12 +62,15 @@ class Jobs(Protocol):
 
 @dataclass(frozen=True)
 class Course:
-    """How it is to go on. `most`: so many may be unended at a time; `limit`: after which failures no more begin."""
+    """How it is to go on. `most`: so many may be unended at a time; `limit`: after which failures no more begin;
+    `rule`: who is ended for being behind; `aim`: what is best, to be said at the end."""
 
     wait: bool = False
     resume: bool = False
     most: int | None = None
     limit: Limit | None = None
+    rule: Rule | None = None
+    aim: Aim | None = None
     envs: Envs | None = None
     has_snapshot: bool = False
 
@@ -72,9 +79,9 @@ def run_sweep(call: Call, choice: Choice, jobs: Jobs, course: Course, out: Outpu
     """Hand it in, and with `wait` see it through; the exit status."""
     if choice.named and not choice.any:
         raise UsageError("each job of a sweep is for one machine", f"say any:{call.word}")
-    if not course.wait and (course.most is not None or course.limit is not None):
+    if not course.wait and (course.most is not None or course.limit is not None or course.rule is not None):
         raise UsageError(
-            "--max-running and --stop-after-failures count over all machines",
+            "--max-running, --stop-after-failures and --stop-rule look at all machines",
             "which only a command that stays can do: add --wait",
         )
     with alone(jobs.name), Fleet(choice.managers, "start", out.notice, ask=call.ask) as fleet:
@@ -169,8 +176,9 @@ class _Errand:
         with SweepView(sys.stderr, self._jobs.name, f"{self._call.prog} {self._among}") as view:
             self._fleet.notice = lambda name, text: view.line(f"[{name}] {text}")
             try:
-                for now in run.go():
-                    self._follow(run, now, view)
+                with Judging(self._others(), self._jobs.name, self._course.rule, view.line) as judging:
+                    for now in run.go():
+                        self._follow(run, now, view)
             except KeyboardInterrupt:
                 has_left = True
             else:
@@ -180,7 +188,7 @@ class _Errand:
             self._say_way_on(f"{on} job(s) run on, or wait" if on else "stopped")
             return 130
         assert now is not None, "a run tells at least how it ended"
-        return self._finish(run, now)
+        return self._finish(run, now, judging.ended)
 
     def _follow(self, run: Run, now: Standing, view: SweepView) -> None:
         view.show(self._shown(now))
@@ -197,15 +205,19 @@ class _Errand:
             body = {"sweep": self._jobs.name, **counts, "skipped": self._supply.skipped, "left": self._left}
             sys.stdout.write(json.dumps(body) + "\n")
 
-    def _finish(self, run: Run, now: Standing) -> int:
+    def _finish(self, run: Run, now: Standing, judged: int) -> int:
         self._sum_up(now)
+        if self._course.aim is not None:
+            with self._others() as fleet:
+                best = best_of(fleet, self._jobs.name, self._course.aim)
+            self._out.notice(self._jobs.name, best or f"no job has a number as its '{self._course.aim.metric}'")
         if run.stopped:
             self._say_way_on(f"stopped: {run.stopped}")
         for name in now.away:
             how = f"to come back: {self._call.prog} {name} wait {self._jobs.name}"
             self._out.failed(name, Unreachable("has jobs of the sweep, and does not answer", how))
         flush()
-        return 255 if now.away else min(now.failed + now.cancelled, MANY)
+        return 255 if now.away else min(now.failed + max(0, now.cancelled - judged), MANY)
 
     def _shown(self, now: Standing) -> SweepNow:
         before = self._past.all_counts.get(SUCCEEDED, 0)

@@ -55,6 +55,20 @@ def test_a_sweep_is_made_as_it_is_written(tmp_path: Path) -> None:
     assert seen(wanted, made.stdout) == wanted
 
 
+def test_what_came_out_of_a_sweep_is_as_it_is_written(tmp_path: Path) -> None:
+    make_ready()
+    (tmp_path / "submit").symlink_to(ROOT / "submit")
+    wanted = steps("What came out of a sweep")
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "XDG_STATE_HOME": ""}
+    try:
+        done = subprocess.run(
+            ["sh", "-c", script(wanted)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        )
+    finally:
+        stop("local", tmp_path, environment)
+    assert same(seen(wanted, done.stdout)) == same(wanted)
+
+
 def test_the_example_of_a_sweep_is_one(tmp_path: Path) -> None:
     found = read_sweep_file(str(ROOT / "sweep.yaml.example"))
     made = sweep_of(Typed(), found, Stdin())

@@ -226,3 +226,20 @@ def test_a_client_that_is_killed_at_a_step_doubles_nothing(lab: Lab, call: str) 
         lab.types(words, [program, "-f", *rest])  # each machine has a thread
         resumed(lab, words)
         assert lab.ran() == dict.fromkeys(map(str, range(1, 25)), 1), f"seed {SEED}, {call} {step}"
+
+
+def test_who_is_clearly_behind_is_ended_while_somebody_waits(lab: Lab) -> None:
+    """And is no failure: the others make the exit status."""
+    (lab.home / "sweep.yaml").write_text("metric: min:loss\nstop_rule: median:loss\n")
+    prints = "for i in $(seq 40); do echo loss={x}; [ {x} -lt 9 ] || sleep 0.1; done; [ {x} -lt 9 ] || exec sleep 60"
+    words = f"any sweep -n race -p x 1 2 3 4 9 --wait --file sweep.yaml -- sh -c {shlex.quote(prints)}"
+    done = lab.types(words)
+    assert done.returncode == 0, done
+    assert "is being ended: behind: loss 9 at step " in done.stderr
+    assert "the best: " in done.stderr.splitlines()[-1] and "  x=1  loss=1  (again: " in done.stderr
+    ended = {one["task"]["values"]["x"]: (one["state"], one["detail"]) for one in lab.records("race")}
+    state, detail = ended.pop("9")
+    assert (state, detail.startswith("behind: loss 9 at step ")) == ("cancelled", True)
+    assert ended == dict.fromkeys("1234", ("succeeded", None))
+    refused = lab.types(words.replace(" --wait", ""))
+    assert (refused.returncode, "add --wait" in refused.stderr) == (2, True)

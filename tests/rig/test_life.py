@@ -342,9 +342,8 @@ def test_whatever_is_in_the_values_of_a_sweep_each_is_one_argument(life: Life) -
 
 
 def test_a_sweep_is_seen_through_and_gone_on_with(life: Life) -> None:
-    words = (
-        "sweep -n seen -p n 1 2 3 4 5 --wait --max-running 2 --stop-after-failures 50% -- sh -c 'test $1 != 3' sh {n}"
-    )
+    limits = "--max-running 2 --stop-after-failures 50% --stop-rule median:loss"
+    words = f"sweep -n seen -p n 1 2 3 4 5 --wait {limits} -- sh -c 'test $1 != 3' sh {{n}}"
     done = life.types(words.replace("--wait", "--wait --json"))
     assert done.status == 1, done
     assert json.loads(done.out)["succeeded"] == 4

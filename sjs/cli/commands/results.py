@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from sjs.cli import kinds, result_text
+from sjs.cli.best import best_text
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.cli.text import columns as lines_of
@@ -18,7 +19,7 @@ from sjs.core.lifecycle import MOVED, STATES
 from sjs.errors import Refused, UnknownJob, UsageError
 from sjs.protocols import SweepCounts
 from sjs.results.rows import Page, pages
-from sjs.results.table import FIXED, Columns, Order, Table, best_line, columns
+from sjs.results.table import FIXED, Columns, Order, Table, columns
 from sjs.routing import Fleet
 
 WIDE = 12
@@ -162,7 +163,7 @@ def _draw(out: Output, table: Table, order: Order, sweep: str, path: str) -> Non
 def _tell_best(out: Output, table: Table, aim: Aim) -> int:
     best = table.best
     if best is not None:
-        out.notice("results", f"the best: {best_line(best, aim)}  (again: submit {best.target} rerun {best.job})")
+        out.notice("results", best_text(best, aim))
         return 0
     known = columns(table.rows).metrics
     what = f"they have {', '.join(known)}" if known and aim.metric not in known else "of those that have not failed"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -16,6 +17,7 @@ from sjs.cli.source import check_after
 from sjs.cli.sweep_jobs import Stdin, Typed, show, sweep_of
 from sjs.cli.sweep_run import Course, run_sweep
 from sjs.core.job import Spec
+from sjs.core.stopping import Rule
 from sjs.errors import UsageError
 from sjs.making.grid import Sample
 from sjs.making.parameters import Parameter
@@ -26,6 +28,8 @@ from sjs.routing import Choice, Fleet
 from sjs.sweeping.attending import Limit
 
 MANY = 10**15
+
+T = TypeVar("T")
 
 
 def limit(text: str) -> Limit:
@@ -93,6 +97,15 @@ class _Words(click.Command):
     metavar="N|P%",
     help="With --wait: once so many have failed, or such a part of at least 10 that have ended, no more begin.",
 )
+@click.option(
+    "--stop-rule",
+    "rule",
+    type=kinds.STOP_RULE,
+    metavar="RULE",
+    help="With --wait: end who is clearly behind. median:loss: whose best loss is worse than the median of what the "
+    "others had on average when they had printed as many; median:max:acc; median:loss,after=10,others=5: from 10 "
+    "values of a job on (5), once 5 others (3) got as far.",
+)
 @click.option("--dry-run", is_flag=True, help="Only print the commands, each as it could be typed.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND... [::: VALUES...]]")
 @job_options
@@ -109,6 +122,7 @@ def sweep(
     resume: bool,
     max_running: int | None,
     stop_after_failures: Limit | None,
+    rule: Rule | None,
     dry_run: bool,
     words: tuple[str, ...],
     **given: Any,
@@ -170,7 +184,9 @@ def sweep(
             wait=wait,
             resume=resume,
             most=max_running or file.max_running,
-            limit=stop_after_failures or _limit_of(file),
+            limit=stop_after_failures or _said_in(file, "stop_after_failures", file.stop_after_failures, limit),
+            aim=_said_in(file, "metric", file.metric, kinds.aim),
+            rule=rule or _said_in(file, "stop_rule", file.stop_rule, kinds.stop_rule),
             envs=shared.envs,
             has_snapshot=shared.taken is not None,
         )
@@ -186,13 +202,14 @@ def _once_known(base: Spec, call: Call, choice: Choice, out: Output) -> Spec:
         return with_last(base, ids.newest_id(fleet.target(name)))
 
 
-def _limit_of(file: SweepFile) -> Limit | None:
-    if file.stop_after_failures is None:
+def _said_in(file: SweepFile, key: str, text: str | None, read: Callable[[str], T]) -> T | None:
+    """What the file says by a key, as it would be typed."""
+    if text is None:
         return None
     try:
-        return limit(file.stop_after_failures)
+        return read(text)
     except ValueError as error:
-        raise UsageError(f"{file.path}: stop_after_failures: {error}") from None
+        raise UsageError(f"{file.path}: {key}: {error}") from None
 
 
 def _told_by(file: SweepFile) -> Spec:
