@@ -81,7 +81,7 @@ def run_sweep(call: Call, choice: Choice, jobs: Jobs, course: Course, out: Outpu
         raise UsageError("each job of a sweep is for one machine", f"say any:{call.word}")
     if not course.wait and (course.most is not None or course.limit is not None or course.rule is not None):
         raise UsageError(
-            "--max-running, --stop-after-failures and --stop-rule look at all machines",
+            "--max-running, --stop-after-failures and --stop-rule count over all machines",
             "which only a command that stays can do: add --wait",
         )
     with alone(jobs.name), Fleet(choice.managers, "start", out.notice, ask=call.ask) as fleet:
