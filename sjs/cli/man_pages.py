@@ -1,0 +1,153 @@
+"""Man pages of what --help shows: `python -m sjs.cli.man_pages FOLDER` writes them. A build does it for its wheel."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import click
+
+import sjs
+from sjs import __version__
+from sjs.cli import main, verbs
+from sjs.cli.common import Call
+
+SIGNS = str.maketrans({"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "~": "\\(ti", "^": "\\(ha"})
+"""Signs that a page would show otherwise, or take for an order."""
+
+BARE = "\b"
+"""The line by which click is told to leave a paragraph's lines as they are."""
+
+
+def pages() -> Mapping[str, str]:
+    """All pages by their file names."""
+    found = {f"submit-{name}.1": verb_page(name) for name in verbs.VERBS}
+    return {**found, "submit.1": submit_page(), "sjs.1": ".so man1/submit.1\n", "job_manager.1": manager_page()}
+
+
+def verb_page(name: str) -> str:
+    """The page of one verb."""
+    command = verbs.command(name)
+    context = command.make_context(name, [], obj=Call("submit", "TARGET"), resilient_parsing=True)
+    usage = " ".join(["submit", "TARGET", name, *command.collect_usage_pieces(context)])
+    options = [one for one in command.get_params(context) if isinstance(one, click.Option)]
+    records = [record for one in options if (record := one.get_help_record(context))]
+    lines = [
+        *_head(f"submit-{name}", verbs.VERBS[name].summary),
+        ".SH SYNOPSIS",
+        _text(usage),
+        ".SH DESCRIPTION",
+        *_paragraphs(command.help or ""),
+        ".SH OPTIONS",
+        *(line for names, about in records for line in (".TP", f"\\fB{_text(names)}\\fR", _text(about))),
+        ".SH EXAMPLE",
+        *_as_it_stands(verbs.VERBS[name].example),
+        ".SH SEE ALSO",
+        r".BR submit (1)",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def submit_page() -> str:
+    """The page of the whole: what `submit --help` says."""
+    parts = main.HELP.split("{verbs}")
+    usage, *before = parts[0].format(prog="submit").removeprefix("usage: ").split("\n\n")
+    after = parts[1].split("{examples}")[1].format(prog="submit")
+    lines = [
+        *_head("submit", "one job queue over the machines that you can reach"),
+        ".SH SYNOPSIS",
+        *_as_it_stands(re.sub(r"^ +", "", usage, flags=re.MULTILINE)),
+        ".SH DESCRIPTION",
+        *(line for block in before[:-1] for line in _block(block)),
+        ".SH VERBS",
+        *_verbs(),
+        ".SH EXAMPLES",
+        *_as_it_stands("\n".join(verb.example for verb in verbs.VERBS.values())),
+        *(line for block in after.strip().split("\n\n") for line in _section(block)),
+        ".SH SEE ALSO",
+        *_references(f"submit-{name}" for name in verbs.VERBS),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def manager_page() -> str:
+    """The page of job_manager, which is asked for what it shows, for nothing here knows its code."""
+    program = [sys.executable, "-I", "-S", str(Path(sjs.__file__).parent / "daemon"), "job_manager", "--help"]
+    told = subprocess.run(program, env={"COLUMNS": "80"}, stdout=subprocess.PIPE, text=True, check=True).stdout
+    usage, about, *sections = told.strip().split("\n\n")
+    lines = [
+        *_head("job_manager", "the manager of one job queue"),
+        ".SH SYNOPSIS",
+        *_as_it_stands(re.sub(r"^ +", "", usage.removeprefix("usage: "), flags=re.MULTILINE)),
+        ".SH DESCRIPTION",
+        _text(about),
+        *(line for block in sections for line in _section(block)),
+        ".SH SEE ALSO",
+        r".BR submit (1)",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _verbs() -> Iterator[str]:
+    for name, verb in verbs.VERBS.items():
+        yield from (".TP", f"\\fB{_text(name)}\\fR", _text(f"{verb.summary}; see submit-{name}(1)"))
+
+
+def _references(names: Iterable[str]) -> Iterator[str]:
+    *names, last = names
+    yield from (f".BR {_text(name)} (1)," for name in names)
+    yield f".BR {_text(last)} (1)"
+
+
+def _head(name: str, about: str) -> list[str]:
+    title = _text(name.upper())
+    return [f'.TH "{title}" 1 "" "sjs {__version__}" "sjs"', ".SH NAME", f"{_text(name)} \\- {_text(about)}"]
+
+
+def _section(block: str) -> list[str]:
+    """A block of the help that says before a colon what it is about."""
+    title, _, text = block.partition(":")
+    plain = textwrap.dedent(text.strip("\n")).strip()
+    return [f".SH {_text(title.upper())}", *(_as_it_stands(plain) if "\n" in plain else [_text(plain)])]
+
+
+def _block(block: str) -> list[str]:
+    is_table = any(re.search(r"\S {3,}\S", line) for line in block.splitlines())
+    return [".PP", *(_as_it_stands(block) if is_table else [_text(block)])]
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    for paragraph in text.strip().split("\n\n"):
+        first, _, rest = paragraph.strip().partition("\n")
+        yield ".PP"
+        yield from _as_it_stands(rest) if first.strip() == BARE else [_text(paragraph)]
+
+
+def _as_it_stands(text: str) -> list[str]:
+    """Lines that are not filled."""
+    return [".nf", *(_text(line, is_filled=False) for line in text.splitlines()), ".fi"]
+
+
+def _text(text: str, is_filled: bool = True) -> str:
+    """Text that means nothing else to roff."""
+    words = " ".join(text.split()) if is_filled else text.rstrip()
+    plain = words.translate(SIGNS)
+    plain = "".join(letter if letter.isascii() else f"\\[u{ord(letter):04X}]" for letter in plain)
+    return f"\\&{plain}" if plain[:1] in (".", " ") else plain
+
+
+def write(folder: Path) -> list[str]:
+    """Write all of them there; their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = pages()
+    for name, page in found.items():
+        (folder / name).write_text(page, encoding="utf-8")
+    return [str(folder / name) for name in found]
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
