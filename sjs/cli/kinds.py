@@ -27,7 +27,9 @@ After = tuple[tuple[str, tuple[Range, ...]], ...]
 LAST: Range = (-1, -1)
 """Stands for the newest job of a queue, until the queue is asked which that is."""
 
-_CONDITIONS = {"afterok": "ok", "afterany": "any", "afternotok": "notok"}
+CONDITIONS = {"afterok": "ok", "afterany": "any", "afternotok": "notok"}
+"""How a job says after which ends of others it may start."""
+
 _SPAN = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?", re.ASCII)
 _HOUR = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?", re.ASCII)
 
@@ -74,9 +76,9 @@ def after(text: str) -> After:
 
 def _condition(text: str) -> tuple[str, tuple[Range, ...]]:
     word, *spans = text.split(":")
-    if word not in _CONDITIONS or not spans:
-        raise ValueError(f"'{text}' is no condition; write it as {':3:4, '.join(_CONDITIONS)}:3:4")
-    return _CONDITIONS[word], tuple(map(_parents, spans))
+    if word not in CONDITIONS or not spans:
+        raise ValueError(f"'{text}' is no condition; write it as {':3:4, '.join(CONDITIONS)}:3:4")
+    return CONDITIONS[word], tuple(map(_parents, spans))
 
 
 def _parents(text: str) -> Range:

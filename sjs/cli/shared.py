@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from sjs.capture.taking import Taken
-from sjs.cli import kinds
+from sjs.cli import after_sweep, kinds
+from sjs.cli.common import Call
 from sjs.cli.options import changed
 from sjs.cli.output import Output
 from sjs.cli.snapshot import taken_of
@@ -19,6 +20,7 @@ from sjs.cli.source import USUAL
 from sjs.core.job import Spec
 from sjs.environment import digest, gathered
 from sjs.protocols import Envs
+from sjs.routing import Choice
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,6 +48,15 @@ OPTIONS = (
         metavar="SIZE",
         help="How large that may be; 1G and 100000 files by default.",
     ),
+    click.option(
+        "--after-sweep",
+        "after_sweeps",
+        multiple=True,
+        type=kinds.Read("sweep", after_sweep.read),
+        metavar="NAME",
+        help="Only when all jobs of that sweep have succeeded, else it is cancelled; afterany:NAME: have ended. On the "
+        "machine that has them.",
+    ),
 )
 
 
@@ -65,11 +76,13 @@ def shared_options(function: F) -> F:
     return function
 
 
-def shared_of(given: Mapping[str, Any], out: Output, base: Spec = USUAL) -> Shared:
-    """What was given, over `base`; takes the snapshot if one is wanted."""
+def shared_of(call: Call, choice: Choice, given: Mapping[str, Any], out: Output, base: Spec = USUAL) -> Shared:
+    """What was given, over `base`; takes the snapshot if one is wanted, and asks for the jobs of sweeps that are to be
+    waited for."""
+    after = after_sweep.waited_for(call, choice, given["after_sweeps"], out)
     variables = gathered(os.environ, given["capture_env"], given["env_file"])
     envs = {digest(variables): variables} if variables else {}
     folder = given["snapshot"]
     taken = None if folder is None else taken_of(folder, given["snapshot_limit"], out)
-    base = base.but(env_base=next(iter(envs), ""), snapshot=taken.snapshot if taken else None)
+    base = base.but(env_base=next(iter(envs), ""), snapshot=taken.snapshot if taken else None, after=base.after + after)
     return Shared(changed(base, given), envs, taken)

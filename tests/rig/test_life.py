@@ -350,6 +350,9 @@ def test_a_sweep_is_seen_through_and_gone_on_with(life: Life) -> None:
     again = life.types(words.replace("--wait", "--wait --resume"))
     assert (again.status, len(life.table("list --sweep seen"))) == (1, 6)
     assert life.types("retry --failed seen").out.startswith("2 waiting again")
+    life.well("sweep -n later -p n 1 --after-sweep afterany:seen -- true {n}")
+    assert life.ends(life.ids("--after-sweep later --command true")) == [("succeeded", "exit")]
+    assert life.ends(life.ids("--after-sweep seen --command true")) == [("cancelled", "dependency")]
 
 
 def test_each_job_of_a_sweep_is_what_all_were_told(life: Life) -> None:

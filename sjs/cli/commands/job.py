@@ -67,6 +67,8 @@ def job(
       submit gpu1 job -n fetch --retries 3 --backoff 10s:2x --command ./fetch
     When that has succeeded, with the environment that is set here, and before others that wait:
       submit gpu1 job --after afterok:3 --capture-env --priority 5 --command ./train
+    When all of a sweep has ended there, to put together what it found:
+      submit gpu1 job --after-sweep afterany:lr --command ./summary
     In the code as it is now, whatever becomes of it before they run:
       submit any job --snapshot --command-file jobs.txt
     With a GPU, so much memory, and for two hours at most:
@@ -82,7 +84,7 @@ def job(
         raise UsageError(f"what is '{argv[0]}'?", f"shell text: --command '{argv[0]}'; a plain command: -- {argv[0]}")
     choice = call.choice(any_allowed=True)
     out = call.output(choice)
-    shared = shared_of(given, out)
+    shared = shared_of(call, choice, given, out)
     source = Source(commands, command_file, argv, shared.base, alone=not choice.named)
     if follow and not (source.is_one and (choice.any or not choice.named)):
         raise UsageError("--follow is for one job on one target", "--wait waits for many")

@@ -177,7 +177,7 @@ def sweep(
         if dry_run:
             show(made, out)
             return out.finish()
-        shared = shared_of({**given, "name": made.name}, out, base)
+        shared = shared_of(call, choice, {**given, "name": made.name}, out, base)
         check_after(shared.base, alone=not choice.named)
         made = replace(made, base=_once_known(shared.base, call, choice, out))
         course = Course(
