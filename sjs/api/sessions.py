@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -45,6 +46,7 @@ class Sessions:
         self._idle: defaultdict[tuple[str, str], list[Target]] = defaultdict(list)
         self._watchers: dict[str, Watcher] = {}
         self._closed = False
+        weakref.finalize(self, _close, self._idle).atexit = False  # the program's end closes them as well
 
     def call(self, name: str, work: Callable[[Target], T], start: str = "") -> T:
         """A short question to one target, when it is its turn."""
@@ -109,12 +111,17 @@ class Sessions:
         """Close what is idle; the rest closes when it comes back. Who waits is told."""
         with self._lock:
             self._closed = True
-            idle = [target for targets in self._idle.values() for target in targets]
+            idle = dict(self._idle)
             self._idle.clear()
             watchers = list(self._watchers.values())
         for watcher in watchers:
             watcher.close()
-        for target in idle:
+        _close(idle)
+
+
+def _close(idle: Mapping[tuple[str, str], list[Target]]) -> None:
+    for targets in idle.values():
+        for target in targets:
             target.close()
 
 
