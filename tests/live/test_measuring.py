@@ -95,13 +95,13 @@ def test_an_expression_that_never_ends_is_broken_off(outputs: Outputs) -> None:
 
 def test_a_reply_is_no_longer_than_a_line_may_be(outputs: Outputs) -> None:
     text = "".join(f"{'n' * 50}{number}=0.12345678901234567\n" for number in range(MAX_METRICS))
-    for job in range(300):
+    for job in range(160):
         outputs.put(f"{job}.out", text)
     session = open_session(LocalTransport(), outputs.door)
-    reply = session.call("results", attempts=[[job, 1] for job in range(300)])
-    assert 0 < reply["done"] < 300
+    reply = session.call("results", attempts=[[job, 1] for job in range(160)])
+    assert 0 < reply["done"] < 160
     session.close()
-    assert len(outputs.of(*((job, 1) for job in range(300)))) == 300
+    assert len(outputs.of(*((job, 1) for job in range(160)))) == 160
 
 
 def test_what_makes_no_sense_is_refused(outputs: Outputs) -> None:
@@ -155,12 +155,12 @@ def test_a_wait_for_values_ends_with_the_next_request_and_in_time(outputs: Outpu
 
 def test_a_long_series_comes_in_pieces(outputs: Outputs) -> None:
     many = 9_000
-    for job in range(8):
+    for job in range(7):
         outputs.put(f"{job}.out", "\n".join(json.dumps({"x": number}) for number in range(many)) + "\n")
     found = [outputs.machine.series("x", None, DEADLINE), outputs.machine.series("x", None, DEADLINE)]
     assert sum(len(one.values) for one in found[0]) < MAX_SAID + many
     whole = [one for part in found for one in part]
-    assert sorted(whole) == [Values(job, 1, "out", 0, list(range(many))) for job in range(8)]
+    assert sorted(whole) == [Values(job, 1, "out", 0, list(range(many))) for job in range(7)]
 
 
 def test_nobody_waits_where_no_job_can_be(outputs: Outputs) -> None:
