@@ -119,6 +119,9 @@ def test_who_cannot_be_reached_is_said_and_the_others_are_shown(cli: CommandLine
     done = cli.submit("all", "results", "s")
     assert (done.status, len(done.out.splitlines())) == (255, 3)
     assert "[b] error: no route to host" in done.err
+    fleet["a"].fault = Unreachable("no route to host")
+    done = cli.submit("all", "results", "s")
+    assert (done.status, done.out, "no job of a sweep" in done.err) == (255, "", False)
 
 
 def test_what_cannot_be_read_is_said(cli: CommandLine, fleet: dict[str, Pretended]) -> None:

@@ -82,13 +82,16 @@ def results(
     choice = call.choice()
     out = call.output(choice)
     with Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:
-        for page in _arriving(fleet, out, sweep, states, pattern):
+        away: set[str] = set()
+        for page in _arriving(fleet, out, away, sweep, states, pattern):
             if streams:
                 for row in page.rows:
                     table.seen += 1
                     out.record(row.target, result_text.record(sweep, row, wanted))
             else:
                 table.add(page.rows)
+    if not table.seen and len(away) == len(choice.managers):
+        return out.finish()
     if not table.seen:
         error = UnknownJob(f"no job of a sweep '{sweep}'", "without a name, `results` says which sweeps there are")
         out.failed(call.word, error)
@@ -101,9 +104,10 @@ def results(
     return out.finish() or status
 
 
-def _arriving(fleet: Fleet, out: Output, sweep: str, states: Sequence[str], pattern: str | None) -> Iterator[Page]:
-    """The rows of all as they come; who has failed is said, and the others are heard on."""
-    away = set()
+def _arriving(
+    fleet: Fleet, out: Output, away: set[str], sweep: str, states: Sequence[str], pattern: str | None
+) -> Iterator[Page]:
+    """The rows of all as they come; who has failed is said and noted as `away`, and the others are heard on."""
     for answers in fleet.stream(lambda target: pages(target, sweep, states, pattern)):
         for answer in answers:
             if answer.error is not None:
