@@ -13,18 +13,18 @@ PLAIN, PARENS, DOUBLE, SINGLE = "plain text", "parentheses", "double quotes", "s
 _COMMENT, _HERE, _BACKQUOTES = "a comment", "what follows <<", "backquotes"
 _ANSI, _VARIABLE, _SUM = "$'…'", "${…}", "$((…))"
 
-_USUAL = re.compile(r"\\.?|\$\(\(|\$[({']|<<<|<<|\bcase\b|['\"`()\n]|(?<![^\s;&|()])#", re.DOTALL)
+_USUAL = re.compile(r"\\.?|\$\$|\$\(\(|\$[({']|<<<|<<|\bcase\b|['\"`()\n]|(?<![^\s;&|()])#", re.DOTALL)
 _TOKENS = {
     PLAIN: _USUAL,
     PARENS: _USUAL,
-    DOUBLE: re.compile(r"\\.?|\$\(\(|\$[({]|[\"`]", re.DOTALL),
+    DOUBLE: re.compile(r"\\.?|\$\$|\$\(\(|\$[({]|[\"`]", re.DOTALL),
     SINGLE: re.compile("'"),
     _COMMENT: re.compile("\n"),
     _HERE: re.compile("(?!)"),
     _BACKQUOTES: re.compile(r"\\.?|`", re.DOTALL),
     _ANSI: re.compile(r"\\.?|'", re.DOTALL),
-    _VARIABLE: re.compile(r"\\.?|\$\(\(|\$[({]|['\"`}]", re.DOTALL),
-    _SUM: re.compile(r"\\.?|\$\(\(|\$[({]|['\"`()]", re.DOTALL),
+    _VARIABLE: re.compile(r"\\.?|\$\$|\$\(\(|\$[({]|['\"`}]", re.DOTALL),
+    _SUM: re.compile(r"\\.?|\$\$|\$\(\(|\$[({]|['\"`()]", re.DOTALL),
 }
 """What means something in each place."""
 
