@@ -170,12 +170,12 @@ def on_line(base: Spec, text: str) -> Spec:
     return found
 
 
-def given_in(words: Sequence[str], where: str) -> dict[str, Any]:
+_LINE = click.command("a file", add_help_option=False)(job_options(lambda **given: None))
+
+
+def given_in(words: Sequence[str], where: str, reader: click.Command = _LINE) -> dict[str, Any]:
     """What the words of a file say, as they would on a command line."""
     try:
-        return _LINE.make_context(where, list(words)).params
+        return reader.make_context(where, list(words)).params
     except click.ClickException as error:
         raise UsageError(f"{where}: {error.format_message()}") from None
-
-
-_LINE = click.command("a file", add_help_option=False)(job_options(lambda **given: None))

@@ -60,6 +60,10 @@ OPTIONS = (
 )
 
 
+SHARED = ("env_file", "capture_env", "snapshot", "snapshot_limit")
+"""What these are called among what was given."""
+
+
 @dataclass(frozen=True)
 class Shared:
     """What they share: `envs` has the environment that `base` names by its digest."""

@@ -63,6 +63,17 @@ def command_and_sources(words: Sequence[str], find: Find) -> tuple[list[str], li
     return list(words[: starts[0]] if starts else words), found
 
 
+def check_places(typed: Sequence[str], words: Sequence[str]) -> None:
+    """Refuse words that stand where nobody can tell what they are. `typed`: all; `words`: those that are no options."""
+    start = next((place for place, word in enumerate(typed) if word == "--" or word in _LINKS), len(typed))
+    behind = typed[start + 1 :] if "--" in typed[start : start + 1] else typed[start:]
+    before = words[: len(words) - len(behind)]
+    if "--" in typed[start : start + 1] and before:
+        raise UsageError(f"what is '{before[0]}'?", "all of the command stands behind --")
+    if len(before) > 1:
+        raise UsageError(f"what is '{before[1]}'?", "a command of several words stands behind --")
+
+
 def _sources(mark: str, words: Sequence[str], find: Find) -> list[Rows]:
     if not words:
         raise UsageError(f"there is nothing behind {mark}")

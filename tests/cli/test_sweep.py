@@ -12,6 +12,7 @@ import pytest
 
 from sjs.core.job import Task
 from sjs.core.needs import Machine, room
+from sjs.environment import digest
 from sjs.wire import machine_to_wire
 from tests.cli.conftest import CommandLine
 from tests.cli.test_verbs import REFUSAL, accepted, answers, report
@@ -75,6 +76,9 @@ def test_a_table_may_come_by_stdin_and_a_file_says_the_rest(cli: CommandLine, mo
         ("-p a 1", "which command?"),
         ("-- x", "which parameters?"),
         ("x y -p a 1", "what is 'y'?"),
+        ("x y ::: 1", "what is 'y'?"),
+        ("x -p a 1 -- y {a}", "what is 'x'?"),
+        ("-p a=1 b=2 -- y {a}", "what is 'b=2'?"),
         ("--command x -p a 1 -- y", "without --command"),
         ("-p a 1 -p a 2 -- x {a}", "two parameters of the name a"),
         ("-p a int:x -- x {a}", "write it as int:1..10"),
@@ -113,6 +117,17 @@ def test_all_jobs_are_handed_in_with_their_settings(cli: CommandLine) -> None:
         {"argv": ["x", number], **same, "task": {"sweep": "tune", "number": int(number), "values": {"a": number}}}
         for number in ("1", "2")
     ]
+
+
+def test_a_file_says_also_what_jobs_share_and_what_is_typed_counts_more(cli: CommandLine) -> None:
+    for name in ("A", "B"):
+        (cli.folder / name).write_text(f"X={name}\n")
+    (cli.folder / "s.yaml").write_text("command: [x, '{a}']\nparameters: {a: 1}\njob: {env-file: A}\n")
+    for words, wanted in (([], "A"), (["--env-file", "B"], "B")):
+        machine = cli.play("m", knows(NONE, report(), accepted(0, 1)))
+        assert cli.submit("m", "sweep", "--file", "s.yaml", *words).status == 0
+        job = jobs(machine)[-1]
+        assert job["env_base"] == digest({"X": wanted})
 
 
 def test_any_deals_them_out(cli: CommandLine) -> None:

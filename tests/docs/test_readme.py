@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sjs.cli.options import given_in
+from sjs.cli.commands.sweep import said_of_jobs
 from sjs.cli.sweep_jobs import Stdin, Typed, sweep_of
 from sjs.making.sweep_file import read_sweep_file
 from tests.docs.readme import README, ROOT, make_ready, same, script, seen, steps
@@ -73,8 +73,8 @@ def test_the_example_of_a_sweep_is_one(tmp_path: Path) -> None:
     found = read_sweep_file(str(ROOT / "sweep.yaml.example"))
     made = sweep_of(Typed(), found, Stdin())
     assert (made.count, len(set(made.specs())), made.unused) == (20, 20, [])
-    told = given_in([word for option in found.options for word in option.words], "the example")
-    assert (told["gpus"], told["mem"], told["timeout"]) == (1000, 8 << 30, 7200)
+    told = said_of_jobs(found)
+    assert (told["gpus"], told["mem"], told["timeout"], told["snapshot"]) == (1000, 8 << 30, 7200, ".")
 
 
 def test_the_first_command_runs_a_job(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from sjs.cli import ids, kinds
 from sjs.cli.common import Call, verb
 from sjs.cli.options import changed, given_in, job_options, names_last, with_last
 from sjs.cli.output import Output
-from sjs.cli.shared import shared_of, shared_options
+from sjs.cli.shared import SHARED, shared_of, shared_options
 from sjs.cli.source import check_after
 from sjs.cli.sweep_jobs import Stdin, Typed, show, sweep_of
 from sjs.cli.sweep_run import Course, run_sweep
@@ -23,7 +23,7 @@ from sjs.making.grid import Sample
 from sjs.making.parameters import Parameter
 from sjs.making.sweep import Sweep
 from sjs.making.sweep_file import SweepFile, read_sweep_file
-from sjs.making.words import for_options, read_parameter
+from sjs.making.words import check_places, for_options, read_parameter
 from sjs.routing import Choice, Fleet
 from sjs.sweeping.attending import Limit
 
@@ -56,7 +56,7 @@ class _Words(click.Command):
     type=kinds.Read("parameter", read_parameter),
     metavar="NAME VALUES...",
     help="A parameter and all its values; any number. Instead of values, a range: log:1e-4..1e-1:8, int:1..10 or "
-    "int:1..10:4, uniform:0..1:5, choice:a,b,c. Also NAME=0.1,0.01.",
+    "int:1..10:4, uniform:0..1:5, choice:a,b,c. Also as one word: NAME=0.1,0.01.",
 )
 @click.option(
     "--from",
@@ -67,13 +67,13 @@ class _Words(click.Command):
 @click.option("--file", "path", metavar="FILE", help="A sweep.yaml; what is typed counts more.")
 @click.option(
     "--samples",
-    type=click.IntRange(1, MANY),
+    type=click.IntRange(1),
     metavar="N",
     help="So many settings by chance, none of them twice, instead of all. Ranges need no number of values then.",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, MANY),
+    type=click.IntRange(0),
     metavar="S",
     help="Other ones by chance; 0 by default. The same ones for the same seed.",
 )
@@ -136,6 +136,7 @@ def sweep(
       {.} {/} {//} {/.}     a path without its ending, without its folder, only the folder, without
                             both; likewise {1.} {lr/} {lr//}
       {%}                   the slot in which it runs, from 1 on
+
     A word in braces that is none of these is an error; write {{word}} for {word}. Whatever else stands in braces
     stays as it is: {a,b}, ${x}, {"k": 1}.
 
@@ -166,17 +167,18 @@ def sweep(
     """
     choice = call.choice(any_allowed=True)
     out = call.output(choice)
-    if "--" not in call.rest and words[1:] and not any(word.startswith(":::") for word in words[:2]):
-        raise UsageError(f"what is '{words[1]}'?", "a command of several words stands behind --")
+    check_places(call.rest, words)
     file = read_sweep_file(path) if path is not None else SweepFile("")
     with Stdin() as stdin:
         typed = Typed(given["name"], text, words, parameters, table, samples, seed)
         made = sweep_of(typed, file, stdin)
-        base = _told_by(file).but(name=made.name)
+        said = said_of_jobs(file)
+        base = _told(said, file).but(name=made.name)
         _say_what_is_odd(made, out)
         if dry_run:
             show(made, out)
             return out.finish()
+        given |= {key: said[key] for key in SHARED if given[key] is None}
         shared = shared_of(call, choice, {**given, "name": made.name}, out, base)
         check_after(shared.base, alone=not choice.named)
         made = replace(made, base=_once_known(shared.base, call, choice, out))
@@ -212,11 +214,18 @@ def _said_in(file: SweepFile, key: str, text: str | None, read: Callable[[str], 
         raise UsageError(f"{file.path}: {key}: {error}") from None
 
 
-def _told_by(file: SweepFile) -> Spec:
-    """What the file says of each job."""
+_JOB = click.command("a file", add_help_option=False)(job_options(shared_options(lambda **given: None)))
+
+
+def said_of_jobs(file: SweepFile) -> dict[str, Any]:
+    """The options of jobs that stand in the file."""
     for option in file.options:
-        given_in(option.words, option.where)
-    said = given_in([word for option in file.options for word in option.words], file.path)
+        given_in(option.words, option.where, _JOB)
+    return given_in([word for option in file.options for word in option.words], file.path, _JOB)
+
+
+def _told(said: Mapping[str, Any], file: SweepFile) -> Spec:
+    """What each job is told by it."""
     try:
         return changed(Spec(), said)
     except UsageError as error:
