@@ -38,14 +38,14 @@ class Typed:
     seed: int | None = None
 
 
-class Stdin:
-    """What comes in by stdin, in a file, so that it can be read more than once."""
+class Inputs:
+    """The files that are named; of what can be read only once, stdin or a pipe, a copy."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._path = ""
+        self._copies: dict[str, str] = {}
 
-    def __enter__(self) -> Stdin:
+    def __enter__(self) -> Inputs:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
@@ -53,22 +53,24 @@ class Stdin:
 
     def find(self, path: str) -> tuple[str, str]:
         """Where a file lies that was named, and what it is called: `-` is stdin."""
-        if path != "-":
+        if path != "-" and (os.path.isfile(path) or not os.path.exists(path)):
             return path, path
-        if not self._path:
+        if path not in self._copies:
             copy = self._stack.enter_context(tempfile.NamedTemporaryFile(prefix="sjs-"))  # noqa: SIM115
-            shutil.copyfileobj(sys.stdin.buffer, copy)
+            with ExitStack() as stack:
+                source = sys.stdin.buffer if path == "-" else stack.enter_context(open(path, "rb"))
+                shutil.copyfileobj(source, copy)
             copy.flush()
-            self._path = copy.name
-        return self._path, "stdin"
+            self._copies[path] = copy.name
+        return self._copies[path], "stdin" if path == "-" else path
 
 
-def sweep_of(typed: Typed, file: SweepFile, stdin: Stdin) -> Sweep:
+def sweep_of(typed: Typed, file: SweepFile, inputs: Inputs) -> Sweep:
     """The sweep that is meant: what was typed counts more than what its file says."""
-    words, sources = command_and_sources(typed.words, stdin.find)
+    words, sources = command_and_sources(typed.words, inputs.find)
     command = _command(typed.text, words, file)
     wanted = typed.table or file.table
-    rows: list[Rows] = [] if wanted is None else [table(*stdin.find(wanted))]
+    rows: list[Rows] = [] if wanted is None else [table(*inputs.find(wanted))]
     rows += _merged(file.parameters, typed.parameters)
     samples = file.samples if typed.samples is None else typed.samples
     found = settings([*rows, *sources], samples, (typed.seed if typed.seed is not None else file.seed) or 0)

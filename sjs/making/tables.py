@@ -45,22 +45,21 @@ class Table:
         yield self.digest
 
 
-def table(path: str, called: str = "") -> Table:
-    """A file whose columns have names."""
-    ending = os.path.splitext(called or path)[1].lower()
-    reader = _READERS.get(ending) or (_sniffed(path) if called else None)
+def table(path: str, called: str) -> Table:
+    """A file whose columns have names. A copy of what has no ending (`called` otherwise) is what it looks like."""
+    reader = _READERS.get(os.path.splitext(called)[1].lower()) or (_sniffed(path) if called != path else None)
     if reader is None:
         raise UsageError(f"{path}: is no table", f"its name ends with {', '.join(_READERS)}")
-    found = _opened(path, called or path, reader)
+    found = _opened(path, called, reader)
     for name in found.names:
         if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable() or found.names.count(name) > 1:
             raise UsageError(f"{found.called}: each column needs a name of its own, not {name!r:.60}")
     return found
 
 
-def lines(path: str, called: str = "") -> Table:
+def lines(path: str, called: str) -> Table:
     """A file with a value a line."""
-    return _opened(path, called or path, _lines)
+    return _opened(path, called, _lines)
 
 
 def _opened(path: str, called: str, reader: Reader) -> Table:

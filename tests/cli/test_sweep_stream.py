@@ -79,3 +79,17 @@ def test_bytes_that_are_no_text_come_out_as_they_were(tmp_path: Path) -> None:
     )
     ran = subprocess.run(["sh"], input=made.stdout, capture_output=True, timeout=DEADLINE, check=True)
     assert ran.stdout == b"\xff'\0\xff'\0\xc3\xa9\0\xc3\xa9\0"
+
+
+def test_what_can_be_read_only_once_is_read_once(tmp_path: Path) -> None:
+    script = " ".join(MANY) + " 'x {}' :::: <(seq 2) ::: a b; printf 'a,b\\n1,2\\n' | " + " ".join(MANY)
+    made = subprocess.run(
+        ["bash", "-c", script + " --from <(cat) -- y {b}"],
+        capture_output=True,
+        text=True,
+        env=environ(tmp_path),
+        cwd=tmp_path,
+        timeout=DEADLINE,
+        check=True,
+    )
+    assert made.stdout.splitlines() == ["x 1 a", "x 1 b", "x 2 a", "x 2 b", "y 2"]

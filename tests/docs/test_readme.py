@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sjs.cli.commands.sweep import said_of_jobs
-from sjs.cli.sweep_jobs import Stdin, Typed, sweep_of
+from sjs.cli.sweep_jobs import Inputs, Typed, sweep_of
 from sjs.making.sweep_file import read_sweep_file
 from tests.docs.readme import README, ROOT, make_ready, same, script, seen, steps
 
@@ -71,7 +71,7 @@ def test_what_came_out_of_a_sweep_is_as_it_is_written(tmp_path: Path) -> None:
 
 def test_the_example_of_a_sweep_is_one(tmp_path: Path) -> None:
     found = read_sweep_file(str(ROOT / "sweep.yaml.example"))
-    made = sweep_of(Typed(), found, Stdin())
+    made = sweep_of(Typed(), found, Inputs())
     assert (made.count, len(set(made.specs())), made.unused) == (20, 20, [])
     told = said_of_jobs(found)
     assert (told["gpus"], told["mem"], told["timeout"], told["snapshot"]) == (1000, 8 << 30, 7200, ".")

@@ -1,4 +1,7 @@
-"""Nothing in a value is ever run: shells are asked, with templates that nobody would write."""
+"""Nothing in a value is ever run: shells are asked, with templates that nobody would write.
+
+SJS_TEMPLATE_ROUNDS=50 scripts/test making -- -k injection
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,7 @@ from hypothesis import strategies as st
 from sjs.errors import UsageError
 from sjs.making.template import shell_template
 
-EXAMPLES = int(os.environ.get("SJS_TEMPLATES", "20"))
-"""How many times a handful of templates is tried."""
+ROUNDS = int(os.environ.get("SJS_TEMPLATE_ROUNDS", "1"))
 
 ARMED = "echo ran >&9"
 VALUES = [
@@ -89,11 +91,12 @@ def what_ran(shell: str, texts: list[str], folder: Path) -> str:
     return told.read_text()
 
 
+@pytest.mark.parametrize("turn", range(ROUNDS))
 @pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(templates=st.lists(TEMPLATES, min_size=1, max_size=8))
 def test_a_template_is_refused_or_its_values_are_only_values(
-    tmp_path_factory: pytest.TempPathFactory, shell: str, templates: list[str]
+    tmp_path_factory: pytest.TempPathFactory, shell: str, turn: int, templates: list[str]
 ) -> None:
     folder = tmp_path_factory.mktemp("run")
     texts: list[str] = []

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from sjs.cli.sweep_jobs import Stdin, Typed, sweep_of
+from sjs.cli.sweep_jobs import Inputs, Typed, sweep_of
 from sjs.making.sweep_file import SweepFile
 
 PATHS = [
@@ -29,7 +29,7 @@ def parallels(words: list[str]) -> list[list[str]]:
 
 def ours(words: list[str]) -> list[list[str]]:
     """The same of ours, whether it meets a shell or not."""
-    made = sweep_of(Typed(words=words), SweepFile(""), Stdin())
+    made = sweep_of(Typed(words=words), SweepFile(""), Inputs())
     return [shlex.split(spec.command or "") if spec.argv is None else list(spec.argv) for spec in made.specs()]
 
 
@@ -73,7 +73,7 @@ def test_files_of_values_come_to_the_same(tmp_path: object) -> None:
 
 def test_a_slot_is_counted_from_one_as_there() -> None:
     (line,) = parallels(["echo {%}", ":::", "A"])
-    (job,) = sweep_of(Typed(words=["echo {%}", ":::", "A"]), SweepFile(""), Stdin()).specs()
+    (job,) = sweep_of(Typed(words=["echo {%}", ":::", "A"]), SweepFile(""), Inputs()).specs()
     environ = {"SJS_SLOT": "0"}
     done = subprocess.run(job.program, env=environ, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == line[1:] == ["1"]

@@ -14,7 +14,7 @@ from sjs.cli.options import changed, given_in, job_options, names_last, with_las
 from sjs.cli.output import Output
 from sjs.cli.shared import SHARED, shared_of, shared_options
 from sjs.cli.source import check_after
-from sjs.cli.sweep_jobs import Stdin, Typed, show, sweep_of
+from sjs.cli.sweep_jobs import Inputs, Typed, show, sweep_of
 from sjs.cli.sweep_run import Course, run_sweep
 from sjs.core.job import Spec
 from sjs.core.stopping import Rule
@@ -169,9 +169,9 @@ def sweep(
     out = call.output(choice)
     check_places(call.rest, words)
     file = read_sweep_file(path) if path is not None else SweepFile("")
-    with Stdin() as stdin:
+    with Inputs() as inputs:
         typed = Typed(given["name"], text, words, parameters, table, samples, seed)
-        made = sweep_of(typed, file, stdin)
+        made = sweep_of(typed, file, inputs)
         said = said_of_jobs(file)
         base = _told(said, file).but(name=made.name)
         _say_what_is_odd(made, out)
