@@ -21,7 +21,7 @@ Word = tuple[str, str]
 """A word, and a few about it."""
 
 LIMIT = 0.7
-"""Seconds that somebody waits who has pressed Tab."""
+"""Seconds that somebody waits who has pressed Tab, unless $SJS_COMPLETION_LIMIT says so."""
 
 FRESH = 5.0
 """Seconds for which an answer is good enough for the next Tab, …"""
@@ -70,9 +70,10 @@ class LiveWords:
         asked = [one for one in managers if known[one.name] is None]
         for one in asked:
             notes[one.name].write([], SILENT)  # which whoever answers in time will better
-        deadline = time.monotonic() + LIMIT
+        limit = _limit()
+        deadline = time.monotonic() + limit
         with Fleet(asked, "", lambda name, text: None) as fleet:
-            for found in fleet.stream(lambda target: iter([look(target)]), LIMIT / 7):
+            for found in fleet.stream(lambda target: iter([look(target)]), limit / 7):
                 for answer in found:
                     if answer.value is not None:
                         known[answer.name] = answer.value
@@ -106,6 +107,13 @@ class _Note:
             with open(temporary, "w", encoding="utf-8") as note:
                 json.dump({"until": time.time() + seconds, "words": words}, note)
             os.replace(temporary, self._path)
+
+
+def _limit() -> float:
+    try:
+        return float(os.environ["SJS_COMPLETION_LIMIT"])
+    except (KeyError, ValueError):
+        return LIMIT
 
 
 def _about(job: Job) -> str:

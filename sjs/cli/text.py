@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from codecs import getincrementaldecoder
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from sjs.core.job import Job, Snapshot
 from sjs.core.lifecycle import FINAL, HELD, MOVED, MOVING, RUNNING, TIMEOUT
 from sjs.core.needs import WHOLE, Grant
 from sjs.core.quantities import share_text, size_text
+
+if TYPE_CHECKING:
+    from sjs.protocols import Status
 
 
 def printable(text: str) -> str:
@@ -167,6 +171,11 @@ SKEW = 2.0
 def skew(ahead: float) -> str:
     """How wrong it is."""
     return f"{abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} this machine's"
+
+
+def state_of(status: Status) -> str:
+    """How a manager is, in a word."""
+    return "drained" if status.drained else "paused" if status.paused else "in trouble" if status.trouble else "up"
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -84,12 +84,13 @@ class Loop:
                 return
             if not ready:
                 return
-            if signal.SIGWINCH in os.read(self._bell, 4096):
-                self._screen.resize()
-                return
+            is_resized = signal.SIGWINCH in os.read(self._bell, 4096)
             with suppress(queue.Empty):
                 while True:
                     self._news.get_nowait()()
+            if is_resized:
+                self._screen.resize()
+                return
             due = min(due, drawn + CALM)
 
     def _press(self, key: str) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from sjs.cli.text import age, columns, command, cut, gpus_text, printable
+from sjs.cli.text import age, columns, command, cut, gpus_text, printable, state_of
 from sjs.core.job import Job
 from sjs.core.lifecycle import RUNNING
 from sjs.core.needs import WHOLE
 from sjs.core.quantities import share_text, size_text
-from sjs.protocols import Sight, Status
+from sjs.protocols import Sight
 
 PLAIN, TITLE, HEAD, FAINT, BAD, CHOSEN, NEWS = "plain", "title", "head", "faint", "bad", "chosen", "news"
 """How a row looks."""
@@ -131,11 +131,6 @@ def moved(found: Sequence[Entry], wish: Wish, by: int = 0) -> Wish:
     at = (keys.index(wish.chosen) if wish.chosen in keys else wish.at) + by
     at = max(0, min(at, len(keys) - 1))
     return replace(wish, chosen=keys[at] if keys else None, at=at)
-
-
-def state_of(status: Status) -> str:
-    """How a manager is, in a word."""
-    return "drained" if status.drained else "paused" if status.paused else "in trouble" if status.trouble else "up"
 
 
 def _title(places: Sequence[Place], wish: Wish) -> Row:

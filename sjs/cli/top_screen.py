@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from types import TracebackType
+from types import FrameType, TracebackType
 
 from sjs.cli.top_page import BAD, CHOSEN, FAINT, HEAD, NEWS, TITLE, Row
 from sjs.errors import UsageError
@@ -39,10 +39,13 @@ class Screen:
         if curses.tigetstr("cup") is None:
             raise UsageError(f"top can not be shown on a terminal of the kind '{os.environ.get('TERM', '')}'")
         self._looks: Mapping[str, int] = {}
+        self._is_lent = False
 
     def __enter__(self) -> Screen:
-        # With a handler of ours, curses has none, and does not change its mind about the size while rows are drawn.
+        # With handlers of ours, curses has none: it would change the size while rows are drawn, and come back to the
+        # terminal though somebody else has it.
         signal.signal(signal.SIGWINCH, lambda number, frame: None)
+        signal.signal(signal.SIGTSTP, self._stop)
         self._window = curses.initscr()
         curses.noecho()
         curses.cbreak()
@@ -94,12 +97,22 @@ class Screen:
     @contextmanager
     def lent(self) -> Iterator[None]:
         """Let something else have the terminal for a while, as it was before."""
-        curses.endwin()
+        is_ours, self._is_lent = not self._is_lent, True
+        if is_ours:
+            curses.endwin()
         try:
             yield
         finally:
-            self._window.clear()
-            self._window.refresh()
+            if is_ours:
+                self._is_lent = False
+                self.resize()
+                self._window.refresh()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        with self.lent():
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTSTP)
+            signal.signal(signal.SIGTSTP, self._stop)
 
 
 def _looks() -> Mapping[str, int]:

@@ -11,7 +11,7 @@ import pytest
 
 from sjs.cli.complete import SCRIPTS, split
 from tests.cli.conftest import CommandLine
-from tests.live.machine import ROOT
+from tests.live.machine import DEADLINE, ROOT
 
 BREAKS = " \t\n\"'@><=;|&(:"
 JOBS = """\
@@ -39,6 +39,7 @@ class Shell:
         self._patch.setenv("_SUBMIT_COMPLETE", f"{shell}_complete")
         self._patch.setenv("COMP_LINE", f"submit {line}")
         self._patch.setenv("COMP_WORDBREAKS", BREAKS)
+        self._patch.setenv("SJS_COMPLETION_LIMIT", str(DEADLINE))
         return self.cli.submit().out.splitlines()
 
     def words(self, line: str) -> list[str]:
@@ -132,7 +133,7 @@ def test_a_line_is_split_as_far_as_it_goes(line: str, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_scripts_are_printed_for_either_name(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_scripts_are_printed(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("_SUBMIT_COMPLETE", f"{name}_source")
     assert f"_SUBMIT_COMPLETE={name}_complete" in cli.submit().out
     monkeypatch.setenv("_SUBMIT_COMPLETE", "csh_source")
@@ -151,8 +152,7 @@ loaded = {"paramiko", "cryptography", "rich", "asyncio", "sqlite3"} & set(sys.mo
 assert not loaded, loaded
 """
         environ = {**os.environ, "_SUBMIT_COMPLETE": "bash_complete", "COMP_LINE": line, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            [sys.executable, "-c", program], cwd=tmp_path, env=environ, capture_output=True, text=True
-        )
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=DEADLINE)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith(("gpu1\n", "fail\n"))

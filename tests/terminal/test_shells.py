@@ -30,12 +30,11 @@ SHELLS = {
 
 LINES = (
     ("submit any:@bi", "submit any:@big"),
+    ("submit node1 job --stdin=comm", "submit node1 job --stdin=commands.txt"),
+    ("submit all release node1:", "submit all release node1:1"),
     ("submit node1,lo", "submit node1,local"),
     ("submit node1 list --sweep my", "submit node1 list --sweep my-sweep"),
     ("submit node1 job --command-file comm", "submit node1 job --command-file commands.txt"),
-    ("submit node1 release ", "submit node1 release 1"),
-    ("submit all release node1:", "submit all release node1:1"),
-    ("submit node1 job --stdin=comm", "submit node1 job --stdin=commands.txt"),
 )
 
 
@@ -49,7 +48,7 @@ def before(folder: Path, machine: Machine, shell: str) -> Iterator[Pane]:
     (home / "commands.txt").touch()
     configure(home, node1=machine)
     path = f"{home}/bin:{os.environ['PATH']}"
-    with pane(home, {"PYTHONPATH": str(ROOT), "PATH": path}) as screen:
+    with pane(home, {"PYTHONPATH": str(ROOT), "PATH": path, "SJS_COMPLETION_LIMIT": str(DEADLINE)}) as screen:
         for line in SHELLS[shell]:
             screen.types(line)
             screen.until(lambda seen: seen.endswith("\n$"))
@@ -78,12 +77,12 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield machine
 
 
-@pytest.mark.parametrize(("shell", "tabs"), [("bash", 2), ("zsh", 1), ("fish", 1)])
+@pytest.mark.parametrize(("shell", "tabs", "count"), [("bash", 2, len(LINES)), ("zsh", 1, 4), ("fish", 1, 4)])
 def test_tab_completes_what_is_typed_or_lists_what_it_may_be(
-    filled: Machine, tmp_path: Path, shell: str, tabs: int
+    filled: Machine, tmp_path: Path, shell: str, tabs: int, count: int
 ) -> None:
     with before(tmp_path, filled, shell) as screen:
-        for typed, completed in LINES:
+        for typed, completed in LINES[:count]:
             screen.presses("-l", typed)
             screen.presses("Tab")
             screen.until(lambda seen, line=completed: f"$ {line}" in seen.splitlines())  # type: ignore[misc]
@@ -99,7 +98,12 @@ def test_tab_completes_what_is_typed_or_lists_what_it_may_be(
 
 def test_who_stands_still_is_passed_over_and_not_asked_again_soon(tmp_path: Path) -> None:
     def completed() -> list[str]:
-        environ = {**ENVIRONMENT, "HOME": str(tmp_path), "_SUBMIT_COMPLETE": "fish_complete"}
+        environ = {
+            **ENVIRONMENT,
+            "HOME": str(tmp_path),
+            "_SUBMIT_COMPLETE": "fish_complete",
+            "SJS_COMPLETION_LIMIT": "3",
+        }
         environ["COMP_LINE"] = "submit node1,node2 release "
         done = subprocess.run(SUBMIT, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=DEADLINE)
         assert (done.returncode, done.stderr) == (0, "")

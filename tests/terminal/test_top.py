@@ -133,10 +133,19 @@ def test_it_is_put_aside_and_taken_up_again(tmp_path: Path) -> None:
         screen.presses("C-z")
         screen.until("Stopped")
         assert screen.shows_cursor
+        screen.resize(60, 20)
         screen.types("fg")
-        screen.until("going one")
+        screen.until(lambda seen: "going one" in seen and len(seen.splitlines()) == 20)
+        screen.presses("f")
+        screen.until("m:0, until Ctrl-C:")
+        screen.presses("C-z")
+        screen.until(lambda seen: seen.count("Stopped") == 2)
+        screen.types("fg")
         (life.machine.root / "more").touch()
-        screen.until("further")
+        screen.until("\nfurther")
+        assert "sjs top" not in screen.screen(), "it has lent the terminal"
+        screen.presses("C-c")
+        screen.until("sjs top: 1 machine")
 
 
 def test_a_machine_goes_away_and_comes_back(tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ import click
 
 from sjs.cli.common import Call, verb
 from sjs.cli.output import Output
-from sjs.cli.text import SKEW, columns, printable, skew
-from sjs.cli.top_page import state_of
+from sjs.cli.text import SKEW, columns, printable, skew, state_of
 from sjs.core.health import is_suspicious
 from sjs.core.quantities import size_text
 from sjs.errors import NoManager, NoQueue, SjsError
