@@ -50,6 +50,7 @@ _BEGINS = {
     "$((": [_SUM, _SUM],
 }
 
+_VARIABLE_END = re.compile(r"\$[A-Za-z0-9_]+\Z", re.ASCII)
 _REDIRECTED = re.compile("[0-9]*[<>]", re.ASCII)
 
 
@@ -60,6 +61,7 @@ class Scanner:
         self._within = [PLAIN]
         self._before = ""
         self._is_escaped = False
+        self._is_named = False  # a variable, whose name would go on in the value
         self._awaits_here = False
         self._lost = ""  # what no two shells read alike
 
@@ -67,6 +69,7 @@ class Scanner:
         """The next piece of the text."""
         text = self._before + piece
         at, escaped_to = len(self._before), -1
+        self._is_named = bool(_VARIABLE_END.search(piece))
         self._before = "x"  # for the value that stands behind it
         while found := _TOKENS[self._within[-1]].search(text, at):
             at = found.end()
@@ -85,10 +88,12 @@ class Scanner:
         if self._lost:
             raise ValueError(f"stands behind {self._lost}")
         if where in (PLAIN, PARENS):
-            return _always if _REDIRECTED.match(follows) else shlex.quote
+            return _always if self._is_named or _REDIRECTED.match(follows) else shlex.quote
         if where not in (DOUBLE, SINGLE):
             raise ValueError(f"stands within {where}")
-        return _in_double if where == DOUBLE else _in_single
+        if where == SINGLE:
+            return _in_single
+        return _in_double_anew if self._is_named else _in_double
 
     def expression(self, text: str) -> str:
         """How something that the shell itself works out is written here; where `quote` finds a way, there is one."""
@@ -111,13 +116,17 @@ class Scanner:
 
 
 def _always(value: str) -> str:
-    """Also what needs no quotes: `2>` would be another stream."""
+    """Also what needs no quotes: `2>` would be another stream, `$name2` another variable."""
     quoted = shlex.quote(value)
     return quoted if quoted != value else f"'{value}'"
 
 
 def _in_double(value: str) -> str:
     return re.sub(r'([$`"\\])', r"\\\1", value)
+
+
+def _in_double_anew(value: str) -> str:
+    return f'""{_in_double(value)}'
 
 
 def _in_single(value: str) -> str:
