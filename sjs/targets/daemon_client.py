@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from sjs import spec_json, wire
 from sjs.core.job import Job, Range, Spec
-from sjs.errors import LinkLost, NoManager, NoSnapshot, NotReached, Refused, SjsError, Stopped, Unreachable
+from sjs.errors import LinkLost, NoSnapshot, NotReached, Refused, SjsError, Unreachable
 from sjs.protocols import (
     Accepted,
     Cancelled,
@@ -36,6 +36,7 @@ from sjs.snapshots.store import Store as Snapshots
 from sjs.targets import reading, replies
 from sjs.targets.bringing import Slowness
 from sjs.targets.machine import DistantMachine
+from sjs.targets.outage import Outage
 from sjs.targets.reading import Reading
 from sjs.targets.replies import understood
 from sjs.targets.session import ANSWER, Door, Session, open_session, soon
@@ -46,8 +47,6 @@ PATIENCE = 30.0
 
 FIRST_PATIENCE = 5.0
 """… of a manager that was never heard: it may just be restarting, but what cannot work should say so soon."""
-
-PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 FAREWELL = 10.0
 """Seconds for which a manager that stops is watched going."""
@@ -341,7 +340,7 @@ class DaemonTarget:
 
     def _persist(self, attempt: Callable[[Session], T]) -> T:
         """Attempt it, on new sessions as often as the link breaks, until the patience of one outage is used up."""
-        outage: _Outage | None = None
+        outage: Outage | None = None
         while True:
             try:
                 return attempt(self._opened())
@@ -350,7 +349,7 @@ class DaemonTarget:
                 if outage is None:
                     if not (isinstance(error, LinkLost) or (self._greeted and isinstance(error, NotReached))):
                         raise
-                    outage = _Outage(PATIENCE if self._greeted else FIRST_PATIENCE)
+                    outage = Outage(PATIENCE if self._greeted else FIRST_PATIENCE)
                     self._notice(f"{error.message}; asking again for {outage.seconds:.0f} seconds")
                 outage.pause(error)
 
@@ -382,25 +381,6 @@ class DaemonTarget:
     def _chunk_reply(self, session: Session, chunk: _Chunk) -> dict[str, Any]:
         self._send_chunks(session)
         return session.reply(chunk.number)
-
-
-class _Outage:
-    """A link that is broken now."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._end = soon(seconds)
-        self._pauses = iter(PAUSES)
-
-    def pause(self, error: Unreachable) -> None:
-        """Wait a little before the next attempt; raise the error when waiting is of no more use."""
-        if (
-            isinstance(error, Stopped)
-            or not isinstance(error, (LinkLost, NoManager, NotReached))
-            or soon(0) > self._end
-        ):
-            raise error
-        time.sleep(next(self._pauses, PAUSES[-1]))
 
 
 def _said(fields: dict[str, Any]) -> dict[str, Any]:
