@@ -184,6 +184,14 @@ class Outbox(Promises):
         log.write(wire.encode(said))
         return Entry(path, log, head)
 
+    def key(self, path: str) -> str:
+        """The key of a command that lives; nothing where its file has gone, or says nothing yet."""
+        try:
+            with open(path, "rb") as lines:
+                return str(json.loads(lines.readline())["key"])
+        except (FileNotFoundError, ValueError, KeyError):
+            return ""
+
     def take_over(self, path: str) -> Entry | None:
         """The file of a command that is no more; None when it lives, or had not sent anything."""
         log = self.locked(path)

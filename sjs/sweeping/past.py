@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sjs.config import state_path
 from sjs.core.lifecycle import STATES, SUCCEEDED, UNENDED
-from sjs.errors import NoQueue, SjsError
+from sjs.errors import Conflict, NoQueue, Refused, SjsError
 from sjs.outbox import Outbox
 from sjs.protocols import Target
 from sjs.routing import Fleet
+
+T = TypeVar("T")
+
+LOOKS = 3
+"""A job that moves from one queue to another between two looks may be seen in neither; then the other has more than it
+had. So it is looked again, so often at most."""
 
 PREFIX = "sweep."
 """With this, and the sweep's name, begin the keys under which its jobs are handed in."""
@@ -40,24 +47,41 @@ def counted(fleet: Fleet, sweep: str) -> Past:
 
 def looked_up(fleet: Fleet, sweep: str) -> Past:
     """What has been done, and what is being done. Everybody has to say: else something might be done twice."""
-
-    def work(target: Target) -> tuple[Mapping[str, int], Counter[str]]:
-        found = target.sweeps(sweep)
-        present: Counter[str] = Counter()
-        if found:
-            for part in target.members(sweep, (SUCCEEDED, *UNENDED)):
-                present.update(part.settings)
-        return found[0].counts if found else {}, present
-
-    counts: dict[str, Mapping[str, int]] = {}
     present = _on_the_way(sweep)
-    for answer in fleet.told(work):
+    for _ in range(LOOKS):
+        found = _everybody(fleet, lambda target: _looked(target, sweep))
+        sizes = {name: sum(counts.values()) for name, (counts, _) in found.items()}
+        if sizes == _everybody(fleet, lambda target: sum(_counts(target, sweep).values())):
+            return Past(
+                {name: counts for name, (counts, _) in found.items()},
+                sum((settings for _, settings in found.values()), present),
+            )
+    raise Refused(f"jobs of sweep {sweep} are being moved or handed in", "the same again, once that is done")
+
+
+def _counts(target: Target, sweep: str) -> Mapping[str, int]:
+    found = target.sweeps(sweep)
+    return found[0].counts if found else {}
+
+
+def _looked(target: Target, sweep: str) -> tuple[Mapping[str, int], Counter[str]]:
+    counts = _counts(target, sweep)
+    present: Counter[str] = Counter()
+    if counts:
+        for part in target.members(sweep, (SUCCEEDED, *UNENDED)):
+            present.update(part.settings)
+    return counts, present
+
+
+def _everybody(fleet: Fleet, work: Callable[[Target], T]) -> dict[str, T]:
+    """What each says who has a queue."""
+    found: dict[str, T] = {}
+    for answer in fleet.told(lambda target: (work(target),)):
         if answer.value is not None:
-            counts[answer.name] = answer.value[0]
-            present += answer.value[1]
+            found[answer.name] = answer.value[0]
         elif answer.error is not None and not isinstance(answer.error, NoQueue):
             raise _unknown(answer.name, answer.error)
-    return Past(counts, present)
+    return found
 
 
 def _unknown(name: str, error: SjsError) -> SjsError:
@@ -68,13 +92,18 @@ def _unknown(name: str, error: SjsError) -> SjsError:
 def _on_the_way(sweep: str) -> Counter[str]:
     """What an earlier command has left in the outbox: that is for those machines, whenever they can be reached."""
     present: Counter[str] = Counter()
+    prefix = f"{PREFIX}{sweep}."
     outbox = Outbox(state_path("outbox", os.environ))
     for path in outbox.left():
         entry = outbox.take_over(path)
         if entry is None:
+            if outbox.key(path).startswith(prefix):
+                raise Conflict(
+                    f"another command is handing in jobs of sweep {sweep}", "the same again, once it is done"
+                )
             continue
         with entry:
-            if entry.head.key.startswith(f"{PREFIX}{sweep}."):
+            if entry.head.key.startswith(prefix):
                 for share in entry.pending.values():
                     present.update(spec.task.setting for spec in entry.jobs(share) if spec.task is not None)
     return present

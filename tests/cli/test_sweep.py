@@ -149,8 +149,9 @@ def test_the_same_again_is_refused_and_says_what_to_do(cli: CommandLine) -> None
 def test_with_resume_only_what_has_not_succeeded_is_handed_in(cli: CommandLine) -> None:
     there = [Task("x", 1, (("a", value),)).setting for value in "13"]
     one = {"name": "x", "counts": {"succeeded": 2, "failed": 1}, "began": 1.0, "grew": 2.0}
+    there_is = {"sweeps": [one], "next": None}
     members = {"jobs": [[0, 1]], "settings": there, "next": None}
-    machine = cli.play("m", knows({"sweeps": [one], "next": None}, members, report(), accepted(7, 2)))
+    machine = cli.play("m", knows(there_is, members, there_is, report(), accepted(7, 2)))
     outcome = cli.submit("m", "sweep", "--resume", "-n", "x", "-p", "a", "1", "2", "3", "4", "--", "x", "{a}")
     assert (outcome.status, outcome.out) == (0, "2 jobs of sweep x handed in (7-8)\n"), outcome
     assert [job["argv"][1] for job in jobs(machine)] == ["2", "4"]
