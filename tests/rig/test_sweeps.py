@@ -6,11 +6,16 @@ import csv
 import io
 import json
 import math
+import os
 import shlex
+import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.live.machine import DEADLINE, SUBMIT, until
 from tests.rig.lab import Done, Lab, rig
 from tests.rig.training import PROGRAM, SWEEP, loss_of, settings
 
@@ -22,7 +27,14 @@ def sweep_words() -> list[str]:
     """The sweep as a person types it."""
     parameters = [word for name, values in SWEEP.items() for word in ("-p", name, *values)]
     command = [PYTHON, "-I", "-S", "train.py", *(f"--{name}={{{name}}}" for name in SWEEP)]
-    return ["-n", NAME, *parameters, "--", *command]
+    noted = ["sh", "-c", 'echo $SJS_TASK_INDEX >> runs; sleep 0.3; exec "$@"', "sh"]
+    return ["-n", NAME, "--wait", *parameters, "--", *noted, *command]
+
+
+def runs(lab: Lab) -> list[int]:
+    """The numbers of the settings that have run so far, on any machine."""
+    files = [host.root / "runs" for host in lab.hosts]
+    return sorted(int(line) for file in files if file.exists() for line in file.read_text().split())
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +59,16 @@ def test_the_best_of_sixty_settings_is_named(lab: Lab) -> None:
     ranked = sorted(losses, key=lambda setting: (math.isnan(losses[setting]), losses[setting]))
     assert len(losses) == 60 and math.isnan(losses[ranked[-1]])
 
-    well(lab.submit("any", "sweep", *sweep_words()))
-    lab.submit("all", "wait", NAME)
+    command = lab.command(*SUBMIT, "any", "sweep", *sweep_words())
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as client:
+        until(lambda: len(runs(lab)) >= 20, "a third of them")
+        inside = Path(f"/proc/{client.pid}/task/{client.pid}/children").read_text()
+        os.kill(int(inside), signal.SIGINT)
+        _, err = client.communicate(timeout=DEADLINE)
+    assert "what has not succeeded: " in err
+    assert 20 <= len(runs(lab)) < 60
+    well(lab.submit("any", "sweep", "--resume", *sweep_words()))
+    assert runs(lab) == list(range(1, 61)), "no setting ran twice"
     done = lab.submit("all", "results", NAME, "--best", "min:final.loss", "--json")
     found = [json.loads(line) for line in well(done).splitlines()]
     assert [json.dumps(one["parameters"]) for one in found[:3]] == ranked[:3]
