@@ -5,8 +5,8 @@
 {.} {/} {//} {/.}  without ending, without folder, only the folder, without both; also {1.} {name/} {name//} …
 {%}         the slot in which it runs, from 1 on, which only the machine knows
 
-A word in braces is one of these, or an error; {{word}} stands for {word}. Whatever else stands in braces stays:
-{a,b}, ${x}, {"k": 1}, { ls; }.
+A word in braces is one of these, or an error, and so is {lr:.2f}; {{word}} stands for {word}. Whatever else stands in
+braces stays: {a,b}, ${x}, {"k": 1}, { ls; }.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ NUMBER, SLOT = "#", "%"
 SLOT_TEXT = "$((SJS_SLOT+1))"
 """A manager counts its slots from 0, GNU parallel from 1."""
 
+MOST_NAMED = 10
 _BRACES = re.compile(r"\{(\{[^{}\n]*\})\}|(?<!\$)(\{[^{}\n]*\})")
 _PARTS = re.compile(r"(.*?)(//|/\.|/|\.|)", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
+_FORM = re.compile(r"([^:!]+)[:!]\S.*", re.DOTALL)
 _ENDING = re.compile(r"\.[^/.]*\Z")
 
 
@@ -164,10 +166,14 @@ def _place(braces: str, names: Sequence[str]) -> Place | None:
         return Place(braces, range(len(names)), change)
     if word.isdecimal() and word.isascii():
         if not 1 <= int(word) <= len(names):
-            raise UsageError(f"there is no {braces}", f"of values for each job there are {len(names)}; {_kept(braces)}")
+            raise UsageError(f"there is no {braces}", f"each job has {len(names)} values; {_kept(braces)}")
         return Place(braces, (int(word) - 1,), change)
     if _WORD.fullmatch(word):
-        raise UsageError(f"unknown {braces}{suggestion(word, names)}", _kept(braces))
+        known = f"there is {', '.join(f'{{{name}}}' for name in names[:MOST_NAMED])}; " if names else ""
+        raise UsageError(f"unknown {braces}{suggestion(word, names)}", known + _kept(braces))
+    form = _FORM.fullmatch(word)
+    if form is not None and form[1] in names:
+        raise UsageError(f"{braces}: a value stands as it is, without a form", f"{{{form[1]}}}; {_kept(braces)}")
     return None
 
 

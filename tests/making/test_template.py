@@ -38,8 +38,8 @@ def argv(*words: str) -> tuple[str, ...]:
         ("x {lr}2>o", "x '0.1'2>o"),
         ("x {%} \"{%}\" '{%}'", f"x {SLOT_TEXT} \"{SLOT_TEXT}\" ''{SLOT_TEXT}''"),
         ("{a,b} ${lr} $${lr} { ls; } {} # it's".replace("{} ", ""), "{a,b} ${lr} $${lr} { ls; } # it's"),
-        ('{"k": 1, "l": {"m": "lr"}} {1..5} {lr:.2f}', '{"k": 1, "l": {"m": "lr"}} {1..5} {lr:.2f}'),
-        ("{{lr}} {{}} {{1}} {{x}} {{a,b}} {{{lr}}}", "{lr} {} {1} {x} {{a,b}} {{lr}}"),
+        ('{"k": 1, "l": {"m": "lr"}} {1..5} {y:.2f} {lr: 1}', '{"k": 1, "l": {"m": "lr"}} {1..5} {y:.2f} {lr: 1}'),
+        ("{{lr}} {{}} {{1}} {{x}} {{a,b}} {{lr:.2f}} {{{lr}}}", "{lr} {} {1} {x} {{a,b}} {lr:.2f} {{lr}}"),
     ],
 )
 def test_a_text_is_filled_in(template: str, wanted: str) -> None:
@@ -59,6 +59,8 @@ def test_a_place_for_several_values_makes_several_words() -> None:
     [
         ("x {lrr}", "unknown {lrr}; did you mean lr?"),
         ("x {pathe/}", "unknown {pathe/}; did you mean path?"),
+        ("x {lr:.2f}", "{lr:.2f}: a value stands as it is"),
+        ("x {a b!r}", "{a b!r}: a value stands as it is"),
         ("x {4}", "there is no {4}"),
         ("x {0}", "there is no {0}"),
         ("x # {lr}", "a comment"),
