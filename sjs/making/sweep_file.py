@@ -85,9 +85,7 @@ def read_sweep_file(path: str) -> SweepFile:
         metric=_text(checks, found, "metric"),
         stop_rule=_text(checks, found, "stop_rule"),
         max_running=_whole(checks, found, "max_running", 1),
-        stop_after_failures=None
-        if "stop_after_failures" not in found
-        else _scalar(checks, found["stop_after_failures"], "stop_after_failures"),
+        stop_after_failures=_plain(checks, found, "stop_after_failures"),
     )
 
 
@@ -97,6 +95,10 @@ def _text(checks: Checks, found: dict[str, Node], key: str) -> str | None:
 
 def _whole(checks: Checks, found: dict[str, Node], key: str, low: int) -> int | None:
     return checks.whole(found[key], key, low, MANY) if key in found else None
+
+
+def _plain(checks: Checks, found: dict[str, Node], key: str) -> str | None:
+    return _scalar(checks, found[key], key) if key in found else None
 
 
 def _scalar(checks: Checks, node: Node, where: str) -> str:
