@@ -15,6 +15,7 @@ cd /
 "$work/venv/bin/submit" --version
 "$work/venv/bin/sjs" --help >/dev/null
 "$work/venv/bin/job_manager" --help >/dev/null
+"$work/venv/bin/python" -I -c 'import os, sjs; sjs.connect({}).close(); open(os.path.join(os.path.dirname(sjs.__file__), "py.typed"))'
 for page in submit sjs job_manager submit-job submit-check-running; do
     test -s "$work/venv/share/man/man1/$page.1" || { echo "no man page $page(1) was installed" >&2; exit 1; }
 done
