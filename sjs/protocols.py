@@ -434,7 +434,7 @@ class Target(Protocol):
 
     def sights(self, most: int, only: Filter | None = None) -> Iterator[Sight]:
         """The queue as it is, and again whenever it is other than that, without an end; `most`: how many jobs are shown
-        that run, and that wait."""
+        that run, before a few that wait."""
 
     def wait(self, jobs: Sequence[Range] | None, timeout: float | None = None) -> Waited:
         """Wait until jobs have ended, for at most so many seconds."""

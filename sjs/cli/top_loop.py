@@ -22,8 +22,8 @@ from sjs.errors import SjsError
 from sjs.protocols import Filter, Target
 from sjs.routing import Choice, Fleet
 
-MOST = 60
-"""Jobs of a machine that run, and that wait, of which anything is known here."""
+MOST = 100
+"""Jobs of a machine that run and are shown."""
 
 CALM = 0.2
 """Seconds between two pictures, however much comes; keys are answered at once."""

@@ -15,7 +15,13 @@ from sjs.targets.replies import understood
 from sjs.targets.session import ANSWER, Message, Session, checked, soon
 
 PACE = 1.0
-"""Seconds between two looks at a queue at least, however fast it changes."""
+"""Seconds between two looks at a queue at least, however fast it changes, …"""
+
+SHARE = 4
+"""… and so many times as long as a look takes: a slow line has room left for what is printed, and for others."""
+
+FEW = 30
+"""Jobs that are shown, if there are so many: those that wait fill up what those that run leave of it."""
 
 HEARTBEAT = 30.0
 """Seconds after which it is looked at though nothing has changed: its machine has, and it tells that it is there."""
@@ -30,7 +36,7 @@ class Watching:
         self._only = only
         self._session: Session | None = None
         self._change = 0
-        self._looked = 0.0
+        self._due = 0.0
         self._reads: dict[int, int] = {}  # the jobs that are read, by the requests' numbers
         self._lines: dict[int, str] = {}
         self._status: Status | None = None
@@ -54,7 +60,7 @@ class Watching:
             raise LinkLost(f"no sign of the manager for {HEARTBEAT + ANSWER:.0f} seconds") from None
         if message.id == self._change:
             version = self._version(checked(message).body)
-            time.sleep(max(0.0, self._looked + PACE - time.monotonic()))  # what changes meanwhile is seen with it
+            time.sleep(max(0.0, self._due - time.monotonic()))  # what changes meanwhile is seen with it
             self._look(session, version)
             return True
         return self._has_printed(message)
@@ -67,11 +73,12 @@ class Watching:
         return True
 
     def _look(self, session: Session, version: str) -> None:
-        self._looked = time.monotonic()
+        began = time.monotonic()
         reply = {**session.hello, **session.call("report", head=0)}
         self._status = understood(lambda reply: replies.status(self._name, reply), reply)
-        running = self._some(session, RUNNING)
-        self._jobs = [*running, *self._some(session, QUEUED, WAITING, HELD)]
+        running = self._some(session, self._most, RUNNING)
+        self._jobs = [*running, *self._some(session, max(1, FEW - len(running)), QUEUED, WAITING, HELD)]
+        self._due = began + max(PACE, SHARE * (time.monotonic() - began))
         self._change = session.post("changes", since=version, timeout=HEARTBEAT)
         ids = {job.id for job in running}
         self._lines = {job: line for job, line in self._lines.items() if job in ids}
@@ -82,8 +89,8 @@ class Watching:
                     number = session.post("read", job=job.id, stream=stream, follow=True, brief=True)
                     self._reads[number] = job.id
 
-    def _some(self, session: Session, *states: str) -> list[Job]:
-        reply = session.call("list", states=states, limit=self._most, newest=False, **self._only)
+    def _some(self, session: Session, most: int, *states: str) -> list[Job]:
+        reply = session.call("list", states=states, limit=most, newest=False, **self._only)
         return sorted(understood(replies.jobs, reply), key=lambda job: job.id)
 
     @staticmethod
