@@ -82,13 +82,20 @@ def test_the_best_of_sixty_settings_is_named(lab: Lab) -> None:
     best = found[0]
     words = " ".join(f"{name}={value}" for name, value in best["parameters"].items())
     assert f"the best: {best['target']}:{best['job_id']}  {words}  final.loss=" in done.stderr
-    table = list(csv.DictReader(io.StringIO(well(lab.submit("all", "results", NAME, "--sort", "val_loss", "--csv")))))
+    as_csv = well(lab.submit("all", "results", NAME, "--sort", "val_loss", "--csv", "--plot", "loss.png"))
+    assert (lab.home / "loss.png").read_bytes().startswith(b"\x89PNG")
+    table = list(csv.DictReader(io.StringIO(as_csv)))
     assert [float(line["val_loss"]) for line in table[:3]] == [losses[setting] for setting in ranked[:3]]
     (line,) = well(lab.submit("all", "results")).splitlines()[1:]
     assert line.split()[:2] == [NAME, "60"]
 
 
-def test_the_picture_of_it(lab: Lab) -> None:
-    pytest.importorskip("matplotlib")
-    well(lab.submit("all", "results", NAME, "--plot", "loss.png", "--best", "min:val_loss"))
-    assert (lab.home / "loss.png").read_bytes().startswith(b"\x89PNG")
+def test_who_is_behind_on_one_machine_is_ended_for_what_others_print(lab: Lab) -> None:
+    """It is compared with all others, wherever they run."""
+    text = "for i in $(seq 40); do echo loss={x}; [ {x} -lt 9 ] || sleep 0.1; done; [ {x} -lt 9 ] || exec sleep 60"
+    values = ("-p", "x", "1", "2", "3", "4", "9")
+    done = lab.submit("any", "sweep", "-n", "race", *values, "--wait", "--stop-rule", "median:loss", "--command", text)
+    assert done.returncode == 0, done
+    found = [json.loads(line) for line in well(lab.submit("all", "list", "race", "--json")).splitlines()]
+    ended = {one["task"]["values"]["x"]: (one["state"], (one["detail"] or "")[:23]) for one in found}
+    assert ended == {**dict.fromkeys("1234", ("succeeded", "")), "9": ("cancelled", "behind: loss 9 at step ")}
