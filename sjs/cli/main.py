@@ -191,10 +191,11 @@ def _say(line: str, status: int) -> int:
 
 def _let_out() -> None:
     """Write what is left; where that cannot be, drop it, or Python would try it again at its end."""
-    try:
-        sys.stdout.flush()
-    except OSError:  # which has been told
-        _discard(1)
+    for fd, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:  # which has been told
+            _discard(fd)
 
 
 def _discard(fd: int) -> None:

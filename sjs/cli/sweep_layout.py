@@ -83,12 +83,12 @@ def _counts(now: SweepNow, pace: Pace, seconds: float, width: int) -> Text:
         Part(f"{now.succeeded} succeeded", "green", 3),
         Part(f"{now.failed} failed", "bold red", 1) if now.failed else None,
         Part(f"{now.cancelled} cancelled", "red", 6) if now.cancelled else None,
-        Part(f"{now.running} running", "cyan", 4),
+        Part(f"{now.running} running", "cyan", 4) if now.running else None,
         Part(f"{now.waiting} waiting", "", 7) if now.waiting else None,
         Part(f"{now.not_handed_in} not handed in", "", 8) if now.not_handed_in else None,
         Part(rate_text(pace.rate(now)), "", 5),
         Part(duration(seconds), "", 9),
-        Part(left_text(pace.left(now)), "bold", 2),
+        Part(left_text(pace.left(now)), "bold", 2) if now.ended != now.total else None,
     ]
     kept = [part for part in parts if part is not None]
     while sum(cell_len(part.text) + 2 for part in kept) - 2 > width and len(kept) > 1:

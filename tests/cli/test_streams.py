@@ -68,6 +68,21 @@ raise SystemExit(main.run("submit", []))
     assert (done.returncode, done.stderr) == (130, "")
 
 
+def test_who_tells_of_progress_to_nobody_ends_quietly() -> None:
+    code = """
+import os, sys
+from sjs.cli import main
+reading, writing = os.pipe()
+os.dup2(writing, 2)
+os.close(writing)
+os.close(reading)
+main._run = lambda *given: sys.stderr.write("how it goes\\n")
+raise SystemExit(main.run("submit", []))
+"""
+    done = subprocess.run([*SUBMIT[:1], "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()

@@ -108,6 +108,12 @@ def test_machines_beyond_the_room_are_summed_up() -> None:
     assert lines[2:] == ["node0 0/4      node1 1/4 +1", "node2 2/4 +2   +13 27/52"]
 
 
+def test_at_the_end_nothing_is_left_to_be_told() -> None:
+    end = replace(NOW, running=0, waiting=0, not_handed_in=0, succeeded=100, machines=())
+    lines = [line.plain for line in picture("lr", end, PACE, 200.0, (40, 8), True)]
+    assert lines == ["lr " + "=" * 28 + " 100/100", "100 succeeded, 24/min, 3:20"]
+
+
 def test_without_a_known_number_there_is_no_bar() -> None:
     lines = picture("lr", replace(NOW, total=None, machines=()), PACE, 100.0, (80, 24), False)
     assert lines[0].plain == "lr  40/?"
