@@ -25,6 +25,9 @@ OTHERS = 3
 MAX_STEPS = 10_000
 """Values of one job; it has shown by then what it is worth."""
 
+BEHIND = "behind: "
+"""So begins what the record of such a job says of its end."""
+
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -45,7 +48,7 @@ class Behind(NamedTuple):
     median: float
 
     def __str__(self) -> str:
-        return f"behind: {self.rule.aim.metric} {self.best:.4g} at step {self.step}, median {self.median:.4g}"
+        return f"{BEHIND}{self.rule.aim.metric} {self.best:.4g} at step {self.step}, median {self.median:.4g}"
 
 
 def parse(text: str) -> Rule:

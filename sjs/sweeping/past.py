@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from sjs.config import state_path
-from sjs.core.lifecycle import STATES, SUCCEEDED, UNENDED
+from sjs.core.job import Job
+from sjs.core.lifecycle import CANCELLED, STATES, SUCCEEDED, UNENDED
+from sjs.core.stopping import BEHIND
 from sjs.errors import Conflict, NoQueue, Refused, SjsError
 from sjs.outbox import Outbox
-from sjs.protocols import Target
+from sjs.protocols import Filter, Target
 from sjs.routing import Fleet
 
 T = TypeVar("T")
@@ -28,7 +30,7 @@ PREFIX = "sweep."
 @dataclass(frozen=True)
 class Past:
     """`counts`: how many of its jobs are in which state, by target. `present`: how often each setting has succeeded, or
-    may yet."""
+    may yet, or was found to be behind."""
 
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     present: Counter[str] = field(default_factory=Counter)
@@ -70,7 +72,15 @@ def _looked(target: Target, sweep: str) -> tuple[Mapping[str, int], Counter[str]
     if counts:
         for part in target.members(sweep, (SUCCEEDED, *UNENDED)):
             present.update(part.settings)
+    if counts.get(CANCELLED):
+        cancelled = target.list(states=(CANCELLED,), only=Filter(sweep=sweep))
+        present.update(job.spec.task.setting for job in cancelled if job.spec.task is not None and _is_behind(job))
     return counts, present
+
+
+def _is_behind(job: Job) -> bool:
+    """Whether a stop rule has ended it: what it came to is known."""
+    return job.end is not None and job.end.detail.startswith(BEHIND)
 
 
 def _everybody(fleet: Fleet, work: Callable[[Target], T]) -> dict[str, T]:

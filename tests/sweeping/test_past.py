@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from sjs.core.job import Spec, Task
+from sjs.core.job import End, Job, Spec, Task
 from sjs.errors import Conflict, LinkLost, NoQueue, Refused, SjsError
 from sjs.outbox import Head, Outbox
-from sjs.protocols import Members, SweepCounts
+from sjs.protocols import Filter, Members, SweepCounts
 from sjs.routing import Answer, Fleet
 from sjs.sweeping.past import describe, looked_up
 
@@ -27,6 +27,13 @@ class Queue:
             raise self.error
         now = self.looks[0] if len(self.looks) == 1 else self.looks.pop(0)
         return [SweepCounts(name, {state: len(settings) for state, settings in now.items()})]
+
+    def list(self, states: tuple[str, ...], only: Filter) -> Iterator[Job]:
+        assert (states, only) == (("cancelled",), Filter(sweep="s"))
+        for number, setting in enumerate(self.looks[0].get("cancelled", ())):
+            detail = "behind: loss 0.9 at step 5, median 0.4" if setting == "worst" else ""
+            task = Task("s", 1, (("x", setting),))
+            yield Job(number, Spec("x", task=task), "cancelled", 1.0, end=End("cancelled", detail=detail))
 
     def members(self, name: str, states: tuple[str, ...]) -> Iterator[Members]:
         for state, settings in self.looks[0].items():
@@ -66,6 +73,11 @@ def test_what_has_succeeded_or_may_yet_is_present() -> None:
     )
     assert past.present == {"a": 1, "b": 1, "d": 1, "e": 1}
     assert past.all_counts == {"succeeded": 2, "failed": 1, "queued": 1, "moving": 1}
+
+
+def test_what_a_stop_rule_has_ended_is_done_and_what_a_person_has_is_not() -> None:
+    past = looked_up(fleet(m=Queue({"cancelled": ["worst", "other"]})), "s")
+    assert past.present == {Task("s", 1, (("x", "worst"),)).setting: 1}
 
 
 def test_who_never_had_a_queue_has_nothing_and_who_does_not_say_may_have_it() -> None:
