@@ -27,6 +27,7 @@ OF_THE_COMMAND = {
         "parsable",
     ),  # methods, or what a method is given
     *("json", "config"),  # connect's
+    "after_sweeps",  # after=fleet["gpu1"].list(sweep=…)
 }
 OTHERWISE = {"tags": "tags", "due": "delay", "merge": "merge_output"}
 
