@@ -116,11 +116,13 @@ def _values(of: click.Parameter, typed: Typed, last: str) -> Iterable[Item]:
     from sjs.cli.live_words import LiveWords
 
     live = LiveWords(typed.config, typed.target)
-    if of.name in ("sweep", "after_sweep"):
+    if of.name in ("sweep", "after_sweeps"):
         return _fitting((Item(name, about) for name, about in live.sweeps()), last)
     if of.name in ("which", "jids") or (typed.verb == "fetch" and not typed.rest):
         done, comma, rest = last.rpartition(",")
-        found = (Item(f"{done}{comma}{name}", about) for name, about in live.jobs(STATES.get(typed.verb)))
+        is_for_many = of.nargs == -1 or of.multiple
+        words = live.jobs(STATES.get(typed.verb), is_for_many)
+        found = (Item(f"{done}{comma}{name}", about) for name, about in words)
         return _fitting(found, last)
     return []
 

@@ -6,14 +6,14 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from sjs.cli.text import command, printable, tally
 from sjs.config import cache_path, load
 from sjs.core.job import Job
 from sjs.core.lifecycle import HELD, QUEUED, RUNNING, WAITING
-from sjs.errors import SjsError
+from sjs.errors import SjsError, UnknownRequest
 from sjs.protocols import Target
 from sjs.routing import Choice, Fleet, select
 
@@ -31,6 +31,8 @@ SILENT = 60.0
 
 MOST = 30
 
+ORDER = (RUNNING, HELD, WAITING, QUEUED)
+
 
 class LiveWords:
     """What the targets know that a word means."""
@@ -41,29 +43,24 @@ class LiveWords:
         except SjsError:  # a shell that completes is no place to complain
             self._choice = Choice(())
 
-    def jobs(self, states: Sequence[str] | None) -> list[Word]:
-        """The newest jobs in one of the states, the last one first; of one of several targets, with its name."""
-        order = [RUNNING, HELD, WAITING, QUEUED]
+    def jobs(self, states: Sequence[str] | None, sweeps: bool) -> list[Word]:
+        """The newest jobs in one of the states, the last one first; of one of several targets, with its name. `sweeps`:
+        and those, whose names stand for their jobs."""
+        named = self._choice.named
 
         def look(target: Target) -> list[Word]:
             found = sorted(target.list(states=states, newest=MOST), key=lambda job: -job.id)
-            found.sort(key=lambda job: order.index(job.state) if job.state in order else len(order))
-            return [(str(job.id), _about(job)) for job in found]
+            found.sort(key=lambda job: ORDER.index(job.state) if job.state in ORDER else len(ORDER))
+            words = [(f"{target.name}:{job.id}" if named else str(job.id), _about(job)) for job in found]
+            return [*words, *(_sweeps(target) if sweeps else ())]
 
-        answers = self._ask(look, f"jobs {states}")
-        named = self._choice.named
-        return [(f"{name}:{one}" if named else one, about) for name, words in answers for one, about in words]
+        return self._ask(look, f"jobs {states} {named} {sweeps}")
 
     def sweeps(self) -> list[Word]:
         """All sweeps, the one to which jobs came last first."""
+        return self._ask(_sweeps, "sweeps")
 
-        def look(target: Target) -> list[Word]:
-            found = sorted(target.sweeps(), key=lambda one: -(one.grew or 0.0))
-            return [(one.name, tally(one.counts)) for one in found]
-
-        return list({name: (name, about) for _, words in self._ask(look, "sweeps") for name, about in words}.values())
-
-    def _ask(self, look: Callable[[Target], list[Word]], what: str) -> Iterator[tuple[str, list[Word]]]:
+    def _ask(self, look: Callable[[Target], list[Word]], what: str) -> list[Word]:
         managers = self._choice.managers
         notes = {one.name: _Note(f"{one!r} {what}") for one in managers}
         known = {name: note.words() for name, note in notes.items()}
@@ -80,7 +77,7 @@ class LiveWords:
                         notes[answer.name].write(answer.value, FRESH)
                 if time.monotonic() > deadline:
                     break
-        yield from ((name, words) for name, words in known.items() if words)
+        return list(dict(one for words in known.values() for one in words or ()).items())
 
 
 class _Note:
@@ -114,6 +111,14 @@ def _limit() -> float:
         return float(os.environ["SJS_COMPLETION_LIMIT"])
     except (KeyError, ValueError):
         return LIMIT
+
+
+def _sweeps(target: Target) -> list[Word]:
+    try:
+        found = sorted(target.sweeps(), key=lambda one: -(one.grew or 0.0))
+    except UnknownRequest:  # an older manager
+        return []
+    return [(one.name, tally(one.counts)) for one in found]
 
 
 def _about(job: Job) -> str:

@@ -16,11 +16,13 @@ from tests.live.machine import DEADLINE, ROOT
 BREAKS = " \t\n\"'@><=;|&(:"
 JOBS = """\
 hello()
-asked = hear()
-say(id=asked['id'], next=None, jobs=[
+say(id=hear()['id'], next=None, jobs=[
     {'id': 3, 'state': 'queued', 'attempt': 0, 'submitted': 1.0, 'command': 'train', 'name': 'later'},
     {'id': 2, 'state': 'running', 'attempt': 1, 'submitted': 1.0, 'started': 2.0, 'command': 'a: "b"\\n'},
 ])
+asked = hear()
+if asked:
+    say(id=asked['id'], next=None, sweeps=[{'name': 'lr', 'counts': {'failed': 2}, 'began': 1, 'grew': 2}])
 """
 SWEEPS = """\
 hello()
@@ -92,14 +94,14 @@ def test_who_has_no_config_that_can_be_read_has_verbs(shell: Shell) -> None:
 
 def test_each_shell_gets_it_in_its_own_words(shell: Shell) -> None:
     shell.cli.play("gpu1", JOBS)
-    assert shell.completes("gpu1 cancel ") == ['2\trunning a: "b"\\n', "3\tqueued later"]
-    assert shell.completes("gpu1 cancel 1,", "zsh") == ['1,2:running a: "b"\\n', "1,3:queued later"]
+    assert shell.completes("gpu1 cancel ") == ['2\trunning a: "b"\\n', "3\tqueued later", "lr\t2 failed"]
+    assert shell.completes("gpu1 cancel 1,", "zsh") == ['1,2:running a: "b"\\n', "1,3:queued later", "1,lr:2 failed"]
     assert shell.completes("gpu1,local cancel gp", "zsh") == ['gpu1\\:2:running a: "b"\\n', "gpu1\\:3:queued later"]
     assert shell.completes("gpu1,local cancel gpu1:", "bash") == ["2", "3"]
     assert shell.completes("any:gp", "bash") == ["gpu1"]
     assert shell.completes("gpu1 list --state=fa", "bash") == ["failed"]
-    assert shell.cli.machines["gpu1"].sessions == 1, "once for all of that"
-    (asked,) = shell.cli.machines["gpu1"].requests
+    assert shell.cli.machines["gpu1"].sessions == 2, "once for ids with the target's name, once without"
+    asked, *_ = shell.cli.machines["gpu1"].requests
     assert set(asked["states"]) == {"starting", "running", "held", "waiting", "queued"}
 
 

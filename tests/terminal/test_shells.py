@@ -115,10 +115,10 @@ def test_who_stands_still_is_passed_over_and_not_asked_again_soon(tmp_path: Path
         fill(second)
         os.kill(second.manager_pid, signal.SIGSTOP)
         try:
-            assert completed() == ["node1:1"]
+            assert completed() == ["node1:1", "my-sweep"]
         finally:
             os.kill(second.manager_pid, signal.SIGCONT)
-        assert completed() == ["node1:1"]
+        assert completed() == ["node1:1", "my-sweep"]
         for note in (tmp_path / ".cache/sjs/completion").iterdir():
             note.unlink()
-        assert completed() == ["node1:1", "node2:1"]
+        assert completed() == ["node1:1", "my-sweep", "node2:1"]
