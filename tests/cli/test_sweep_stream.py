@@ -1,6 +1,6 @@
 """A sweep is never held as a whole: `--dry-run` as a process of its own.
 
-SJS_SWEEP_JOBS=1000000 scripts/test cli -- -s -k sweep_does_not_fill
+SJS_SWEEP_JOBS=300000 scripts/test cli -- -s -k sweep_does_not_fill
 """
 
 from __future__ import annotations

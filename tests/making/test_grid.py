@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import tracemalloc
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -43,7 +44,7 @@ def test_the_same_ones_are_drawn_by_whichever_python() -> None:
     assert list(Sample([*finite, parameter("u", ["uniform:0..1"]), parameter("l", ["log:1e-4..1"])], 3, 7)) == ENDLESS
 
 
-FINITE = [("95", "c"), ("20", "b"), ("63", "b"), ("30", "a")]
+FINITE = [("18", "a"), ("63", "b"), ("19", "c"), ("62", "b")]
 ENDLESS = [
     ("49", "a", "0.11934972973", "0.0857136631364"),
     ("30", "a", "0.804724281418", "0.00647653698925"),
@@ -61,6 +62,17 @@ def test_chance_is_even() -> None:
     finite = [int(row[0]) for row in Sample([parameter("a", ["int:1..1000000"])], 1_000, 1)]
     assert sum(one < 500_000 for one in finite) in range(420, 580)
     assert finite != sorted(finite)
+
+
+@pytest.mark.parametrize("count", [3, 12])
+def test_any_two_come_first_as_often_as_any_others(count: int) -> None:
+    """By the sum of squares that chance would make about as large as there are pairs."""
+    part = listed(*map(str, range(count)))
+    drawn = Counter(tuple(Sample([part], 2, seed)) for seed in range(3_000))
+    pairs = count * (count - 1)
+    wanted = 3_000 / pairs
+    squares = sum((drawn[pair] - wanted) ** 2 / wanted for pair in itertools.permutations(part, 2))
+    assert squares < 2 * pairs + 10, drawn
 
 
 def test_links_go_as_far_as_the_shortest() -> None:

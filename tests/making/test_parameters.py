@@ -41,6 +41,7 @@ def test_what_its_values_are(words: list[str], wanted: list[str]) -> None:
         (["int:1..x"], "'int:1..x': int: takes whole numbers"),
         (["int:1"], "write it as int:1..10"),
         (["uniform:0..1:0"], "write it as uniform:0..1:5"),
+        (["uniform:a..1"], "'a' is no number"),
         (["uniform:0..inf"], "'inf' is no number"),
         (["log:0..1"], "above 0"),
         (["int:1..3", "5"], "a range goes alone"),
