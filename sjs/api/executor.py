@@ -23,7 +23,7 @@ from sjs.api.jobs import Job
 from sjs.api.options import JobOptions, terms
 from sjs.api.runner import ANSWER
 from sjs.core import job as core
-from sjs.core.lifecycle import LIVE
+from sjs.core.lifecycle import CANCELLED, LIVE
 from sjs.errors import Refused, SjsError, UsageError
 from sjs.protocols import Target
 
@@ -189,7 +189,10 @@ class Executor(futures.Executor):
                 continue
             for call, job in some:
                 call.job = Job(self._view._sessions, target.name, job.id, job)
-                self._settle(call, *calls.answer(job, target.name, came.get((job.id, job.attempt))))
+                if job.end is not None and job.end.reason == CANCELLED:
+                    self._give_up(call)
+                else:
+                    self._settle(call, *calls.answer(job, target.name, came.get((job.id, job.attempt))))
 
     def failed(self, keys: Sequence[Call[Any]], error: Exception) -> None:
         """Nobody will hear how they end."""
@@ -235,9 +238,11 @@ class Executor(futures.Executor):
         for name, there in places.items():
             ranges = core.ranges(sorted(there))
             gone = self._view._sessions.call(name, partial(_ended, jobs=ranges, running=running))
-            for number, call in there.items():
-                if core.contains(gone, number):
-                    self._give_up(call)
+            ended = [call for number, call in there.items() if core.contains(gone, number)]
+            for call in ended:
+                self._give_up(call)
+            with self._changed:  # where the thread that hears of ends was faster
+                self._changed.wait_for(lambda ended=ended: all(call.done() for call in ended))  # type: ignore[misc]
 
     def _results(self, begun: list[Call[list[T]]], deadline: float | None) -> Iterator[list[T]]:
         begun.reverse()
