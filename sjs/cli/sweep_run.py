@@ -296,5 +296,6 @@ class _Errand:
 def _failure(target: Target, job: Job) -> Failure:
     values = job.spec.task.values if job.spec.task is not None else ()
     printed = b"".join(piece.data for piece in target.read(job.id, ("out", "err"), lines=LINES))
+    why = ending(job).removeprefix(f"job {job.id} ").removeprefix("failed: ")
     lines = printed.decode(errors="replace").splitlines()[-LINES:]
-    return Failure(target.name, job.id, " ".join(f"{name}={value}" for name, value in values), ending(job), lines)
+    return Failure(target.name, job.id, " ".join(f"{name}={value}" for name, value in values), why, lines)

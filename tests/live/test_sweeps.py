@@ -87,7 +87,7 @@ def test_a_sweep_that_is_waited_for_ends_with_what_it_came_to(lab: Lab) -> None:
         "skipped": 0,
         "left": 0,
     }
-    assert "(x=7)" in done.stderr and "last of 7" in done.stderr
+    assert "(x=7): exit status 1\n    last of 7\n" in done.stderr
     assert lab.ran() == dict.fromkeys(map(str, range(1, 21)), 1)
     records = lab.records("seven")
     assert {one["target"] for one in records} == {"m1", "m2", "m3"}
