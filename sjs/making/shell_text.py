@@ -11,14 +11,19 @@ Quote = Callable[[str], str]
 
 PLAIN, PARENS, DOUBLE, SINGLE = "plain text", "parentheses", "double quotes", "single quotes"
 _COMMENT, _HERE, _BACKQUOTES = "a comment", "what follows <<", "backquotes"
-_ANSI, _VARIABLE, _SUM = "$'…'", "${…}", "$((…))"
+_ANSI, _VARIABLE, _SUM = "$'…'", "${…}", "((…))"
+_TEST, _INDEX = "[[…]]", "name[…]"
 
-_USUAL = re.compile(r"\\.?|\$\$|\$\(\(|\$[({']|<<<|<<|\bcase\b|['\"`()\n]|(?<![^\s;&|()])#", re.DOTALL)
+_USUAL = re.compile(
+    r"\\.?|\$\$|\$?\(\(|\$[({']|<<<|<<|\bcase\b|['\"`()\n]|(?<![^\s;&|()])(?:#|\[\[(?=\s))|(?<=\w)\[", re.DOTALL
+)
 _TOKENS = {
     PLAIN: _USUAL,
     PARENS: _USUAL,
     DOUBLE: re.compile(r"\\.?|\$\$|\$\(\(|\$[({]|[\"`]", re.DOTALL),
     SINGLE: re.compile("'"),
+    _TEST: re.compile(r"\\.?|\$\$|\$\(\(|\$[({']|<<|['\"`#()]|\]\]", re.DOTALL),
+    _INDEX: re.compile(r"\$[({'\"]|[\s\\'\"`(){}#;|&<>\]]"),
     _COMMENT: re.compile("\n"),
     _HERE: re.compile("(?!)"),
     _BACKQUOTES: re.compile(r"\\.?|`", re.DOTALL),
@@ -32,6 +37,8 @@ _ENDS = {
     PARENS: ")",
     DOUBLE: '"',
     SINGLE: "'",
+    _TEST: "]]",
+    _INDEX: "]",
     _COMMENT: "\n",
     _BACKQUOTES: "`",
     _ANSI: "'",
@@ -43,11 +50,14 @@ _BEGINS = {
     "(": [PARENS],
     '"': [DOUBLE],
     "'": [SINGLE],
+    "[[": [_TEST],
+    "[": [_INDEX],
     "#": [_COMMENT],
     "`": [_BACKQUOTES],
     "$'": [_ANSI],
     "${": [_VARIABLE],
     "$((": [_SUM, _SUM],
+    "((": [_SUM, _SUM],
 }
 
 _VARIABLE_END = re.compile(r"\$[A-Za-z0-9_]+\Z", re.ASCII)
@@ -73,7 +83,10 @@ class Scanner:
         self._before = "x"  # for the value that stands behind it
         while found := _TOKENS[self._within[-1]].search(text, at):
             at = found.end()
-            if found[0].startswith("\\"):
+            if found[0] == "\\\n":  # is nothing, and what stands around it is together
+                is_apart = found.start() > 0 and text[found.start() - 1].isspace()
+                self._lost = self._lost or "" if is_apart else "a word that goes on in the next line"
+            elif found[0].startswith("\\") and self._within[-1] != _INDEX:
                 escaped_to = at
                 self._is_escaped = len(found[0]) == 1
                 self._lost = self._lost or "a backslash within ${…}" * (self._within[-1] in (_VARIABLE, _SUM))
@@ -105,6 +118,8 @@ class Scanner:
             self._within.pop()
         elif where in (_VARIABLE, _SUM) and token in "'\"`":
             self._lost = f"a quote within {where}"
+        elif where == _INDEX or where == _TEST and token in ("#", "(", ")", "<<"):
+            self._lost = f"{token!r} within {where}"
         elif token in _BEGINS:
             self._within += [_SUM] if (where, token) == (_SUM, "(") else _BEGINS[token]
         elif token == "<<":

@@ -74,6 +74,7 @@ PIECES = [
         "!",
         "\t",
     ),
+    *("((", "[[ ", " ]]", "]", "]=", "y[", " -eq ", "\\\n", " \\\n", "{v} -eq 1 ]]", "))", "$$"),
     *("{v}", "{v}", "{v}", "{v/}", "{%}"),
 ]
 TEMPLATES = st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map("".join).filter(lambda text: "{v" in text)
