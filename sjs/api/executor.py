@@ -219,10 +219,12 @@ class Executor(futures.Executor):
         with self._changed:
             is_open = call in self._calls
             self._calls.discard(call)
-        yield is_open
-        with self._changed:
-            self._open -= is_open
-            self._changed.notify_all()
+        try:
+            yield is_open
+        finally:
+            with self._changed:
+                self._open -= is_open
+                self._changed.notify_all()
 
     def _cancel(self, some: Sequence[Call[Any]], running: bool = False) -> None:
         """Cancel those that have not started, or all, with a request or two for each target."""

@@ -27,7 +27,9 @@ def counted(number):
 PROGRAM = f"""\
 import sjs
 from function import counted
+from sjs import routing
 
+routing.LATE = {DEADLINE}
 with sjs.connect("config.yaml") as fleet, sjs.Executor(fleet.any) as executor:
     print(*executor.map(counted, range({CALLS})), sep="\\n")
 """
@@ -49,7 +51,7 @@ def test_each_call_of_a_map_runs_once_though_a_manager_is_killed() -> None:
             (folder / "function.py").write_text(FUNCTION)
         command = lab.command(sys.executable, "-c", PROGRAM)
         program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        with program:
+        try:
             until(lambda: len(runs(lab.hosts)) == 4 + 2 * SLOTS, "four calls that ended, and all slots taken")
             lock = lab.hosts[0].root / ".sjs/jobs.pipe/manager.lock"
             killed = lock.read_text().split()[1]
@@ -58,6 +60,9 @@ def test_each_call_of_a_map_runs_once_though_a_manager_is_killed() -> None:
             for host in lab.hosts:
                 (host.root / "go").touch()
             said, errors = program.communicate(timeout=DEADLINE)
+        finally:
+            program.kill()
+            program.communicate()
         assert program.returncode == 0, errors
         found = [literal_eval(line) for line in said.splitlines()]
         assert [value for value, _ in found] == [number**2 for number in range(CALLS)]
