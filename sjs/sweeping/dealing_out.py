@@ -14,8 +14,8 @@ from sjs.protocols import Accepted
 from sjs.routing import Fleet
 from sjs.targets.chunks import chunks
 
-FIRST = 1
-"""Requests of the first block: those who are idle are not to wait for the plan of all the rest."""
+FIRST = 100
+"""Jobs of the first block: those who are idle are not to wait for the plan of all the rest."""
 
 BLOCK = 16
 """Requests of each other one."""
@@ -35,11 +35,11 @@ class DealingOut:
 
     def deal(self, specs: Iterator[Spec]) -> Iterator[tuple[str, Accepted]]:
         """Who took what. Ends early when nobody takes anything any more."""
+        block = list(chunks(islice(specs, FIRST)))
         requests = chunks(specs)
-        size = FIRST
-        while self._reports and (block := list(islice(requests, size))):
+        while self._reports and block:
             yield from self._deal(block)
-            size = BLOCK
+            block = list(islice(requests, BLOCK)) if self._reports else []
 
     def _deal(self, block: Sequence[Sequence[Spec]]) -> Iterator[tuple[str, Accepted]]:
         with self._outbox.begin(self._head) as entry:

@@ -166,11 +166,11 @@ def test_where_nobody_can_say_what_is_there_nothing_is_handed_in(cli: CommandLin
 
 
 def test_a_refusal_says_how_to_go_on(cli: CommandLine) -> None:
-    cli.play("m", knows(NONE, report(), accepted(0, 1000), REFUSAL))
-    outcome = cli.submit("m", "sweep", "-p", "a", "int:1..1500", "--", "x", "{a}")
+    cli.play("m", knows(NONE, report(), accepted(0, 100), REFUSAL))
+    outcome = cli.submit("m", "sweep", "-p", "a", "int:1..900", "--", "x", "{a}")
     assert outcome.status == 1
-    assert outcome.out.startswith("1000 jobs of sweep x-")
-    assert outcome.err.endswith("what has not succeeded: submit m sweep --resume -p a int:1..1500 -- x '{a}'\n")
+    assert outcome.out.startswith("100 jobs of sweep x-")
+    assert outcome.err.endswith("what has not succeeded: submit m sweep --resume -p a int:1..900 -- x '{a}'\n")
 
 
 @pytest.mark.parametrize(
