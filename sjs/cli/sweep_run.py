@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
-from uuid import uuid4
 
 from sjs.cli import ids
 from sjs.cli.best import best_of
@@ -35,7 +34,7 @@ from sjs.routing import Choice, Fleet
 from sjs.sweeping.alone import alone
 from sjs.sweeping.attending import BAD, Limit, Run, Standing
 from sjs.sweeping.dealing_out import DealingOut, reports_of
-from sjs.sweeping.past import PREFIX, Past, counted, describe, looked_up
+from sjs.sweeping.past import Past, counted, describe, looked_up, new_key
 from sjs.sweeping.supply import Supply
 
 SHOWN = 3
@@ -115,7 +114,7 @@ class _Errand:
         self._past = past
         self._outbox = Outbox(state_path("outbox", os.environ))
         self._supply = Supply(jobs.specs(), past.present.copy(), course.most)
-        self._key = f"{PREFIX}{jobs.name}.{uuid4().hex}"
+        self._key = new_key(jobs.name)
         self._has_said_limit = False
         self._taken: dict[str, list[Range]] = {}
 

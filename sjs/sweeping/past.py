@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
+from uuid import uuid4
 
 from sjs.config import state_path
 from sjs.core.job import Job
@@ -23,8 +25,14 @@ LOOKS = 3
 """A job that moves from one queue to another between two looks may be seen in neither; then the other has more than it
 had. So it is looked again, so often at most."""
 
-PREFIX = "sweep."
-"""With this, and the sweep's name, begin the keys under which its jobs are handed in."""
+
+def new_key(sweep: str) -> str:
+    """A key under which jobs of the sweep are handed in by one command."""
+    return f"sweep.{uuid4().hex}.{sweep}"
+
+
+def _is_of(key: str, sweep: str) -> bool:
+    return re.fullmatch(r"sweep\.[0-9a-f]{32}\." + re.escape(sweep), key) is not None
 
 
 @dataclass(frozen=True)
@@ -102,18 +110,17 @@ def _unknown(name: str, error: SjsError) -> SjsError:
 def _on_the_way(sweep: str) -> Counter[str]:
     """What an earlier command has left in the outbox: that is for those machines, whenever they can be reached."""
     present: Counter[str] = Counter()
-    prefix = f"{PREFIX}{sweep}."
     outbox = Outbox(state_path("outbox", os.environ))
     for path in outbox.left():
         entry = outbox.take_over(path)
         if entry is None:
-            if outbox.key(path).startswith(prefix):
+            if _is_of(outbox.key(path), sweep):
                 raise Conflict(
                     f"another command is handing in jobs of sweep {sweep}", "the same again, once it is done"
                 )
             continue
         with entry:
-            if entry.head.key.startswith(prefix):
+            if _is_of(entry.head.key, sweep):
                 for share in entry.pending.values():
                     present.update(spec.task.setting for spec in entry.jobs(share) if spec.task is not None)
     return present

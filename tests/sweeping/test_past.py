@@ -12,7 +12,7 @@ from sjs.errors import Conflict, LinkLost, NoQueue, Refused, SjsError
 from sjs.outbox import Head, Outbox
 from sjs.protocols import Filter, Members, SweepCounts
 from sjs.routing import Answer, Fleet
-from sjs.sweeping.past import describe, looked_up
+from sjs.sweeping.past import describe, looked_up, new_key
 
 
 class Queue:
@@ -103,15 +103,15 @@ def promise(state: Path, key: str) -> Any:
 
 
 def test_what_is_still_on_the_way_is_present(state: Path) -> None:
-    for key in ("sweep.s.1", "sweep.other.1"):
-        with promise(state, key):
+    for sweep in ("s", "other", "s.s"):
+        with promise(state, new_key(sweep)):
             pass  # who promised it has gone
     assert looked_up(fleet(m=Queue({})), "s").present == {Task("s", 1, (("x", "1"),)).setting: 1}
-    assert len(os.listdir(state / "outbox")) == 2
+    assert len(os.listdir(state / "outbox")) == 3
 
 
 def test_while_somebody_is_at_it_nobody_else_is(state: Path) -> None:
-    with promise(state, "sweep.s.1"):
+    with promise(state, new_key("s")):
         with pytest.raises(Conflict, match="another command is handing in jobs of sweep s"):
             looked_up(fleet(m=Queue({})), "s")
         assert looked_up(fleet(m=Queue({})), "other").present == {}
