@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
+from sjs.answers import Accepted
 from sjs.config import Config, Manager, state_path
 from sjs.core import placement
 from sjs.core.job import Report, Spec
@@ -28,7 +29,7 @@ from sjs.errors import (
     UsageError,
 )
 from sjs.outbox import Entry, Head, Outbox, Share
-from sjs.protocols import Accepted, Envs, Target
+from sjs.protocols import Envs, Target
 from sjs.routing import Fleet
 
 IN_FLIGHT = 4

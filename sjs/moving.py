@@ -16,13 +16,14 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from sjs import wire
+from sjs.answers import Move
 from sjs.config import Manager
 from sjs.core.job import ranges
 from sjs.core.rebalance import Parting
 from sjs.dealing import identity, source_file
 from sjs.errors import NoQueue, Refused, SjsError, Unreachable
 from sjs.promises import Promises, sync_folder
-from sjs.protocols import Move, Target
+from sjs.protocols import Target
 from sjs.routing import Fleet
 
 VERSION = 1

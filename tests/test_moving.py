@@ -10,12 +10,13 @@ from typing import cast
 
 import pytest
 
+from sjs.answers import Accepted, Move
 from sjs.config import Manager
 from sjs.core.job import Range, Spec
 from sjs.core.rebalance import Parting
 from sjs.errors import Full, NoQueue, Refused, SjsError, Unreachable
 from sjs.moving import Carrier, Trip, Trips, finish, head
-from sjs.protocols import Accepted, Envs, Move, Target
+from sjs.protocols import Envs, Target
 from sjs.routing import Fleet
 
 DIGEST = "0" * 64

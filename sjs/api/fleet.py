@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
+from sjs.answers import Cancelled, Configured, Filter, Status
 from sjs.api.handing import HandingIn, told
 from sjs.api.jobs import Job, cancel
 from sjs.api.options import Command, Duration, JobOptions, Path, Size, seconds_of, size_of, spec_of, terms
@@ -16,7 +17,7 @@ from sjs.config import Config, from_mapping, load
 from sjs.core.aims import parse as aim_of
 from sjs.core.job import ranges
 from sjs.errors import SjsError, UsageError
-from sjs.protocols import Ask, Cancelled, Configured, Filter, Status, Target
+from sjs.protocols import Ask, Target
 from sjs.results.rows import Row, pages
 from sjs.results.table import Order, Table
 from sjs.routing import Answer, Choice, select

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from uuid import uuid4
 
+from sjs.answers import Accepted
 from sjs.api.options import Terms
 from sjs.api.sessions import START, Sessions
 from sjs.config import Manager
 from sjs.core.job import Spec
 from sjs.dealing import Failure, folder, head, send, to_best
 from sjs.errors import SjsError
-from sjs.protocols import Accepted, Target
+from sjs.protocols import Target
 from sjs.targets.chunks import chunks
 
 Taken = tuple[int, str, int]

@@ -8,13 +8,14 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
+from sjs.answers import Cancelled, Details
 from sjs.api.sessions import Sessions
 from sjs.api.watching import moved_to
 from sjs.core import job as core
 from sjs.core.job import Range
 from sjs.core.lifecycle import FINAL, LIVE
 from sjs.errors import SjsError
-from sjs.protocols import Cancelled, Details, Target
+from sjs.protocols import Target
 
 STREAMS = ("out", "err")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from sjs.answers import Accepted
 from sjs.cli import ids
 from sjs.cli.common import Call
 from sjs.cli.output import Output, flush
@@ -18,7 +19,7 @@ from sjs.config import Manager
 from sjs.core.job import Range, Snapshot, Spec
 from sjs.dealing import Failure, folder, head, send, to_best
 from sjs.errors import SjsError
-from sjs.protocols import Accepted, Envs, Target
+from sjs.protocols import Envs, Target
 from sjs.routing import Fleet
 
 _LAST = re.compile(r"\blast\b")

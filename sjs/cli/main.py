@@ -70,7 +70,7 @@ def run(prog: str, args: Sequence[str]) -> int:
     """One command, from its words to its exit status."""
     _fill_gaps()
     if "_SUBMIT_COMPLETE" in os.environ:
-        from sjs.cli.complete import complete
+        from sjs.cli.shell.complete import complete
 
         return complete(prog, os.environ["_SUBMIT_COMPLETE"])
     try:

@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 import click
 
 from sjs.capture.taking import Taken
-from sjs.cli import after_sweep, kinds
+from sjs.cli import kinds
 from sjs.cli.common import Call
 from sjs.cli.options import changed
 from sjs.cli.output import Output
 from sjs.cli.snapshot import taken_of
 from sjs.cli.source import USUAL
+from sjs.cli.sweeps import after as after_sweep
 from sjs.core.job import Spec
 from sjs.environment import digest, gathered
 from sjs.protocols import Envs

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 
+from sjs.answers import Piece
 from sjs.cli.output import Output, flush
 from sjs.cli.text import Tamer
-from sjs.protocols import Piece
 
 
 class Shown:

@@ -13,7 +13,7 @@ from sjs.core.needs import WHOLE, Grant
 from sjs.core.quantities import share_text, size_text
 
 if TYPE_CHECKING:
-    from sjs.protocols import Status
+    from sjs.answers import Status
 
 
 def printable(text: str) -> str:

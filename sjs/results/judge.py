@@ -6,12 +6,13 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from sjs.answers import Filter
 from sjs.core.job import Range, ranges
 from sjs.core.lifecycle import FINAL
 from sjs.core.metrics import Values
 from sjs.core.stopping import Behind, Race, Rule
 from sjs.errors import LinkLost, NoManager, NotReached
-from sjs.protocols import Filter, Target
+from sjs.protocols import Target
 from sjs.wire import MAX_ID
 
 SLICE = 20.0

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from sjs.answers import Filter
 from sjs.core.job import Job, Task
 from sjs.core.lifecycle import FINAL, LIVE, MOVED, STATES, SUCCEEDED
 from sjs.core.metrics import Measured, Number
 from sjs.errors import UnknownRequest
-from sjs.protocols import Filter, Target
+from sjs.protocols import Target
 from sjs.wire import MAX_PAGE
 
 HERE = tuple(state for state in STATES if state != MOVED)

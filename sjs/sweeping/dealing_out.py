@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from sjs.answers import Accepted
 from sjs.core.job import Report, Spec
 from sjs.dealing import Dealer, Failure, plan
 from sjs.errors import Unreachable
 from sjs.outbox import Head, Outbox
-from sjs.protocols import Accepted
 from sjs.routing import Fleet
 from sjs.targets.chunks import chunks
 

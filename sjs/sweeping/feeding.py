@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from sjs.answers import Accepted
 from sjs.core import placement
 from sjs.core.job import Range, Report, Spec
 from sjs.core.lifecycle import QUEUED, UNENDED
 from sjs.errors import TooLarge, Unreachable
 from sjs.outbox import Head, Outbox
-from sjs.protocols import Accepted, Target
+from sjs.protocols import Target
 from sjs.sweeping.ahead import Ends, Pace, reserve, wanted
 from sjs.sweeping.posting import NotTaken, Posting
 from sjs.sweeping.supply import Lot, Supply

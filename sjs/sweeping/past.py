@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import uuid4
 
+from sjs.answers import Filter
 from sjs.config import state_path
 from sjs.core.job import Job
 from sjs.core.lifecycle import CANCELLED, STATES, SUCCEEDED, UNENDED
 from sjs.core.stopping import BEHIND
 from sjs.errors import Conflict, NoQueue, Refused, SjsError
 from sjs.outbox import Outbox
-from sjs.protocols import Filter, Target
+from sjs.protocols import Target
 from sjs.routing import Fleet
 
 T = TypeVar("T")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sjs.answers import Accepted
 from sjs.core.job import Spec
 from sjs.errors import Full, NoQueue, NoSpace, Refused, SjsError, Stopping, TooLarge, Unreachable
 from sjs.outbox import Head, Outbox
-from sjs.protocols import Accepted, Target
+from sjs.protocols import Target
 
 NOT_HERE = (NoQueue, Stopping, Full, NoSpace, TooLarge)
 """Why a machine does not take jobs that another may."""

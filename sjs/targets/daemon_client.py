@@ -13,25 +13,23 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sjs import spec_json, wire
-from sjs.core.job import Job, Range, Spec
-from sjs.errors import LinkLost, NoSnapshot, NotReached, Refused, SjsError, Unreachable
-from sjs.protocols import (
+from sjs.answers import (
     Accepted,
     Cancelled,
     Configured,
     Details,
-    Envs,
     Filter,
-    Machine,
     Members,
     Move,
     Piece,
     Sight,
     Status,
     SweepCounts,
-    Transport,
     Waited,
 )
+from sjs.core.job import Job, Range, Spec
+from sjs.errors import LinkLost, NoSnapshot, NotReached, Refused, SjsError, Unreachable
+from sjs.protocols import Envs, Machine, Transport
 from sjs.snapshots.store import Store as Snapshots
 from sjs.targets import reading, replies
 from sjs.targets.bringing import Slowness

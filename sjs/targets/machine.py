@@ -15,11 +15,12 @@ from itertools import islice
 from typing import Any
 
 from sjs import wire
+from sjs.answers import Boot, Check, Exit, Facts, Gate, Piece
 from sjs.core import metrics
 from sjs.core.job import Job, Range
 from sjs.core.metrics import Measured, Number, Values
 from sjs.errors import LinkLost, Refused
-from sjs.protocols import Boot, Check, Exit, Facts, Gate, Piece, Progress, Transport
+from sjs.protocols import Progress, Transport
 from sjs.snapshots.store import Store
 from sjs.targets.bringing import bring
 from sjs.targets.fetching import Fetching

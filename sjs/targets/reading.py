@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sjs.answers import Piece
 from sjs.core.lifecycle import MOVED
 from sjs.errors import Refused, Unreachable
-from sjs.protocols import Piece
 from sjs.targets.session import Message, Session, soon
 
 SLICE = 60.0

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sjs import spec_json, wire
+from sjs.answers import Accepted, Cancelled, Configured, Details, Members, Move, Status, SweepCounts, Waited, Waiting
 from sjs.core.job import Health, Job, Range, Report
 from sjs.errors import Unreachable
-from sjs.protocols import Accepted, Cancelled, Configured, Details, Members, Move, Status, SweepCounts, Waited, Waiting
 
 T = TypeVar("T")
 

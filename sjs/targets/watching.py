@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from sjs.answers import Sight, Status
 from sjs.core.job import Job
 from sjs.core.lifecycle import HELD, QUEUED, RUNNING, WAITING
 from sjs.errors import LinkLost
-from sjs.protocols import Sight, Status
 from sjs.targets import replies
 from sjs.targets.replies import understood
 from sjs.targets.session import ANSWER, Message, Session, checked, soon

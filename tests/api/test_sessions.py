@@ -13,10 +13,10 @@ import pytest
 
 import sjs
 from sjs import reach
+from sjs.answers import Filter
 from sjs.core.job import Job as Record
 from sjs.core.job import Range, Spec, contains
 from sjs.errors import Full, Refused, Unreachable
-from sjs.protocols import Filter
 from tests.live.machine import DEADLINE
 from tests.routing.fakes import FakeTarget
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from sjs.cli.after_sweep import One, counting, read
+from sjs.cli.sweeps.after import One, counting, read
 from tests.cli.conftest import CommandLine
 from tests.cli.test_verbs import accepted, answers
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sjs.cli.complete import SCRIPTS, split
+from sjs.cli.shell.complete import SCRIPTS, split
 from tests.cli.conftest import CommandLine
 from tests.live.machine import DEADLINE, ROOT
 

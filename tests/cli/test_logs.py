@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from sjs.answers import Piece
 from sjs.cli.commands.logs import APART, MAX_HELD, OLDER, woven
-from sjs.protocols import Piece
 from tests.cli.conftest import CommandLine
 from tests.cli.test_verbs import RECORD
 

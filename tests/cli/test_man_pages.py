@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from sjs.cli import man_pages, verbs
-from sjs.cli.man_pages import manager_page, pages, submit_page, verb_page, write
+from sjs.cli import verbs
+from sjs.cli.shell import man_pages
+from sjs.cli.shell.man_pages import manager_page, pages, submit_page, verb_page, write
 from tests.live.machine import DEADLINE
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from sjs import reach
+from sjs.answers import Filter, SweepCounts
 from sjs.core.job import Job, Spec, Task
 from sjs.core.metrics import Measured, Number
 from sjs.errors import UnknownRequest, Unreachable
-from sjs.protocols import Filter, SweepCounts
 from sjs.routing import Fleet
 from tests.cli.conftest import CommandLine, Outcome
 from tests.targets.fake import FakeMachine

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sjs.cli.sweep_now import (
+from sjs.cli.sweeps.now import (
     MAX_POINTS,
     Failure,
     MachineNow,

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from sjs.cli.sweep_layout import picture
-from sjs.cli.sweep_now import Failure, MachineNow, Pace, Point, SweepNow
-from sjs.cli.sweep_view import EVERY, SweepView
+from sjs.cli.sweeps.layout import picture
+from sjs.cli.sweeps.now import Failure, MachineNow, Pace, Point, SweepNow
+from sjs.cli.sweeps.view import EVERY, SweepView
 
 MACHINES = [MachineNow(f"node{number}", number % 5, 4, number % 3) for number in range(16)]
 NOW = SweepNow(100, 38, 12, 40, 0, 0, 10, MACHINES, 100.0)
@@ -67,7 +67,7 @@ def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_rich_there_are_lines_and_a_word_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "sjs.cli.sweep_bar", raising=False)
+    monkeypatch.delitem(sys.modules, "sjs.cli.sweeps.bar", raising=False)
     monkeypatch.setitem(sys.modules, "rich.console", None)
     why, told, *_ = shown(Terminal(), NOW)
     assert why == "a bar needs the package rich (pip install 'sjs[view]'); until then, lines"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from sjs.answers import Sight, Status
 from sjs.cli.text import age, cut
-from sjs.cli.top_page import BAD, CHOSEN, FAINT, Place, Wish, entries, moved, page
+from sjs.cli.top.page import BAD, CHOSEN, FAINT, Place, Wish, entries, moved, page
 from sjs.core.job import Job, Report, Spec, Task
 from sjs.core.needs import Gpu, Machine
-from sjs.protocols import Sight, Status
 
 NOW = 10_000.0
 

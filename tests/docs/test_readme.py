@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sjs.cli.commands.sweep import said_of_jobs
-from sjs.cli.sweep_jobs import Inputs, Typed, sweep_of
+from sjs.cli.sweeps.jobs import Inputs, Typed, sweep_of
 from sjs.making.sweep_file import read_sweep_file
 from tests.docs.readme import README, ROOT, make_ready, same, script, seen, steps
 

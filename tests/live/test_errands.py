@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sjs import wire
+from sjs.answers import Exit, Piece
 from sjs.errors import BadRequest, LinkLost, Refused, UnknownRequest
-from sjs.protocols import Exit, Piece
 from sjs.reach import here
 from sjs.targets.machine import DistantMachine
 from sjs.targets.session import Door, open_session, soon

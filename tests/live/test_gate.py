@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from sjs import bundle, wire
+from sjs.answers import Gate
 from sjs.core import login_shell
 from sjs.daemon.asking import gate
 from sjs.daemon.asking.ask import Refusal
@@ -23,7 +24,6 @@ from sjs.daemon.ground.places import Places
 from sjs.errand import gating
 from sjs.errand.client import Client as ErrandClient
 from sjs.errors import BadRequest, Refused, UnknownRequest
-from sjs.protocols import Gate
 from sjs.targets.machine import DistantMachine
 from sjs.targets.session import Door
 from sjs.transport.local import LocalTransport

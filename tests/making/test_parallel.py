@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from sjs.cli.sweep_jobs import Inputs, Typed, sweep_of
+from sjs.cli.sweeps.jobs import Inputs, Typed, sweep_of
 from sjs.making.sweep_file import SweepFile
 
 PATHS = [

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from sjs.answers import Cancelled, Filter, Members
 from sjs.core import stopping
 from sjs.core.job import Job, Range, Spec, Task, contains
 from sjs.core.metrics import Values
 from sjs.errors import LinkLost, NoManager, NotReached, Refused, Unreachable
-from sjs.protocols import Cancelled, Filter, Members
 from sjs.results import judge
 from sjs.results.judge import Judge, Stopped
 from sjs.wire import MAX_ID

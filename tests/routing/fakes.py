@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
+from sjs.answers import Accepted, Status
 from sjs.config import Manager
 from sjs.core.job import Report, Spec
 from sjs.errors import Full, NoManager, SjsError
-from sjs.protocols import Accepted, Envs, Status, Target
+from sjs.protocols import Envs, Target
 from sjs.routing import Fleet
 
 

@@ -8,13 +8,14 @@ from typing import cast
 
 import pytest
 
+from sjs.answers import Accepted
 from sjs.config import Config, Manager
 from sjs.core.job import Report, Spec
 from sjs.core.needs import Machine, Needs
 from sjs.dealing import IN_FLIGHT, Dealer, Found, dealt_out, found_parts, head, plan, same_managers, send
 from sjs.errors import BadRequest, Conflict, Full, LinkLost, NoQueue, NoSpace, SjsError, Stopping, TooLarge, Unreachable
 from sjs.outbox import Entry, Outbox
-from sjs.protocols import Accepted, Target
+from sjs.protocols import Target
 from sjs.routing import Fleet
 from tests.routing.fakes import FakeTarget, fleet_of, specs
 

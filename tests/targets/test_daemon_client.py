@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs import spec_json, wire
+from sjs.answers import Accepted, Configured, Piece
 from sjs.core.job import Spec
 from sjs.errors import Conflict, LinkLost, NoManager, NotReached, Stopped, Unreachable
-from sjs.protocols import Accepted, Configured, Piece, Stream
+from sjs.protocols import Stream
 from sjs.targets import daemon_client, reading
 from sjs.targets.chunks import chunks
 from sjs.targets.session import Parcel

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sjs.answers import Filter
 from sjs.errors import SjsError
-from sjs.protocols import Filter
 from sjs.targets import daemon_client, watching
 from tests.targets.fake import FakeMachine
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import sys
 
-from sjs.cli.sweep_now import Failure, MachineNow, SweepNow
-from sjs.cli.sweep_view import SweepView
+from sjs.cli.sweeps.now import Failure, MachineNow, SweepNow
+from sjs.cli.sweeps.view import SweepView
 
 
 def main(path: str) -> None:

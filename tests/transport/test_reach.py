@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from sjs import bundle, reach
+from sjs.answers import Status
 from sjs.cli.main import run
 from sjs.config import Manager
 from sjs.errors import Missing, NoManager, Unreachable
-from sjs.protocols import Status
 from sjs.transport import host_keys
 from tests.transport.sshd import Client, Sshd
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from sjs.answers import Boot
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
-from sjs.protocols import Boot, Target
+from sjs.protocols import Target
 
 
 @verb("boot")

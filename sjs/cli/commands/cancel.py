@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
+from sjs.answers import Cancelled
 from sjs.cli import ids, kinds
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.errors import UsageError
-from sjs.protocols import Cancelled
 
 
 @verb("cancel")

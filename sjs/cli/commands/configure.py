@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
+from sjs.answers import Configured
 from sjs.cli import kinds
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.core.quantities import size
-from sjs.protocols import Configured
 
 FOUND = "found"
 

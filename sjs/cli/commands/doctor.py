@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from sjs import __version__
+from sjs.answers import Check
 from sjs.cli.commands.service import is_older
 from sjs.cli.common import Call, verb
 from sjs.cli.output import Output
@@ -16,7 +17,7 @@ from sjs.cli.text import SKEW, columns, printable, skew
 from sjs.config import Manager
 from sjs.core.health import is_suspicious, told
 from sjs.errors import NoManager, NoQueue, SjsError
-from sjs.protocols import Check, Target
+from sjs.protocols import Target
 from sjs.routing import Fleet
 
 SLOW = 0.5

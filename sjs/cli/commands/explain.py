@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from sjs import spec_json
+from sjs.answers import Details
 from sjs.cli import ids
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.cli.text import command, cpu_time, duration, ending, gpus_text, peak_memory, printable, snapshot_text
 from sjs.core import quantities
 from sjs.core.job import Job
-from sjs.protocols import Details
 from sjs.wire import job_to_wire
 
 _KINDS = {"ok": "afterok", "any": "afterany", "notok": "afternotok"}

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import click
 
+from sjs.answers import Gate
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.errors import UsageError
-from sjs.protocols import Gate, Target
+from sjs.protocols import Target
 
 MAX_KEY = 16 << 10
 

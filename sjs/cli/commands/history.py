@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import click
 
+from sjs.answers import Filter
 from sjs.cli import ids
 from sjs.cli.commands.look import filters
 from sjs.cli.common import Call, fan_out, verb
@@ -15,7 +16,7 @@ from sjs.cli.output import Output
 from sjs.cli.text import command, cpu_time, exit_text, gpus_text, peak_memory, printable, run_time
 from sjs.core.job import Job
 from sjs.core.lifecycle import FINAL
-from sjs.protocols import Filter, Target
+from sjs.protocols import Target
 from sjs.wire import job_to_wire
 
 HEADER = (

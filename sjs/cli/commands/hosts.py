@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import click
 
+from sjs.answers import Facts, Status
 from sjs.cli.common import Call, verb
 from sjs.cli.output import Output
 from sjs.cli.text import SKEW, columns, printable, skew, state_of
 from sjs.core.health import is_suspicious
 from sjs.core.quantities import size_text
 from sjs.errors import NoManager, NoQueue, SjsError
-from sjs.protocols import Facts, Status, Target
+from sjs.protocols import Target
 from sjs.routing import Fleet
 
 HEAD = ("TARGET", "STATE", "HEALTH", "JOBS", "CPUS", "LOAD", "MEM FREE", "GPUS", "DISK FREE", "DELAY", "PYTHON", "HOST")

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import click
 
+from sjs.answers import Accepted
 from sjs.cli import ids
 from sjs.cli.commands.wait import Pursuit, Verdict, tell
 from sjs.cli.common import Call, verb
@@ -22,7 +23,7 @@ from sjs.cli.snapshot import say_taken
 from sjs.cli.source import Source
 from sjs.cli.text import ending
 from sjs.errors import SjsError, UsageError
-from sjs.protocols import Accepted, Target
+from sjs.protocols import Target
 from sjs.routing import Fleet
 
 MANY_LINES = 10_000

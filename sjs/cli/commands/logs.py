@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import click
 
+from sjs.answers import Piece
 from sjs.cli import ids, kinds
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.cli.text import Tamer
 from sjs.errors import UsageError
-from sjs.protocols import Piece, Target
+from sjs.protocols import Target
 
 APART = "stdout and stderr were written apart, so what is there already comes one after the other"
 OLDER = "lines carry no times, so what it wrote before is shown, too"

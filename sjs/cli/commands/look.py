@@ -10,13 +10,14 @@ from typing import Any
 
 import click
 
+from sjs.answers import Filter
 from sjs.cli import ids, kinds
 from sjs.cli.common import Call, Function, fan_out, verb
 from sjs.cli.output import Output
 from sjs.cli.text import HEADER, row
 from sjs.core.job import Job
 from sjs.core.lifecycle import FINAL, LIVE, MOVING, PENDING, STATES
-from sjs.protocols import Filter, Target
+from sjs.protocols import Target
 from sjs.wire import job_to_wire
 
 NEWEST = 20

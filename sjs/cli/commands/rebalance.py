@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import click
 
+from sjs.answers import Filter, Move
 from sjs.cli import ids
 from sjs.cli.commands.look import filters
 from sjs.cli.common import Call, verb
@@ -21,7 +22,7 @@ from sjs.core.lifecycle import PENDING, QUEUED
 from sjs.core.rebalance import Candidate, Parting, partings, stays
 from sjs.errors import SjsError, UnknownRequest, Unreachable, UsageError
 from sjs.moving import Carried, Carrier, Trips, head
-from sjs.protocols import Filter, Move, Target
+from sjs.protocols import Target
 from sjs.routing import Fleet, select
 
 MOST = 5_000

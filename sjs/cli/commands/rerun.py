@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import click
 
+from sjs.answers import Accepted
 from sjs.cli import ids
 from sjs.cli.commands.job import acknowledge
 from sjs.cli.common import Call, fan_out, verb
@@ -13,7 +14,7 @@ from sjs.cli.handing import Wish
 from sjs.cli.output import Output
 from sjs.dealing import send
 from sjs.errors import SjsError, UnknownJob, UsageError
-from sjs.protocols import Accepted, Target
+from sjs.protocols import Target
 
 
 @verb("rerun")

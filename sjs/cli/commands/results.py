@@ -8,16 +8,17 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from sjs.cli import kinds, result_text
-from sjs.cli.best import best_text
+from sjs.answers import SweepCounts
+from sjs.cli import kinds
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
+from sjs.cli.sweeps import result_text
+from sjs.cli.sweeps.best import best_text
 from sjs.cli.text import columns as lines_of
 from sjs.cli.text import printable
 from sjs.core.aims import Aim
 from sjs.core.lifecycle import MOVED, STATES
 from sjs.errors import Refused, UnknownJob, UsageError
-from sjs.protocols import SweepCounts
 from sjs.results.rows import Page, pages
 from sjs.results.table import FIXED, Columns, Order, Table, columns
 from sjs.routing import Fleet
@@ -153,7 +154,7 @@ def _check_key(key: str, there: Columns) -> None:
 
 
 def _draw(out: Output, table: Table, order: Order, sweep: str, path: str) -> None:
-    from sjs.cli import plots
+    from sjs.cli.sweeps import plots
 
     rows = table.rows
     try:

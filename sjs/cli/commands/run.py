@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from sjs.answers import Exit
 from sjs.cli.commands.wait import MANY
 from sjs.cli.common import Call, verb
 from sjs.cli.output import Output
@@ -11,7 +12,7 @@ from sjs.cli.shown import Screen
 from sjs.cli.text import signal_name
 from sjs.core.job import Report
 from sjs.errors import NoManager, NoQueue, Refused, UsageError
-from sjs.protocols import Exit, Target
+from sjs.protocols import Target
 from sjs.routing import Fleet
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import click
 
 from sjs import __version__
+from sjs.answers import Status
 from sjs.cli import ids
 from sjs.cli.commands.wait import wait_for
 from sjs.cli.common import Call, fan_out, verb
@@ -14,7 +15,7 @@ from sjs.cli.output import Output
 from sjs.core.job import ranges
 from sjs.core.lifecycle import LIVE
 from sjs.errors import NoManager, UsageError
-from sjs.protocols import Status, Target
+from sjs.protocols import Target
 from sjs.routing import Choice, Fleet
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from sjs.answers import Status
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.core import health
 from sjs.errors import NoManager
-from sjs.protocols import Status, Target
+from sjs.protocols import Target
 from sjs.wire import MAX_HEAD
 
 PASSED_OVER = "where others do better, `any` passes it over until `undrain`"

@@ -14,8 +14,8 @@ from sjs.cli.options import changed, given_in, job_options, names_last, with_las
 from sjs.cli.output import Output
 from sjs.cli.shared import SHARED, shared_of, shared_options
 from sjs.cli.source import check_after
-from sjs.cli.sweep_jobs import Inputs, Typed, show, sweep_of
-from sjs.cli.sweep_run import Course, run_sweep
+from sjs.cli.sweeps.jobs import Inputs, Typed, show, sweep_of
+from sjs.cli.sweeps.run import Course, run_sweep
 from sjs.core.job import Spec
 from sjs.core.stopping import Rule
 from sjs.errors import UsageError

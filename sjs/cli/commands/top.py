@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from sjs.answers import Filter
 from sjs.cli.commands.look import filters
 from sjs.cli.common import Call, verb
 from sjs.errors import UsageError
-from sjs.protocols import Filter
 
 
 @verb("top")
@@ -22,6 +22,6 @@ def top(call: Call, only: Filter) -> int:
     if call.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         hint = f"for a program: {call.prog} {call.word} list --watch --json"
         raise UsageError("top is for somebody at a terminal", hint)
-    from sjs.cli.top_loop import Loop
+    from sjs.cli.top.loop import Loop
 
     return Loop(call, call.choice(), only).run()

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+from sjs.answers import Waited
 from sjs.cli import ids, kinds
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.cli.text import TIMED_OUT, ending, exit_code, tally
 from sjs.core.job import Range
 from sjs.core.lifecycle import FINAL, MOVED
-from sjs.protocols import Target, Waited
+from sjs.protocols import Target
 from sjs.routing import Fleet, select
 from sjs.wire import MAX_PAGE, REMOVED, job_to_wire
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 from rich.text import Text
 
-from sjs.cli.sweep_now import MachineNow, Pace, SweepNow, left_text, rate_text
+from sjs.cli.sweeps.now import MachineNow, Pace, SweepNow, left_text, rate_text
 from sjs.cli.text import duration, printable
 
 NARROWEST_BAR = 10

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable
 
-from sjs.cli.candidates import DIR, FILE, Item, candidates
+from sjs.cli.shell.candidates import DIR, FILE, Item, candidates
 
 BASH = """\
 _%(name)s_complete() {

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 
-from sjs.cli.top_page import BAD, CHOSEN, FAINT, HEAD, NEWS, TITLE, Row
+from sjs.cli.top.page import BAD, CHOSEN, FAINT, HEAD, NEWS, TITLE, Row
 from sjs.errors import UsageError
 
 NAMES = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, TextIO
 
-from sjs.cli.sweep_now import Failure, Pace, SweepNow, failure_lines, line, turns
+from sjs.cli.sweeps.now import Failure, Pace, SweepNow, failure_lines, line, turns
 from sjs.cli.text import printable
 
 EVERY = 30.0
@@ -102,7 +102,7 @@ class SweepView:
 def _at_a_terminal(stream: TextIO, sweep: str) -> View | None:
     """A bar; None where the terminal can not show one, or nobody can draw it, which is said."""
     try:
-        from sjs.cli.sweep_bar import BarView, can_draw
+        from sjs.cli.sweeps.bar import BarView, can_draw
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "rich":
             raise

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
+from sjs.answers import Filter
 from sjs.cli import ids
-from sjs.cli.best import best_of
 from sjs.cli.commands.wait import MANY
 from sjs.cli.common import Call
 from sjs.cli.handing import LONG, told
 from sjs.cli.output import Output, flush
-from sjs.cli.sweep_judge import Judging
-from sjs.cli.sweep_now import Failure, MachineNow, SweepNow
-from sjs.cli.sweep_view import SweepView
+from sjs.cli.sweeps.best import best_of
+from sjs.cli.sweeps.judging import Judging
+from sjs.cli.sweeps.now import Failure, MachineNow, SweepNow
+from sjs.cli.sweeps.view import SweepView
 from sjs.cli.text import ending
 from sjs.config import Manager, state_path
 from sjs.core.aims import Aim
@@ -29,7 +30,7 @@ from sjs.core.stopping import Rule
 from sjs.dealing import folder, head
 from sjs.errors import Conflict, Unreachable, UsageError
 from sjs.outbox import Head, Outbox
-from sjs.protocols import Envs, Filter, Target
+from sjs.protocols import Envs, Target
 from sjs.routing import Choice, Fleet
 from sjs.sweeping.alone import alone
 from sjs.sweeping.attending import BAD, Limit, Run, Standing

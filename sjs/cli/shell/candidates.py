@@ -113,7 +113,7 @@ def _values(of: click.Parameter, typed: Typed, last: str) -> Iterable[Item]:
         return [Item(PLACES[of.metavar])]
     if of.metavar == "SET":
         return _targets(typed.config, last)
-    from sjs.cli.live_words import LiveWords
+    from sjs.cli.shell.live_words import LiveWords
 
     live = LiveWords(typed.config, typed.target)
     if of.name in ("sweep", "after_sweeps"):

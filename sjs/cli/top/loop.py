@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+from sjs.answers import Filter
 from sjs.cli import terminal
 from sjs.cli.common import Call
-from sjs.cli.top_page import SORTS, Entry, Key, Place, Wish, entries, moved, page
-from sjs.cli.top_screen import Screen
+from sjs.cli.top.page import SORTS, Entry, Key, Place, Wish, entries, moved, page
+from sjs.cli.top.screen import Screen
 from sjs.errors import SjsError
-from sjs.protocols import Filter, Target
+from sjs.protocols import Target
 from sjs.routing import Choice, Fleet
 
 MOST = 100

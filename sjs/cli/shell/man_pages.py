@@ -1,4 +1,4 @@
-"""Man pages of what --help shows: `python -m sjs.cli.man_pages FOLDER` writes them. A build does it for its wheel."""
+"""Man pages of what --help shows. A build writes them for its wheel: python -m sjs.cli.shell.man_pages FOLDER."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from typing import Any, TextIO
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
-from sjs.cli.sweep_layout import picture
-from sjs.cli.sweep_now import Pace, SweepNow
+from sjs.cli.sweeps.layout import picture
+from sjs.cli.sweeps.now import Pace, SweepNow
 from sjs.cli.text import printable
 
 A_SECOND = 1.0

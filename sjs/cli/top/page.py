@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from sjs.answers import Sight
 from sjs.cli.text import age, columns, command, cut, gpus_text, printable, state_of
 from sjs.core.job import Job
 from sjs.core.lifecycle import RUNNING
 from sjs.core.needs import WHOLE
 from sjs.core.quantities import share_text, size_text
-from sjs.protocols import Sight
 
 PLAIN, TITLE, HEAD, FAINT, BAD, CHOSEN, NEWS = "plain", "title", "head", "faint", "bad", "chosen", "news"
 """How a row looks."""

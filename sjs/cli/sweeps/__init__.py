@@ -1,0 +1,1 @@
+"""A sweep at the command line: made, run, shown, and what came out of it."""
