@@ -85,6 +85,12 @@ class Client(paramiko.Transport):
         _PARAMIKO._send_user_message(self, request)
         return replied.wait(seconds)
 
+    def get_exception(self) -> Exception | None:
+        """What has ended the connection, as whoever waits in paramiko raises it. A message that was damaged on its way
+        may have ended it by any error, of the ciphers' too; here all of these are one."""
+        error = super().get_exception()
+        return error if isinstance(error, (paramiko.SSHException, EOFError, OSError, type(None))) else _damaged(error)
+
     def trouble(self, when: str) -> Unreachable:
         """Why the connection is gone."""
         error = self.get_exception()
@@ -104,6 +110,10 @@ class Client(paramiko.Transport):
         """paramiko calls it with the server's farewell, which it would only log."""
         message.get_int()
         self.last_words = message.get_text()
+
+
+def _damaged(error: Exception) -> paramiko.SSHException:
+    return paramiko.SSHException(f"a damaged message came ({str(error) or type(error).__name__})")
 
 
 def _kind(algorithm: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import paramiko
 import pytest
+from cryptography.exceptions import InvalidTag
 from paramiko.common import AUTH_FAILED, AUTH_PARTIALLY_SUCCESSFUL, AUTH_SUCCESSFUL
 from paramiko.server import InteractiveQuery
 
@@ -211,3 +212,17 @@ def test_a_channel_on_a_link_that_breaks_now_is_a_lost_link(tmp_path: Path, monk
 
 def test_a_password_has_no_face() -> None:
     assert SECRET not in repr(Attempt(None, known)) + repr(known())  # type: ignore[arg-type]
+
+
+def test_a_damaged_message_is_a_link_that_broke_whatever_the_cipher_says() -> None:
+    ours, theirs = socket.socketpair()
+    client = Client(ours, Hop("node", 22, "me"), ())
+    for error in (InvalidTag(), ValueError("strange")):
+        client.saved_exception = error
+        assert isinstance(client.get_exception(), paramiko.SSHException)
+    for known in (EOFError(), OSError("reset"), paramiko.SSHException("mac")):
+        client.saved_exception = known
+        assert client.get_exception() is known
+    assert client.get_exception() is None
+    ours.close()
+    theirs.close()
