@@ -95,6 +95,8 @@ def results(
         return out.finish()
     if not table.seen:
         error = UnknownJob(f"no job of a sweep '{sweep}'", "without a name, `results` says which sweeps there are")
+        if not away:
+            raise error
         out.failed(call.word, error)
         return out.finish()
     if not streams:
