@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -89,11 +90,13 @@ def hand_in(machine: Machine, transport: CutTransport) -> tuple[int, int]:
 
 
 def test_each_byte_that_is_sent(collecting: Machine) -> None:
-    last, broke, after = -1, 1, 0
+    """In the short form one in three, others each time."""
+    step = 1 if "SJS_TEST_ROUNDS" in os.environ else 3
+    last, broke, after = -1, 1, random.randrange(step)
     while broke:
         found, broke = hand_in(collecting, CutTransport(sent=after))
         assert found == last + 1, f"cut after {after} bytes"
-        last, after = found, after + 1
+        last, after = found, after + step
     assert after > 150, "the header and the request were sent"
 
 

@@ -15,7 +15,7 @@ from tests.live.machine import DEADLINE, SUBMIT, until
 from tests.rig.lab import Host, Lab, rig
 from tests.torture import effort
 
-ROUNDS = 20 if effort.LONG else 3
+ROUNDS = 20 if effort.LONG else 2
 LINES = 60
 
 
