@@ -32,6 +32,23 @@ _log.addHandler(logging.NullHandler())  # else Python prints what nobody handles
 _log.setLevel(logging.WARNING)
 
 
+class _Carrier:
+    """What carries a connection. A channel of a jump host may be gone when it is to be closed, which paramiko does not
+    expect: nobody who waits would ever be told."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self.send = sock.send
+        self.recv = sock.recv
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def close(self) -> None:
+        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+            self._sock.close()
+
+
 class Client(paramiko.Transport):
     """A connection to one server. `kinds`: the kinds of keys by which it is known, to be asked for before others."""
 
@@ -41,7 +58,8 @@ class Client(paramiko.Transport):
     _kex_info = {CURVE: _PARAMIKO._kex_info[OLD_CURVE], **_PARAMIKO._kex_info}
 
     def __init__(self, sock: Any, hop: Hop, kinds: Container[str]) -> None:
-        super().__init__(sock, disabled_algorithms=WEAK)
+        carrier: Any = _Carrier(sock)  # which has all that a socket has
+        super().__init__(carrier, disabled_algorithms=WEAK)
         self.hop = hop
         self.last_words = ""
         options = self.get_security_options()

@@ -90,7 +90,7 @@ def summed_up(what: str, outcomes: Sequence[Outcome], answers: int) -> None:
     struck = Counter(one["fault"]["kind"] for one in outcomes if one["struck"])
     too_late = sum(not one["struck"] and not one.get("error") for one in outcomes)
     print(f"{what}: {dict(struck)}, {too_late} too late, of {len(outcomes)}; {answers} answers")
-    assert answers and too_late < 0.1 * len(outcomes)
+    assert answers and too_late <= max(2, 0.1 * len(outcomes))
 
 
 class Pair:

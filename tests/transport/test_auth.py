@@ -226,3 +226,38 @@ def test_a_damaged_message_is_a_link_that_broke_whatever_the_cipher_says() -> No
     assert client.get_exception() is None
     ours.close()
     theirs.close()
+
+
+def test_what_carries_a_connection_may_be_gone_before_it_ends() -> None:
+    """As a jump host's channel is: paramiko's thread then ends without a word."""
+
+    class Gone:
+        def settimeout(self, seconds: float) -> None:
+            pass
+
+        def send(self, data: bytes) -> int:
+            raise EOFError
+
+        def recv(self, size: int) -> bytes:
+            raise EOFError
+
+        def close(self) -> None:
+            raise EOFError
+
+    client = Client(Gone(), Hop("node", 22, "me"), ())
+    with pytest.raises(LinkLost), suppress_threads():
+        client.negotiate(10)
+    client.join(10)
+    assert not client.is_alive()
+
+
+@contextmanager
+def suppress_threads() -> Iterator[None]:
+    """What threads leave unhandled is the test's failure, at once."""
+    found: list[object] = []
+    before, threading.excepthook = threading.excepthook, found.append
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+        assert not found
