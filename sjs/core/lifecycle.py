@@ -31,6 +31,9 @@ LIVE = (STARTING, RUNNING)
 FINAL = (SUCCEEDED, FAILED, TIMEOUT, CANCELLED, LOST, MOVED)
 """States that only a person's `retry` leaves."""
 
+BAD = (FAILED, TIMEOUT, LOST)
+"""Ends of jobs that went wrong by themselves: nobody wanted them."""
+
 UNENDED = (*PENDING, MOVING, *LIVE)
 """States of jobs whose end is still to come. One that is `moving` is between two queues, and can do nothing here."""
 

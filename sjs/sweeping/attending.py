@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sjs.core.job import Range, Spec
-from sjs.core.lifecycle import CANCELLED, FAILED, LIVE, LOST, MOVED, SUCCEEDED, TIMEOUT, UNENDED
+from sjs.core.lifecycle import BAD, CANCELLED, LIVE, MOVED, SUCCEEDED, UNENDED
 from sjs.errors import SjsError, Unreachable, UsageError
 from sjs.outbox import Head, Outbox
 from sjs.protocols import Target
@@ -23,8 +23,6 @@ TICK = 1.0
 
 PATIENCE = 60.0
 """Seconds for which machines that do not answer are waited for once all else is done."""
-
-BAD = (FAILED, TIMEOUT, LOST)
 
 
 @dataclass(frozen=True)
@@ -120,11 +118,6 @@ class Run:
         self._heard = 0  # jobs of which it is known that they were taken
         self.stopped = ""
         """Why no more were handed in, if that is so."""
-
-    @property
-    def lost(self) -> Mapping[str, SjsError]:
-        """Machines that take no part in it, or none any more, and why."""
-        return self._gone
 
     def go(self) -> Iterator[Standing]:
         """Run it; how it stands, whenever that changes, and at the end."""

@@ -10,7 +10,7 @@ from sjs.cli import ids
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.core.job import Range, ranges
-from sjs.core.lifecycle import FAILED, LOST, TIMEOUT
+from sjs.core.lifecycle import BAD
 from sjs.errors import UsageError
 from sjs.protocols import Target
 from sjs.wire import MAX_PAGE
@@ -51,7 +51,7 @@ def retry(call: Call, which: tuple[str, ...], failed: bool) -> int:
     wanted = ids.parse(which) if which else ids.Ids(all=True)
 
     def work(target: Target) -> Sequence[Range]:
-        jobs = target.list(wanted.on(target), (FAILED, TIMEOUT, LOST))
+        jobs = target.list(wanted.on(target), BAD)
         found = ranges(job.id for job in jobs)
         pieces = [found[start : start + MAX_PAGE] for start in range(0, len(found), MAX_PAGE)]
         return [span for piece in pieces for span in target.change("again", piece)]

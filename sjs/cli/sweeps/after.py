@@ -10,12 +10,10 @@ from sjs.cli.common import Call
 from sjs.cli.ids import NoSweep, is_sweep
 from sjs.cli.output import Output
 from sjs.core.job import ranges
-from sjs.core.lifecycle import CANCELLED, FAILED, LOST, QUEUED, SUCCEEDED, TIMEOUT, UNENDED, is_satisfied
+from sjs.core.lifecycle import BAD, CANCELLED, FAILED, QUEUED, SUCCEEDED, UNENDED, is_satisfied
 from sjs.errors import NoQueue, Refused, UsageError
 from sjs.protocols import Target
 from sjs.routing import Choice, Fleet, select
-
-BAD = (FAILED, TIMEOUT, CANCELLED, LOST)
 
 Condition = tuple[str, str]
 """How its jobs are to have ended (`core.job.AFTER`), and the name of the sweep."""
@@ -65,7 +63,7 @@ class One(NamedTuple):
 
 
 def _jobs(target: Target, sweep: str) -> Iterator[One]:
-    for state, states in ((SUCCEEDED, (SUCCEEDED,)), (FAILED, BAD), (QUEUED, UNENDED)):
+    for state, states in ((SUCCEEDED, (SUCCEEDED,)), (FAILED, (*BAD, CANCELLED)), (QUEUED, UNENDED)):
         for part in target.members(sweep, states):
             ids = (number for low, high in part.jobs for number in range(low, high + 1))
             yield from (One(number, state, setting) for number, setting in zip(ids, part.settings, strict=True))

@@ -6,10 +6,9 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
 
 from sjs.answers import Filter
 from sjs.cli import ids
@@ -25,15 +24,16 @@ from sjs.cli.text import ending
 from sjs.config import Manager, state_path
 from sjs.core.aims import Aim
 from sjs.core.job import Job, Range, Spec
-from sjs.core.lifecycle import PENDING, SUCCEEDED, UNENDED
+from sjs.core.lifecycle import BAD, PENDING, SUCCEEDED, UNENDED
 from sjs.core.stopping import Rule
 from sjs.dealing import folder, head
 from sjs.errors import Conflict, Unreachable, UsageError
+from sjs.making.sweep import Sweep
 from sjs.outbox import Head, Outbox
 from sjs.protocols import Envs, Target
 from sjs.routing import Choice, Fleet
 from sjs.sweeping.alone import alone
-from sjs.sweeping.attending import BAD, Limit, Run, Standing
+from sjs.sweeping.attending import Limit, Run, Standing
 from sjs.sweeping.dealing_out import DealingOut, reports_of
 from sjs.sweeping.past import Past, counted, describe, looked_up, new_key
 from sjs.sweeping.supply import Supply
@@ -42,22 +42,6 @@ SHOWN = 3
 """Failures whose last lines are shown."""
 
 LINES = 5
-
-
-class Jobs(Protocol):
-    """A sweep as it was made."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def count(self) -> int | None:
-        """How many jobs, where that is known before they are made."""
-        ...
-
-    def specs(self) -> Iterator[Spec]:
-        """Them, in their order."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -75,7 +59,7 @@ class Course:
     has_snapshot: bool = False
 
 
-def run_sweep(call: Call, choice: Choice, jobs: Jobs, course: Course, out: Output) -> int:
+def run_sweep(call: Call, choice: Choice, jobs: Sweep, course: Course, out: Output) -> int:
     """Hand it in, and with `wait` see it through; the exit status."""
     if choice.named and not choice.any:
         raise UsageError("each job of a sweep is for one machine", f"say any:{call.word}")
@@ -104,7 +88,7 @@ class _Errand:
     """One command's way with a sweep."""
 
     def __init__(
-        self, call: Call, choice: Choice, fleet: Fleet, jobs: Jobs, course: Course, out: Output, past: Past
+        self, call: Call, choice: Choice, fleet: Fleet, jobs: Sweep, course: Course, out: Output, past: Past
     ) -> None:
         self._call = call
         self._choice = choice
