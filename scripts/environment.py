@@ -2,7 +2,7 @@
 
 It is built in a temporary folder beside FOLDER, under a lock, and put in place in one step, so that callers at the same
 time all get a whole one, and those who run in the old one are not disturbed. It holds what setup.cfg asks for, a
-path to this tree, and last, as the stamp, a copy of that setup.cfg.
+path to this tree, a list of its extras, which the next one has, too, and last, as the stamp, a copy of that setup.cfg.
 """
 
 from __future__ import annotations
@@ -35,18 +35,28 @@ def main(folder: Path, extras: list[str]) -> int:
         except BlockingIOError:
             say(f"waiting: another call is making {folder}")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if is_fresh(folder):
+        extras = sorted({*extras, *those_of(folder)})
+        if is_fresh(folder, extras):
             return 0
         say(f"making {folder} with Python {sys.version.split()[0]}, once; this takes some seconds")
         return make(folder, extras)
 
 
-def is_fresh(folder: Path) -> bool:
+def is_fresh(folder: Path, extras: list[str]) -> bool:
     """What `ready` in scripts/submit asks too."""
     with contextlib.suppress(FileNotFoundError):
         stamp = (folder / "setup.cfg").read_bytes()
-        return os.access(folder / "bin/python", os.X_OK) and stamp == (ROOT / "setup.cfg").read_bytes()
+        is_current = os.access(folder / "bin/python", os.X_OK) and stamp == (ROOT / "setup.cfg").read_bytes()
+        return is_current and extras == those_of(folder)
     return False
+
+
+def those_of(folder: Path) -> list[str]:
+    """The extras that an environment has, as far as there still are such ones."""
+    with contextlib.suppress(FileNotFoundError):
+        listed = (folder / "extras").read_text(encoding="utf-8").split()
+        return sorted(set(listed).intersection(read_config()["options.extras_require"]))
+    return []
 
 
 def make(folder: Path, extras: list[str]) -> int:
@@ -70,11 +80,14 @@ def build(fresh: Path, folder: Path, extras: list[str]) -> None:
     run(interpreter, "-I", "-m", "venv", "--without-pip", fresh)
     python = fresh / "bin/python"
     if wanted:
-        pip = pip_for(python)
-        run(python, "-I", *pip, "--disable-pip-version-check", "--no-input", "install", "--quiet", *wanted)
+        pip = [python, "-I", *pip_for(python), "--disable-pip-version-check", "--no-input", "install", "--quiet"]
+        if "dev" in extras:  # which are many: the newest pip finds out what fits in a fraction of the time
+            run(*pip, "--upgrade", "pip")
+        run(*pip, *wanted)
     site = Path(run(python, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     inside = folder / site.relative_to(fresh)
     (site / "sjs.pth").write_text(f"{path_to_tree(inside)}\n", encoding="utf-8")
+    (fresh / "extras").write_text("".join(f"{extra}\n" for extra in extras), encoding="utf-8")
     shutil.copyfile(ROOT / "setup.cfg", fresh / "setup.cfg")
 
 
@@ -104,11 +117,18 @@ def path_to_tree(site: Path) -> str:
 
 
 def requirements(extras: list[str]) -> list[str]:
+    config = read_config()
+    there = config["options.extras_require"]
+    if lacking := [extra for extra in extras if extra not in there]:
+        raise OSError(f"there is no extra {lacking[0]}, only {', '.join(there)}")
+    texts = [config["options"].get("install_requires", ""), *(there[extra] for extra in extras)]
+    return [line for text in texts for line in text.split("\n") if line]
+
+
+def read_config() -> configparser.ConfigParser:
     config = configparser.ConfigParser(interpolation=None)
     config.read(ROOT / "setup.cfg", encoding="utf-8")
-    texts = [config["options"].get("install_requires", "")]
-    texts += [config["options.extras_require"][extra] for extra in extras]
-    return [line for text in texts for line in text.split("\n") if line]
+    return config
 
 
 def put_in_place(fresh: Path, folder: Path) -> None:

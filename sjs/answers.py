@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sjs.core.job import Job, Range, Report, Spec
+from sjs.values import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -116,11 +116,13 @@ class Members:
 
 @dataclass(frozen=True)
 class Details:
-    """All that is known of a job: its earlier attempts, for which it waited, and who waits for it."""
+    """All that is known of a job: its earlier attempts, for which it waited, and who waits for it. `raw`: what others
+    keep of it, as they have it."""
 
     job: Job
     attempts: Sequence[Mapping[str, Any]]
     children: Sequence[int]
+    raw: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -226,3 +228,49 @@ class Gate:
     line: str
     path: str
     changed: bool
+
+
+@dataclass(frozen=True)
+class Occupied:
+    """Jobs of a cluster that ask for the same: how many there are that have not ended, how many of them are one's own,
+    and how many run, where that is known. `mem` is bytes; `gpus` are by their kinds."""
+
+    flavor: str
+    cpus: float
+    mem: int
+    gpus: Mapping[str, int]
+    total: int
+    mine: int
+    running: int | None = None
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """What all users of a cluster have in it. `updated`: when somebody looked, if that is not now; `alone`: the one
+    namespace that could be looked at, if it is not all; `notice`: what else is to be said of it."""
+
+    rows: Sequence[Occupied]
+    updated: str = ""
+    alone: str = ""
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class Flavor:
+    """A set of resources that has a name: what is asked for, and the most that one gets. `usual`: it is taken where
+    none is named."""
+
+    name: str
+    description: str
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+    usual: bool = False
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in which jobs can run, and what is said of it."""
+
+    name: str
+    tags: Sequence[str] = ()
+    description: str = ""

@@ -10,16 +10,18 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, cached_property
 
 import sjs
 from sjs.targets.session import Parcel
+from sjs.values import dataclass
 
 SHIPPED = (
     "__init__.py",
+    "compact.py",
     "errors.py",
     "spec_json.py",
+    "values.py",
     "wire.py",
     "core",
     "dialects",
@@ -41,12 +43,15 @@ _UNPACK = _PYTHON + ' -c "{run}"'
 class Bundle:
     """The sources, by their names: Python only, no compiled code."""
 
-    files: Mapping[str, str]
+    files: Mapping[str, bytes]
 
     @cached_property
     def digest(self) -> str:
         """Their name: equal sources have the same, whatever their dates and wherever they lie."""
-        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode("ascii")).hexdigest()[:24]
+        whole = hashlib.sha256()
+        for name, text in sorted(self.files.items()):
+            whole.update(b"%b\0%d\0%b" % (name.encode(), len(text), text))
+        return whole.hexdigest()[:24]
 
     def ask(self, python: str = PYTHON) -> list[str]:
         """The program on a machine that opens sessions with its manager, or says `sjs missing`."""
@@ -66,8 +71,9 @@ class Bundle:
 
     def _packed(self) -> bytes:
         """The unpacking program and what it unpacks, each after a line with its length."""
-        body = json.dumps({"digest": self.digest, "files": self.files}).encode("ascii")
-        return b"".join(b"%d\n%b" % (len(piece), piece) for piece in (self.files[UNPACK].encode(), body))
+        texts = {name: text.decode() for name, text in self.files.items()}
+        body = json.dumps({"digest": self.digest, "files": texts}).encode("ascii")
+        return b"".join(b"%d\n%b" % (len(piece), piece) for piece in (self.files[UNPACK], body))
 
 
 @cache
@@ -80,7 +86,7 @@ def collect(package: str) -> Bundle:
     """What there is in that folder of the package."""
     found = {}
     for path in sorted(path for name in SHIPPED for path in _sources(os.path.join(package, name))):
-        with open(path, encoding="utf-8", newline="") as source:
+        with open(path, "rb", buffering=0) as source:
             found["sjs/" + os.path.relpath(path, package).replace(os.sep, "/")] = source.read()
     return Bundle(found)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from sjs import spec_json
+from sjs.compact import to_json
 from sjs.core import quantities
 from sjs.errors import BadRequest, UsageError
 
@@ -30,14 +30,16 @@ def gathered(environ: Mapping[str, str], patterns: str | None, path: str | None)
         spec_json.env("env", found)
     except BadRequest as error:
         raise UsageError(error.message, error.hint) from None
-    if len(spec_json.to_json(found)) > MAX_BYTES:
+    if len(to_json(found)) > MAX_BYTES:
         raise UsageError("an environment of more than a MiB", "take less with --capture-env 'NAME,PREFIX_*'")
     return dict(sorted(found.items()))
 
 
 def digest(body: Mapping[str, str]) -> str:
     """The name by which a queue keeps an environment."""
-    return hashlib.sha256(spec_json.to_json(dict(body)).encode("ascii")).hexdigest()
+    import hashlib
+
+    return hashlib.sha256(to_json(dict(body)).encode("ascii")).hexdigest()
 
 
 def captured(environ: Mapping[str, str], patterns: str) -> dict[str, str]:

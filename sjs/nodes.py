@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sjs.core.names import suggestion
 from sjs.errors import ConfigError
+from sjs.values import dataclass
 
 if TYPE_CHECKING:
     from yaml import Node
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 """As YAML counts lines."""
+
+_AMOUNT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Checks:
         """The pairs of what must be a mapping with plain keys; nothing at all is an empty one."""
         if _is_null(node):
             return []
-        if not _is_mapping(node):
+        if not is_mapping(node):
             raise self.error(node, f"{where.rstrip('.') or 'the file'}: must be a mapping, key: value")
         for key, _ in node.value:
             if not _is_scalar(key):
@@ -70,6 +73,13 @@ class Checks:
             raise self.error(node, f"{where}: must be from {low} to {high}, not {number}")
         return number
 
+    def amount(self, node: Node, where: str) -> float:
+        """A number that is not below nothing."""
+        is_number = _is_scalar(node) and node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+        if not is_number or not _AMOUNT.fullmatch(node.value):
+            raise self.error(node, f"{where}: must be a number, as 12 or 0.5")
+        return float(node.value)
+
     def choice(self, node: Node, where: str, known: Sequence[str]) -> str:
         """A value that must be one of a few words."""
         value = self.text(node, where)
@@ -82,6 +92,15 @@ class Checks:
         if not _is_scalar(node) or node.tag != "tag:yaml.org,2002:bool":
             raise self.error(node, f"{where}: must be true or false")
         return str(node.value).lower() in ("true", "yes", "on")
+
+    def texts(self, node: Node, where: str) -> tuple[str, ...]:
+        """A value that must be a text, or a list of texts."""
+        return tuple(self.text(one, where) for one in members(node))
+
+    def path_of(self, node: Node, where: str) -> str:
+        """A value that must be a path on this machine; a relative one starts where the file lies."""
+        folder = os.path.dirname(self.path)
+        return os.path.abspath(os.path.join(folder, os.path.expanduser(self.text(node, where))))
 
     def word(self, node: Node, where: str, form: re.Pattern[str]) -> str:
         """A text that goes to a shell or to ssh, and so is made of harmless letters."""
@@ -124,7 +143,8 @@ def text_of(node: Node) -> str:
     return str(node.value) if _is_scalar(node) else ""
 
 
-def _is_mapping(node: Node) -> bool:
+def is_mapping(node: Node) -> bool:
+    """Whether it has keys."""
     from yaml import MappingNode
 
     return isinstance(node, MappingNode)

@@ -18,7 +18,6 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -26,6 +25,7 @@ from sjs import spec_json, wire
 from sjs.core.job import Spec
 from sjs.errors import SjsError
 from sjs.promises import Promises, sync_folder
+from sjs.values import dataclass, field
 
 VERSION = 1
 _UNFINISHED = "new-"
@@ -105,6 +105,11 @@ class Entry:
         sync_folder(folder)
         self.open_texts()
 
+    @property
+    def is_planned(self) -> bool:
+        """Whether the plan is whole, so that it will be carried out."""
+        return self._texts is not None
+
     def open_texts(self) -> None:
         """Be ready for `jobs`."""
         self._texts = os.fdopen(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC), "rb")
@@ -177,7 +182,7 @@ class Outbox(Promises):
     def begin(self, head: Head) -> Entry:
         """A new file, as yet without a plan."""
         path, log = self.new(_UNFINISHED)
-        said = {"sjs": VERSION, **asdict(head)}
+        said = {"sjs": VERSION, **vars(head)}
         for name, usual in (("envs", {}), ("via", "any")):
             if said[name] == usual:
                 del said[name]  # so that an earlier version can finish it

@@ -9,31 +9,35 @@ A deadline is a value of `time.monotonic()`. Whoever waits takes one, and raises
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sjs.answers import (
-    Accepted,
-    Boot,
-    Cancelled,
-    Check,
-    Configured,
-    Details,
-    Exit,
-    Facts,
-    Filter,
-    Gate,
-    Members,
-    Move,
-    Piece,
-    Sight,
-    Status,
-    SweepCounts,
-    Waited,
-)
-from sjs.core.job import Job, Range, Spec
-from sjs.core.metrics import Measured, Values
-from sjs.snapshots.store import Store
-from sjs.trees.tally import Tally, Watch
+if TYPE_CHECKING:
+    from sjs.answers import (
+        Accepted,
+        Boot,
+        Cancelled,
+        Check,
+        Configured,
+        Details,
+        Exit,
+        Facts,
+        Filter,
+        Flavor,
+        Gate,
+        Image,
+        Members,
+        Move,
+        Occupancy,
+        Piece,
+        Sight,
+        Status,
+        SweepCounts,
+        Waited,
+    )
+    from sjs.core.job import Job, Range, Spec
+    from sjs.core.metrics import Measured, Values
+    from sjs.snapshots.store import Store
+    from sjs.trees.tally import Tally, Watch
 
 Ask = Callable[[str], str | None]
 """Puts a question to a person and gives what was typed, unseen; None when nobody did."""
@@ -70,6 +74,20 @@ class Transport(Protocol):
         """Let go of what the streams shared, if they did; called any number of times, and open() may follow."""
 
 
+class Keeping(Transport, Protocol):
+    """One by which a session outlives a command."""
+
+    def open_named(self, argv: Sequence[str], name: bytes) -> tuple[Stream, bytes]:
+        """Run a program there; or the stream that somebody has left under this name, and what he has noted of it."""
+
+
+class Lasting(Stream, Protocol):
+    """A stream of such a one."""
+
+    def leave(self, name: bytes, note: bytes) -> None:
+        """Close it, and have it for the next command that asks for this name."""
+
+
 class Progress(Protocol):
     """Hears of work that may take long, and tells the person when it does."""
 
@@ -83,8 +101,8 @@ class Machine(Protocol):
     def facts(self) -> Facts:
         """What it has."""
 
-    def checks(self) -> Sequence[Check]:
-        """Whether it is fit for the queue."""
+    def checks(self, settings: Mapping[str, Any]) -> Sequence[Check]:
+        """Whether it is fit for the queue; `settings`: what its entry says that only its kind knows."""
 
     @property
     def program(self) -> str:
@@ -129,6 +147,25 @@ class Machine(Protocol):
     ) -> Sequence[Values]:
         """The values of one metric that jobs have printed since the same was asked over this connection, at first all;
         once there are any, or after so many seconds."""
+
+
+class Cluster(Protocol):
+    """A target that has no machine, but is a whole cluster of others. Over the same connection as the target."""
+
+    def queue(self) -> Occupancy:
+        """What all its users have in it, by what they ask for."""
+
+    def flavors(self) -> Sequence[Flavor]:
+        """The sets of resources that have names."""
+
+    def images(self) -> Sequence[Image]:
+        """The images that jobs can run in, with their tags."""
+
+    def image(self, name: str) -> Image:
+        """What is said of one."""
+
+    def rehearse(self, specs: Sequence[Spec], envs: Envs) -> Sequence[Mapping[str, Any]]:
+        """What would be in the cluster for these jobs, as it would have it; nothing is."""
 
 
 class Target(Protocol):
@@ -259,6 +296,10 @@ class Target(Protocol):
     @property
     def machine(self) -> Machine:
         """Where it is."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """What it is, if it is one."""
 
     def close(self) -> None:
         """Let the session go."""

@@ -9,6 +9,7 @@ import json
 import re
 from typing import Any, Callable, Dict, Optional, Tuple
 
+from sjs.compact import to_json
 from sjs.core.job import AFTER, MAX_COMMAND_BYTES, ON_LOST, RETRY_ON, Range, Retry, Snapshot, Spec, Task
 from sjs.core.needs import WHOLE, Needs
 from sjs.errors import BadRequest
@@ -18,46 +19,45 @@ NO_SWEEPS = ("all", "last")
 """Words that mean other jobs."""
 
 MAX_PAIRS = 1_000
+MAX_NATIVE = 65_536
 MAX_RANGES = 1_000
 MAX_BACK = 1_000
 MAX_SECONDS = 10 * 366 * 86_400.0
 MAX_COUNT = 1_000_000
 MAX_BYTES = 2**62
 
-NEEDS = Needs()
-RETRY = Retry()
+_SPEC = Spec()
+NEEDS, RETRY = _SPEC.needs, _SPEC.retry
+USUAL = vars(_SPEC)
+"""What the fields of a spec are, unless something else is said."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SWEEP = re.compile(r"[A-Za-z][A-Za-z0-9._@-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
+_KIND = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 _CODE = re.compile(r"(?:exit|signal):\d{1,3}", re.ASCII)
-
-to_json = json.JSONEncoder(separators=(",", ":")).encode
-"""Compact JSON. (`json.dumps` with such an option makes an encoder for every text, which costs more than the text.)"""
 
 
 def to_wire(spec: Spec) -> Dict[str, Any]:
-    body: Dict[str, Any] = {}
-    if spec.argv is not None:
-        body["argv"] = list(spec.argv)
-    else:
-        body["command"] = spec.command
-    for key, default in _PLAIN.items():
-        value = getattr(spec, key)
-        if value != default:
-            body[key] = value
+    said = vars(spec)
+    body: Dict[str, Any] = {"command": spec.command} if spec.argv is None else {"argv": list(spec.argv)}
+    for key, usual in _PLAIN.items():
+        if said[key] != usual:
+            body[key] = said[key]
     for key in ("tags", "env"):
-        if getattr(spec, key):
-            body[key] = dict(getattr(spec, key))
-    if spec.needs != NEEDS:
+        if said[key]:
+            body[key] = dict(said[key])
+    if spec.needs is not NEEDS and spec.needs != NEEDS:
         body.update(needs_to_wire(spec.needs))
-    if spec.retry != RETRY:
+    if spec.retry is not RETRY and spec.retry != RETRY:
         body["retry"] = {**vars(spec.retry), "on": list(spec.retry.on)}
     if spec.snapshot is not None:
         body["snapshot"] = {name: value for name, value in vars(spec.snapshot).items() if value}
     if spec.task is not None:
         body["task"] = {**vars(spec.task), "values": dict(spec.task.values)}
+    if spec.native:
+        body["native"] = {kind: json.loads(said) for kind, said in spec.native}
     if spec.after:
         body["after"] = [[kind, [list(span) for span in spans]] for kind, spans in spec.after]
     return body
@@ -80,9 +80,9 @@ def from_wire(body: Any) -> Spec:
         raise BadRequest("a job has either 'command' or 'argv'")
     what = {"command": check_text("command", command)} if argv is None else {"argv": _argv(argv)}
     if len(body) == 1:
-        return Spec(**what)
-    more = {key: check(key, body[key]) for key, check in _CHECKS.items() if body.get(key) is not None}
-    return Spec(**what, **more, needs=_needs(body))
+        return _SPEC.but(**what)
+    more = {key: _CHECKS[key](key, value) for key, value in body.items() if key in _CHECKS and value is not None}
+    return _SPEC.but(**what, **more, needs=NEEDS if _NEEDED.isdisjoint(body) else _needs(body))
 
 
 def to_text(spec: Spec) -> str:
@@ -225,6 +225,16 @@ def _task(key: str, value: Any) -> Task:
     )
 
 
+def _native(key: str, value: Any) -> Tuple[Tuple[str, str], ...]:
+    """What may be in it, only targets of that kind know."""
+    for kind, said in _pairs(key, value):
+        if not _KIND.fullmatch(kind):
+            raise BadRequest(f"'{key}' holds {kind!r:.40}, which is no kind of target")
+        if not isinstance(said, dict) or len(to_json(said)) > MAX_NATIVE:
+            raise BadRequest(f"'{key}.{kind}' must be an object of at most {MAX_NATIVE} bytes as JSON")
+    return tuple((kind, to_json(said)) for kind, said in sorted(value.items()))
+
+
 def _retry(key: str, value: Any) -> Retry:
     if not isinstance(value, dict):
         raise BadRequest(f"'{key}' must be an object")
@@ -281,20 +291,8 @@ def _needs(body: Dict[str, Any]) -> Needs:
     return Needs(**found) if found else NEEDS
 
 
-_PLAIN: Dict[str, Any] = {
-    "cwd": None,
-    "name": "",
-    "env_base": "",
-    "priority": 0,
-    "timeout": None,
-    "grace": None,
-    "at": None,
-    "hold": False,
-    "on_lost": Spec().on_lost,
-    "stdin": None,
-    "merge": False,
-    "nice": 0,
-}
+_WORDS = "cwd name env_base priority timeout grace at hold on_lost stdin merge nice"
+_PLAIN = {key: USUAL[key] for key in _WORDS.split()}
 """Fields that are on the wire what they are in a spec, and what is usual."""
 
 _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
@@ -316,6 +314,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "after": _after,
     "snapshot": _snapshot,
     "task": _task,
+    "native": _native,
 }
 
 _COUNTS: Dict[str, Callable[[str, Any], int]] = {
@@ -325,3 +324,5 @@ _COUNTS: Dict[str, Callable[[str, Any], int]] = {
     "gpus": whole(0, MAX_COUNT),
     "gpu_mem": whole(0, MAX_BYTES),
 }
+
+_NEEDED = frozenset([*_COUNTS, "resources"])

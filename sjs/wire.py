@@ -15,6 +15,7 @@ import json
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 from sjs import spec_json
+from sjs.compact import to_json
 from sjs.core.job import End, Job, Range
 from sjs.core.needs import WHOLE, Gpu, Grant, Machine, Needs, Room
 from sjs.errors import BadRequest
@@ -33,7 +34,7 @@ REMOVED = "removed"
 
 def encode(message: Dict[str, Any]) -> bytes:
     """The message as one line."""
-    return spec_json.to_json(message).encode("ascii") + b"\n"
+    return to_json(message).encode("ascii") + b"\n"
 
 
 def decode(line: Union[bytes, str]) -> Dict[str, Any]:
@@ -77,6 +78,7 @@ def _rare(job: Job) -> Dict[str, Any]:
         "retried": job.retried,
         "submitter": job.submitter,
         "via": job.via,
+        "slurm": dict(job.place),
     }
 
 
@@ -102,6 +104,7 @@ def job_from_wire(body: Dict[str, Any]) -> Job:
         retried=body.get("retried", 0),
         submitter=body.get("submitter", ""),
         via=body.get("via", ""),
+        place=tuple((str(name), str(value)) for name, value in (body.get("slurm") or {}).items()),
     )
 
 
@@ -115,6 +118,7 @@ def machine_to_wire(machine: Machine, left: Room) -> Dict[str, Any]:
             "mem": machine.mem,
             "gpus": [{**vars(gpu), "free": left.gpu_left(gpu.name)} for gpu in machine.gpus],
             "resources": dict(machine.named),
+            **({"each": True} if machine.each else {}),
         },
         "free": {
             **{kind: left.left(kind, one) for kind in ("slots", "cpus", "mem")},
@@ -134,7 +138,7 @@ def machine_from_wire(body: Dict[str, Any]) -> Tuple[Machine, Needs, Grant]:
         named=tuple((name, count - int(free["resources"][name])) for name, count in named),
     )
     grant = tuple((str(one["name"]), WHOLE - int(one["free"])) for one in has["gpus"])
-    return Machine(gpus=gpus, named=named, **plain), taken, grant
+    return Machine(gpus=gpus, named=named, each=has.get("each") is True, **plain), taken, grant
 
 
 def whole(message: Dict[str, Any], key: str, low: int, high: int, default: Optional[int] = None) -> int:

@@ -99,9 +99,9 @@ def test_a_cut_stream_leaves_nothing(kept: int, home: Path, whole: Bundle) -> No
 
 
 def test_damage_on_the_way_is_noticed(home: Path, whole: Bundle) -> None:
-    other = Bundle({**whole.files, "sjs/wire.py": "# not ours\n"})
-    body = json.dumps({"digest": whole.digest, "files": other.files}).encode()
-    pieces = b"".join(b"%d\n%b" % (len(piece), piece) for piece in (whole.files[bundle.UNPACK].encode(), body))
+    other = Bundle({**whole.files, "sjs/wire.py": b"# not ours\n"})
+    body = json.dumps({"digest": whole.digest, "files": {name: text.decode() for name, text in other.files.items()}})
+    pieces = b"".join(b"%d\n%b" % (len(piece), piece) for piece in (whole.files[bundle.UNPACK], body.encode()))
     said = run(home, list(whole.parcel(sys.executable).argv), pieces)
     assert said.startswith(b"sjs failed what was written")
     assert os.listdir(home / ".cache/sjs") == []
@@ -140,7 +140,7 @@ def test_a_file_where_a_folder_must_be_is_told(where: str, home: Path, whole: Bu
 
 
 def version(whole: Bundle, number: int) -> Bundle:
-    return Bundle({**whole.files, "sjs/wire.py": f"# version {number}\n"})
+    return Bundle({**whole.files, "sjs/wire.py": f"# version {number}\n".encode()})
 
 
 def older(home: Path, whole: Bundle, count: int) -> list[Path]:
@@ -234,7 +234,7 @@ def test_an_old_python_is_told_by_who_is_run_there(home: Path, whole: Bundle) ->
 
 
 def test_an_old_python_is_told(home: Path, whole: Bundle) -> None:
-    old = "import sys\nsys.version_info = (3, 6, 9)\n" + whole.files[bundle.UNPACK]
+    old = "import sys\nsys.version_info = (3, 6, 9)\n" + whole.files[bundle.UNPACK].decode()
     call = subprocess.run([sys.executable, "-I", "-c", old], input=b"", stdout=subprocess.PIPE, timeout=60)
     assert call.stdout == b"sjs python 3.6.9\n"
 

@@ -7,11 +7,11 @@ others have seen decides: where all fail, it is the jobs.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from typing import List, NamedTuple, Optional, Sequence
 
 from sjs.core.job import End, Health, Report
+from sjs.values import replace
 
 LAST = 10
 """Ends that are looked at, …"""
@@ -89,7 +89,7 @@ def judged(reports: Sequence[Report]) -> List[Report]:
         is_sick = one.name in suspects and (
             is_proven or (len(suspects) == 1 and _nearly_all(one.health.of_machine, one.health))
         )
-        found.append(dataclasses.replace(one, sick=told(one.health)) if is_sick else one)
+        found.append(replace(one, sick=told(one.health)) if is_sick else one)
     return found
 
 

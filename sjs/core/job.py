@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass
 from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from sjs.core.needs import Grant, Machine, Needs
+from sjs.values import dataclass
 
 Range = Tuple[int, int]
 
@@ -59,6 +58,8 @@ class Task:
     @property
     def setting(self) -> str:
         """What tells it from the others of its sweep, whatever their order."""
+        import hashlib  # it loads OpenSSL, which most who load this have no use for
+
         return hashlib.sha256(json.dumps(sorted(self.values)).encode()).hexdigest()[:16]
 
 
@@ -67,7 +68,8 @@ class Spec:
     """What to run: a text for /bin/sh, or an argv that meets no shell.
 
     `cwd` None means the project root, or the top of the `snapshot`; `env_base` names an environment that the queue
-    keeps; `at` is the wall time before which it does not start; `timeout` and `grace` are seconds.
+    keeps; `at` is the wall time before which it does not start; `timeout` and `grace` are seconds; `native` is what it
+    says to targets of one kind alone, as JSON by the kind's name.
     """
 
     command: Optional[str] = None
@@ -91,6 +93,7 @@ class Spec:
     nice: int = 0
     snapshot: Optional[Snapshot] = None
     task: Optional[Task] = None
+    native: Tuple[Tuple[str, str], ...] = ()
 
     def but(self, **fields: Any) -> Spec:
         """The same with other fields, made without a check of each: a file may have a million lines."""
@@ -139,6 +142,8 @@ class Job:
     """Who brought it through a gate."""
     via: str = ""
     """The word for several targets by which it came here, out of which this one was chosen: `any`, `any:@gpus`."""
+    place: Tuple[Tuple[str, str], ...] = ()
+    """Where others run it for the queue, as they call it: Slurm's `id`, `partition` and `node`."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,8 @@ class Report:
     """A target's answer to "how are you": what placement needs to choose.
 
     `machine`: what it has, None where nobody says; `taken`, `granted`: what of that is taken. `drained`: nothing new
-    is to start there; `sick`: why it had better get no jobs, which only a look at others can tell.
+    is to start there; `sick`: why it had better get no jobs, which only a look at others can tell. `boundless`: nobody
+    can say what it has, so a job may need anything.
     """
 
     name: str
@@ -171,6 +177,7 @@ class Report:
     granted: Grant = ()
     health: Health = Health()
     sick: str = ""
+    boundless: bool = False
 
     @property
     def free(self) -> int:

@@ -55,6 +55,7 @@ TABLE: Dict[Tuple[str, str], str] = {
     (STARTING, "started"): RUNNING,
     (STARTING, "unseen"): QUEUED,  # the keeper never heard of this attempt, so it never ran
     (STARTING, "refused"): QUEUED,  # the machine could not start it now
+    (STARTING, "given back"): QUEUED,  # it was the keeper's to start, and was not started when somebody asked
     **{(state, "cancel"): CANCELLED for state in (*PENDING, *LIVE)},
     **{(state, "succeed"): SUCCEEDED for state in LIVE},
     **{(state, "fail"): FAILED for state in LIVE},

@@ -12,10 +12,10 @@ node[1-3,7]     node1, node2, node3 and node7; node[01-12] keeps the zeros
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Iterator, List, Mapping, Sequence, Set, Tuple
 
 from sjs.errors import UsageError
+from sjs.values import dataclass, field
 
 _COMMA = re.compile(r",(?![^\[\]]*\])")
 _SPAN = r"[0-9]{1,9}(?:-[0-9]{1,9})?"
@@ -48,6 +48,11 @@ def expand(word: str, known: Known, trail: Tuple[str, ...] = ()) -> List[str]:
     if not found:
         raise UsageError(f"'{word}' leaves nobody")
     return found
+
+
+def groups_in(word: str) -> List[str]:
+    """The groups of whose targets a set is made, not those that it leaves out."""
+    return [part[1:] for part in _COMMA.split(word) if part.startswith("@")]
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:

@@ -6,8 +6,9 @@ is then as large as its part of the GPU's memory. So there is one number for eac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Dict, Iterable, List, Optional, Tuple
+
+from sjs.values import dataclass
 
 WHOLE = 1_000
 """A whole GPU."""
@@ -40,26 +41,35 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Machine:
-    """All that the jobs of a queue may take together."""
+    """All that the jobs of a queue may take together; `each`: all but the slots is what any one of them may."""
 
     slots: int
     cpus: int = 0
     mem: int = 0
     gpus: Tuple[Gpu, ...] = ()
     named: Named = ()
+    each: bool = False
 
 
 class Room:
     """What is left of a machine. It goes below zero where more runs than it has, for it may have had more before."""
 
     def __init__(self, machine: Machine) -> None:
+        self._each = machine.each
         self._plain = {"slots": machine.slots, "cpus": machine.cpus, "mem": machine.mem}
         self._named = dict(machine.named)
         self._gpus: Dict[str, int] = {gpu.name: WHOLE for gpu in machine.gpus}
         self._gpu_mem = {gpu.name: gpu.mem for gpu in machine.gpus}
 
+    @property
+    def has_slots(self) -> bool:
+        """Whether there is one: every job needs that."""
+        return self._plain["slots"] > 0
+
     def take(self, needs: Needs, grant: Grant) -> None:
         """Somebody runs."""
+        if self._each:
+            needs, grant = Needs(slots=needs.slots), ()
         for kind in self._plain:
             self._plain[kind] -= getattr(needs, kind)
         for name, count in needs.named:
@@ -100,6 +110,8 @@ class Room:
     def set_aside(self, needs: Needs) -> None:
         """Keep it free for who has waited long enough: of what there is enough, that much; of the rest, all that is
         left, so that what others give back is kept for it."""
+        if self._each:
+            needs = Needs(slots=needs.slots)
         for kind in self._plain:
             self._plain[kind] -= getattr(needs, kind)
         for name, count in needs.named:
@@ -113,6 +125,9 @@ class Room:
     def _gpus_for(self, needs: Needs) -> Optional[Grant]:
         if not needs.gpus and not needs.gpu_mem:
             return ()
+        if self._each:  # which ones, others say
+            is_whole = not (needs.gpus % WHOLE or needs.gpu_mem)
+            return () if is_whole and needs.gpus <= WHOLE * len(self._gpus) else None
         if needs.gpus >= WHOLE:
             return self._whole_ones(needs)
         return self._share_of_one(needs)

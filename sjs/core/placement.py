@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import cmp_to_key
 from typing import Callable, Dict, List, Sequence, Tuple
 
 from sjs.core.job import Report
 from sjs.core.needs import Needs, could_hold, room
+from sjs.values import replace
 
 PLAIN = Needs()
 """What a job takes that says nothing: a slot."""
@@ -53,10 +53,32 @@ def able_ones(reports: Sequence[Report], needs: Needs) -> List[Report]:
 
 
 def can_hold(report: Report, needs: Needs) -> bool:
-    """Whether such a job could ever run there. Who does not say what it has is asked for nothing but slots."""
+    """Whether such a job could ever run there. Who does not say what it has is asked for nothing but slots, unless it
+    has no bounds."""
     if report.machine is None:
-        return needs == PLAIN
-    return could_hold(dataclasses.replace(report.machine, slots=report.machine.slots or needs.slots), needs)
+        return report.boundless or needs == PLAIN
+    return could_hold(replace(report.machine, slots=report.machine.slots or needs.slots), needs)
+
+
+def is_open(report: Report) -> bool:
+    """Whether jobs start there, and do well."""
+    return report.max_running > 0 and not report.drained and not report.sick
+
+
+def waiting(reports: Sequence[Report], wanted: int, needs: Needs = PLAIN) -> int:
+    """Of so many jobs with the same needs, how many could not start now: all of them, where nobody could hold one."""
+    able = [report for report in reports if is_open(report) and can_hold(report, needs)]
+    return max(0, wanted - sum(places(report, needs, wanted) for report in able))
+
+
+def why_waiting(reports: Sequence[Report], needs: Needs = PLAIN) -> str:
+    """What keeps them from starting, behind the name of all of these."""
+    able = [report for report in reports if can_hold(report, needs)]
+    if not reports:
+        return "does not answer"
+    if not able:
+        return "has nobody who could hold them"
+    return "is full" if any(map(is_open, able)) else "starts nothing"
 
 
 def places(report: Report, needs: Needs, wanted: int) -> int:
@@ -88,7 +110,7 @@ def _with(report: Report, count: int, needs: Needs) -> Report:
             grant = room(report.machine, [(taken, tuple(granted.items()))]).grant(needs) or ()
             taken = _sum(taken, needs)
             granted.update((name, granted.get(name, 0) + share) for name, share in grant)
-    return dataclasses.replace(report, queued=report.queued + count, taken=taken, granted=tuple(granted.items()))
+    return replace(report, queued=report.queued + count, taken=taken, granted=tuple(granted.items()))
 
 
 def _sum(one: Needs, other: Needs) -> Needs:

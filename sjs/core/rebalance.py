@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Collection, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence
 
 from sjs.core import placement
 from sjs.core.job import Job, Report
 from sjs.core.lifecycle import HELD, MOVING, QUEUED, WAITING
 from sjs.core.needs import Needs
+from sjs.values import replace
 
 
 class Candidate(NamedTuple):
-    """A job that may go. `among`: whither, by the word that chose its target; None: anywhere."""
+    """A job that may go. `among`: whither, by the word that chose its target; None: anywhere. `unfit`: who could never
+    run it. `spilled`: it is where it is because others had no room, and goes back to them once they have."""
 
     id: int
     needs: Needs
     among: Optional[FrozenSet[str]] = None
+    unfit: FrozenSet[str] = frozenset()
+    spilled: bool = False
 
 
 class Parting(NamedTuple):
@@ -75,7 +78,7 @@ class _Balance:
             source = max((name for name, jobs in self._queues.items() if jobs), key=self._fullness)
             job = self._queues[source].pop()
             target = self._best(source, job)
-            if target is not None and (self._wanted or self._gains(source, target, job.needs)):
+            if target is not None and (self._wanted or self._gains(source, target, job)):
                 self._take(source, target, job)
         return [
             Parting(source, target, sorted(jobs))
@@ -94,14 +97,17 @@ class _Balance:
             for name in self._to
             if name != source
             and (job.among is None or name in job.among)
+            and name not in job.unfit
             and placement.can_hold(self._now[name], job.needs)
         ]
         return min(able, key=lambda name: (-self._places(name, job.needs), self._fullness_with(name)), default=None)
 
-    def _gains(self, source: str, target: str, needs: Needs) -> bool:
-        here = self._now[source]
+    def _gains(self, source: str, target: str, job: Candidate) -> bool:
+        here, needs = self._now[source], job.needs
         if is_shut(here):
             return True
+        if job.spilled:
+            return self._places(target, needs) > 0
         if here.running + here.queued <= here.max_running and placement.places(_emptied(here), needs, 1):
             return False  # it starts here, too, without waiting for anybody
         return self._places(target, needs) > 0 or self._fullness_with(target) < self._fullness(source)
@@ -117,7 +123,7 @@ class _Balance:
     def _take(self, source: str, target: str, job: Candidate) -> None:
         self._found.setdefault(source, {}).setdefault(target, []).append(job.id)
         here = self._now[source]
-        self._now[source] = dataclasses.replace(here, queued=max(0, here.queued - 1))
+        self._now[source] = replace(here, queued=max(0, here.queued - 1))
         (self._now[target],) = placement.after([self._now[target]], [(target, 1)], job.needs)
 
 
@@ -128,4 +134,4 @@ def is_shut(report: Report) -> bool:
 
 def _emptied(report: Report) -> Report:
     """As it would be if nobody waited."""
-    return dataclasses.replace(report, queued=0)
+    return replace(report, queued=0)

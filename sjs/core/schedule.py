@@ -6,12 +6,12 @@ idle; but only PATIENCE times: from then on, what it needs is kept free for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import count
 from typing import Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from sjs.core.job import Job
 from sjs.core.needs import Grant, Machine, Needs, Room, could_hold, room
+from sjs.values import dataclass, replace
 
 PATIENCE = 100
 """How many may overtake the first job that does not fit."""
@@ -96,6 +96,23 @@ def plan(snapshot: Snapshot) -> Tuple[Action, ...]:
     return tuple(actions)
 
 
+def ahead(snapshot: Snapshot, count: int) -> Sequence[Job]:
+    """Who may start next without anybody being asked, each in the very place of one that ends: the first `count` of the
+    queue, where nobody waits for anything but places, and all places are alike. So GPUs, of which each is another, are
+    out; and so is whoever could be started now, or could not even where one has ended, because there are fewer places
+    than there were."""
+    if not snapshot.running or not snapshot.head or snapshot.stopping:
+        return ()
+    needs = snapshot.head[0].spec.needs
+    alike = [one.needs for one in snapshot.running] + [one.spec.needs for one in snapshot.head]
+    if needs.gpus or any(one != needs for one in alike):
+        return ()
+    after_an_end = replace(snapshot, running=snapshot.running[1:])
+    if snapshot.room().grant(needs) is not None or after_an_end.room().grant(needs) is None:
+        return ()
+    return snapshot.head[:count]
+
+
 def _starts(snapshot: Snapshot) -> Iterator[Action]:
     left = snapshot.room()
     slots = _free_slots({one.slot for one in snapshot.running})
@@ -104,6 +121,8 @@ def _starts(snapshot: Snapshot) -> Iterator[Action]:
     before = overtaken = 0
     is_patient = True
     for job in snapshot.head:
+        if not left.has_slots:
+            break
         needs = job.spec.needs
         grant = None if needs in no_room_for else left.grant(needs)
         if grant is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from typing import Callable, Iterator, List, Sequence, Tuple
 
 from sjs.core.job import Job
@@ -11,11 +9,12 @@ from sjs.core.lifecycle import FINAL, HELD, LIVE, MOVING, WAITING
 from sjs.core.needs import WHOLE, Machine, Needs, Room, could_hold
 from sjs.core.quantities import share_text, size_text
 from sjs.core.schedule import Snapshot
+from sjs.values import dataclass, replace
 
 NAMED = 5
 """Parents that are named; of more, their number is said."""
 
-MANY = 100_000
+MANY = 10_000
 """Jobs before one in the queue that are counted."""
 
 ENDS = {"ok": " to succeed", "any": " to end", "notok": " to fail"}
@@ -25,7 +24,8 @@ ENDS = {"ok": " to succeed", "any": " to end", "notok": " to fail"}
 class Case:
     """One job, and what is around it. `shut`: why the manager starts nothing; `before`: how many queued jobs come
     first; `parents`: (kind, id) of the first that have not ended, and how many more there are; `until`: the time for
-    which it waits, as people write it; `moving`: to whom it is on its way."""
+    which it waits, as people write it; `moving`: to whom it is on its way; `elsewhere`: what is to be said of it, where
+    it was handed on to others; `is_elsewhere`: such are all jobs of the queue."""
 
     job: Job
     snapshot: Snapshot
@@ -35,6 +35,8 @@ class Case:
     more_parents: int = 0
     until: str = ""
     moving: str = ""
+    elsewhere: Sequence[str] = ()
+    is_elsewhere: bool = False
 
 
 def why(case: Case) -> List[str]:
@@ -47,6 +49,8 @@ def why(case: Case) -> List[str]:
         return ["it is paused; resume it" if job.paused else f"it is {job.state}"]
     if job.state == MOVING:
         return [f"it is on its way to {case.moving}, and starts there; should nobody finish that: rebalance --finish"]
+    if case.elsewhere:
+        return list(case.elsewhere)
     reasons = ["held; release it"] if job.state == HELD else []
     reasons += _waits(case)
     if job.state not in (HELD, WAITING):
@@ -67,7 +71,7 @@ def _queued(case: Case) -> List[str]:
     snapshot, needs = case.snapshot, case.job.spec.needs
     missing = lacks(snapshot.machine, needs)
     if missing:
-        return [f"this machine can not hold it: {missing}"]
+        return [cannot_hold(missing, case.is_elsewhere)]
     reasons = list(case.shut)
     reasons += _shortages(needs, snapshot.room(), _is_free)
     if snapshot.foreign and (needs.gpus or needs.gpu_mem):
@@ -79,10 +83,16 @@ def _queued(case: Case) -> List[str]:
     return reasons
 
 
+def cannot_hold(missing: str, elsewhere: bool) -> str:
+    """What is said of a job that would never start for want of that (`lacks`). `elsewhere`: others run it for the
+    queue, of whom the largest is meant."""
+    return f"no node can hold it: {missing}" if elsewhere else f"this machine can not hold it: {missing}"
+
+
 def lacks(machine: Machine, needs: Needs) -> str:
     """What it needs and the machine does not have, even if nobody else runs; "" if it could hold it. A machine that is
     set to run nothing for now is taken to have slots."""
-    whole = dataclasses.replace(machine, slots=machine.slots or needs.slots)
+    whole = replace(machine, slots=machine.slots or needs.slots)
     return "" if could_hold(whole, needs) else "; ".join(_shortages(needs, Room(whole), _has))
 
 

@@ -22,7 +22,7 @@ from sjs.core.lifecycle import (
 )
 
 EVENTS = sorted({event for _, event in TABLE})
-INTO_THE_QUEUE = [(WAITING, "ready"), (STARTING, "unseen"), (STARTING, "refused")]
+INTO_THE_QUEUE = [(WAITING, "ready"), (STARTING, "unseen"), (STARTING, "refused"), (STARTING, "given back")]
 ENDS = [
     (End("exit", exit=0), "succeed"),
     (End("exit", exit=1), "fail"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sjs.core.names import Known, expand, suggestion
+from sjs.core.names import Known, expand, groups_in, suggestion
 from sjs.errors import UsageError
 
 KNOWN = Known(
@@ -96,3 +96,8 @@ def test_without_groups_the_hint_says_so() -> None:
 def test_a_near_word_is_suggested() -> None:
     assert suggestion("stauts", ["status", "stop"]) == "; did you mean status?"
     assert suggestion("xyz", ["status"]) == ""
+
+
+def test_the_groups_of_a_set_are_those_that_it_does_not_leave_out() -> None:
+    assert groups_in("@gpus,node[1,2],!@old,@home") == ["gpus", "home"]
+    assert groups_in("all") == []

@@ -128,3 +128,13 @@ def test_nothing_is_ever_promised_twice(wanted: list[Needs]) -> None:
         assert sum(needs.gpu_mem for needs, _ in here) <= gpu.mem
     for needs, grant in taken:
         assert len(grant) == max(needs.gpus // WHOLE, 1 if needs.gpus or needs.gpu_mem else 0)
+
+
+def test_of_what_each_node_has_jobs_take_nothing_but_slots() -> None:
+    machine = Machine(slots=3, cpus=4, mem=100, gpus=(Gpu("0"), Gpu("1")), each=True)
+    left = room(machine, [(Needs(cpus=4, mem=100, gpus=2 * WHOLE), ())])
+    assert left.grant(Needs(cpus=4, gpus=2 * WHOLE)) == ()
+    assert left.missing(Needs(slots=2, cpus=5, gpus=3 * WHOLE)) == ["cpus", "gpus"]
+    assert left.grant(Needs(gpus=WHOLE // 2)) is left.grant(Needs(gpu_mem=1)) is None
+    left.set_aside(Needs(cpus=4, gpus=WHOLE))
+    assert left.missing(Needs(slots=2, cpus=4, gpus=WHOLE)) == ["slots"]

@@ -148,3 +148,9 @@ def test_what_was_dealt_is_taken() -> None:
     (twice,) = after([once], [("a", 5)], HALF)
     assert (twice.queued, twice.taken.named, twice.granted) == (6, (("tape", 2),), (("0", WHOLE),))
     assert places(twice, HALF, 9) == 0
+
+
+def test_one_without_bounds_may_get_whatever_a_job_needs() -> None:
+    big = Needs(cpus=64, gpus=8_000)
+    cluster = Report("c", 1, 100, 0, boundless=True)
+    assert choose([cluster, report("a", 0, 9)], 3, needs=big) == [("c", 3)]

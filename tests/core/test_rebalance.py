@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from sjs.core.job import Job, Report, Spec
 from sjs.core.lifecycle import STATES
 from sjs.core.needs import Gpu, Machine, Needs
 from sjs.core.rebalance import Candidate, Parting, is_shut, partings, stays
+from sjs.values import replace
 
 PLAIN = Needs()
 GPU = Needs(gpus=1000)
@@ -130,3 +130,12 @@ def test_who_stays_and_who_goes_if_somebody_wants_it(one: Job, why: str, even_so
 @pytest.mark.parametrize("state", STATES)
 def test_every_state_has_its_answer(state: str) -> None:
     assert (stays(job(state, via="any"), wanted=False) == "") == (state == "queued")
+
+
+def test_what_overflowed_comes_back_for_room_and_for_nothing_else() -> None:
+    back = [Candidate(number, among=frozenset("ab"), spilled=True, needs=PLAIN) for number in (2, 1, 0)]
+    cluster = report("c", 1, 100, 3)
+    full = report("b", 1, 1, 0)
+    assert moved([report("a", 1, 3, 0), full, cluster], {"c": back}) == {("c", "a"): [1, 2]}
+    assert moved([report("a", 1, 1, 0), full, cluster], {"c": back}) == {}, "though it is behind others there"
+    assert moved([full, replace(cluster, drained=True)], {"c": back}) == {("c", "b"): [0, 1, 2]}

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from sjs.core.job import Job, Spec
 from sjs.core.needs import WHOLE, Gpu, Machine, Needs, Room, could_hold
-from sjs.core.schedule import PATIENCE, Overtake, Pause, Running, Snapshot, Start, Stop, plan
+from sjs.core.schedule import PATIENCE, Overtake, Pause, Running, Snapshot, Start, Stop, ahead, plan
 
 PLAIN = Needs()
 
@@ -161,3 +161,27 @@ def check(running: list[Running]) -> None:
 def test_what_is_to_stand_still_or_go_on_is_told_even_when_nothing_starts() -> None:
     running = [Running(0, 0, pause=True), Running(1, 1, pause=False), Running(2, 2)]
     assert plan(snapshot(4, running, queued(3), stopping=True)) == (Pause(0, True), Pause(1, False))
+
+
+def test_the_front_of_the_queue_may_start_where_others_end() -> None:
+    full = snapshot(2, [Running(0, 0), Running(1, 1)], queued(5, 6, 7))
+    assert [job.id for job in ahead(full, 2)] == [5, 6]
+
+
+@given(st.integers(0, 4), st.integers(0, 6), st.integers(0, 4), st.booleans())
+def test_nobody_may_start_by_himself_but_where_all_places_are_taken_and_no_more(
+    maximum: int, runs: int, waits: int, stopping: bool
+) -> None:
+    seen = snapshot(
+        maximum, [Running(number, number) for number in range(runs)], queued(*range(10, 10 + waits)), stopping
+    )
+    assert bool(ahead(seen, 3)) == (0 < runs == maximum and waits > 0 and not stopping)
+
+
+def test_who_needs_something_else_or_gpus_is_asked_for() -> None:
+    wide = Needs(slots=2)
+    assert ahead(snapshot(2, [Running(0, 0), Running(1, 1)], queued(5) + queued(6, needs=wide)), 2) == ()
+    assert ahead(snapshot(2, [Running(0, 0, needs=wide)], queued(5)), 2) == ()
+    gpu = Needs(gpus=WHOLE)
+    machine = Machine(2, gpus=(Gpu("0"),))
+    assert ahead(Snapshot(machine, [Running(0, 0, needs=gpu, gpus=(("0", WHOLE),))], queued(5, needs=gpu)), 2) == ()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from sjs.core.lifecycle import STATES
 from sjs.core.needs import WHOLE, Gpu, Machine, Needs
 from sjs.core.schedule import Running, Snapshot
 from sjs.core.why import MANY, Case, lacks, why
+from sjs.values import replace
 
 GIB = 1 << 30
 ONE = Needs()
@@ -30,8 +30,9 @@ def test_there_is_always_a_reason(state: str) -> None:
     [
         (case(), ["nothing: it is about to start"]),
         (case(before=1), ["1 job is before it"]),
+        (case(before=1, elsewhere=["waits in Slurm"]), ["waits in Slurm"]),
         (case(before=3), ["3 jobs are before it"]),
-        (case(before=MANY), ["100000 jobs or more are before it"]),
+        (case(before=MANY), ["10000 jobs or more are before it"]),
         (case(shut=["the manager is drained"], before=2), ["the manager is drained", "2 jobs are before it"]),
         (
             case(state="moving", moving="gpu2"),
@@ -107,6 +108,11 @@ def test_gpus_that_others_use_are_named_to_who_needs_one() -> None:
 def test_what_the_machine_does_not_have(needs: Needs, line: str) -> None:
     assert lacks(BOX, needs) == line
     assert why(case(needs))[0] == (f"this machine can not hold it: {line}" if line else "nothing: it is about to start")
+
+
+def test_where_others_run_jobs_no_node_of_theirs_can_hold_it() -> None:
+    found = why(case(Needs(gpus=3 * WHOLE), is_elsewhere=True))
+    assert found == ["no node can hold it: needs 3 GPUs, it has 2"]
 
 
 def test_a_machine_that_runs_nothing_for_now_may_later() -> None:

@@ -78,6 +78,21 @@ def test_a_changed_setup_cfg_brings_a_new_environment_in_one_step(tree: Path) ->
     assert sorted(path.name for path in tree.glob(".venv*")) == [".venv", ".venv.lock"]
 
 
+def test_an_extra_that_was_asked_for_once_is_there_from_then_on(tree: Path) -> None:
+    (tree / "setup.cfg").write_text(f"{ENTRY}kubernetes =\n")
+    submit(tree)
+    assert "making" in submit(tree, SJS_EXTRAS="kubernetes").stderr
+    assert (submit(tree).stderr, submit(tree, SJS_EXTRAS="kubernetes view").stderr) == ("", "")
+    (tree / "setup.cfg").write_text(f"{ENTRY}kubernetes =\n# changed\n")
+    assert "making" in submit(tree).stderr
+    assert (tree / ".venv/extras").read_text() == "kubernetes\nview\n"
+    call = submit(tree, SJS_EXTRAS="kubernets")
+    assert (call.returncode, call.stderr.splitlines()[-1]) == (
+        2,
+        f"sjs: cannot make {tree}/.venv: there is no extra kubernets, only view, kubernetes",
+    )
+
+
 def test_an_environment_whose_python_is_gone_is_made_again(tree: Path) -> None:
     submit(tree)
     python = (tree / ".venv/bin/python").resolve()
@@ -110,7 +125,7 @@ def test_a_tree_that_cannot_be_written_has_its_environment_in_the_cache(unwritab
         if folder.stat().st_uid == os.getuid() and folder != Path("/"):
             folder.chmod(folder.stat().st_mode | 0o055)
     as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
-    environment = {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    environment = {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "SJS_NO_LINK": "1"}
     call = subprocess.run(
         [*as_nobody, unwritable / "submit"], input="", env=environment, capture_output=True, text=True, timeout=120
     )

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -9,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs import spec_json
+from sjs.compact import to_json
 from sjs.core.job import AFTER, ON_LOST, RETRY_ON, Retry, Snapshot, Spec, Task
 from sjs.core.needs import Needs
 from sjs.errors import BadRequest
+from sjs.values import replace
 
 names = st.text(
     st.characters(min_codepoint=33, max_codepoint=0x2FF, categories=["L", "N", "P"]), min_size=1, max_size=9
@@ -68,10 +69,13 @@ specs = st.builds(
     task=st.none()
     | st.builds(
         Task,
-        st.from_regex(r"\As[A-Za-z0-9._@-]{0,9}\Z"),
+        st.from_regex(r"\As[A-Za-z0-9._@-]{0,9}\Z", alphabet=st.characters(max_codepoint=127)),
         st.integers(1, 2**62),
         st.dictionaries(names, texts, max_size=3).map(lambda found: tuple(found.items())),
     ),
+    native=st.dictionaries(
+        st.sampled_from(["slurm", "kubernetes", "my-own"]), st.dictionaries(names, texts | counts)
+    ).map(lambda found: tuple((kind, to_json(said)) for kind, said in sorted(found.items()))),
 )
 
 
@@ -141,6 +145,10 @@ def test_what_is_as_usual_is_not_said() -> None:
         ({"task": {"sweep": "a b", "number": 1}}, "'task.sweep' must be the name of a sweep"),
         ({"task": {"sweep": "lr", "number": 0}}, "'task.number' must be a whole number"),
         ({"task": {"sweep": "lr", "number": 1, "values": {"lr": 0.1}}}, "'task.values' must be text"),
+        ({"native": "slurm"}, "'native' must be an object"),
+        ({"native": {"Slurm!": {}}}, "'native' holds 'Slurm!', which is no kind of target"),
+        ({"native": {"slurm": []}}, "'native.slurm' must be an object of at most 65536 bytes"),
+        ({"native": {"slurm": {"a": "x" * 65_536}}}, "'native.slurm' must be an object of at most 65536 bytes"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(more: dict[str, Any], why: str) -> None:
@@ -159,5 +167,5 @@ def test_what_a_disk_has_made_of_a_spec_is_refused(stored: str) -> None:
 @given(specs, texts)
 def test_another_spec_is_the_same_but_for_what_it_is_told(spec: Spec, text: str) -> None:
     other = spec.but(command=text, cwd=None)
-    assert other == dataclasses.replace(spec, command=text, cwd=None)
-    assert hash(other) == hash(dataclasses.replace(spec, command=text, cwd=None))
+    assert other == replace(spec, command=text, cwd=None)
+    assert hash(other) == hash(replace(spec, command=text, cwd=None))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from sjs.core.job import MAX_COMMAND_BYTES, ON_LOST, End, Job, Spec
 from sjs.core.lifecycle import STATES
 from sjs.core.needs import Gpu, Machine, Needs, room
 from sjs.errors import BadRequest
+from sjs.values import fields
 
 CASES = sorted((Path(__file__).resolve().parents[1] / "data/wire").glob("*.line"))
 
@@ -56,10 +56,10 @@ def read(line: bytes) -> str:
 
 def shown(value: Any) -> str:
     """As repr, without what is as usual."""
-    if not dataclasses.is_dataclass(value):
+    if not hasattr(value, "__sjs_fields__"):
         return repr(value)
-    told = [one for one in dataclasses.fields(value) if getattr(value, one.name) != one.default]
-    return f"{type(value).__name__}({', '.join(f'{one.name}={shown(getattr(value, one.name))}' for one in told)})"
+    told = [name for name, one in fields(value).items() if getattr(value, name) != one.default]
+    return f"{type(value).__name__}({', '.join(f'{name}={shown(getattr(value, name))}' for name in told)})"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
@@ -170,3 +170,13 @@ def test_a_machine_comes_back_as_it_was_sent() -> None:
     grant = (("0", 500), ("1", 0))
     told = wire.decode(wire.encode(wire.machine_to_wire(machine, room(machine, [(taken, grant)]))))
     assert wire.machine_from_wire(told) == (machine, taken, grant)
+
+
+def test_where_others_run_a_job_comes_back_as_it_was_sent() -> None:
+    machine = Machine(4, 8, each=True)
+    told = wire.decode(wire.encode(wire.machine_to_wire(machine, room(machine, [(Needs(cpus=8), ())]))))
+    assert wire.machine_from_wire(told) == (machine, Needs(), ())
+    job = Job(1, Spec(command="a"), "running", 1.0, place=(("id", "4_2"), ("node", "h1")))
+    record = wire.job_to_wire(job)
+    assert record["slurm"] == {"id": "4_2", "node": "h1"}
+    assert wire.job_from_wire(record) == job
