@@ -16,7 +16,6 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import paramiko
@@ -31,7 +30,9 @@ from sjs.transport.certificates import found as certificates_of
 from sjs.transport.client import Client
 from sjs.transport.known_hosts import HostKey
 from sjs.transport.passwords import NONE, Secret
+from sjs.transport.permission import InAgent, InFile, Permission, look
 from sjs.transport.way import Hop
+from sjs.values import dataclass, field
 
 MAX_OFFERS = 5
 ANSWER = 30.0
@@ -46,6 +47,11 @@ FAREWELL = 2.0
 
 TYPING = 110.0
 """Seconds for a person to answer; a server's LoginGraceTime is 120."""
+
+
+class Denied(Unreachable):
+    """Nothing that was offered has opened."""
+
 
 _asking = threading.Lock()
 _unlocked: dict[str, PKey | None] = {}
@@ -84,11 +90,11 @@ class Attempt:
             self.tried.append(secret.source)
         return [self._questions, self._asked_password] if self.ask else []
 
-    def _denied(self, more: str = "") -> Unreachable:
+    def _denied(self, more: str = "") -> Denied:
         hop = self.client.hop
         tried = ", ".join(self.tried) or "nothing, for there is no key, neither in an agent nor in a file"
         hint = f"ssh-copy-id {hop.user}@{hop.host} puts a key there; `identity_file:` in the config names one here"
-        return Unreachable(f"permission denied for {hop}: tried {tried}{more}", hint)
+        return Denied(f"permission denied for {hop}: tried {tried}{more}", hint)
 
     def _try(self, label: str, patience: float, offer: Callable[[], object]) -> bool:
         """Make an offer; whether another one of this kind may follow, should it have been declined."""
@@ -119,13 +125,16 @@ class Attempt:
     def _keys(self) -> None:
         user = self.client.hop.user
         with _agent_keys(self.client.hop.agent, self.tried) as agent:
-            for number, (label, key) in enumerate(_candidates(self.client.hop, agent, self.tried, self.ask)):
+            for number, (label, key, by) in enumerate(_candidates(self.client.hop, agent, self.tried, self.ask)):
                 if number == MAX_OFFERS:
                     self.tried.append("no more, for a server counts them: `identity_file:` names the right one")
                     return
                 patience = SIGNING if label.startswith("agent") else ANSWER
                 may_go_on = self._try(label, patience, functools.partial(self.client.auth_publickey, user, key))
-                if self.client.is_authenticated() or not may_go_on:
+                if self.client.is_authenticated():
+                    self.client.permission = by
+                    return
+                if not may_go_on:
                     return
 
     def _password(self, secret: Secret) -> None:
@@ -164,17 +173,21 @@ class Attempt:
         return said or ""
 
 
-def _candidates(hop: Hop, agent: Sequence[Any], notes: list[str], ask: Ask | None) -> Iterator[tuple[str, PKey]]:
+Candidate = tuple[str, PKey, Permission | None]
+"""A key, what it is called, and by what it may be used, if that can be asked about later."""
+
+
+def _candidates(hop: Hop, agent: Sequence[Any], notes: list[str], ask: Ask | None) -> Iterator[Candidate]:
     """All keys that may open, and before each what a certificate says of it."""
     certificates = certificates_of(hop)
-    for label, key in _keys_of(hop, agent, notes, ask):
+    for label, key, by in _keys_of(hop, agent, notes, ask):
         for one in certificates:
             if one.is_of(key):
-                yield f"{label} with {_shown(one.path)}", one.with_key(key)
-        yield label, key
+                yield f"{label} with {_shown(one.path)}", one.with_key(key), by
+        yield label, key, by
 
 
-def _keys_of(hop: Hop, agent: Sequence[Any], notes: list[str], ask: Ask | None) -> Iterator[tuple[str, PKey]]:
+def _keys_of(hop: Hop, agent: Sequence[Any], notes: list[str], ask: Ask | None) -> Iterator[Candidate]:
     """Keys in ssh's order: the agent's that files name, its others, then files that can be read, then locked ones."""
     files = [path for path in hop.identity_files if os.path.exists(path) or os.path.exists(path + ".pub")]
     if hop.identities_only:  # else they are those that ssh would look for
@@ -185,20 +198,21 @@ def _keys_of(hop: Hop, agent: Sequence[Any], notes: list[str], ask: Ask | None) 
     others = [] if hop.identities_only else [key for key in agent if key.asbytes() not in named.values()]
     for key in (*listed, *others):
         shown = HostKey(key.get_name(), key.asbytes())
-        yield f"agent key {shown}", key
+        yield f"agent key {shown}", key, InAgent(hop.agent, key.asbytes())
     locked = []
     for path in files:
         if named[path] in blobs or not os.path.exists(path):
             continue
+        by = InFile(path, look(path))
         found = _read_key(path, None, notes)
         if found == LOCKED:
             locked.append(path)
         elif not isinstance(found, str):
-            yield _shown(path), found
+            yield _shown(path), found, by
     for path in locked:
         unlocked = _unlock(path, notes, ask)
         if unlocked is not None:
-            yield _shown(path), unlocked
+            yield _shown(path), unlocked, None
 
 
 LOCKED, UNFIT = "locked", "unfit"

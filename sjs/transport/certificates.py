@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import paramiko
@@ -13,6 +12,7 @@ from paramiko import PKey
 from paramiko.agent import AgentKey
 
 from sjs.transport.way import Hop
+from sjs.values import dataclass
 
 KIND = "-cert-v01@openssh.com"
 MAX_BYTES = 1 << 16

@@ -15,6 +15,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from sjs.errors import LinkLost, NotReached, Unreachable
 from sjs.transport.known_hosts import HostKey
+from sjs.transport.permission import Permission
 from sjs.transport.way import Hop
 
 WEAK = {
@@ -62,6 +63,8 @@ class Client(paramiko.Transport):
         super().__init__(carrier, disabled_algorithms=WEAK)
         self.hop = hop
         self.last_words = ""
+        self.shown: HostKey | None = None
+        self.permission: Permission | None = None
         options = self.get_security_options()
         options.ciphers = sorted(options.ciphers, key=lambda one: "gcm" not in one)  # one pass over the data, not two
         options.key_types = sorted(options.key_types, key=lambda one: _kind(one) not in kinds)
@@ -77,7 +80,13 @@ class Client(paramiko.Transport):
             key = self.get_remote_server_key()
         except paramiko.SSHException:  # it is gone
             raise self.trouble("during the handshake") from None
-        return HostKey(key.get_name(), key.asbytes())
+        self.shown = HostKey(key.get_name(), key.asbytes())
+        return self.shown
+
+    def settle(self) -> None:
+        """Once it is logged in: sleep until something comes. paramiko's reader would look ten times a second whether it
+        is to end, which `close` tells it by hanging up."""
+        self.sock.settimeout(None)
 
     def channel(self, kind: str, patience: float, to: tuple[str, int] | None = None) -> paramiko.Channel:
         """A channel to a program there, or through it to another address."""

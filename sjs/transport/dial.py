@@ -8,7 +8,6 @@ import random
 import select
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -95,6 +94,8 @@ class CommandSocket(socket.socket):
 
 
 def _through_command(hop: Hop) -> CommandSocket:
+    import tempfile
+
     ours, theirs = socket.socketpair()
     sock = CommandSocket(fileno=ours.detach())
     sock.complaints = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the socket)

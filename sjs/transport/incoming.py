@@ -56,6 +56,7 @@ class Incoming(ABC):
 
     def _cut(self, count: int) -> bytes:
         self._searched = 0
-        found = bytes(self._buffer[:count])
+        with memoryview(self._buffer) as whole:
+            found = bytes(whole[:count])
         del self._buffer[:count]
         return found

@@ -24,7 +24,7 @@ class Gate:
     def __init__(self, key: Key, client: Client, before: Gate | None) -> None:
         self.client = client
         self._key = key
-        self._before = before
+        self.before = before
         self._users = 0
 
     def joins(self) -> bool:
@@ -44,8 +44,8 @@ class Gate:
                 return
             self._forget()
         self.client.close()
-        if self._before is not None:
-            self._before.leave()
+        if self.before is not None:
+            self.before.leave()
 
     def shun(self) -> None:
         """Let nobody else use it: it does not do what it is asked."""

@@ -9,7 +9,8 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from sjs.values import dataclass
 
 REVOKED, AUTHORITY = "@revoked", "@cert-authority"
 

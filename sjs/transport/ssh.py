@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sjs.core import login_shell
 from sjs.errors import NotReached, Unreachable
@@ -21,6 +21,7 @@ from sjs.transport.way import Hop, Login, Way
 
 NOTHING: Mapping[str, str] = {}
 
+AnyStream = TypeVar("AnyStream", bound=SshStream)
 Trust = Callable[[Hop, HostKey], bool]
 """Whether a key that no file knows shall be known from now on."""
 
@@ -40,11 +41,32 @@ class SshTransport:
 
     def open(self, argv: Sequence[str]) -> SshStream:
         """Run a program there."""
-        line = login_shell.line(argv)
-        way = find_way(self._login, self._environ)
+        return self.open_by(find_way(self._login, self._environ), argv, SshStream)
+
+    def open_by(self, way: Way, argv: Sequence[str], kind: type[AnyStream]) -> AnyStream:
+        """The same when the way is known, as a stream of a kind."""
+        client = self.connected(way)
+        return kind(client, client.channel("session", way.patience), login_shell.line(argv))
+
+    def connected(self, way: Way) -> Client:
+        """The connection that there is, or a new one."""
         if self._client is None or not self._client.is_active():
             self._client = self._connect(way, self._may_be_new, is_login=True)
-        return SshStream(self._client, self._client.channel("session", way.patience), line)
+        return self._client
+
+    def clients(self) -> Iterator[Client]:
+        """The connections that it is made of, the machine's own first."""
+        if self._client is not None:
+            yield self._client
+        gate = self._gate
+        while gate is not None:
+            yield gate.client
+            gate = gate.before
+
+    def is_known(self, client: Client) -> bool:
+        """Whether the key that a server showed is still the one by which it is known."""
+        keys = HostKeys(client.hop.known_hosts, host_keys.own_file(self._environ))
+        return client.shown is not None and keys.judge(client.hop.known_as, client.shown).state == "known"
 
     def close(self) -> None:
         """Hang up."""
@@ -78,7 +100,7 @@ class SshTransport:
         """The connection to the last of so many jump hosts."""
         if count == 0:
             return None
-        key = tuple(map(str, way.hops[:count]))
+        key = tuple(map(repr, way.hops[:count]))  # with all that one may say there who one is
 
         def connect() -> Gate:
             before = self._pass(way, count - 1, trust)
@@ -95,11 +117,15 @@ class SshTransport:
     def _logged_in(self, client: Client, password: str = "", environ: Mapping[str, str] = NOTHING) -> Client:
         """What the config and the environment say is the machine's password, and no jump host's."""
         try:
-            Attempt(client, lambda: passwords.find(client.hop, password, environ), self._ask).run()
+            self._attempt(client, password, environ).run()
         except BaseException:
             client.close()
             raise
+        client.settle()
         return client
+
+    def _attempt(self, client: Client, password: str, environ: Mapping[str, str]) -> Attempt:
+        return Attempt(client, lambda: passwords.find(client.hop, password, environ), self._ask)
 
     def _greet(self, hop: Hop, gate: Gate | None, patience: float, trust: Trust) -> Client:
         """A connection to a server that is who it ought to be."""

@@ -10,12 +10,12 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sjs.errors import UsageError
 from sjs.transport import host_keys
 from sjs.transport.way import NAME, Hop, Login, Way
+from sjs.values import replace
 
 PATIENCE = 10
 MAX_JUMPS = 8
@@ -24,6 +24,7 @@ SSH_G = 10.0
 
 Words = Mapping[str, Sequence[str]]
 
+_SYSTEM = "/etc/ssh/ssh_config"
 _KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 _INSTEAD = "`transport: openssh` can"
@@ -68,6 +69,14 @@ class Config:
         if self.home == self._account.pw_dir:
             return []
         return ["-F", self._file if os.path.exists(self._file) else "/dev/null"]
+
+    def files(self) -> list[str]:
+        """Those that are read first."""
+        return [self._file] if self.options() else [self._file, _SYSTEM]
+
+    def bases(self, folder: str) -> Sequence[str]:
+        """Where a relative name may lie that a file of this folder includes: ssh goes by the account, not by HOME."""
+        return folder, os.path.join(self._account.pw_dir, ".ssh")
 
     def words(self, host: str, user: str, port: int | None) -> Words:
         """What is said of a host, by lower-case keyword."""

@@ -16,6 +16,11 @@ from sjs.transport.client import Client
 from sjs.transport.incoming import Incoming
 
 PIECE = 1 << 15
+"""Bytes that are sent at a time, …"""
+
+MOST = 1 << 20
+"""… and that are taken. What a fast line brings meanwhile waits for the next time, or the taking would never end."""
+
 TICK = 0.05
 """Seconds for which a sender whose window is full looks away from what comes in."""
 
@@ -32,11 +37,11 @@ FAREWELL = 2.0
 class SshStream(Incoming):
     """The reader of paramiko's thread puts what comes into buffers and rings; all waiting here is for that bell."""
 
-    def __init__(self, client: Client, channel: paramiko.Channel, line: str) -> None:
+    def __init__(self, client: Client, channel: paramiko.Channel, line: str, bell: Bell | None = None) -> None:
         super().__init__()
         self._client = client
         self._channel: Any = channel  # paramiko's own type hides what it is made of
-        self._bell = _Bell()
+        self._bell = bell or Bell()
         self._ended = False
         self._channel.in_buffer.set_event(self._bell)
         self._channel.in_stderr_buffer.set_event(self._bell)
@@ -90,14 +95,17 @@ class SshStream(Incoming):
             raise LinkLost(f"the link to {self._client.hop.endpoint} fell silent")
 
     def _drain(self) -> None:
-        """Take all that has come. The bell is stopped and the end is looked for before, so that neither is missed."""
+        """Take what has come. The bell is stopped and the end is looked for before, so that neither is missed."""
         self._bell.stop()
         ended = self._channel.closed or self._channel.eof_received
-        while self._channel.recv_ready():
-            self._came(self._channel.recv(PIECE))
-        while self._channel.recv_stderr_ready():
-            self._complained(self._channel.recv_stderr(PIECE))
-        self._ended = ended
+        if self._channel.recv_ready():
+            self._came(self._channel.recv(MOST))
+        if self._channel.recv_stderr_ready():
+            self._complained(self._channel.recv_stderr(MOST))
+        if self._channel.recv_ready() or self._channel.recv_stderr_ready():
+            self._bell.set()
+        else:
+            self._ended = ended
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -122,7 +130,7 @@ class SshStream(Incoming):
         return self._client.trouble("off")
 
 
-class _Bell(threading.Event):
+class Bell(threading.Event):
     """An event that paramiko's buffers may set; they would also unset it, each without a look at the other."""
 
     def stop(self) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from sjs.transport.known_hosts import host_name
+from sjs.values import dataclass, field
 
 NAME = re.compile(r"(?!-)[A-Za-z0-9._:-]+")
 """What a host or a user may be called: nothing that a shell, ssh or ssh_config could take for something else."""

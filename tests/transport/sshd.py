@@ -5,6 +5,7 @@ A server lives in namespaces of mounts and processes: its /etc/passwd is ours, a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -122,8 +123,9 @@ class Sshd:
         todo = self.processes()
         while todo:
             pid = todo.pop()
-            os.kill(pid, signal.SIGSTOP if on else signal.SIGCONT)
-            todo += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # those of a login end by and by
+                os.kill(pid, signal.SIGSTOP if on else signal.SIGCONT)
+                todo += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
 
 class Client:

@@ -17,6 +17,7 @@ from sjs.errors import UsageError
 from sjs.transport import host_keys, known_hosts
 from sjs.transport.host_keys import HostKeys
 from sjs.transport.known_hosts import HostKey, Verdict
+from tests.texts import texts
 
 CORPUS = Path(__file__).parents[1] / "data/known_hosts"
 ROWS = [row.split() for row in (CORPUS / "expected.txt").read_text().splitlines() if not row.startswith("#")]
@@ -51,7 +52,7 @@ def test_the_corpus_is_complete() -> None:
     assert len(files) >= 40
 
 
-@given(st.binary(max_size=300), st.text(max_size=30))
+@given(st.binary(max_size=300), texts(30))
 def test_no_bytes_make_a_stranger_known_or_raise(data: bytes, name: str) -> None:
     assert judged(data, name, KEYS["a"]).state == "unknown"
 
