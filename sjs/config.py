@@ -14,12 +14,16 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sjs.core.names import Known, expand
+from sjs.core.quantities import duration
 from sjs.errors import ConfigError, UsageError
-from sjs.nodes import Checks, compose, members, text_of
+from sjs.groups import Group, read_groups
+from sjs.nodes import Checks, compose, text_of
+from sjs.targets import kinds
+from sjs.targets.kinds import MANAGER, Kind
+from sjs.values import dataclass, field
 
 if TYPE_CHECKING:
     from yaml import Node
@@ -43,7 +47,8 @@ _SSH_ONLY = (
 
 @dataclass(frozen=True)
 class Manager:
-    """One entry under `managers:`. `builtin`: the one that nobody has to write down."""
+    """One entry under `managers:`. `builtin`: the one that nobody has to write down; `settings`: what only its kind
+    knows; `cost`: of an hour of a job there."""
 
     name: str
     transport: str
@@ -66,6 +71,14 @@ class Manager:
     on_start: str = ""
     on_finish: str = ""
     builtin: bool = False
+    kind: str = MANAGER
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    cost: float = 0.0
+
+    @property
+    def has_machine(self) -> bool:
+        """Whether it is one machine that can be reached, with a queue of ours on it."""
+        return bool(self.transport)
 
     @property
     def hooks(self) -> Mapping[str, str]:
@@ -83,14 +96,6 @@ class Deployment:
 
 
 @dataclass(frozen=True)
-class Group:
-    """A set of targets that has a name, and where that is written down."""
-
-    meaning: str
-    place: str
-
-
-@dataclass(frozen=True)
 class Config:
     """Everything that is configured. `managers` are those written down, in their order; `local` is always there."""
 
@@ -99,6 +104,7 @@ class Config:
     deployment: Deployment = Deployment()
     sources: Sequence[str] = ()
     groups: Mapping[str, Group] = field(default_factory=dict)
+    link_idle: float | None = None
 
     @property
     def everyone(self) -> Sequence[Manager]:
@@ -128,6 +134,7 @@ class Layer:
     managers: Mapping[str, Manager]
     deployment: Deployment | None
     groups: Mapping[str, Group]
+    link_idle: float | None = None
 
 
 def load(given: str | None, environ: Mapping[str, str]) -> Config:
@@ -137,6 +144,7 @@ def load(given: str | None, environ: Mapping[str, str]) -> Config:
     managers: dict[str, Manager] = {}
     deployment = Deployment()
     groups: dict[str, Group] = {}
+    link_idle: float | None = None
     sources = []
     for path in dict.fromkeys(paths):
         layer = read(path, environ, wanted=path == given)
@@ -146,8 +154,9 @@ def load(given: str | None, environ: Mapping[str, str]) -> Config:
             managers.update(layer.managers)
             deployment = layer.deployment or deployment
             groups.update(layer.groups)
+            link_idle = link_idle if layer.link_idle is None else layer.link_idle
             sources.append(path)
-    config = Config(tuple(managers.values()), builtin(environ), deployment, tuple(sources), groups)
+    config = Config(tuple(managers.values()), builtin(environ), deployment, tuple(sources), groups, link_idle)
     _check_groups(config)
     return config
 
@@ -183,7 +192,8 @@ def _check_groups(config: Config) -> None:
     """Refuse groups that mean nobody, or themselves. A group may name what another file has."""
     for name, group in config.groups.items():
         try:
-            expand(f"@{name}", config.known)
+            for word in filter(None, (f"@{name}", group.overflow)):
+                expand(word, config.known)
         except UsageError as error:
             raise ConfigError(f"{group.place}: groups.{name}: {error.message}", error.hint) from None
 
@@ -221,9 +231,13 @@ def read(path: str, environ: Mapping[str, str], wanted: bool) -> Layer | None:
     if len(text) > MAX_BYTES:
         raise ConfigError(f"{path}: larger than {MAX_BYTES >> 20} MiB, which no config is")
     layer = parse(text, path, environ)
-    if found.st_mode & (stat.S_IRGRP | stat.S_IROTH) and any(one.password for one in layer.managers.values()):
+    if found.st_mode & (stat.S_IRGRP | stat.S_IROTH) and any(map(_has_secret, layer.managers.values())):
         raise ConfigError(f"{path}: holds a password and others can read it", f"chmod go-r {path}")
     return layer
+
+
+def _has_secret(manager: Manager) -> bool:
+    return bool(manager.password) or not manager.settings.keys().isdisjoint(kinds.find(manager.kind).secret)
 
 
 def _check_owner(path: str, found: os.stat_result) -> None:
@@ -239,10 +253,11 @@ def parse(text: bytes, path: str, environ: Mapping[str, str]) -> Layer:
     if document is None:
         return Layer({}, None, {})
     here = Place(path, environ)
-    top = here.pairs(document, "", ("managers", "deployment", "groups"))
+    top = here.pairs(document, "", ("managers", "deployment", "groups", "link_idle"))
     managers = here.managers(top["managers"]) if "managers" in top else {}
-    groups = here.groups(top["groups"]) if "groups" in top else {}
-    return Layer(managers, here.deployment(top["deployment"]) if "deployment" in top else None, groups)
+    groups = read_groups(here, top["groups"]) if "groups" in top else {}
+    deployment = here.deployment(top["deployment"]) if "deployment" in top else None
+    return Layer(managers, deployment, groups, here.seconds(top["link_idle"]) if "link_idle" in top else None)
 
 
 @dataclass(frozen=True)
@@ -264,8 +279,13 @@ class Place(Checks):
             raise self.error(key, f"managers.{name}: this name means a choice of managers", "take another one")
         if not _NAME.fullmatch(name):
             raise self.error(key, f"managers.{name}: a name is made of letters, digits, '.', '_' and '-'")
-        entry = self.pairs(node, where, tuple(_CHECKS))
-        values = {kind: _CHECKS[kind](self, value, where + kind) for kind, value in entry.items()}
+        kind = self._kind(node, where)
+        if kind.build is not None:
+            entry = self.pairs(node, where, ("type", "cost", *kind.keys))
+            cost = self.amount(entry["cost"], f"{where}cost") if "cost" in entry else 0.0
+            return Manager(name, "", "", kind=kind.name, settings=self._settings(kind, entry, where), cost=cost)
+        entry = self.pairs(node, where, ("type", *_CHECKS, *kind.keys))
+        values = {key: _CHECKS[key](self, value, where + key) for key, value in entry.items() if key in _CHECKS}
         if "root" in values:
             if "project_root" in values:
                 raise self.error(entry["root"], f"{where}root: is the same as project_root, which is there as well")
@@ -273,10 +293,24 @@ class Place(Checks):
         values.setdefault("transport", "ssh" if "host" in values else "")
         self._check_whole(where, key, entry, values)
         if values["transport"] == "local":
-            for kind in ("project_root", "state_dir"):
-                if kind in values:
-                    values[kind] = self._resolved(values[kind])
-        return Manager(name=name, **values)
+            for word in ("project_root", "state_dir"):
+                if word in values:
+                    values[word] = self._resolved(values[word])
+        return Manager(name=name, **values, kind=kind.name, settings=self._settings(kind, entry, where))
+
+    def _kind(self, node: Node, where: str) -> Kind:
+        """What it is an entry of."""
+        said = next((value for key, value in self.mapping(node, where) if text_of(key) == "type"), None)
+        if said is None:
+            return kinds.find(MANAGER)
+        try:
+            return kinds.find(self.text(said, f"{where}type"))
+        except UsageError as error:
+            raise self.error(said, f"{where}type: {text_of(said)} is {error.message}", error.hint) from None
+
+    def _settings(self, kind: Kind, entry: Mapping[str, Node], where: str) -> Mapping[str, Any]:
+        """What only its kind knows."""
+        return {key: kind.keys[key](self, value, where + key) for key, value in entry.items() if key in kind.keys}
 
     def _check_whole(self, where: str, key: Node, entry: Mapping[str, Node], values: Mapping[str, Any]) -> None:
         """What no key can say alone."""
@@ -286,26 +320,13 @@ class Place(Checks):
             raise self.error(key, f"{where.rstrip('.')}: has no project_root, the folder of its pipe")
         if values["transport"] != "local" and "host" not in values:
             raise self.error(key, f"{where.rstrip('.')}: has no host to reach by {values['transport']}")
-        for kind in _SSH_ONLY:
-            if values["transport"] == "local" and kind in values:
-                raise self.error(entry[kind], f"{where}{kind}: has no meaning with transport: local")
+        for word in _SSH_ONLY:
+            if values["transport"] == "local" and word in values:
+                raise self.error(entry[word], f"{where}{word}: has no meaning with transport: local")
         if values["transport"] == "openssh" and "password" in values:
             raise self.error(
                 entry["password"], f"{where}password: ssh takes none from us", "use a key, or transport: ssh"
             )
-
-    def groups(self, node: Node) -> dict[str, Group]:
-        """The entries under `groups:`. What they mean is known only when all files are read."""
-        found: dict[str, Group] = {}
-        keys = {text_of(key): key for key, _ in self.mapping(node, "groups.")}
-        for name, value in self.pairs(node, "groups.", ()).items():
-            if not _NAME.fullmatch(name):
-                raise self.error(keys[name], f"groups.{name}: a name is made of letters, digits, '.', '_' and '-'")
-            words = [self.text(one, f"groups.{name}") for one in members(value)]
-            if not words:
-                raise self.error(keys[name], f"groups.{name}: has no targets")
-            found[name] = Group(",".join(words), f"{self.path}:{keys[name].start_mark.line + 1}")
-        return found
 
     def deployment(self, node: Node) -> Deployment:
         """The entry `deployment:`."""
@@ -317,12 +338,22 @@ class Place(Checks):
         url = self.text(entry["project_url"], "deployment.project_url") if "project_url" in entry else ""
         return Deployment(url, datasets)
 
+    def seconds(self, node: Node) -> float:
+        """How long the link stays; 0 is never."""
+        try:
+            return 0.0 if text_of(node) == "0" else duration(text_of(node))
+        except ValueError as error:
+            raise self.error(node, f"link_idle: {error}") from None
+
     def pipe(self, node: Node, where: str) -> str:
         """The name of the pipe in the project folder."""
         value = self.text(node, where)
         if "/" in value or value in (".", "..", ".sjs"):
             raise self.error(node, f"{where}: must be a plain file name, not {value}")
         return value
+
+    def path_of(self, node: Node, where: str) -> str:
+        return self._resolved(self.text(node, where))
 
     def _resolved(self, path: str) -> str:
         """A path on this machine: ~ is mine, and a relative one starts where the file lies."""
@@ -352,6 +383,7 @@ _CHECKS: Mapping[str, Callable[[Place, Node, str], Any]] = {
     "datadir": Place.text,
     "on_start": Place.text,
     "on_finish": Place.text,
+    "cost": Place.amount,
 }
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,9 @@ from hypothesis import strategies as st
 
 from sjs.config import Config, Manager, load, parse
 from sjs.errors import ConfigError
+from sjs.targets import kinds
+from sjs.values import fields
+from tests.texts import texts
 
 WHOLE = """\
 managers:
@@ -257,7 +259,7 @@ def test_aliases_of_yaml_work(home: Path) -> None:
     assert [*parse(text.encode(), "c", {}).managers] == ["a", "b"]
 
 
-@given(st.text(max_size=200) | st.lists(st.sampled_from(WHOLE.splitlines(keepends=True))).map("".join))
+@given(texts(200) | st.lists(st.sampled_from(WHOLE.splitlines(keepends=True))).map("".join))
 def test_any_text_is_a_config_or_named_wrong(text: str) -> None:
     try:
         parse(text.encode("utf-8", "surrogatepass"), "c", {"HOME": "/h"})
@@ -357,10 +359,13 @@ def test_the_example_shows_every_key(home: Path) -> None:
     text = (Path(__file__).parents[1] / "config.yaml.example").read_text()
     shown = (
         text.replace("  # manager-4", "  manager-4")
+        .replace("  # k8s:", "  k8s:")
+        .replace("  # cluster", "  cluster")
         .replace("\n  #   ", "\n    ")
         .replace("transport: ssh  ", "transport: ssh")
     )
     layer = parse(shown.encode(), "config.yaml", {"HOME": str(home)})
     example = layer.managers["manager-4"]
-    unset = {field.name for field in fields(Manager) if getattr(example, field.name) in ("", None)}
+    unset = {name for name in fields(Manager) if getattr(example, name) in ("", None)}
     assert unset == set()
+    assert layer.managers["cluster"].settings.keys() == kinds.find("slurm").keys.keys()

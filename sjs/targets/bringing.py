@@ -6,7 +6,6 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sjs.core.quantities import size_text
@@ -17,6 +16,7 @@ from sjs.snapshots.tree import TREE_OBJECT
 from sjs.targets.pipeline import PATIENCE, Pipeline
 from sjs.targets.replies import understood
 from sjs.targets.session import Session
+from sjs.values import dataclass, field
 
 PACK = 192 << 10
 """Bytes of objects in one request, before they are packed: then even what cannot be made smaller fits into a frame."""

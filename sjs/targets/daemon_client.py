@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sjs import spec_json, wire
 from sjs.answers import (
@@ -29,16 +29,17 @@ from sjs.answers import (
 )
 from sjs.core.job import Job, Range, Spec
 from sjs.errors import LinkLost, NoSnapshot, NotReached, Refused, SjsError, Unreachable
-from sjs.protocols import Envs, Machine, Transport
-from sjs.snapshots.store import Store as Snapshots
+from sjs.protocols import Cluster, Envs, Machine, Transport
 from sjs.targets import reading, replies
-from sjs.targets.bringing import Slowness
-from sjs.targets.machine import DistantMachine
 from sjs.targets.outage import Outage
+from sjs.targets.posted import Posted
 from sjs.targets.reading import Reading
 from sjs.targets.replies import understood
 from sjs.targets.session import ANSWER, Door, Session, open_session, soon
-from sjs.targets.watching import Watching
+from sjs.values import fields
+
+if TYPE_CHECKING:
+    from sjs.targets.machine import DistantMachine
 
 PATIENCE = 30.0
 """Seconds of one outage."""
@@ -53,20 +54,6 @@ T = TypeVar("T")
 Notice = Callable[[str], None]
 
 
-@dataclass
-class _Chunk:
-    """Jobs that have no answer yet, and the session on which they were sent. `begun`: on that or an earlier one."""
-
-    key: str
-    jobs: list[dict[str, Any]]
-    more: dict[str, Any]
-    envs: Envs
-    session: Session | None = None
-    number: int = 0
-    times: int = 0
-    begun: bool = False
-
-
 class DaemonTarget:
     """One manager, reached through the `ask` program beside it."""
 
@@ -78,20 +65,23 @@ class DaemonTarget:
         errand_door: Door,
         notice: Notice,
         hooks: Mapping[str, str] | None = None,
-        snapshots: Snapshots | None = None,
+        snapshots: str = "",
+        filled: Callable[[Spec], Spec] = lambda spec: spec,
     ) -> None:
-        """`hooks`: what the manager is to run for jobs that are handed in from here on; `snapshots`: where the trees
-        of files are with which such jobs are to run."""
+        """`hooks`: what the manager is to run for jobs that are handed in from here on; `snapshots`: the folder of
+        the trees of files with which such jobs are to run; `filled`: adds to a job what else is to be said here."""
         self._name = name
         self._transport = transport
         self.door = door
         self._notice = notice
         self._hooks: dict[str, Any] = dict(hooks or {})
         self._snapshots = snapshots
+        self._filled = filled
         self._session: Session | None = None
-        self._machine = DistantMachine(transport, errand_door)
+        self._errand_door = errand_door
         self._greeted = False
-        self._chunks: deque[_Chunk] = deque()
+        self._trusts_others = True
+        self._chunks: deque[Posted] = deque()
         self._known: set[str] = set()  # environments that were taken
 
     @property
@@ -113,7 +103,7 @@ class DaemonTarget:
     ) -> None:
         more = {"again": again, "if_free": if_free, "via": via}
         flags = {name: said for name, said in more.items() if said}
-        self._chunks.append(_Chunk(key, [spec_json.to_wire(spec) for spec in specs], flags, envs or {}))
+        self._chunks.append(Posted(key, [spec_json.to_wire(self._filled(spec)) for spec in specs], flags, envs or {}))
         self._persist(self._send_chunks)
 
     def collect(self) -> Accepted:
@@ -133,7 +123,7 @@ class DaemonTarget:
             self._notice(f"asked again by key: {accepted.count} job(s) {when}; nothing runs twice")
         return accepted
 
-    def _taken(self, chunk: _Chunk) -> dict[str, Any]:
+    def _taken(self, chunk: Posted) -> dict[str, Any]:
         """The reply to a chunk, once what it needs is there."""
         try:
             return self._persist(lambda session: self._chunk_reply(session, chunk))
@@ -141,12 +131,15 @@ class DaemonTarget:
             self._bring(chunk, error)
         return self._persist(lambda session: self._chunk_reply(session, chunk))
 
-    def _bring(self, chunk: _Chunk, error: NoSnapshot) -> None:
+    def _bring(self, chunk: Posted, error: NoSnapshot) -> None:
         """Have the snapshots of a refused chunk there; it and those sent after it are to be sent again, in order."""
+        from sjs.snapshots.store import Store
+        from sjs.targets.bringing import Slowness
+
         chunk.begun = False
-        store, progress = self._snapshots, Slowness(self._notice, "sending the snapshot")
+        store, progress = Store(self._snapshots), Slowness(self._notice, "sending the snapshot")
         for digest in sorted({job["snapshot"]["id"] for job in chunk.jobs if "snapshot" in job}):
-            if store is None or not store.use(digest):
+            if not self._snapshots or not store.use(digest):
                 raise error
             self._persist(lambda _: self._machine.bring(store, digest, progress))  # noqa: B023 (it is called here)
         for one in self._chunks:
@@ -238,22 +231,20 @@ class DaemonTarget:
     ) -> Cancelled:
         asked = {"jobs": jobs, **_said({"grace": grace, "signal": signal, "note": note})}
         pages = [understood(replies.cancelled, reply) for reply in self._pages("cancel", asked)]
-        return Cancelled(
-            cancelled=[one for page in pages for one in page.cancelled],
-            stopping=[one for page in pages for one in page.stopping],
-            ended=[one for page in pages for one in page.ended],
-            signalled=[one for page in pages for one in page.signalled],
-            moving=[one for page in pages for one in page.moving],
-        )
+        fates = fields(Cancelled)
+        return Cancelled(**{fate: [one for page in pages for one in getattr(page, fate)] for fate in fates})
 
     def changes(self, since: str = "", timeout: float | None = None) -> str:
         deadline = soon(timeout) if timeout is not None else float("inf")
         while True:
-            version = self._version_after(since, max(0.0, min(reading.SLICE, deadline - time.monotonic())))
+            reply = self._parked("changes", max(0.0, min(reading.SLICE, deadline - time.monotonic())), since=since)
+            version = understood(lambda reply: str(reply["version"]), reply)
             if version != since or time.monotonic() >= deadline:
                 return version
 
     def sights(self, most: int, only: Filter | None = None) -> Iterator[Sight]:
+        from sjs.targets.watching import Watching
+
         watching = Watching(self._name, most, _said(vars(only or Filter())))
         while True:
             yield self._persist(watching.next)
@@ -261,7 +252,8 @@ class DaemonTarget:
     def wait(self, jobs: Sequence[Range] | None, timeout: float | None = None) -> Waited:
         deadline = soon(timeout) if timeout is not None else float("inf")
         while True:
-            waited = self._wait_for(jobs, max(0.0, min(reading.SLICE, deadline - time.monotonic())))
+            reply = self._parked("wait", max(0.0, min(reading.SLICE, deadline - time.monotonic())), jobs=jobs)
+            waited = understood(replies.waited, reply)
             if waited.done or time.monotonic() >= deadline:
                 return waited
 
@@ -300,24 +292,30 @@ class DaemonTarget:
     def machine(self) -> Machine:
         return self._machine
 
+    @cached_property
+    def _machine(self) -> DistantMachine:
+        from sjs.targets.machine import DistantMachine
+
+        return DistantMachine(self._transport, self._errand_door)
+
+    @property
+    def cluster(self) -> Cluster:
+        raise Refused(f"{self._name} is no cluster: it has a machine", f"submit {self._name} hosts")
+
     def close(self) -> None:
-        self._machine.close()
+        self._let_go(Session.rest)
+
+    def _let_go(self, how: Callable[[Session], None]) -> None:
+        if "_machine" in vars(self):
+            self._machine.close()
         session, self._session = self._session, None
         if session is not None:
-            session.close()
+            how(session)
         self._transport.close()
 
-    def _wait_for(self, jobs: Sequence[Range] | None, seconds: float) -> Waited:
-        reply = self._persist(
-            lambda session: session.call("wait", patience=seconds + ANSWER, jobs=jobs, timeout=seconds)
-        )
-        return understood(replies.waited, reply)
-
-    def _version_after(self, since: str, seconds: float) -> str:
-        reply = self._persist(
-            lambda session: session.call("changes", patience=seconds + ANSWER, since=since, timeout=seconds)
-        )
-        return understood(lambda reply: str(reply["version"]), reply)
+    def _parked(self, op: str, seconds: float, **fields: Any) -> dict[str, Any]:
+        """The reply to a request that is kept there for so long at most."""
+        return self._persist(lambda session: session.call(op, patience=seconds + ANSWER, timeout=seconds, **fields))
 
     def _call(self, op: str, **fields: Any) -> dict[str, Any]:
         return self._persist(lambda session: session.call(op, **fields))
@@ -341,9 +339,15 @@ class DaemonTarget:
         outage: Outage | None = None
         while True:
             try:
-                return attempt(self._opened())
+                found = attempt(self._opened())
+                self._greeted = True
+                return found
             except Unreachable as error:
-                self.close()
+                left = self._session
+                self._let_go(Session.close)
+                if left is not None and left.untried and isinstance(error, LinkLost):
+                    self._forget(left)
+                    continue
                 if outage is None:
                     if not (isinstance(error, LinkLost) or (self._greeted and isinstance(error, NotReached))):
                         raise
@@ -351,10 +355,16 @@ class DaemonTarget:
                     self._notice(f"{error.message}; asking again for {outage.seconds:.0f} seconds")
                 outage.pause(error)
 
+    def _forget(self, left: Session) -> None:
+        """A session that another command had left was not there any more; from now on, only new ones will do."""
+        self._trusts_others = False
+        for chunk in self._chunks:
+            chunk.times -= chunk.session is left
+
     def _opened(self) -> Session:
         if self._session is None:
-            self._session = open_session(self._transport, self.door)
-            self._greeted = True
+            self._session = open_session(self._transport, self.door, self.door.name, self._trusts_others)
+            self._greeted |= not self._session.untried
         return self._session
 
     def _send_chunks(self, session: Session) -> None:
@@ -376,7 +386,7 @@ class DaemonTarget:
                 chunk.times += 1
                 chunk.more["again"] = True  # should it be sent once more
 
-    def _chunk_reply(self, session: Session, chunk: _Chunk) -> dict[str, Any]:
+    def _chunk_reply(self, session: Session, chunk: Posted) -> dict[str, Any]:
         self._send_chunks(session)
         return session.reply(chunk.number)
 

@@ -10,7 +10,6 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -30,6 +29,7 @@ from sjs.targets.session import Door, Message, Session, open_session, soon
 from sjs.trees.folder import Folder
 from sjs.trees.landing import Landing
 from sjs.trees.tally import Tally, Watch
+from sjs.values import replace
 
 SLOW = 60.0
 """Seconds that an errand may take which asks slow tools."""
@@ -60,9 +60,12 @@ class DistantMachine:
         noise = session.noise.decode("utf-8", "replace")
         return replace(understood(_facts, found), delay=delay, ahead=ahead, noise=noise)
 
-    def checks(self) -> Sequence[Check]:
-        reply = self._opened().call("checks", SLOW)
-        return understood(lambda reply: [Check(*map(str, one)) for one in reply["checks"]], reply)
+    def checks(self, settings: Mapping[str, Any]) -> Sequence[Check]:
+        replies = [self._opened().call("checks", SLOW)]
+        if self._door.kind:
+            replies.append(self._opened().call(self._door.kind, SLOW, **settings))
+        found = [one for reply in replies for one in understood(lambda reply: list(reply["checks"]), reply)]
+        return [Check(*map(str, one)) for one in found]
 
     @property
     def program(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -18,6 +17,7 @@ from sjs.trees.folder import Folder
 from sjs.trees.patterns import literal, patterns
 from sjs.trees.tally import Tally, Watch
 from sjs.trees.walking import walk
+from sjs.values import dataclass
 
 AHEAD = 2
 """Lists of entries of which the machine is asked before it has answered the first."""

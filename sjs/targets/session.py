@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import time
 from collections import deque
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from sjs import wire
 from sjs.errors import Ended, LinkLost, Missing, SjsError, Unreachable, from_wire
-from sjs.protocols import Stream, Transport
+from sjs.protocols import Keeping, Lasting, Stream, Transport
+from sjs.values import dataclass, field
 
 HELLO = 40.0
 """Seconds for the greeting: a manager may have to be started, or its queue read after a crash."""
@@ -40,7 +41,7 @@ class Parcel:
 @dataclass(frozen=True)
 class Door:
     """How to reach a manager: the program that opens sessions, and what it is told in the header line. `parcel`: what
-    is put there when that program says that it is missing."""
+    is put there when that program says that it is missing; `kind`: whose hands its jobs are in, if not its own."""
 
     argv: Sequence[str]
     root: str
@@ -48,12 +49,21 @@ class Door:
     state_dir: str = ""
     start: str = "-"
     parcel: Parcel | None = None
+    kind: str = ""
 
     @property
     def header(self) -> bytes:
         """The line that `ask` reads."""
-        fields = (f"sjs {wire.VERSION}", self.root, self.pipe, self.state_dir, self.start)
+        kind = (self.kind,) if self.kind else ()  # older versions know of none
+        fields = (f"sjs {wire.VERSION}", self.root, self.pipe, self.state_dir, self.start, *kind)
         return "\0".join(fields).encode("utf-8", "surrogateescape") + b"\n"
+
+    @property
+    def name(self) -> bytes:
+        """What an open session with such a manager is left under: whether it was to be started is told already."""
+        return "\0".join((*self.argv, self.root, self.pipe, self.state_dir, self.kind)).encode(
+            "utf-8", "surrogateescape"
+        )
 
 
 @dataclass(frozen=True)
@@ -67,13 +77,17 @@ class Message:
 
 @dataclass
 class Session:
-    """An open session. After LinkLost it is of no more use."""
+    """An open session. After LinkLost it is of no more use. `name`: what it may be left under for the next command;
+    `untried`: another command has left it, and nobody knows yet whether it is still there."""
 
     stream: Stream
     hello: dict[str, Any] = field(default_factory=dict)
     noise: bytes = b""
+    name: bytes = b""
+    untried: bool = False
     _last: int = 0
     _early: deque[Message] = field(default_factory=deque)
+    _owed: set[int] = field(default_factory=set)
 
     def post(self, op: str, payload: bytes = b"", patience: float = ANSWER, **fields: Any) -> int:
         """Send a request, with the bytes that belong to it (MAX_FRAME at most); its id."""
@@ -84,6 +98,7 @@ class Session:
             self.stream.send(line + payload, soon(patience))
         except TimeoutError:
             raise LinkLost(f"{op} was not taken within {patience:.0f} seconds") from None
+        self._owed.add(self._last)
         return self._last
 
     def call(self, op: str, patience: float = ANSWER, **fields: Any) -> dict[str, Any]:
@@ -97,9 +112,11 @@ class Session:
     def answer(self, number: int, patience: float = ANSWER) -> Message:
         """The same, with the bytes that belong to it."""
         try:
-            return self.next((number,), soon(patience))
+            message = self.heard((number,), soon(patience))
         except TimeoutError:
             raise LinkLost(f"no answer within {patience:.0f} seconds") from None
+        self._owed.discard(number)
+        return checked(message)
 
     def next(self, wanted: Container[int], deadline: float) -> Message:
         """The next message to one of these requests; others are kept for those who ask for them."""
@@ -113,6 +130,9 @@ class Session:
                 return message
         while True:
             message = self._receive(deadline)
+            self.untried = False
+            if not message.payload:  # a request that is answered piece by piece is so until one has none
+                self._owed.discard(message.id)
             if message.id in wanted:
                 return message
             self._early.append(message)
@@ -125,6 +145,15 @@ class Session:
     def close(self) -> None:
         """Let it go."""
         self.stream.close()
+
+    def rest(self) -> None:
+        """Let it go, or have the next command have it: if nothing can come that this one has asked for, and if it is a
+        manager that answers. Whoever reads a queue's records in its place has them only until there is one."""
+        is_quiet = not (self._owed or self._early) and not self.hello.get("records", True)
+        if self.name and is_quiet and _lasts(self.stream):
+            self.stream.leave(self.name, json.dumps([self.hello, self._last]).encode())
+        else:
+            self.close()
 
     def _receive(self, deadline: float) -> Message:
         body = _decoded(self.stream.line(deadline))
@@ -147,19 +176,27 @@ def soon(seconds: float) -> float:
     return time.monotonic() + seconds
 
 
-def open_session(transport: Transport, door: Door) -> Session:
-    """Open the door and wait for the manager's greeting."""
+def open_session(transport: Transport, door: Door, name: bytes = b"", resumes: bool = True) -> Session:
+    """Open the door and wait for the manager's greeting. `name`: what the session may be left under; `resumes`: one
+    that was left will do."""
     try:
-        return _knock(transport, door)
+        return _knock(transport, door, name, resumes)
     except Missing:
         if door.parcel is None:
             raise
     _deliver(transport, door.parcel)
-    return _knock(transport, door)
+    return _knock(transport, door, name, resumes)
 
 
-def _knock(transport: Transport, door: Door) -> Session:
-    stream = transport.open(door.argv)
+def _knock(transport: Transport, door: Door, name: bytes, resumes: bool) -> Session:
+    if name and resumes and _keeps(transport):
+        stream, note = transport.open_named(door.argv, name)
+        if note:
+            hello, last = json.loads(note)
+            hello["hooks"] = {}  # somebody may have set others since
+            return Session(stream, hello, name=name, untried=True, _last=last)
+    else:
+        stream = transport.open(door.argv)
     try:
         deadline = soon(HELLO)
         with contextlib.suppress(LinkLost):  # who has ended already has said why
@@ -171,7 +208,7 @@ def _knock(transport: Transport, door: Door) -> Session:
             )
         if said != str(wire.VERSION):
             raise Unreachable(f"the manager speaks version {said} of the wire, this client {wire.VERSION}")
-        session = Session(stream, noise=noise)
+        session = Session(stream, noise=noise, name=name)
         session.hello = _greeting(stream, deadline)
         return session
     except TimeoutError:
@@ -180,6 +217,15 @@ def _knock(transport: Transport, door: Door) -> Session:
     except BaseException:
         stream.close()
         raise
+
+
+def _keeps(transport: Transport) -> TypeGuard[Keeping]:
+    """isinstance would ask the same of each of its methods, and cost as much as all else that a warm command does."""
+    return hasattr(transport, "open_named")
+
+
+def _lasts(stream: Stream) -> TypeGuard[Lasting]:
+    return hasattr(stream, "leave")
 
 
 def _deliver(transport: Transport, parcel: Parcel) -> None:
