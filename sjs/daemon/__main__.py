@@ -6,13 +6,15 @@ Each verb is a process of its own (docs/design.md, "entry"); modules are loaded 
 A Python too old for sjs must still understand this file, to say so: as `unpack` does.
 """
 
-import contextlib
 import fcntl
 import os
 import sys
-from typing import List
 
 EX_UNAVAILABLE = 69
+
+TYPE_CHECKING = False  # `typing` takes as long to load as all that `ask` needs
+if TYPE_CHECKING:
+    from typing import List
 
 if __name__ == "__main__" and not __package__:
     # Run as a folder: Python put the folder itself on the path, where its `journal` could hide somebody else's.
@@ -20,7 +22,7 @@ if __name__ == "__main__" and not __package__:
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 
-def main(argv: List[str]) -> int:
+def main(argv: "List[str]") -> int:
     """Run one verb; its exit status."""
     if sys.version_info < (3, 8):  # noqa: UP036 (whatever is called python3 there)
         sys.stdout.write("sjs python " + ".".join(map(str, sys.version_info[:3])) + "\n")
@@ -50,6 +52,10 @@ def main(argv: List[str]) -> int:
         from sjs.daemon.ground import resources
 
         return resources.main(rest)
+    if verb == "nodes":
+        from sjs.daemon.slurm import nodes
+
+        return nodes.main(rest)
     if verb == "checkout":
         from sjs.snapshots import checkout
 
@@ -62,8 +68,10 @@ def main(argv: List[str]) -> int:
 def hold() -> None:
     """For this process's life, mark the folder as used, so that nobody clears it away (`unpack`)."""
     program = os.open(os.path.join(sys.path[0], "sjs", "daemon", "__main__.py"), os.O_RDONLY | os.O_CLOEXEC)
-    with contextlib.suppress(OSError):  # no locks on that file system, so nobody can find it unused either
+    try:
         fcntl.flock(program, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return  # no locks on that file system, so nobody can find it unused either
 
 
 def job_manager() -> None:

@@ -11,7 +11,7 @@ from typing import Dict, List, Tuple
 
 from sjs.daemon.ground import login, stable
 from sjs.daemon.ground.places import Places
-from sjs.errand.client import Client, Reply, Request
+from sjs.errand.client import Client, Errand, Reply, Request
 from sjs.errors import Refused
 
 PATIENCE = 30.0
@@ -38,6 +38,11 @@ ExecStart={command}
 [Install]
 WantedBy=default.target
 """
+
+
+def errands() -> Dict[str, Errand]:
+    """What can be asked, by one client."""
+    return {"boot": boot}
 
 
 def boot(request: Request, client: Client, where: Places) -> Reply:

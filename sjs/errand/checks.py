@@ -8,24 +8,25 @@ import resource
 import shutil
 import stat
 import tempfile
-from typing import Callable, Dict, Iterator, List, Tuple
+from typing import Callable, Dict, Iterator, List
 
 from sjs.daemon.ground import login, owner, places, resources, space
 from sjs.daemon.ground.kernel import pidfd_open
 from sjs.daemon.ground.notes import last_line
 from sjs.daemon.ground.places import Places
 from sjs.errand import facts
-from sjs.errand.client import Client, Reply, Request
-
-OK, WARN, FAIL = "ok", "warn", "fail"
-
-Check = Tuple[str, str, str]
-"""The verdict, what was found, and what to do about it."""
+from sjs.errand.client import Client, Errand, Reply, Request
+from sjs.errand.verdicts import FAIL, OK, WARN, Check
 
 FEW_FILES = 1000
 """With fewer names left in a file system it is worth a word."""
 
 DESCRIPTORS = 256
+
+
+def errands() -> Dict[str, Errand]:
+    """What can be asked, by one client."""
+    return {"checks": checks}
 
 
 def checks(request: Request, client: Client, where: Places) -> Reply:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from typing import List
+from typing import Dict, List
 
 from sjs.daemon.ground.places import Places
-from sjs.errand.client import Client, Reply, Request
+from sjs.errand.client import Client, Errand, Reply, Request
 from sjs.errand.running import follow
 from sjs.errors import Refused
+
+
+def errands() -> Dict[str, Errand]:
+    """What can be asked, by one client."""
+    return {"deploy": deploy}
 
 
 def deploy(request: Request, client: Client, where: Places) -> Reply:

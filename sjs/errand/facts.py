@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import platform
 import time
+from typing import Dict
 
 from sjs.daemon.ground import login, resources
 from sjs.daemon.ground.places import Places
-from sjs.errand.client import Client, Reply, Request
+from sjs.errand.client import Client, Errand, Reply, Request
 
 
 def time_now(request: Request, client: Client, where: Places) -> Reply:
     """What its clock says. Asked twice over an open line, it tells how far that is, too."""
     return {"time": time.time()}
+
+
+def errands() -> Dict[str, Errand]:
+    """What can be asked, by one client."""
+    return {"facts": facts, "time": time_now}
 
 
 def facts(request: Request, client: Client, where: Places) -> Reply:

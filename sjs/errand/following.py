@@ -19,7 +19,7 @@ from sjs.core.stopping import MAX_STEPS
 from sjs.daemon.ground.kernel import IN_CREATE, IN_MODIFY, IN_Q_OVERFLOW, Inotify
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.workspace import output_path
-from sjs.errand.client import Client, Reply, Request
+from sjs.errand.client import Client, Errand, Reply, Request
 from sjs.errand.outputs import limited, opened
 from sjs.errors import Refused
 
@@ -44,6 +44,11 @@ Output = Tuple[int, int, str]
 
 ValuesOf = Callable[[str], Iterator[Number]]
 """The values of the metric in a line."""
+
+
+def errands() -> Dict[str, Errand]:
+    """What can be asked, by one client."""
+    return {"series": Following().series}
 
 
 class Following:

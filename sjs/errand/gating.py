@@ -7,13 +7,13 @@ import fcntl
 import os
 import re
 import tempfile
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
 from sjs.core import login_shell
 from sjs.daemon.asking import rules
 from sjs.daemon.ground import stable
 from sjs.daemon.ground.places import Places
-from sjs.errand.client import Client, Reply, Request, texts
+from sjs.errand.client import Client, Errand, Reply, Request, texts
 from sjs.errors import BadRequest, Refused
 from sjs.wire import text
 
@@ -22,6 +22,11 @@ LONGEST = 8_000
 """Characters of a line that every sshd reads."""
 
 _KIND = re.compile(r"[a-z0-9@.-]{1,64}", re.ASCII)
+
+
+def errands() -> Dict[str, Errand]:
+    """What can be asked, by one client."""
+    return {"gate": gate}
 
 
 def gate(request: Request, client: Client, where: Places) -> Reply:

@@ -6,17 +6,22 @@ Each object is checked as it comes, and stays: a client that was cut off brings 
 from __future__ import annotations
 
 import zlib
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
 from sjs import spec_json, wire
 from sjs.daemon.ground import owner
 from sjs.daemon.ground.places import Places
-from sjs.errand.client import Client, Reply, Request, texts
+from sjs.errand.client import Client, Errand, Reply, Request, texts
 from sjs.errors import BadRequest
 from sjs.snapshots.store import Store
 
 MAX_TOLD = 10_000
 """Names of one reply: who brings these asks again."""
+
+
+def errands() -> Dict[str, Errand]:
+    """What can be asked, by one client."""
+    return {"lacking": lacking, "keep": keep, "seal": seal}
 
 
 def lacking(request: Request, client: Client, where: Places) -> Reply:

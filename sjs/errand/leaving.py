@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 from sjs import wire
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.workspace import FOLDER, output_path
-from sjs.errand.client import Client, Reply, Request
+from sjs.errand.client import Client, Errand, Reply, Request
 from sjs.errand.outputs import attempt_of, opened
 from sjs.errors import BadRequest
+
+
+def errands() -> Dict[str, Errand]:
+    """What can be asked, by one client."""
+    return {"left": left}
 
 
 def left(request: Request, client: Client, where: Places) -> Reply:

@@ -12,7 +12,7 @@ from sjs import wire
 from sjs.core.metrics import Last, Lines, Number, Reader, flat, from_json, reader, to_wire
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.workspace import FOLDER, output_path
-from sjs.errand.client import Client, Reply, Request
+from sjs.errand.client import Client, Errand, Reply, Request
 from sjs.errand.outputs import attempt_of, limited, opened
 from sjs.errors import BadRequest
 
@@ -31,6 +31,11 @@ MAX_SAID = 1 << 20
 
 PATIENCE = 2.0
 """Seconds of a processor that a person's expression may take for one job; the usual forms are no matter of time."""
+
+
+def errands() -> Dict[str, Errand]:
+    """What can be asked, by one client."""
+    return {"results": results}
 
 
 def results(request: Request, client: Client, where: Places) -> Reply:

@@ -10,11 +10,16 @@ import subprocess
 from typing import IO, Any, Dict, List, Mapping
 
 from sjs.daemon.ground.places import Places
-from sjs.errand.client import PIECE, Client, Gone, Reply, Request, texts
+from sjs.errand.client import PIECE, Client, Errand, Gone, Reply, Request, texts
 from sjs.errors import Refused
 
 FAREWELL = 5.0
 """Seconds that a command has to end itself when nobody looks on any more."""
+
+
+def errands() -> Dict[str, Errand]:
+    """What can be asked, by one client."""
+    return {"run": run}
 
 
 def run(request: Request, client: Client, where: Places) -> Reply:

@@ -1,6 +1,6 @@
 """One client's errands, one after the other.
 
-    stdin    sjs 1 NUL root NUL pipe NUL state folder or nothing NUL -, then requests, a line each
+    stdin    sjs 1 NUL root NUL pipe NUL state folder or nothing NUL - [NUL kind], then requests, a line each
     stdout   sjs 1, then a greeting, then replies
 
 That is how `ask` speaks, too, so a client knows one way to speak to a machine. Either side may have bytes follow a line
@@ -10,29 +10,33 @@ that announces them. Whoever asks and goes away wants nothing more: what still r
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Collection, Dict, Optional, Sequence
 
 from sjs import __version__, wire
+from sjs.daemon.ground import kind as kinds
 from sjs.daemon.ground.caller import EX_UNAVAILABLE, greet
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import OURS
-from sjs.errand import (
-    booting,
-    checks,
-    deploying,
-    facts,
-    following,
-    gating,
-    giving,
-    keeping,
-    leaving,
-    measuring,
-    receiving,
-    running,
-    upgrading,
-)
 from sjs.errand.client import Astray, Client, Errand, Gone
 from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
+
+MODULES = {
+    "facts": ("facts", "time"),
+    "checks": ("checks",),
+    "slurm": ("slurm",),
+    "running": ("run",),
+    "deploying": ("deploy",),
+    "upgrading": ("upgrade",),
+    "booting": ("boot",),
+    "receiving": ("lay", "put", "head", "remove"),
+    "giving": ("tree", "get", "digest", "outputs"),
+    "gating": ("gate",),
+    "measuring": ("results",),
+    "following": ("series",),
+    "leaving": ("left",),
+    "keeping": ("lacking", "keep", "seal"),
+}
+"""Where the errands are that there are. Each is loaded when it is asked for: most sessions are for one of them."""
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -45,30 +49,28 @@ def main(arguments: Sequence[str] = ()) -> int:
     try:
         hello = {"version": __version__, "wire": wire.VERSION, "host": os.uname().nodename, "program": OURS.folder}
         client.reply({"hello": hello})
-        errands = table()
+        errands = Errands()
         if arguments:
             allowed, *wanted = arguments
-            errands = {name: one for name, one in errands.items() if name in allowed.split(",")}
-        serve(client, Places(*wanted[:3]), errands)
+            errands = Errands(allowed.split(","))
+        serve(client, _places(*wanted), errands)
     except Gone:
         return EX_UNAVAILABLE
     return 0
 
 
-def serve(client: Client, where: Places, errands: Mapping[str, Errand]) -> None:
+def _places(root: str, pipe: str, state: str, start: str = "", kind: str = "") -> Places:
+    return Places(root, pipe, kinds.state_folder(kind, root, pipe, state))
+
+
+def serve(client: Client, where: Places, errands: Errands) -> None:
     """Until no more requests come."""
     for line in iter(client.line, None):
         number: Dict[str, Any] = {}
         try:
             request = client.request(line)
             number = {"id": request.get("id")}
-            errand = errands.get(str(request.get("op")))
-            if errand is None:
-                raise UnknownRequest(
-                    f"no such errand: {request.get('op')!r:.40}",
-                    "the machine may be of an older version, or let you do less",
-                )
-            answer = errand(request, client, where)
+            answer = errands.find(str(request.get("op")))(request, client, where)
             client.reply({**number, **answer}, client.enclosed)
         except Astray as error:
             client.reply({"error": to_wire(error)})
@@ -80,23 +82,22 @@ def serve(client: Client, where: Places, errands: Mapping[str, Errand]) -> None:
             client.reply({**number, "error": to_wire(Refused(said))})
 
 
-def table() -> Dict[str, Errand]:
-    """The errands there are, for one client."""
-    return {
-        "facts": facts.facts,
-        "checks": checks.checks,
-        "time": facts.time_now,
-        "run": running.run,
-        "deploy": deploying.deploy,
-        "upgrade": upgrading.upgrade,
-        "boot": booting.boot,
-        **receiving.errands(),
-        **giving.errands(),
-        "gate": gating.gate,
-        "results": measuring.results,
-        "series": following.Following().series,
-        "left": leaving.left,
-        "lacking": keeping.lacking,
-        "keep": keeping.keep,
-        "seal": keeping.seal,
-    }
+class Errands:
+    """What one client may ask; `allowed`: all that there is, if None."""
+
+    def __init__(self, allowed: Optional[Collection[str]] = None) -> None:
+        self._allowed = allowed
+        self._known: Dict[str, Errand] = {}
+
+    def find(self, name: str) -> Errand:
+        """The errand of this name."""
+        module = _WHERE.get(name)
+        if module is None or (self._allowed is not None and name not in self._allowed):
+            hint = "the machine may be of an older version, or let you do less"
+            raise UnknownRequest(f"no such errand: {name!r:.40}", hint)
+        if name not in self._known:
+            self._known.update(__import__(f"sjs.errand.{module}", fromlist=["errands"]).errands())
+        return self._known[name]
+
+
+_WHERE = {name: module for module, names in MODULES.items() for name in names}

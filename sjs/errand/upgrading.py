@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Dict
+
 from sjs.daemon.ground.places import Places
 from sjs.daemon.terminal import upgrade_command
-from sjs.errand.client import Client, Reply, Request
+from sjs.errand.client import Client, Errand, Reply, Request
 from sjs.errors import Refused
+
+
+def errands() -> Dict[str, Errand]:
+    """What can be asked, by one client."""
+    return {"upgrade": upgrade}
 
 
 def upgrade(request: Request, client: Client, where: Places) -> Reply:

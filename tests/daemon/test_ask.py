@@ -39,11 +39,30 @@ def refusal(root: Path, start: str = "-") -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"", b"hello", b"sjs 2\0a\0b\0\0-", b"sjs 1\0a", b"\xff\xfe", b"sjs 1\0a\0b\0c\0-\0more"]
+    "garbage", [b"", b"hello", b"sjs 2\0a\0b\0\0-", b"sjs 1\0a", b"\xff\xfe", b"sjs 1\0a\0b\0c\0-\0\0more"]
 )
 def test_a_header_that_is_none(garbage: bytes) -> None:
     status, (line,) = ask(garbage)
     assert (status, line["error"]["code"]) == (69, "bad_request")
+
+
+def test_a_queue_stays_of_the_kind_of_which_it_was_begun(tmp_path: Path) -> None:
+    state = tmp_path / ".sjs" / "jobs.pipe"
+    state.mkdir(parents=True)
+    (state / "kind").write_text("slurm\n")
+    assert "was begun as Slurm's, and can not become a machine's own" in refusal(tmp_path)["message"]
+    (state / "kind").unlink()
+    (state / "jobs.db").write_text("")
+    status, (line,) = ask(header(tmp_path) + b"\0slurm")
+    assert (status, line["error"]["code"]) == (69, "refused")
+    assert "was begun as a machine's own, and can not become Slurm's" in line["error"]["message"]
+
+
+def test_a_kind_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    status, (line,) = ask(header(tmp_path, "restart=") + b"\0pbs")
+    assert (status, line["error"]["code"]) == (69, "refused")
+    assert "no queue of the kind 'pbs'" in line["error"]["message"]
+    assert os.listdir(tmp_path) == []
 
 
 def test_where_never_was_a_manager(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ import pytest
 
 from sjs.daemon.ground import kernel
 from sjs.daemon.ground.places import Places
+from sjs.daemon.ground.starting import Start
 from sjs.daemon.keeper import limits, together, tree
 from sjs.daemon.keeper.attempts import Attempts
 from sjs.daemon.keeper.children import reaped
 from sjs.daemon.keeper.ending import how_ended
-from sjs.daemon.keeper.spawn import MACHINE, Start
+from sjs.daemon.keeper.grants import Grants
+from sjs.daemon.keeper.spawn import MACHINE
 
 DEADLINE = 30.0
 """Seconds until what does not happen is a failure."""
@@ -43,9 +46,10 @@ class Bench:
         self.selector = selectors.DefaultSelector()
         self.attempts = self.successor()
 
-    def successor(self, record: dict[str, Any] | None = None) -> Attempts:
+    def successor(self, record: dict[str, Any] | None = None, granted: Sequence[dict[str, Any]] = ()) -> Attempts:
         """What the next keeper would have, reading what this one wrote, or handed over."""
-        self.attempts = Attempts(self.where, 0o022, self.selector, self.news.append, record)
+        self.grants = Grants(granted)
+        self.attempts = Attempts(self.where, 0o022, self.selector, self.news.append, self.grants, record)
         return self.attempts
 
     def start(self, script: str, tag: str = "0.1", **more: Any) -> None:
@@ -60,7 +64,7 @@ class Bench:
     def turn(self) -> None:
         for pid, status, usage in reaped():
             self.attempts.reaped(pid, status, usage)
-        self.attempts.settle(0)
+        self.attempts.settle((0,))
         self.attempts.on_time(time.monotonic())
 
     def run(self, so: Callable[[], object]) -> None:
@@ -379,6 +383,148 @@ def test_after_a_reboot_nothing_is_adopted(bench: Bench) -> None:
     assert bench.successor().live() == 0
     os.kill(pid, 0)
     os.kill(pid, signal.SIGKILL)
+
+
+# Grants
+
+
+def grant(bench: Bench, *tags: str, script: str = "true", folder: str = "") -> None:
+    argv = ["/bin/sh", "-c", script]
+    outs = {tag: str(bench.folder / f"{tag}.out") for tag in tags}
+    bench.attempts.grant(
+        [Start(tag, argv, str(bench.folder), {}, out, out, folder=folder) for tag, out in outs.items()]
+    )
+
+
+def test_who_is_granted_starts_in_the_slot_of_one_that_ends_and_is_told_of_with_its_end(bench: Bench) -> None:
+    bench.start("true", slot=7)
+    grant(bench, "1.1", "2.1", script="echo $SJS_SLOT")
+    assert bench.attempts.known()["granted"] == ["1.1", "2.1"]
+    bench.end("2.1")
+    told = [(one["on"], one["tag"], one.get("next"), one.get("slot")) for one in bench.news]
+    assert told == [
+        ("started", "0.1", None, 7),
+        ("ended", "0.1", "1.1", 7),
+        ("started", "1.1", None, 7),
+        ("ended", "1.1", "2.1", 7),
+        ("started", "2.1", None, 7),
+        ("ended", "2.1", None, 7),
+    ]
+    assert (bench.folder / "2.1.out").read_text() == "7\n"
+
+
+TOLD = "while [ ! -e go ]; do sleep 0.02; done;"
+
+INHERITED = {
+    "true": True,
+    "touch 0.1.dir/found": False,
+    "chmod 750 0.1.dir": False,
+    "rmdir 0.1.dir; mkdir elsewhere; ln -s elsewhere 0.1.dir": False,
+    "mv 0.1.dir elsewhere; touch 0.1.dir": False,
+}
+
+
+@pytest.mark.parametrize(("script", "inherits"), INHERITED.items())
+def test_who_starts_in_its_place_takes_its_folder_if_that_is_as_it_was(
+    bench: Bench, script: str, inherits: bool
+) -> None:
+    first, second = bench.folder / "0.1.dir", bench.folder / "1.1.dir"
+    bench.start(f"{TOLD} {script}", slot=0, folder=str(first))
+    made = first.stat().st_ino
+    look = f"stat -c '%i %a' {second}; ls -A {second}; touch {second}/x"
+    grant(bench, "1.1", script=look, folder=str(second))
+    (bench.folder / "go").touch()
+    bench.end("1.1")
+    number, mode = (bench.folder / "1.1.out").read_text().split()
+    assert ((int(number) == made), mode) == (inherits, "700")
+    assert second.is_dir()
+    assert not second.is_symlink()
+    assert (first.is_dir() and not first.is_symlink()) == (script.startswith("touch"))
+
+
+def test_no_folder_is_inherited_while_a_stranger_may_be_in_it(bench: Bench) -> None:
+    """He dropped every mark of his job, so nobody ended him with it."""
+    first, second = bench.folder / "0.1.dir", bench.folder / "1.1.dir"
+    stranger = "env -u SJS_JOB setsid sh -c 'echo $$ > pid; cd 0.1.dir; exec sleep 600' & "
+    bench.start(f"{stranger} while [ ! -s pid ]; do sleep 0.02; done; {TOLD}", slot=0, folder=str(first))
+    made = first.stat().st_ino
+    grant(bench, "1.1", script=f"stat -c %i {second}", folder=str(second))
+    (bench.folder / "go").touch()
+    bench.end("1.1")
+    assert int((bench.folder / "1.1.out").read_text()) != made
+    os.kill(bench.pid("pid"), signal.SIGKILL)
+
+
+def test_nobody_starts_where_what_an_attempt_left_behind_still_is(bench: Bench) -> None:
+    bench.start(f"{ESCAPED}exit 0", slot=0, grace=0.3)
+    grant(bench, "1.1")
+    bench.run(lambda: bench.attempts._live["0.1"].main_end is not None)
+    assert "1.1" not in bench.attempts._all
+    escaped = bench.pid("pid")
+    bench.end("1.1")
+    assert is_gone(escaped)
+
+
+def test_the_place_of_what_is_no_job_is_nobodys(bench: Bench) -> None:
+    grant(bench, "1.1")
+    bench.start("true", tag="hook")
+    bench.end("hook")
+    assert bench.attempts.known()["granted"] == ["1.1"]
+
+
+def test_a_place_that_is_offered_is_the_first_ones_or_nobodys(bench: Bench) -> None:
+    grant(bench, "1.1")
+    bench.attempts.offer([4, 5])
+    placed, started, unused = bench.news
+    assert placed == {"on": "placed", "tag": "1.1", "slot": 4}
+    assert (started["on"], started["slot"]) == ("started", 4)
+    assert unused == {"on": "unused", "slot": 5}
+    bench.end("1.1")
+
+
+def test_what_is_taken_back_never_starts(bench: Bench) -> None:
+    bench.start("true", slot=0)
+    grant(bench, "1.1", "2.1")
+    bench.attempts.take_back()
+    assert bench.news[-1] == {"on": "revoked", "tags": ["1.1", "2.1"]}
+    bench.end()
+    assert "1.1" not in bench.attempts._all
+    assert "next" not in bench.news[-1]
+
+
+def test_who_can_not_be_started_leaves_the_place_to_the_next(bench: Bench) -> None:
+    bench.start("true", slot=0)
+    nowhere = str(bench.folder / "nowhere")
+    out = str(bench.folder / "1.1.out")
+    bench.attempts.grant([Start("1.1", ["/bin/true"], nowhere, {}, out, out)])
+    grant(bench, "2.1")
+    assert bench.end("1.1")["reason"] == "spawn-error"
+    assert bench.end("2.1")["exit"] == 0
+
+
+def test_where_the_machine_can_start_nothing_all_are_given_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.start("true", slot=0)
+    grant(bench, "1.1", "2.1")
+    monkeypatch.setattr(os, "posix_spawn", no_memory)
+    bench.run(lambda: bench.news[-1]["on"] == "revoked")
+    assert [(one["on"], one.get("tag"), one.get("tags")) for one in bench.news[-2:]] == [
+        ("refused", "1.1", None),
+        ("revoked", None, ["2.1"]),
+    ]
+
+
+def no_memory(*args: Any, **more: Any) -> int:
+    raise OSError(errno.ENOMEM, "no memory")
+
+
+def test_a_keeper_that_is_replaced_leaves_them_to_the_next(bench: Bench) -> None:
+    bench.start("sleep 600", slot=3)
+    grant(bench, "1.1")
+    successor = bench.successor(bench.attempts.hand_over(), bench.grants.hand_over())
+    assert successor.known()["granted"] == ["1.1"]
+    successor.stop({"0.1": 5.0})
+    bench.end("1.1")
+    assert bench.news[-1]["slot"] == 3
 
 
 def test_how_ended() -> None:

@@ -104,3 +104,19 @@ def test_a_keeper_that_dies_without_a_word_is_noticed(tmp_path: Path) -> None:
     outcome, detail = launch.start(where, "1")
     assert outcome == "failed"
     assert "died without a word" in detail
+
+
+def test_a_queue_of_slurms_stays_one(tmp_path: Path) -> None:
+    with running(tmp_path) as machine:
+        machine.stop()
+        done = job_manager(tmp_path, "--background", "--slurm")
+        assert done.returncode == 69
+        assert "was begun as a machine's own, and can not become Slurm's" in done.stderr
+    other = tmp_path / "other"
+    other.mkdir()
+    try:
+        assert job_manager(other, "--background", "--slurm").returncode == 0
+        where = Places(str(other), "jobs.pipe")
+        assert (where.is_inside, Path(where.kind).read_text()) == (True, "slurm\n")
+    finally:
+        assert job_manager(other, "--stop").returncode == 0

@@ -22,7 +22,7 @@ def made(folder: Path) -> tuple[Places, Store]:
 def add(store: Store, count: int, size: int = 10) -> None:
     first = store.next_id()
     spec = f'{{"command":"{"x" * size}"}}'
-    store.add(NewRow(first + number, "queued", spec, 1.0, 0, 0, None, 0, None) for number in range(count))
+    store.add([NewRow(first + number, "queued", spec, 1.0, 0, 0, None, 0, None) for number in range(count)])
     store.commit()
 
 

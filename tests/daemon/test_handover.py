@@ -16,6 +16,7 @@ from sjs.daemon.ground.lines import LineSocket
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import Program
 from sjs.daemon.keeper import handover
+from sjs.daemon.keeper.attempts import Attempts
 from sjs.daemon.keeper.keeper import Keeper
 from tests.daemon.apart import in_a_child
 
@@ -60,9 +61,11 @@ def test_a_record_of_any_version_is_taken_over_whole(tmp_path: Path, name: str) 
     keeper = Keeper(places(tmp_path), handover.read(written(json.dumps(told))))
     del told["version"]
     assert holds(json.loads(json.dumps(keeper._hand_over())), told)
-    assert keeper._attempts.live() == 4
-    assert [one.tag for one in keeper._attempts._by_pid.values()] == ["1.1", "2.1"]  # our children
-    assert [one.tag for one in keeper._attempts._clearing] == ["3.1"]  # has ended, and left something behind
+    attempts = keeper._attempts
+    assert isinstance(attempts, Attempts)
+    assert attempts.live() == 4
+    assert [one.tag for one in attempts._by_pid.values()] == ["1.1", "2.1"]  # our children
+    assert [one.tag for one in attempts._clearing] == ["3.1"]  # has ended, and left something behind
 
 
 @in_a_child

@@ -31,7 +31,7 @@ def write(folder: Path) -> Journal:
     book.begin("3.1", 5.0, "/out/3.1")
     book.ended("1.1", END)
     book.ended("4.1", END)
-    book.forget("4.1")
+    book.forget(["4.1"])
     return book
 
 
@@ -94,9 +94,9 @@ def test_a_file_goes_when_all_its_attempts_are_forgotten(tmp_path: Path) -> None
     second = Journal(str(tmp_path), "boot")
     assert files(tmp_path) == ["journal.1", "journal.2"]
     for tag in ("1.1", "2.1"):
-        second.forget(tag)
+        second.forget([tag])
     assert files(tmp_path) == ["journal.1", "journal.2"]
-    second.forget("3.1")
+    second.forget(["3.1"])
     assert files(tmp_path) == ["journal.2"]
     assert found(tmp_path) == []
 
@@ -105,10 +105,10 @@ def test_a_long_file_is_followed_by_another(tmp_path: Path) -> None:
     book = Journal(str(tmp_path), "boot")
     book.begin("1.1", 5.0, "/" + "x" * MAX_BYTES)
     book.begin("2.1", 5.0, "/out")
-    book.forget("1.1")
+    book.forget(["1.1"])
     book.begin("3.1", 5.0, "/out")
     assert files(tmp_path) == ["journal.1", "journal.2"]
-    book.forget("2.1")
+    book.forget(["2.1"])
     assert files(tmp_path) == ["journal.2"]
     assert [entry.tag for entry in found(tmp_path)] == ["3.1"]
 
@@ -118,12 +118,12 @@ def test_an_end_in_a_later_file_stays_as_long_as_its_start(tmp_path: Path, reope
     book = Journal(str(tmp_path), "boot")
     book.begin("long.1", 5.0, "/out")
     book.begin("short.1", 5.0, "/" + "x" * MAX_BYTES)
-    book.forget("short.1")
+    book.forget(["short.1"])
     book.ended("long.1", END)
     book.begin("short.2", 5.0, "/" + "x" * MAX_BYTES)
     if reopened:
         book = Journal(str(tmp_path), "boot")
-    book.forget("short.2")
+    book.forget(["short.2"])
     assert [entry.end for entry in found(tmp_path)] == [END]
 
 

@@ -7,13 +7,14 @@ import json
 import os
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from sjs.daemon.ground import launch
 from sjs.daemon.ground.places import Places
-from tests.live.machine import DEADLINE, Machine, running, until
+from tests.live.machine import DEADLINE, Machine, running, until, wait_for_end
 from tests.live.trees import Tree
 
 
@@ -156,3 +157,28 @@ def test_a_manager_that_the_machine_cannot_start_now_is_started_later(tmp_path: 
         with machine.client() as client:
             assert client.ask("wait", jobs=[[0, 0]])["job"]["exit"] == 6
         assert machine.keeper_pid == keeper
+
+
+def test_it_begins_where_a_job_has_ended_while_there_was_none(tmp_path: Path) -> None:
+    with running(tmp_path, 1) as machine:
+        with machine.client() as client:
+            client.submit("echo $$ > pid; exec sleep 600")
+            until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "", "the job")
+        machine.kill_both()
+        job = int((tmp_path / "pid").read_text())
+        os.kill(job, signal.SIGKILL)
+        wait_for_end(job)
+        machine.start()
+        with machine.client() as client:
+            client.ask("wait", jobs=None)
+        assert "Traceback" not in machine.log()
+
+
+def test_a_second_one_ends_in_peace_though_nobody_waits_to_hear_of_it(machine: Machine) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    names = (str(machine.root), "jobs.pipe", str(machine.state), "-")
+    done = subprocess.run([*machine.program, "keep", str(writing), *names], pass_fds=[writing], timeout=DEADLINE)
+    os.close(writing)
+    assert done.returncode == 0
+    assert "nobody waited for the start to finish: busy" in machine.log()

@@ -3,11 +3,14 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from sjs.daemon.ground.kernel import IN_ATTRIB, IN_MODIFY, IN_MOVE_SELF, Inotify, pidfd_open, wait_status
+
+ROOT = Path(__file__).parents[2]
 
 DOOR = IN_ATTRIB | IN_MOVE_SELF
 
@@ -25,6 +28,53 @@ def test_a_pipe_that_is_gone_from_its_place_is_told(tmp_path: Path, act: object)
     assert {one for one, _ in watch.read()} == {number}
     os.close(held)
     os.close(watch.fd)
+
+
+HAS_SLICES = "se.slice" in (Path("/proc/self/sched").read_text() if Path("/proc/self/sched").exists() else "")
+
+PROMPT = """
+import os, sys
+sys.path.insert(0, {root!r})
+from sjs.daemon.ground import kernel
+def slices():
+    return [int(line.split()[-1]) for line in open("/proc/self/sched") if line.startswith("se.slice")]
+{before}
+print(kernel.be_prompt(), *slices(), os.nice(0), flush=True)
+if os.fork() == 0:
+    print(*slices(), os.nice(0), flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+def prompt(before: str) -> list[list[str]]:
+    """What a process and its child say that was to be prompt."""
+    code = PROMPT.format(root=str(ROOT), before=before)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+@pytest.mark.skipif(not HAS_SLICES, reason="this kernel gives no slices of a process's own")
+def test_one_that_is_to_be_prompt_has_the_shortest_slice_and_its_children_have_not() -> None:
+    (usual,) = [int(line.split()[-1]) for line in Path("/proc/self/sched").read_text().splitlines() if "slice" in line]
+    nice = os.nice(0) + 3
+    mine, childs = prompt("os.nice(3)")
+    assert mine == ["True", "100000", str(nice)]
+    assert (int(childs[0]) >= usual > 100_000, childs[1]) == (True, str(nice))
+
+
+@pytest.mark.skipif(not HAS_SLICES, reason="this kernel gives no slices of a process's own")
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        "os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))",
+        pytest.param("os.nice(-1)", marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root can")),
+        "kernel.SYS_SCHED_SETATTR.clear()",
+    ],
+)
+def test_what_somebody_has_chosen_stays_so(chosen: str) -> None:
+    mine, _ = prompt(chosen)
+    assert (mine[0], int(mine[1]) > 100_000) == ("False", True)
 
 
 def _replace(path: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sjs import compact, spec_json
 from sjs.core.job import GRACE, Spec
 from sjs.core.lifecycle import (
     FINAL,
@@ -39,6 +40,25 @@ def test_the_same_key_brings_the_same_jobs_once(queue: Queue) -> None:
     assert queue.ledger.submit("k", specs("a", "b"), 2.0) == (0, 2, True)
     assert queue.ledger.submit(None, specs("a", "b"), 2.0) == (2, 2, False)
     assert queue.ledger.counts[QUEUED] == 4
+
+
+def test_of_many_jobs_each_costs_a_row_and_a_text_and_nothing_else(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[str] = []
+    to_json = compact.to_json
+
+    def kept(body: Any) -> str:
+        texts.append(to_json(body))
+        return texts[-1]
+
+    monkeypatch.setattr(spec_json, "to_json", kept)
+    statements: list[str] = []
+    queue.store._db.set_trace_callback(statements.append)
+    queue.ledger.submit("k", specs(*map(str, range(1_000))), 1.0)
+    queue.store._db.set_trace_callback(None)
+    assert len(set(statements)) <= 1_000 + 6
+    assert len(texts) <= 1_000 + 1
 
 
 @pytest.mark.parametrize("others", [("a",), ("a", "c"), ("b", "a"), ("a", "b", "c"), ("a\nb",)])

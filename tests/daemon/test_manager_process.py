@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import socket
@@ -35,6 +36,33 @@ def test_one_that_has_just_died_is_handed_over_to_be_reaped() -> None:
         record = manager.hand_over()
         assert record == {"pid": 7, "ready": True, "link": None}
         assert ManagerProcess(selector, record).pid == 7
+
+
+def test_of_an_attempt_that_ends_before_its_start_was_told_only_the_end_is() -> None:
+    with selectors.DefaultSelector() as selector:
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        manager = ManagerProcess(
+            selector, {"pid": 7, "ready": True, "link": {"fd": ours.detach(), "limit": 0, "in": "", "out": ""}}
+        )
+        for tag in ("0.1", "1.1"):
+            manager.send({"on": "started", "tag": tag}, by=5.0)
+        manager.send({"on": "ended", "tag": "0.1"}, by=6.0)
+        manager.flush(4.9)
+        with pytest.raises(BlockingIOError):
+            theirs.recv(1)
+        assert manager.next_time() == 5.0
+        manager.flush(5.0)
+        assert [json.loads(line) for line in theirs.recv(1 << 10).splitlines()] == [
+            {"on": "ended", "tag": "0.1"},
+            {"on": "started", "tag": "1.1"},
+        ]
+        manager.send({"on": "started", "tag": "2.1"}, by=9.0)
+        record = manager.hand_over()
+        assert record is not None
+        assert json.loads(record["link"]["out"]) == {"on": "started", "tag": "2.1"}
+        manager.bury()
+        theirs.close()
 
 
 def test_a_start_that_the_machine_refuses_leaves_nothing_open(tmp_path: Path) -> None:

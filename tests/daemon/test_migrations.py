@@ -41,7 +41,7 @@ FILLED = (
         ' (21, \'waiting\', \'{"command":"j","after":[["ok",[[2,2]]]]}\', 1.0, 0, 0, NULL, 1, NULL),'
         " (22, 'waiting', '{\"command\":\"k\"}', 1.0, 0, 0, 5.0, 0, NULL),"
         ' (23, \'queued\', \'{"command":"l","priority":9}\', 1.0, 0, 9, NULL, 0, NULL)',
-        "INSERT INTO blockings VALUES (2, 21, 'ok')",
+        "INSERT INTO blockings VALUES (2, 21, 'ok'), (0, 22, 'ok')",
         "INSERT INTO attempts (job, attempt, reason, exit) VALUES (7, 1, 'exit', 4)",
         "UPDATE jobs SET attempt = 2 WHERE id = 7",
         "INSERT INTO environments VALUES ('x', '{}')",
@@ -61,10 +61,24 @@ FILLED = (
     ),
     ("UPDATE jobs SET snapshot = 'x' WHERE id = 7",),
     ("UPDATE jobs SET sweep = 's', setting = 'x' WHERE id = 7", "INSERT INTO sweeps VALUES ('s', 'lost', 1)"),
+    ("INSERT INTO untold VALUES (1)",),
+    ("""UPDATE jobs SET place = '{"id":"4_2"}' WHERE id = 7""",),
 )
 """What queues of each schema may hold besides what those before it could."""
 
-KNOWN = ("76cf9cb5", "2911290e", "587e214d", "4b24ce08", "06d73267", "f51341b9", "29ab45ff", "1fc23f36", "b2bb80fe")
+KNOWN = [
+    "76cf9cb5",
+    "2911290e",
+    "587e214d",
+    "4b24ce08",
+    "06d73267",
+    "f51341b9",
+    "29ab45ff",
+    "1fc23f36",
+    "b2bb80fe",
+    "7ce9f3d0",
+    "bcfba1b4",
+]
 
 
 def old(path: str, version: int) -> None:
@@ -96,7 +110,7 @@ def test_every_schema_has_its_old_queue() -> None:
 
 def test_what_made_a_schema_never_changes() -> None:
     """There are queues that were made by it: what is new is said by another migration."""
-    found = tuple(hashlib.sha256("\n".join(each).encode()).hexdigest()[:8] for each in MIGRATIONS)
+    found = [hashlib.sha256("\n".join(each).encode()).hexdigest()[:8] for each in MIGRATIONS]
     assert found[: len(KNOWN)] == KNOWN
 
 
@@ -114,6 +128,7 @@ def test_each_job_is_what_it_was(queue: Queue, version: int) -> None:
     assert (jobs[0].usage, jobs[2].spec.cwd, jobs[2].pid) == ({"user": 0.5}, "sub", 9)
     assert [job.paused for job in jobs] == [number == 2 and version >= 3 for number in range(8)]
     assert jobs[7].retried == int(version >= 5)
+    assert jobs[7].place == ((("id", "4_2"),) if version >= 11 else ())
     assert jobs[7].submitter == ("alice" if version >= 6 else "")
     assert len(queue.ask("details", job=7)["attempts"]) == int(version >= 2)
 
@@ -132,11 +147,14 @@ def test_whom_others_wait_for_is_still_known(queue: Queue, version: int) -> None
     if version < 2:
         assert not queue.store.has_blockings()
         return
+    assert queue.store.untold() == ([0, 1] if version >= 10 else [0])
     assert [queue.job(number).state for number in (20, 21, 22)] == ["held", "waiting", "waiting"]
     queue.ledger.on_ended("2.1", {"reason": "exit", "exit": 0, "at": 4.0})
     queue.ledger.work(4.0)
     assert [queue.job(number).state for number in (20, 21, 22)] == ["held", "queued", "waiting"]
     queue.ledger.work(5.0)
+    queue.ledger.commit()
+    assert (queue.store.untold(), queue.store.has_blockings()) == ([], False)
     assert queue.job(22).state == "queued"
     assert queue.ask("release", jobs=[[20, 20]])["changed"] == [(20, 20)]
 

@@ -139,11 +139,13 @@ def test_many_children_are_told_in_pieces_and_the_next_manager_goes_on() -> None
     queue.end("0.1")
     queue.ledger.work(NOW.wall)
     assert queue.ledger.pending.has_more
+    queue.ledger.commit()
     heir = queue._replace(ledger=Ledger(queue.store))
-    heir.ledger.counts.update(queue.ledger.counts)
     assert heir.ledger.pending.has_more
     work(heir)
     assert heir.ledger.counts["queued"] == PIECE + 5
+    heir.ledger.commit()
+    assert not Ledger(queue.store).pending.has_more
 
 
 def test_a_time_comes(queue: Queue) -> None:

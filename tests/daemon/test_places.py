@@ -107,6 +107,16 @@ def test_make_refuses_somebody_elses_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make somebody else's folder")
+def test_a_folder_that_others_showed_for_a_moment_is_not_made_where_they_can_move_it(tmp_path: Path) -> None:
+    (tmp_path / ".sjs" / "p").mkdir(parents=True)
+    tmp_path.chmod(0o777)
+    where = Places(str(tmp_path), "p")
+    (tmp_path / ".sjs").rename(tmp_path / "away")
+    with pytest.raises(PermissionError, match="others can replace it"):
+        where.make()
+    assert os.listdir(tmp_path) == ["away"]
+
+
 def test_make_refuses_a_folder_in_var_tmp_that_others_prepared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(places, "VAR_TMP", str(tmp_path))
     on(monkeypatch, shared="nfs4", home="nfs")
@@ -185,13 +195,16 @@ def refusal(path: Path) -> int | None:
 
 
 def test_a_holder_on_another_host(tmp_path: Path) -> None:
-    lock = tmp_path / "lock"
-    assert not places.is_held_elsewhere(str(lock))
-    for content, elsewhere in [("", False), ("elsewhere", False), ("elsewhere 12", True)]:
+    where = Places(str(tmp_path), "jobs.pipe", str(tmp_path))
+    lock = Path(where.keeper_lock)
+    assert not places.held_elsewhere(where)
+    for content in ("", "elsewhere"):
         lock.write_text(content)
-        assert places.is_held_elsewhere(str(lock)) is elsewhere
+        assert not places.held_elsewhere(where)
+    lock.write_text("elsewhere 12")
+    assert places.held_elsewhere(where).startswith(f"host elsewhere, pid 12 has the queue in {tmp_path}, ")
     assert take_lock(str(lock)) is not None
-    assert not places.is_held_elsewhere(str(lock))
+    assert not places.held_elsewhere(where)
 
 
 def test_a_door_that_nobody_reads(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sjs.core.job import ON_LOST, Spec
 from sjs.core.lifecycle import FINAL, LIVE, MAX_ATTEMPTS, MOVED, MOVING, QUEUED, STATES
-from sjs.core.schedule import Start, plan
+from sjs.core.schedule import Start, ahead, plan
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.store import Store
 from sjs.errors import Conflict
@@ -48,18 +48,34 @@ class Keeper:
     def __init__(self) -> None:
         self.boot = 0
         self.attempts: dict[str, dict[str, Any]] = {}
-        self.news: list[tuple[str, str]] = []
+        self.granted: list[str] = []
+        self.news: list[tuple[str, str, str]] = []
         self.ran: list[str] = []
 
-    def start(self, tag: str) -> None:
+    def start(self, tag: str, slot: int) -> None:
         if tag not in self.attempts:
             self.ran.append(tag)
-            self.attempts[tag] = {"tag": tag, "pid": len(self.ran), "at": 1.0, "end": None}
-            self.news.append(("started", tag))
+            self.attempts[tag] = {"tag": tag, "pid": len(self.ran), "at": 1.0, "end": None, "slot": slot}
+            self.news.append(("started", tag, ""))
 
     def end(self, tag: str, reason: str, exit_: int | None) -> None:
+        """Who was granted starts in its place."""
         self.attempts[tag]["end"] = {"reason": reason, "exit": exit_, "at": 2.0}
-        self.news.append(("ended", tag))
+        heir = self.granted.pop(0) if self.granted else ""
+        self.news.append(("ended", tag, heir))
+        if heir:
+            self.start(heir, self.attempts[tag]["slot"])
+
+    def offer(self, slots: list[int]) -> None:
+        for slot in slots:
+            heir = self.granted.pop(0) if self.granted else ""
+            self.news.append(("placed" if heir else "unused", heir, str(slot)))
+            if heir:
+                self.start(heir, slot)
+
+    def give_back(self) -> None:
+        self.news.append(("revoked", " ".join(self.granted), ""))
+        self.granted.clear()
 
     def live(self) -> list[str]:
         return [tag for tag, one in self.attempts.items() if one["end"] is None]
@@ -78,6 +94,7 @@ class Queue(RuleBasedStateMachine):
         self.durable = Model()
         self.stored: list[str] = []
         self.ended: dict[int, tuple[Any, ...]] = {}
+        self.asked_back = False
 
     def teardown(self) -> None:
         self.store.close()
@@ -113,6 +130,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule(low=st.integers(0, 9), size=st.integers(0, 3))
     def cancel(self, low: int, size: int) -> None:
+        self.take_back()
         wanted = [(low, low + size)]
         stopping = self.ledger.want_end(wanted, 1.0)
         assert stopping == [n for n in range(low, low + size + 1) if self.now.jobs.get(n) in LIVE]
@@ -122,11 +140,13 @@ class Queue(RuleBasedStateMachine):
 
     @rule(maximum=st.integers(0, 4))
     def configure(self, maximum: int) -> None:
+        self.take_back()
         assert self.ledger.configure(maximum) == self.now.maximum
         self.now.maximum = maximum
 
     @rule(low=st.integers(0, 9), size=st.integers(0, 3))
     def leave(self, low: int, size: int) -> None:
+        self.take_back()
         key = f"m{len(self.now.moves)}"
         move = self.ledger.moves.begin(key, "there", [(low, low + size)], 1.0)
         gone = [number for number, _ in self.ledger.moves.bodies(key)]
@@ -137,6 +157,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule(arrive=st.booleans())
     def settle(self, arrive: bool) -> None:
+        self.take_back()
         for key, gone in self.now.moves.items():
             for _ in range(2 if gone else 0):  # whoever says it may say it again
                 if arrive:
@@ -156,31 +177,59 @@ class Queue(RuleBasedStateMachine):
     @precondition(lambda self: self.keeper.news)
     @rule(count=st.integers(1, 4))
     def news(self, count: int) -> None:
-        for kind, tag in self.keeper.news[:count]:
+        self.hear(count)
+
+    def hear(self, count: int) -> None:
+        told, self.keeper.news = self.keeper.news[:count], self.keeper.news[count:]
+        for kind, tag, heir in told:
             if kind == "started":
                 self.ledger.on_started(tag, self.keeper.attempts[tag]["pid"], 1.0)
-            else:
+            elif kind == "ended":
                 self.ledger.on_ended(tag, self.keeper.attempts[tag]["end"])
                 self.stored.append(tag)
-            self.see(tag)
-        del self.keeper.news[:count]
+                if heir:
+                    self.ledger.grants.hand_on(heir, self.keeper.attempts[tag]["slot"])
+            elif kind == "placed":
+                self.ledger.grants.hand_on(tag, int(heir))
+            elif kind == "unused":
+                self.ledger.grants.offered.discard(int(heir))
+            else:
+                self.ledger.grants.take_back(tag.split())
+                self.asked_back = False
+        self.ledger.write_starts()
+        for _, tags, _ in told:
+            for tag in tags.split():
+                self.see(tag)
+
+    def take_back(self) -> None:
+        """What the loop does before it does anything about the queue that people ask for."""
+        self.ask_back()
+        while self.asked_back:
+            self.hear(1)
+
+    def ask_back(self) -> None:
+        if self.ledger.grants and not self.asked_back:
+            self.keeper.give_back()
+            self.asked_back = True
 
     # What the manager does
 
     @rule()
     def turn(self) -> None:
         orders = self.decide()
+        granted = self.grant(2)
         self.commit()
-        self.tell(orders)
+        self.tell(orders, granted)
         self.may_forget()
 
     @rule(moment=MOMENTS)
     def the_manager_is_killed(self, moment: str) -> None:
         orders = self.decide()
+        granted = self.grant(3)
         if moment != "before the commit":
             self.commit()
             if moment != "before the keeper is told":
-                self.tell(orders)
+                self.tell(orders, granted)
         self.die()
         self.open()
 
@@ -192,6 +241,7 @@ class Queue(RuleBasedStateMachine):
         else:
             self.commit()
             self.store.close()
+        self.keeper.granted.clear()
         for tag in [] if adopted else self.keeper.live():
             self.keeper.end(tag, "host-lost", None)
         self.open()
@@ -201,6 +251,7 @@ class Queue(RuleBasedStateMachine):
         """Records of the last moments may not have reached the disk."""
         self.die()
         self.keeper.boot += 1
+        self.keeper.granted.clear()
         for tag in self.keeper.live():
             self.keeper.end(tag, "host-lost", None)
         if not kept:
@@ -211,6 +262,12 @@ class Queue(RuleBasedStateMachine):
 
     def decide(self) -> list[str]:
         """What the loop does before it commits; the orders that are to follow."""
+        if self.ledger.grants and self.ledger.grants.are_stale(self.ledger.holdings.machine):
+            self.ask_back()
+        elif self.ledger.grants and not self.asked_back:
+            self.keeper.offer(self.ledger.grants.offer())
+        if self.ledger.grants or self.ledger.grants.offered or self.asked_back:
+            return []
         queue = [number for number, state in self.now.jobs.items() if state == QUEUED]
         orders: list[str] = []
         for action in plan(self.ledger.snapshot(stopping=False)):
@@ -225,6 +282,19 @@ class Queue(RuleBasedStateMachine):
         assert not queue or len(self.ledger.live) >= self.now.maximum or careful, "a slot stays free"
         return orders
 
+    def grant(self, count: int) -> list[str]:
+        """Who is granted besides, and goes on from the front of the queue."""
+        queue = [number for number, state in self.now.jobs.items() if state == QUEUED]
+        front = self.ledger.front(count)
+        jobs = [] if self.asked_back else ahead(front, count)
+        if jobs:
+            self.ledger.grants.add(jobs, front.machine)
+        for job in jobs:
+            assert job.id == queue.pop(0), "the order of the queue was not kept"
+            assert len(self.ledger.live) == self.now.maximum, "who could be started, or could not, is granted"
+            self.now.jobs[job.id] = "starting"
+        return [f"{job.id}.{job.attempt + 1}" for job in jobs]
+
     def commit(self) -> None:
         self.ledger.commit()
         self.durable = copy.deepcopy(self.now)
@@ -232,9 +302,10 @@ class Queue(RuleBasedStateMachine):
             if state in FINAL:
                 self.ended.setdefault(number, self.row(number))
 
-    def tell(self, orders: list[str]) -> None:
+    def tell(self, orders: list[str], granted: list[str]) -> None:
         for tag in orders:
-            self.keeper.start(tag)
+            self.keeper.start(tag, self.ledger.live[int(tag.partition(".")[0])].slot)
+        self.keeper.granted += granted
 
     def may_forget(self) -> None:
         self.keeper.forget(self.stored)
@@ -251,8 +322,9 @@ class Queue(RuleBasedStateMachine):
         self.keeper.news.clear()
         self.store = Store(str(self.folder / "jobs.db"))
         self.ledger = Ledger(self.store)
+        self.asked_back = False
         told = list(self.keeper.attempts.values())
-        self.ledger.reconcile(told, str(self.keeper.boot), 3.0)
+        self.ledger.reconcile(told, str(self.keeper.boot), 3.0, self.keeper.granted)
         for live in self.ledger.missing:  # the keeper looks, and finds nothing
             self.ledger.on_unseen(live.tag, 3.0)
         for number, state in self.now.jobs.items():
@@ -280,7 +352,8 @@ class Queue(RuleBasedStateMachine):
         rows = dict(self.store._db.execute("SELECT id, state FROM jobs").fetchall())
         assert rows == self.now.jobs
         assert self.ledger.counts == {state: list(rows.values()).count(state) for state in STATES}
-        assert sorted(self.ledger.live) == sorted(number for number, state in rows.items() if state in LIVE)
+        taken = [*self.ledger.live, *(one.id for one in self.ledger.grants.out)]
+        assert sorted(taken) == sorted(number for number, state in rows.items() if state in LIVE)
 
     @invariant()
     def no_slot_is_held_twice(self) -> None:
@@ -307,7 +380,12 @@ class Queue(RuleBasedStateMachine):
 
     @invariant()
     def what_runs_holds_a_slot(self) -> None:
-        assert {int(tag.partition(".")[0]) for tag in self.keeper.live()} <= set(self.ledger.live)
+        granted = {one.id for one in self.ledger.grants.out}
+        assert {int(tag.partition(".")[0]) for tag in self.keeper.live()} <= set(self.ledger.live) | granted
+
+    @invariant()
+    def no_more_run_than_there_are_places(self) -> None:
+        assert len(self.keeper.live()) <= max(self.now.maximum, len(self.ledger.live))
 
 
 TestQueue = Queue.TestCase

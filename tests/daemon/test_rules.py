@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sjs.daemon.asking.rules import CHANGES, ERRANDS, FIELDS, OPS, OWN, Rules, admitted, decode, parse
 from sjs.errors import BadRequest, Refused, SjsError, UsageError
 from tests.daemon.queues import make
+from tests.texts import texts
 
 PLACE = ("--root", "/r", "--pipe", "p")
 
@@ -205,8 +206,8 @@ def test_of_two_fields_of_one_name_the_one_that_is_judged_is_the_one_that_is_sen
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(sorted(FIELDS)),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats() | texts(20) | st.sampled_from(sorted(FIELDS)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts(8), inner, max_size=3),
     max_leaves=8,
 )
 JOBS = st.fixed_dictionaries(
@@ -215,7 +216,7 @@ JOBS = st.fixed_dictionaries(
         "command": VALUES,
         "argv": st.lists(st.sampled_from(["python", "train.py", "sh", "-c", "reboot"]), max_size=4) | VALUES,
         **dict.fromkeys(("cwd", "stdin", "env_base", "priority", "hold", "after", "submitter"), VALUES),
-        "env": st.dictionaries(st.sampled_from(["LR", "PATH", "LD_PRELOAD"]), st.text(max_size=5)) | VALUES,
+        "env": st.dictionaries(st.sampled_from(["LR", "PATH", "LD_PRELOAD"]), texts(5)) | VALUES,
     },
 )
 REQUESTS = st.fixed_dictionaries(

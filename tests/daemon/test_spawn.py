@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sjs.daemon.keeper.spawn import Spawner, SpawnError, Start, base_environment, find_program
+from sjs.daemon.ground.starting import Start, base_environment
+from sjs.daemon.keeper.spawn import Refused, Spawner, SpawnError, find_program
 
 LOOK = """
 import json, os, signal
@@ -31,9 +33,9 @@ INTERNAL = 0b11 << 31  # the C library's own two, which it has ignored
 PYTHON_IGNORES = 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)
 
 
-def order(folder: Path, *argv: str, **more: Any) -> Start:
-    out, err = str(folder / "out"), str(folder / "err")
-    return Start(**{"tag": "0.1", "argv": list(argv), "cwd": str(folder), "env": {}, "out": out, "err": err, **more})
+def order(place: Path, *argv: str, **more: Any) -> Start:
+    out, err = str(place / "out"), str(place / "err")
+    return Start(**{"tag": "0.1", "argv": list(argv), "cwd": str(place), "env": {}, "out": out, "err": err, **more})
 
 
 def run(wanted: Start, umask: int = 0o022) -> int:
@@ -106,14 +108,39 @@ def test_what_it_cannot_read_is_named(tmp_path: Path, name: str, words: str) -> 
     before = os.listdir("/proc/self/fd")
     with pytest.raises(SpawnError, match=f"cannot read {tmp_path}/{name}: {words}"):
         run(order(tmp_path, "true", stdin=f"{tmp_path}/{name}"))
-    assert len(os.listdir("/proc/self/fd")) == len(before) + 1  # the spawner's own
+    assert len(os.listdir("/proc/self/fd")) == len(before) + 2  # the spawner's own
 
 
-def test_it_gives_way_with_all_of_its_processes(tmp_path: Path) -> None:
-    script = "sleep 600 & while [ $(cut -d' ' -f19 /proc/$$/stat) = 0 ]; do :; done; kill $!; nice; nice | cat"
-    assert os.nice(0) == 0
-    assert run(order(tmp_path, "/bin/sh", "-c", script, nice=7)) == 0
-    assert (tmp_path / "out").read_text() == "7\n7\n"
+def test_it_gives_way_with_all_of_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its first instruction on: it has ended before we do anything more. And we do not give way."""
+    spawn, before = os.posix_spawn, os.nice(0)
+
+    def spawn_and_see_its_end(*words: Any, **options: Any) -> int:
+        pid = spawn(*words, **options)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return pid
+
+    monkeypatch.setattr(os, "posix_spawn", spawn_and_see_its_end)
+    assert run(order(tmp_path, "nice", nice=7)) == 0
+    assert run(order(tmp_path, "/bin/sh", "-c", "setsid nice; nice | cat", nice=7)) == 0
+    assert (tmp_path / "out").read_text() == f"{before + 7}\n" * 3
+    assert os.nice(0) == before
+
+
+def test_what_can_not_be_started_nicely_is_named_as_any_other(tmp_path: Path) -> None:
+    (tmp_path / "broken").write_text("#!/no/such/program\n")
+    (tmp_path / "broken").chmod(0o700)
+    with pytest.raises(SpawnError, match=f"cannot run {tmp_path}/broken: No such file or directory"):
+        run(order(tmp_path, f"{tmp_path}/broken", nice=7))
+
+
+def test_where_no_thread_can_be_had_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(Refused, match="cannot run true: can't start new thread"):
+        run(order(tmp_path, "true", nice=7))
 
 
 def test_a_niceness_that_it_may_not_have_is_said(
@@ -125,6 +152,76 @@ def test_a_niceness_that_it_may_not_have_is_said(
     monkeypatch.setattr(os, "setpriority", refuse)
     assert run(order(tmp_path, "true", nice=-5)) == 0
     assert "0.1 is not given niceness -5: Permission denied" in capfd.readouterr().err
+
+
+def test_it_is_ended_before_us_when_memory_runs_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    own = Path("/proc/self/oom_score_adj")
+    before = own.read_text()
+    try:
+        for mine, its in (("0", "500"), ("700", "700")):
+            own.write_text(mine)
+            (tmp_path / "out").unlink(missing_ok=True)
+            assert run(order(tmp_path, "cat", "/proc/self/oom_score_adj")) == 0
+            assert (tmp_path / "out").read_text() == f"{its}\n"
+            with pytest.raises(SpawnError):
+                run(order(tmp_path, "no-such-program"))
+            assert own.read_text() == f"{mine}\n"
+    finally:
+        own.write_text(before)
+
+
+@pytest.mark.parametrize("refused", [0, 1])
+def test_a_score_that_cannot_be_changed_keeps_nothing_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], refused: int
+) -> None:
+    """Neither before the start nor after it, when the job runs already."""
+    write, own = os.write, Path("/proc/self/oom_score_adj")
+    before, calls = own.read_text(), []
+
+    def refuse(fd: int, data: bytes) -> int:
+        if os.readlink(f"/proc/self/fd/{fd}").endswith("oom_score_adj"):
+            calls.append(data)
+            if len(calls) == refused + 1:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return write(fd, data)
+
+    own.write_text("0")
+    monkeypatch.setattr(os, "write", refuse)
+    try:
+        assert run(order(tmp_path, "true")) == 0
+        assert len(calls) == refused + 1
+    finally:
+        own.write_text(before)
+    assert "jobs are not ended first when memory runs out" in capfd.readouterr().err
+
+
+def test_a_spare_folder_becomes_its_own(tmp_path: Path) -> None:
+    spare, folder = tmp_path / "1.dir", tmp_path / "2.dir"
+    spare.mkdir(mode=0o700)
+    here = spare.stat().st_ino
+    spawn(order(tmp_path, "true", folder=str(folder)), spare)
+    assert (folder.stat().st_ino, spare.exists()) == (here, False)
+
+
+@pytest.mark.parametrize("name", ["2.dir", "other/2.dir"])
+def test_where_a_spare_folder_cannot_become_its_own_it_has_another(tmp_path: Path, name: str) -> None:
+    """Something is in its place since the machine could not start it; or it is the first of another thousand."""
+    spare, folder = tmp_path / "1.dir", tmp_path / name
+    spare.mkdir()
+    if name == "2.dir":
+        folder.mkdir()
+        (folder / "left").touch()
+    spawn(order(tmp_path, "true", folder=str(folder), out=f"{folder.parent}/out"), spare)
+    assert (folder.is_dir(), spare.is_dir()) == (True, True)
+
+
+def spawn(wanted: Start, spare: Path) -> None:
+    here = os.getcwd()
+    try:
+        pid = Spawner({"PATH": os.environ["PATH"]}, 0o022).spawn(wanted, spare=str(spare))
+    finally:
+        os.chdir(here)
+    assert os.waitpid(pid, 0)[1] == 0
 
 
 def test_an_output_is_never_written_through_a_link(tmp_path: Path) -> None:
@@ -155,7 +252,7 @@ def test_what_cannot_be_started_says_why(tmp_path: Path, argv: list[str], more: 
     with pytest.raises(SpawnError, match=words):
         run(order(tmp_path, *argv, **more))
     assert os.umask(umask) == 0o077
-    assert len(os.listdir("/proc/self/fd")) == len(before) + 1  # the spawner's own
+    assert len(os.listdir("/proc/self/fd")) == len(before) + 2  # the spawner's own
 
 
 def test_names_that_are_no_utf8_arrive_as_they_were(tmp_path: Path) -> None:

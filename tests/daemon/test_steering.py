@@ -8,7 +8,7 @@ import pytest
 
 from sjs.core.schedule import Pause, plan
 from sjs.daemon.queue.ledger import Ledger
-from sjs.daemon.queue.pending import PIECE
+from sjs.daemon.queue.pending import AGAIN, PIECE
 from sjs.errors import BadRequest, Full, UnknownJob
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue
@@ -76,13 +76,12 @@ def test_what_never_ran_leaves_no_attempt_behind(queue: Queue) -> None:
 
 
 def test_many_run_again_in_pieces_and_none_twice(queue: Queue) -> None:
-    queue.ledger.submit(None, queues.specs(*["a"] * (PIECE + 1)), 1.0)
-    queue.ask("cancel")
+    queue.ledger.submit(None, queues.specs(*["a"] * (AGAIN + 1)), 1.0)
     queue.ask("cancel")
     first = queue.ask("again")
-    assert first == {"changed": [(0, PIECE - 1)], "next": PIECE - 1}
+    assert first == {"changed": [(0, AGAIN - 1)], "next": AGAIN - 1}
     queue.ask("cancel", jobs=[[0, 0]])
-    assert queue.ask("again", after=first["next"]) == {"changed": [(PIECE, PIECE)], "next": None}
+    assert queue.ask("again", after=first["next"]) == {"changed": [(AGAIN, AGAIN)], "next": None}
 
 
 def test_who_runs_again_waits_for_its_parents_again(queue: Queue) -> None:

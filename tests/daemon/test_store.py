@@ -11,7 +11,7 @@ import pytest
 from sjs.core.job import End, Spec
 from sjs.core.lifecycle import FINAL, LIVE, STATES
 from sjs.daemon.queue.database import Busy, Damaged, version_of
-from sjs.daemon.queue.rows import UNREADABLE, NewRow
+from sjs.daemon.queue.rows import UNREADABLE, NewRow, Ran
 from sjs.daemon.queue.schema import MIGRATIONS
 from sjs.daemon.queue.store import Store
 from sjs.errors import SjsError
@@ -167,10 +167,10 @@ def test_submits_are_remembered() -> None:
 def test_a_job_comes_back_as_it_was_left() -> None:
     store = filled(count=1)
     store.set_start(0, "starting", 1, 3, '[["0",500]]')
-    store.set_started(0, "running", 77, 2.0)
+    store.set_started(0, "running", Ran(77, 2.0, 3))
     store.set_grace(0, 5.0, "why")
     assert [tuple(row) for row in store.live()] == [
-        (0, "running", 1, 3, 5.0, Spec("true"), '[["0",500]]', None, 0, "why")
+        (0, "running", 1, 3, 5.0, Spec("true"), '[["0",500]]', None, 0, "why", 1.0, "")
     ]
     store.set_end(0, "failed", End("signal", None, 9, "why"), 3.0, {"seconds": 1})
     job = store.job(0)
@@ -247,7 +247,7 @@ def test_a_live_row_with_nonsense_in_it_is_a_live_row() -> None:
     store = filled(count=len(STATES))
     store._db.execute("UPDATE jobs SET attempt = 'x', slot = 'y', grace = 'z', spec = '{', retried = 'r'")
     assert [tuple(row) for row in store.live()] == [
-        (STATES.index(state), state, 0, -1, None, UNREADABLE, None, None, 0, None) for state in sorted(LIVE)
+        (STATES.index(state), state, 0, -1, None, UNREADABLE, None, None, 0, None, 1.0, "") for state in sorted(LIVE)
     ]
     store.close()
 

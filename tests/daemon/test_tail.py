@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs.daemon.asking import tail
-from sjs.daemon.asking.tail import FRAME, LAST, LONGEST, PACE, Tails, last_line, start_of_lines
+from sjs.daemon.asking.tail import FRAME, LAST, LONGEST, LOOK, PACE, Tails, last_line, start_of_lines
 
 RECORD = {"id": 7, "state": "running", "attempt": 1}
 ENDED = {**RECORD, "state": "failed", "reason": "exit"}
@@ -109,6 +110,29 @@ def test_follow(client: Client) -> None:
     client.tails.heard(json.dumps({"id": "ask.1", "done": True, "job": ENDED}).encode())
     assert client.data == b"ab" + b"c" * (2 * FRAME)
     assert client.said == [{"id": 3, "end": ENDED, "offset": 2 + 2 * FRAME}]
+
+
+def test_what_another_machine_writes_is_looked_at_by_time(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of the node is put in the place of ours: nobody is told of what is written there."""
+    now = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    client.read(follow=True, lines=1)
+    client.hear(final=False, elsewhere=True)  # it has begun there, and nothing of it is seen here yet
+    assert client.tails.pause == LOOK
+    for number, text in enumerate((b"one\ntwo\n", b"one\ntwo\nthree\n", b"one\ntwo\nthree\nfour\n"), 1):
+        there = client.path.with_name("there")
+        there.write_bytes(text)
+        there.replace(client.path)
+        client.tails.turn([])
+        assert client.data.count(b"\n") == max(0, number - 1)
+        now += LOOK
+        client.tails.turn([])
+        assert client.data.count(b"\n") == number
+    there.write_bytes(text + b"five\n")
+    there.replace(client.path)
+    client.tails.heard(json.dumps({"id": "ask.1", "done": True, "job": ENDED}).encode())
+    assert client.data == b"two\nthree\nfour\nfive\n"
+    assert not client.tails.busy and client.tails.pause is None
 
 
 def test_what_is_new_after_a_time_at_which_nothing_was(client: Client) -> None:

@@ -1,10 +1,11 @@
 """`ask`: one client's way to a manager. Opens a session through the door, and copies lines both ways.
 
-    stdin    sjs 1 NUL root NUL pipe NUL state folder or nothing NUL start, then requests, a line each
+    stdin    sjs 1 NUL root NUL pipe NUL state folder or nothing NUL start [NUL kind], then requests, a line each
     stdout   sjs 1, then the manager's hello, then replies
 
 Start is `-` (never start a manager), `start=N` (start one if there is none, unless it was stopped on purpose) or
-`restart=N` (start it even then); without N as many jobs run at once as there are CPUs.
+`restart=N` (start it even then); without N as many jobs run at once as there are CPUs. The kind is `slurm`, or
+nothing for an ordinary queue, whose jobs run on this machine.
 
 This runs once for every command that anybody types, so it loads next to nothing, and reads nothing that it copies, but
 for one request: `read`, which it answers itself from the files that the manager names (`tail`).
@@ -16,11 +17,15 @@ import errno
 import os
 import select
 import time
-from typing import Any, List, Optional, Tuple
 
+from sjs.daemon.ground import kind as kinds
 from sjs.daemon.ground import places
 from sjs.daemon.ground.caller import EX_UNAVAILABLE, STDOUT, error_line, greet, write
 from sjs.daemon.ground.places import Places
+
+TYPE_CHECKING = False  # `typing` takes as long to load as all else that is here
+if TYPE_CHECKING:
+    from typing import Any, List, Optional, Tuple
 
 DEADLINE = 30.0
 """Seconds that a manager may take to answer the door: it may be on its way up again."""
@@ -192,15 +197,21 @@ class Relay:
         return self._tails
 
 
-def find_manager(root: str, pipe: str, state: str, start: str) -> Any:
-    """A session with the queue's manager; without one, started if that is wanted, or else the records it left."""
+def find_manager(root: str, pipe: str, state: str, start: str, kind: Optional[str] = None) -> Any:
+    """A session with the queue's manager; without one, started if that is wanted, or else the records it left. `kind`:
+    of which it is to be, where that matters."""
+    if kind not in (None, *kinds.KINDS):
+        raise Refusal("refused", f"this version knows no queue of the kind {kind!r:.40}")
     if start.startswith("restart"):
         _make_root(os.path.expanduser(root))
-    where = Places(root, pipe, state)
+    where = Places(root, pipe, kinds.state_folder(kind, root, pipe, state))
     try:
         where.check()
     except OSError as error:
         raise Refusal("refused", f"{error.filename} {error.strerror}") from None
+    problem = kinds.refusal(where, kind)
+    if problem:
+        raise Refusal("refused", problem, "`type:` in config.yaml says of which kind a target is")
     until = time.monotonic() + DEADLINE
     pause = 0.005
     while time.monotonic() < until:
@@ -210,9 +221,12 @@ def find_manager(root: str, pipe: str, state: str, start: str) -> Any:
         if os.path.exists(where.stopped) and not start.startswith("restart"):
             return _stopped(where, start)
         if start != "-":
-            _start(where, start)  # a keeper that lives on for its last jobs is asked for a manager
+            _start(where, start, kind)  # a keeper that lives on for its last jobs is asked for a manager
         elif not where.is_taken():
             return _records(where)
+        elsewhere = places.held_elsewhere(where)
+        if elsewhere and time.monotonic() > until - DEADLINE + places.NEWBORN:
+            raise Refusal("no_manager", elsewhere)
         time.sleep(pause)  # a keeper is there and its manager is not yet: nothing tells when it will be
         pause = min(0.25, pause * 2)
     raise Refusal("no_manager", f"the manager of {where.door} does not come up; see {where.log}")
@@ -345,14 +359,14 @@ def _make_root(root: str) -> None:
         raise Refusal("refused", f"project_root {root} can not be made: {error.strerror}", f"mkdir -p {root}") from None
 
 
-def _start(where: Places, start: str) -> None:
+def _start(where: Places, start: str, kind: Optional[str]) -> None:
     from sjs.daemon.ground import launch
 
     if not os.path.isdir(where.root):
         raise Refusal("no_manager", f"project_root {where.root} is no folder on this machine", f"mkdir -p {where.root}")
     maximum = start.partition("=")[2] or "-"
     try:
-        outcome, detail = launch.start(where, maximum)
+        outcome, detail = launch.start(where, maximum, kind)
     except OSError as error:
         raise Refusal("no_manager", f"cannot start a manager in {where.root}: {error}") from None
     if outcome == "failed":

@@ -15,7 +15,8 @@ import sys
 import time
 from typing import Any, Dict, List, Optional
 
-from sjs import spec_json, wire
+from sjs import wire
+from sjs.compact import to_json
 from sjs.daemon.asking import rules
 from sjs.daemon.asking.ask import DEADLINE, Feed, Refusal, Relay, find_manager
 from sjs.daemon.asking.rules import CHANGES, Rules
@@ -84,7 +85,7 @@ class Log:
             said.update(count=len(jobs or ()), first=(jobs or [None])[0])
         else:
             said["jobs"] = jobs
-        self.line(f"{request['op']} {spec_json.to_json(said)[:KEPT_TEXT]}")
+        self.line(f"{request['op']} {to_json(said)[:KEPT_TEXT]}")
 
     def line(self, text: str) -> None:
         notes.put_aside_if_full(self._path)

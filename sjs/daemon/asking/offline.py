@@ -28,7 +28,7 @@ class Records(Answering):
             self._open()
         except (StorageError, Damaged) as error:
             raise _unreadable(where, error) from None
-        super().__init__(self._handlers.hello(), self._reply)
+        super().__init__(self._handlers.hello(records=True), self._reply)
 
     def _open(self) -> None:
         self._store = Store(self._where.database)

@@ -1,6 +1,7 @@
 """In `ask`: a job's output, from its file to the client, as it grows. The manager only says where the file is.
 
-Nothing is asked again and again: inotify tells when a file has grown, the manager tells when the job has ended.
+Nothing is asked again and again: inotify tells when a file has grown, the manager tells when the job has ended. Only
+what another machine writes (the node of a cluster) is looked at by time: of that no kernel tells.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import stat
 import time
 from typing import Any, Callable, Dict, List, Optional
 
+from sjs.compact import to_json
 from sjs.daemon.ground.kernel import IN_MODIFY, Inotify
-from sjs.daemon.ground.lines import to_json
 
 FRAME = 256 << 10
 FRAMES_A_TURN = 16
+
+LOOK = 1.0
+"""Seconds between two looks at what another machine writes."""
 
 PACE = 1.0
 """Seconds between two last lines of one output."""
@@ -56,6 +60,7 @@ class Tails:
         """In how many seconds there is something to do: at once where a file has more than one turn took of it; None is
         when one has grown."""
         due = [one.due for one in self._tails.values() if one.has_more]
+        due += [one.look_at for one in self._tails.values() if one.look_at is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def add(self, line: bytes) -> None:
@@ -100,8 +105,11 @@ class Tails:
             for number, _ in self._inotify.read():
                 for tail in self._watches.get(number, []):
                     tail.has_more = True
+        now = time.monotonic()
         for tail in list(self._tails.values()):
-            if tail.has_more and tail.due <= time.monotonic():
+            if tail.look_at is not None and tail.look_at <= now:
+                tail.look_again(now)
+            if tail.has_more and tail.due <= now:
                 tail.pump()
 
     def _begin(self, name: str, tail: Tail, reply: Dict[str, Any]) -> None:
@@ -116,6 +124,8 @@ class Tails:
         with contextlib.suppress(FileNotFoundError):  # it ended this moment without a word; the manager will say so
             self._watches.setdefault(self._inotify.watch(path, IN_MODIFY), []).append(tail)
         tail.open(path, reply["record"]["attempt"])
+        if reply.get("elsewhere"):
+            tail.look_again(time.monotonic())
         job = reply["record"]["id"]
         self._ask_manager({"op": "wait", "id": name, "jobs": [[job, job]], "attempt": reply["record"]["attempt"]})
 
@@ -138,6 +148,8 @@ class Tail:
         self._since: Optional[float] = request.get("since")
         self._attempt = request.get("attempt")
         self._fd = -1
+        self._path = ""
+        self.look_at: Optional[float] = None  # where another machine writes it
         self.stream = "err" if request.get("stream") == "err" else "out"
         self.submitter = request.get("submitter")
         self.follow = request.get("follow") is True
@@ -147,12 +159,13 @@ class Tail:
         self.has_more = False
         self.done = False
 
-    def open(self, path: str, attempt: int) -> None:
+    def open(self, path: str, attempt: Optional[int]) -> None:
         """Open the file, at the offset, if that was one of this attempt, or at the last lines; a job that wrote nothing
         has none."""
         if self._attempt not in (None, attempt):
             self._offset = 0
         self._attempt = attempt
+        self._path = path
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -165,6 +178,15 @@ class Tail:
         elif self._lines is not None:
             self._offset = start_of_lines(self._fd, int(self._lines))
         self.has_more = True
+
+    def look_again(self, now: float) -> None:
+        """Open the file anew, for only that has a network file system tell what is in it by now."""
+        self.look_at = now + LOOK
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+            self._since = self._lines = None  # where to begin is known
+        self.open(self._path, self._attempt)
 
     def pump(self, frames: int = FRAMES_A_TURN) -> None:
         """Send what the file has now, at most so many frames."""
@@ -196,6 +218,8 @@ class Tail:
 
     def end(self, record: Dict[str, Any]) -> None:
         """The job has ended, or its end is not waited for: send what there is now, and say so."""
+        if self.look_at is not None:
+            self.look_again(time.monotonic())
         self._send_rest()
         self._say({"end": record, "offset": self._offset})
         self._close()
@@ -206,6 +230,7 @@ class Tail:
         self._send_rest()
         self._close()
         self._offset, self._lines, self._since, self._attempt = 0, None, None, None
+        self.look_at = None
 
     def _send_rest(self) -> None:
         if self._is_brief:
@@ -229,6 +254,7 @@ class Tail:
             os.close(self._fd)
             self._fd = -1
         self.has_more = False
+        self.look_at = None
 
 
 def _fault(request: Dict[str, Any]) -> str:

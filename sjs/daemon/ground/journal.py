@@ -20,8 +20,8 @@ import json
 import os
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from sjs.compact import to_json
 from sjs.daemon.ground import space
-from sjs.daemon.ground.lines import to_json
 from sjs.errors import SjsError
 
 VERSION = 2
@@ -92,7 +92,7 @@ class Journal:
 
     def started(self, tag: str, pid: int, born: Tuple[int, int]) -> None:
         """`born`: the earliest and the latest tick at which the process can have begun (`tree`)."""
-        self._append("S", tag, [pid, born])
+        self._write(f"\nS {tag} [{pid},[{born[0]},{born[1]}]]\n")
 
     def limited(self, tag: str, limits: Sequence[Any]) -> None:
         """From now on, it may take so much."""
@@ -102,17 +102,20 @@ class Journal:
         self._append("E", tag, end)
         self._tags[self._number].add(tag)  # so that this file stays as long as the one with its start
 
-    def forget(self, tag: str) -> None:
-        """The end is stored elsewhere; drop the record, and files that hold nothing else."""
-        self._append("F", tag, None)
+    def forget(self, done: Sequence[str]) -> None:
+        """The ends are stored elsewhere; drop the records, and files that hold nothing else."""
+        self._write("".join(f"\nF {tag} null\n" for tag in done))
         for tags in self._tags.values():
-            tags.discard(tag)
+            tags.difference_update(done)
         self._remove_empty()
         if os.fstat(self.fd).st_size > MAX_BYTES:
             self._next_file()
 
     def _append(self, kind: str, tag: str, value: Any) -> None:
-        data = f"\n{kind} {tag} {to_json(value)}\n".encode("ascii")
+        self._write(_record(kind, tag, value))
+
+    def _write(self, text: str) -> None:
+        data = text.encode("ascii")
         try:
             _write(self.fd, data)
         except OSError as error:
@@ -133,6 +136,10 @@ class Journal:
         for number in [one for one, tags in self._tags.items() if not tags and one != self._number]:
             del self._tags[number]
             os.unlink(_path(self._folder, number))
+
+
+def _record(kind: str, tag: str, value: Any) -> str:
+    return f"\n{kind} {tag} {to_json(value)}\n"
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -11,6 +11,12 @@ from typing import Any, Iterator, Optional, Tuple
 PR_SET_CHILD_SUBREAPER = 36
 SYS_PIDFD_OPEN = 434  # the same number on every architecture: it is younger than the common table
 
+SYS_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274, "riscv64": 274}
+SCHED_ATTR = struct.Struct("IIQiI3Q")
+"""The first version of `struct sched_attr`: its size, policy, flags, niceness, priority, runtime, deadline, period."""
+SCHED_RESET_ON_FORK = 1
+SHORTEST_SLICE = 100_000  # nanoseconds
+
 PIDFD_INFO = struct.Struct("QQ11Ii")
 """The first version of `struct pidfd_info`: what is asked for and told, …, the wait status."""
 
@@ -37,6 +43,29 @@ def _libc() -> Any:
 def become_subreaper() -> bool:
     """Have orphans among our descendants become our children. False where the kernel cannot."""
     return bool(_libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+
+def be_prompt() -> bool:
+    """Have this process run as soon as it is woken, also where another has only just begun; its children are as usual.
+
+    Otherwise Linux lets that one run for its slice of a few milliseconds first, and one that has just made a session of
+    its own for all of it; since 6.12, whoever asks for a shorter slice goes before. False where the kernel cannot, or
+    where somebody has chosen how this process is scheduled, which its children would not inherit then.
+    """
+    niceness, number = os.getpriority(os.PRIO_PROCESS, 0), SYS_SCHED_SETATTR.get(os.uname().machine)
+    if number is None or niceness < 0 or os.sched_getscheduler(0) != os.SCHED_OTHER:
+        return False
+    wanted = SCHED_ATTR.pack(SCHED_ATTR.size, os.SCHED_OTHER, SCHED_RESET_ON_FORK, niceness, 0, SHORTEST_SLICE, 0, 0)
+    return bool(_libc().syscall(number, 0, wanted, 0) == 0)
+
+
+def sync_folder(path: str) -> None:
+    """Make names in the folder durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def pidfd_open(pid: int) -> Optional[int]:

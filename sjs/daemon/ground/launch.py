@@ -16,9 +16,6 @@ from sjs.daemon.ground.program import OURS
 DEADLINE = 20.0
 """Seconds that a manager may take to open its queue (a large one may have to be checked after a crash)."""
 
-NEWBORN = 1.0
-"""Seconds after which a keeper has long written down who it is."""
-
 
 def settings(*values: Optional[int]) -> str:
     """How a manager is told the maximum, the days for which outputs and the number of jobs whose records are kept, and
@@ -26,21 +23,19 @@ def settings(*values: Optional[int]) -> str:
     return ",".join("-" if value is None else str(value) for value in values)
 
 
-def start(where: Places, maximum: str) -> Tuple[str, str]:
-    """Have a manager: ("ready", its pid), ("running", who was there before) or ("failed", why)."""
+def start(where: Places, maximum: str, kind: Optional[str] = None) -> Tuple[str, str]:
+    """Have a manager: ("ready", its pid), ("running", who was there before) or ("failed", why). `kind`: of which the
+    queue is to be; None: as it is."""
     until = time.monotonic() + DEADLINE
     while time.monotonic() < until:
-        outcome, detail = _start_keeper(where, maximum)
+        outcome, detail = _start_keeper(where, maximum, kind)
         if outcome == "busy":
             outcome, detail = _join(where, maximum, until)
         if outcome:
             return outcome, detail
-        if time.monotonic() > until - DEADLINE + NEWBORN and places.is_held_elsewhere(where.keeper_lock):
-            who = places.holder(where.keeper_lock)
-            return (
-                "failed",
-                f"{who} has the queue in {where.state}, which is for one machine; choose another --state-dir",
-            )
+        elsewhere = places.held_elsewhere(where)
+        if elsewhere and time.monotonic() > until - DEADLINE + places.NEWBORN:
+            return "failed", elsewhere
         time.sleep(0.05)  # that keeper was just born, or is just gone: nothing tells which
     return "failed", f"{places.holder(where.keeper_lock)} is in its place and does not answer: {last_line(where.log)}"
 
@@ -63,7 +58,7 @@ def _join(where: Places, maximum: str, until: float) -> Tuple[str, str]:
     return "", ""
 
 
-def _start_keeper(where: Places, maximum: str) -> Tuple[str, str]:
+def _start_keeper(where: Places, maximum: str, kind: Optional[str]) -> Tuple[str, str]:
     from sjs.daemon.ground import login
 
     where.make()
@@ -71,7 +66,7 @@ def _start_keeper(where: Places, maximum: str) -> Tuple[str, str]:
     reading, writing = os.pipe()
     middle = os.fork()
     if middle == 0:
-        _detach(where, maximum, writing, first)
+        _detach(where, [maximum, *([] if kind is None else [kind])], writing, first)
     os.close(writing)
     os.waitpid(middle, 0)
     try:
@@ -80,7 +75,7 @@ def _start_keeper(where: Places, maximum: str) -> Tuple[str, str]:
         os.close(reading)
 
 
-def _detach(where: Places, maximum: str, report_fd: int, first: List[str]) -> None:
+def _detach(where: Places, wanted: List[str], report_fd: int, first: List[str]) -> None:
     """In a child: become a keeper that no terminal, login or parent can take down. Never returns."""
     try:
         os.setsid()
@@ -94,7 +89,7 @@ def _detach(where: Places, maximum: str, report_fd: int, first: List[str]) -> No
         os.dup2(log, 2)
         os.dup2(report_fd, 3)
         os.closerange(4, 1 << 12)
-        command = [*first, *OURS.command("keep", "3", where.root, where.pipe, where.state, maximum)]
+        command = [*first, *OURS.command("keep", "3", where.root, where.pipe, where.state, *wanted)]
         os.execvpe(command[0], command, clean(dict(os.environ)))
     except OSError as error:
         os.write(report_fd, f"failed {error}\n".encode("utf-8", "backslashreplace"))

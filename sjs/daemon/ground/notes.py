@@ -13,9 +13,10 @@ import fcntl
 import os
 import sys
 import time
-import traceback
-from types import TracebackType
-from typing import Optional, Type
+from typing import TYPE_CHECKING, Optional, Type
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 FULL = 10 << 20
 """Bytes after which a log is put aside."""
@@ -99,6 +100,8 @@ def _is_at(fd: int, path: str) -> bool:
 
 def _last_words(kind: Type[BaseException], error: BaseException, trace: Optional[TracebackType]) -> None:
     """What ends this process goes to where the log is now."""
+    import traceback  # should that fail, Python itself prints what it can
+
     note("".join(traceback.format_exception(kind, error, trace)).rstrip())
 
 

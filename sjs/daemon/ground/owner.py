@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Optional
+
+TYPE_CHECKING = False  # `typing` takes as long to load as all else that is here
+if TYPE_CHECKING:
+    from typing import Optional
 
 
 def make_private(folder: str) -> None:

@@ -17,6 +17,7 @@
   sessions/                   pipes of sessions that are being opened
   manager.log                 what keeper and manager had to say; full ones are manager.log.1 to .3 (`notes`)
   stopped                     somebody stopped this manager on purpose
+  kind                        whose hands its jobs are in, if not our own (`kind`)
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ import math
 import os
 import stat
 import time
-from typing import Optional, Sequence, Tuple
 
 from sjs.daemon.ground import owner
+
+TYPE_CHECKING = False  # `typing` takes as long to load as all else that is here
+if TYPE_CHECKING:
+    from typing import Optional, Sequence, Tuple
 
 SHARED = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "9p", "ncpfs", "orangefs", "glusterfs")
 """Starts of the names of file systems that other machines see, too; FUSE ones are judged by the rest of their name."""
@@ -60,6 +64,7 @@ class Places:
         self.marks = os.path.join(self.state, "ids")
         self.suspect = os.path.join(self.state, "suspect")
         self.stopped = os.path.join(self.state, "stopped")
+        self.kind = os.path.join(self.state, "kind")
 
     def make(self) -> None:
         """Make the state folder, private to its owner, and say to git that it is none of its business."""
@@ -73,7 +78,7 @@ class Places:
         """Refuse a state folder that others have put there, or could."""
         for folder in (*self._above, self.state):
             owner.check(folder)
-        if self.is_inside and os.path.lexists(self.state) and not owner.is_guarded(self.root):
+        if self.is_inside and not owner.is_guarded(self.root):
             hint = f"others can replace it, for they can write to {self.root}; chmod go-w that, or choose a --state-dir"
             raise PermissionError(errno.EPERM, hint, self.state)
 
@@ -203,16 +208,23 @@ def _lock(fd: int, how: int) -> bool:
     return True
 
 
+NEWBORN = 1.0
+"""Seconds after which a keeper has long written down who it is."""
+
+
 def holder(path: str) -> str:
     """Who wrote the lock file last, as "host h, pid p"."""
     host, pid = _holder(path)
     return f"host {host}, pid {pid}" if pid else "unknown"
 
 
-def is_held_elsewhere(path: str) -> bool:
-    """Whether it was another host that wrote the lock file last."""
-    host, pid = _holder(path)
-    return bool(pid) and host != os.uname().nodename
+def held_elsewhere(where: Places) -> str:
+    """Why nobody here can have a queue whose keeper's lock is taken: another host wrote that last; "" if none did."""
+    host, pid = _holder(where.keeper_lock)
+    if not pid or host == os.uname().nodename:
+        return ""
+    whose = f"host {host}, pid {pid} has the queue in {where.state}, which is for one machine"
+    return f"{whose}; go by that host, or choose another --state-dir"
 
 
 def _holder(path: str) -> Tuple[str, str]:

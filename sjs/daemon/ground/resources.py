@@ -11,8 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
 from typing import Any, Dict, Iterator, List, Optional
 
@@ -86,7 +84,8 @@ def _cgroups(root: str, controller: str) -> Iterator[str]:
 
 def has_gpu_tools() -> bool:
     """Whether there is somebody to be asked for GPUs."""
-    return any(shutil.which(command[0]) for command in (NVIDIA, AMD))
+    paths = [os.path.join(folder, command[0]) for folder in os.get_exec_path() for command in (NVIDIA, AMD)]
+    return any(os.access(path, os.X_OK) for path in paths)
 
 
 def gpus() -> Gpus:
@@ -126,6 +125,8 @@ def amd(listed: Optional[str], used: Optional[str]) -> Gpus:
 
 def _said_by(command: List[str]) -> Optional[str]:
     """What a tool printed; None when it is not there, or has nothing to say."""
+    import subprocess  # the manager asks no tool, and is to be small
+
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=PATIENCE, text=True)
     except FileNotFoundError:

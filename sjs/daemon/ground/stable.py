@@ -12,7 +12,9 @@ import re
 from typing import Optional, Tuple
 
 from sjs.daemon.ground.program import OURS, Program
-from sjs.daemon.ground.unpack import CURRENT
+
+CURRENT = "current"
+"""What the link is called. `unpack`, which runs alone, says it, too; what that loads, nobody else is to load."""
 
 
 def program() -> Program:

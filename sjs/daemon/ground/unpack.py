@@ -100,14 +100,15 @@ def write(path: str, text: str) -> None:
 
 def is_whole(folder: str, digest: str, files: Dict[str, str]) -> bool:
     """Whether the files on the disk have that digest."""
-    found = {}
-    for name in files:
+    found = hashlib.sha256()
+    for name in sorted(files):
         try:
-            with open(os.path.join(folder, name), encoding="utf-8", newline="") as source:
-                found[name] = source.read()
-        except (OSError, ValueError):
+            with open(os.path.join(folder, name), "rb") as source:
+                text = source.read()
+        except OSError:
             return False
-    return hashlib.sha256(json.dumps(found, sort_keys=True).encode("ascii")).hexdigest().startswith(digest)
+        found.update(b"%b\0%d\0%b" % (name.encode("utf-8"), len(text), text))
+    return found.hexdigest().startswith(digest)
 
 
 def moved(fresh: str, place: str) -> bool:

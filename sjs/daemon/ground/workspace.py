@@ -20,8 +20,13 @@ TREES = (TREE, "tree.new")
 
 def output_path(jobs: str, job_id: int, attempt: int, stream: str) -> str:
     """The file that holds a stream of an attempt's output, or a folder that is its own."""
+    return f"{beginning(jobs, job_id, attempt)}.{stream}"
+
+
+def beginning(jobs: str, job_id: int, attempt: int) -> str:
+    """How the names of all these begin."""
     again = f".{attempt}" if attempt > 1 else ""
-    return os.path.join(jobs, str(folder_of(job_id)), f"{job_id}{again}.{stream}")
+    return f"{jobs}/{folder_of(job_id)}/{job_id}{again}"
 
 
 def folder_of(job_id: int) -> int:

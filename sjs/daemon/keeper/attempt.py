@@ -13,7 +13,7 @@ from sjs.daemon.keeper.watch import Watch
 
 HANDED_OVER = (
     *("tag", "pid", "session", "outputs", "at", "began", "adopted", "unseen", "is_guess"),
-    *("cancelled", "broken", "peak", "kill_at", "main_end", "end"),
+    *("cancelled", "broken", "peak", "kill_at", "main_end", "end", "slot"),
 )
 """What the next keeper is told of an attempt as it is."""
 
@@ -26,6 +26,7 @@ class Attempt:
         self.pid = pid
         self.session = pid or tree.NO_SESSION
         self.mark = mark
+        self.slot = -1  # its place, if it has one that others can have next
         self.outputs: List[str] = []
         self.at = time.time()
         self.began = boot_clock()
@@ -45,7 +46,8 @@ class Attempt:
 
     def as_news(self) -> Dict[str, Any]:
         paused = self.limits.paused is not None
-        return {"tag": self.tag, "pid": self.pid, "at": self.at, "end": self.end, "paused": paused}
+        place = {"slot": self.slot} if self.slot >= 0 else {}
+        return {"tag": self.tag, "pid": self.pid, "at": self.at, "end": self.end, "paused": paused, **place}
 
     def hand_over(self) -> Dict[str, Any]:
         """For the record that a successor reads."""
@@ -73,7 +75,9 @@ class Attempt:
 
     def is_empty(self) -> bool:
         """Whether nothing of it is left, as far as its session and the orphans tell that we have been given."""
-        return not self.strays and tree.session_is_empty(self._own_session())
+        if self.strays:
+            return False
+        return tree.session_is_empty(self.session) or tree.session_is_empty(self._own_session())
 
     def identity(self) -> tree.Identity:
         """By what `tree` knows its processes."""

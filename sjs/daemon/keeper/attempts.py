@@ -18,12 +18,14 @@ from sjs.core.quantities import duration_text, size_text
 from sjs.daemon.ground.journal import Entry, Journal
 from sjs.daemon.ground.notes import note
 from sjs.daemon.ground.places import Places, boot_id
+from sjs.daemon.ground.starting import Start, base_environment
 from sjs.daemon.keeper import ending, together, tree
 from sjs.daemon.keeper.attempt import Attempt, boot_clock
+from sjs.daemon.keeper.grants import Grants
 from sjs.daemon.keeper.limits import Deadlines, Limits
 from sjs.daemon.keeper.memory import Memory
 from sjs.daemon.keeper.orphans import Orphans
-from sjs.daemon.keeper.spawn import MARK, Refused, Spawner, SpawnError, Start, base_environment
+from sjs.daemon.keeper.spawn import MARK, Refused, Spawner, SpawnError
 from sjs.daemon.keeper.watch import Watch
 
 KILL_AGAIN = 1.0
@@ -41,6 +43,7 @@ class Attempts:
         umask: int,
         selector: selectors.BaseSelector,
         tell: Tell,
+        grants: Grants,
         record: Optional[Dict[str, Any]] = None,
     ) -> None:
         """`record`: what an earlier keeper handed over, whose children are ours."""
@@ -51,11 +54,14 @@ class Attempts:
         self._spawner = Spawner(base_environment(dict(os.environ)), umask)
         self._journal = Journal(where.state, self._boot)
         self._all: Dict[str, Attempt] = {}
+        self._live: Dict[str, Attempt] = {}  # those of them that have not ended
         self._by_pid: Dict[int, Attempt] = {}
         self._clearing: List[Attempt] = []
+        self._litter: List[Attempt] = []
         self._deadlines = Deadlines(selector)
         self._memory = Memory()
         self._orphans = Orphans(() if record is None else record["strangers"])
+        self._grants = grants
         if record is not None:
             self._resume(record)
             return
@@ -72,7 +78,7 @@ class Attempts:
         """Go on where `hand_over` left off. The journal tells nothing new, but for ends that could not be struck."""
         for told in record["attempts"]:
             attempt = Attempt.resumed(told, self._mark(told["tag"]), self._selector)
-            self._all[attempt.tag] = attempt
+            self._add(attempt)
             if attempt.main_end is None:
                 self._limit(attempt)
             if attempt.has_child:
@@ -95,25 +101,33 @@ class Attempts:
 
     def known(self) -> Dict[str, Any]:
         """Everything, for a manager that has just come."""
-        return {"boot": self._boot, "attempts": [one.as_news() for one in self._all.values()]}
+        attempts = [one.as_news() for one in self._all.values()]
+        return {"boot": self._boot, "attempts": attempts, "granted": self._grants.tags}
 
     def live(self) -> int:
         """How many have not ended."""
-        return sum(1 for one in self._all.values() if one.end is None)
+        return len(self._live)
 
-    def start(self, wanted: Start) -> None:
-        """Start it, unless it was started before: an order that comes twice must not run a job twice."""
+    def _add(self, attempt: Attempt) -> None:
+        self._all[attempt.tag] = attempt
+        if attempt.end is None:
+            self._live[attempt.tag] = attempt
+
+    def start(self, wanted: Start, spare: str = "") -> None:
+        """Start it, unless it was started before: an order that comes twice must not run a job twice. `spare`: an empty
+        folder that it may have for its own."""
         if wanted.tag in self._all:
             note(f"{wanted.tag} was started before; not again")
             return
         mark = f"{self._where.state}/{wanted.tag}"
         attempt = Attempt(wanted.tag, 0, self._mark(wanted.tag))
+        attempt.slot = wanted.slot
         attempt.outputs = [wanted.out, wanted.err, *filter(None, [wanted.folder])]
         attempt.limits = Limits(wanted.timeout, None, wanted.grace, wanted.mem).since(attempt.began)
-        self._all[wanted.tag] = attempt
+        self._add(attempt)
         try:
             self._begin(attempt)
-            attempt.pid = attempt.session = self._spawner.spawn(wanted._replace(env={**wanted.env, MARK: mark}))
+            attempt.pid = attempt.session = self._spawner.spawn(wanted, mark, spare)
         except Refused as refused:
             self._refuse(attempt, str(refused))
             return
@@ -126,6 +140,31 @@ class Attempts:
         self._limit(attempt)
         self._tell({"on": "started", **attempt.as_news()})
 
+    def grant(self, wanted: Sequence[Start]) -> None:
+        """These may start in the places of those that end."""
+        self._grants.add(one for one in wanted if one.tag not in self._all)
+
+    def offer(self, slots: Sequence[int]) -> None:
+        """These places became free before anybody was granted them."""
+        for slot in slots:
+            heir = self._grants.next(slot)
+            if heir is None:
+                self._tell({"on": "unused", "slot": slot})
+            else:
+                self._tell({"on": "placed", "tag": heir.tag, "slot": slot})
+                self.start(heir)
+
+    def withdraw(self, tags: Sequence[str]) -> None:
+        """All that were started have begun."""
+        self._tell({"on": "withdrawn", "tags": []})
+
+    def attend(self, is_awaited: bool) -> None:
+        """What happens is told when it does, whoever waits."""
+
+    def take_back(self) -> None:
+        """None of them may any more. Whoever has started was told of before."""
+        self._tell({"on": "revoked", "tags": self._grants.take_back()})
+
     def _begin(self, attempt: Attempt) -> None:
         try:
             self._journal.begin(attempt.tag, attempt.at, attempt.outputs[0], attempt.limits)
@@ -134,11 +173,12 @@ class Attempts:
 
     def _refuse(self, attempt: Attempt, detail: str) -> None:
         """Be as if it had never been ordered. Without its output file nobody will think that it ran."""
-        del self._all[attempt.tag]
-        for path in attempt.outputs:
-            _remove_if_empty(path)
+        del self._all[attempt.tag], self._live[attempt.tag]
+        _remove_empty(attempt.outputs)
         self._strike(attempt.tag)
         self._tell({"on": "refused", "tag": attempt.tag, "detail": detail})
+        if self._grants.tags:
+            self.take_back()
 
     def _record_start(self, attempt: Attempt) -> None:
         born = tree.ticks(attempt.began), tree.ticks(boot_clock())
@@ -179,7 +219,7 @@ class Attempts:
 
     def _unended(self, tags: Iterable[str]) -> List[Attempt]:
         """The attempts whose main process lives."""
-        attempts = [self._all[tag] for tag in dict.fromkeys(tags) if tag in self._all]
+        attempts = [self._live[tag] for tag in dict.fromkeys(tags) if tag in self._live]
         self._look_at_adopted(attempts)  # their pids may just have become others'
         return [one for one in attempts if one.main_end is None]
 
@@ -201,11 +241,14 @@ class Attempts:
         self._memory.watch(attempt, time.monotonic())
 
     def _see_to_limits(self, now: float) -> None:
-        late = self._unended(self._deadlines.due(boot_clock()))
+        over, grown = self._deadlines.due(boot_clock()), self._memory.look(now)
+        if not over and not grown:
+            return
+        late = self._unended(over)
         for attempt in late:
             detail = f"it ran longer than {duration_text(attempt.limits.timeout or 0.0)}"
             attempt.break_off("timeout", detail, attempt.limits.patience)
-        greedy = self._unended([one.tag for one in self._memory.look(now)])
+        greedy = self._unended([one.tag for one in grown])
         for attempt in greedy:
             detail = f"it took {size_text(attempt.taken)} of memory, and may take {size_text(attempt.limits.mem)}"
             attempt.break_off("oom", detail, 0.0)
@@ -213,24 +256,23 @@ class Attempts:
 
     def forget(self, tags: List[str]) -> None:
         """The manager has stored how these ended."""
-        for tag in tags:
-            attempt = self._all.get(tag)
-            if attempt is not None and attempt.end is not None:
-                del self._all[tag]
-                self._strike(tag)
+        stored = [tag for tag in tags if tag in self._all and tag not in self._live]
+        for tag in stored:
+            del self._all[tag]
+        self._strike(*stored)
 
-    def _strike(self, tag: str) -> None:
+    def _strike(self, *tags: str) -> None:
         try:
-            self._journal.forget(tag)
+            self._journal.forget(tags)
         except OSError as error:  # a full disk: the next keeper will tell of it again, which harms nobody
-            note(f"that {tag} may be forgotten could not be written: {error}")
+            note(f"that {' '.join(tags)} may be forgotten could not be written: {error}")
 
     def reaped(self, pid: int, status: int, usage: Any) -> None:
         """A child of ours has ended: a job's main process, or an orphan of one, which needs no more than this."""
         self._orphans.strangers.discard(pid)
         attempt = self._by_pid.pop(pid, None)
         if attempt is None:
-            for one in self._all.values():
+            for one in self._live.values():
                 one.strays.discard(pid)
             return
         attempt.main_end = {
@@ -239,27 +281,30 @@ class Attempts:
         }
         self._clearing.append(attempt)
 
-    def settle(self, manager_pid: int) -> None:
-        """Finish the attempts of which nothing is left; begin to end what others left behind."""
+    def settle(self, others: Iterable[int]) -> None:
+        """Finish the attempts of which nothing is left; begin to end what others left behind. `others`: children of
+        ours that are no jobs'."""
         if not self._clearing:
             return
-        self._orphans.attribute({manager_pid, *self._by_pid}, self._all.values())
+        self._orphans.attribute({*others, *self._by_pid}, self._live.values())
         self._clear(self._clearing)
         self._clearing = [one for one in self._clearing if one.end is None]
+        self._tidy()
 
     def on_time(self, now: float) -> None:
         """What is due: KILL where the grace is over, and looks at adopted ones without a descriptor."""
         self._see_to_limits(now)
-        due = [one for one in self._all.values() if one.end is None and one.kill_at is not None and now >= one.kill_at]
+        due = [one for one in self._live.values() if one.kill_at is not None and now >= one.kill_at]
         for attempt in due:
             attempt.kill_at = now + KILL_AGAIN
         together.kill(due)
-        self._look_at_adopted(self._all.values())
+        self._look_at_adopted(self._live.values())
+        self._tidy()
 
     def next_time(self) -> Optional[float]:
         """When `on_time` is due next, on the monotonic clock, but for deadlines, which wake the selector."""
-        times = [one.kill_at for one in self._all.values() if one.end is None and one.kill_at is not None]
-        looks = [one.watch.next_time() for one in self._all.values() if one.watch is not None]
+        times = [one.kill_at for one in self._live.values() if one.kill_at is not None]
+        looks = [one.watch.next_time() for one in self._live.values() if one.watch is not None]
         due = [one for one in (self._memory.next_time(), *times, *looks) if one is not None]
         return min(due, default=None)
 
@@ -303,10 +348,11 @@ class Attempts:
         attempt.at = entry.at
         attempt.adopted = True
         attempt.limits = Limits(*entry.limits)
-        self._all[entry.tag] = attempt
+        attempt.end = attempt.main_end = entry.end
+        self._add(attempt)
         if entry.end is not None:
-            attempt.end = attempt.main_end = entry.end
-        elif entry.boot != self._boot:  # no process of before can be alive
+            return
+        if entry.boot != self._boot:  # no process of before can be alive
             attempt.session = tree.NO_SESSION
             attempt.main_end = {"reason": "host-lost", "detail": "the machine was restarted before it ended"}
             attempt.unseen = True
@@ -327,8 +373,11 @@ class Attempts:
 
     def _look_at_adopted(self, attempts: Iterable[Attempt]) -> None:
         """Which have ended. Who is not their parent is told no more of how than the kernel tells anybody."""
+        watched = [one for one in attempts if one.watch is not None]
+        if not watched:
+            return
         now = time.monotonic()
-        ended = [one for one in attempts if one.watch is not None and one.watch.is_over(now)]
+        ended = [one for one in watched if one.watch is not None and one.watch.is_over(now)]
         for attempt in ended:
             attempt.end_unseen()
         self._clear(ended)
@@ -339,6 +388,8 @@ class Attempts:
         for attempt in together.gone(attempts):
             self._finish(attempt)
         left = [one for one in attempts if one.end is None and one.kill_at is None]
+        if not left:
+            return
         for attempt in left:
             attempt.kill_at = time.monotonic() + attempt.limits.patience
         for attempt, count in zip(left, together.ask_to_end(left)):
@@ -362,13 +413,40 @@ class Attempts:
             usage["tree_rss_kb"] = max(attempt.peak // 1024, usage.get("max_rss_kb", 0))
         attempt.end = end
         attempt.kill_at = None
+        del self._live[attempt.tag]
         try:
             self._journal.ended(attempt.tag, end)
-            for path in attempt.outputs:
-                _remove_if_empty(path)  # only now: until its end is written, the file is the proof of its start
+            self._litter.append(attempt)  # only now: until its end is written, the file is the proof of its start
         except OSError as error:  # a full disk: it is still in memory, and the manager is told
             note(f"the end of {attempt.tag} could not be written: {error}")
-        self._tell({"on": "ended", **attempt.as_news()})
+        heir = self._grants.next(attempt.slot)
+        self._tell({"on": "ended", **attempt.as_news(), **({} if heir is None else {"next": heir.tag})})
+        if heir is not None:
+            self.start(heir, self._spare(attempt) if heir.folder else "")
+
+    def _spare(self, ended: Attempt) -> str:
+        """Its own folder, where it is empty and as it was made: to rename it takes a fraction of what it takes to
+        remove it and make another. Not while there are strangers, who may still be in it."""
+        if self._litter[-1:] != [ended] or len(ended.outputs) < 3 or self._orphans.strangers:
+            return ""
+        folder = ended.outputs[2]
+        try:
+            found = os.lstat(folder)
+            is_mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+            if not is_mine or stat.S_IMODE(found.st_mode) != 0o700 or os.listdir(folder):
+                return ""
+        except OSError:
+            return ""
+        return folder
+
+    def _tidy(self) -> None:
+        """Remove what is empty of those that have ended, once nobody waits for their places any more."""
+        litter, self._litter = self._litter, []
+        try:
+            for attempt in litter:
+                _remove_empty(attempt.outputs)
+        except OSError as error:  # what nobody can remove now, the cleaner does one day
+            note(f"an output that is empty could not be removed: {error}")
 
 
 def _is_known(entry: Entry) -> bool:
@@ -376,13 +454,13 @@ def _is_known(entry: Entry) -> bool:
     return entry.pid != 0 or entry.end is not None
 
 
-def _remove_if_empty(path: str) -> None:
-    try:
-        found = os.lstat(path)
-        if stat.S_ISDIR(found.st_mode):
-            with contextlib.suppress(OSError):  # it is not empty
-                os.rmdir(path)
-        elif found.st_size == 0:
-            os.unlink(path)
-    except FileNotFoundError:
-        return  # out and err may be one file
+def _remove_empty(outputs: Sequence[str]) -> None:
+    for path in outputs[:2]:
+        try:
+            if os.lstat(path).st_size == 0:
+                os.unlink(path)
+        except FileNotFoundError:
+            continue  # both may be one file
+    for folder in outputs[2:]:
+        with contextlib.suppress(OSError):  # it is not empty
+            os.rmdir(folder)

@@ -14,7 +14,7 @@ import os
 import signal
 from typing import Any, Dict, Iterator
 
-from sjs.daemon.ground.lines import to_json
+from sjs.compact import to_json
 from sjs.daemon.ground.program import Program
 
 VERSION = 2

@@ -8,12 +8,12 @@ import signal
 import time
 from typing import Any, Dict, List, Optional
 
-from sjs.daemon.ground import places
+from sjs.daemon.ground import kind, places
 from sjs.daemon.ground.notes import keep_log, note
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import Program
 from sjs.daemon.keeper import handover
-from sjs.daemon.keeper.keeper import Keeper
+from sjs.daemon.keeper.keeper import Keeper, report
 from sjs.errors import SjsError
 
 PATIENT = 2.0
@@ -21,7 +21,7 @@ PATIENT = 2.0
 
 
 def main(arguments: List[str]) -> int:
-    """`keep FD ROOT PIPE STATE MAX`: become the keeper of a queue, and report at FD how that went.
+    """`keep FD ROOT PIPE STATE MAX [KIND]`: become the keeper of a queue, and report at FD how that went.
 
     -FD: this was the manager, whose keeper has died; FD is its lock, to be let go once the keeper's is held.
     @FD: this was the keeper, with other code; FD is its record. PYTHON FOLDER may follow, to go back to that code.
@@ -32,7 +32,7 @@ def main(arguments: List[str]) -> int:
     if first.startswith("@"):
         keeper = _resume(where, int(first[1:]), arguments[1:5], arguments[5:])
     else:
-        made = _begin(where, int(first), maximum)
+        made = _begin(where, int(first), maximum, arguments[5] if len(arguments) > 5 else None)
         if made is None:
             return 0
         keeper = made
@@ -41,7 +41,7 @@ def main(arguments: List[str]) -> int:
     return 0
 
 
-def _begin(where: Places, report_fd: int, maximum: str) -> Optional[Keeper]:
+def _begin(where: Places, report_fd: int, maximum: str, wanted: Optional[str]) -> Optional[Keeper]:
     """A new keeper with a manager; None, once that is told, where there can be none."""
     os.set_inheritable(abs(report_fd), False)
     umask = os.umask(0o077)
@@ -51,14 +51,20 @@ def _begin(where: Places, report_fd: int, maximum: str) -> Optional[Keeper]:
         if report_fd < 0:
             note(f"{holder} was quicker")
         else:
-            os.write(report_fd, f"busy {holder}\n".encode())
+            report(report_fd, f"busy {holder}")
         return None
+    problem = kind.refusal(where, wanted)
+    if problem:
+        note(problem)
+        report(report_fd, "failed it is of another kind")
+        return None
+    kind.claim(where, wanted)
     try:
         keeper = Keeper(where, {"umask": umask, "maximum": maximum, "lock": {"fd": lock}})
     except SjsError as error:
         note(f"no keeper of {where.door}: {error}")
         if report_fd >= 0:
-            os.write(report_fd, b"failed it cannot read what it finds\n")
+            report(report_fd, "failed it cannot read what it finds")
         return None
     if report_fd < 0:
         os.close(-report_fd)

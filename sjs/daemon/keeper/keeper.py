@@ -5,10 +5,15 @@ until the manager says that it has stored it. A manager that is killed therefore
 all at once (`hello`). The keeper ends when a manager that was stopped on purpose is gone and the last job has ended.
 It is replaced in place, with jobs running: the same process executes other code, which reads what this one left.
 
-Orders: start, find (an attempt in no record), stop, signal, pause, resume, forget, hold (keep the door's bytes alive),
-        ready, bye.
-News:   hello, go (what was `ready` may be made durable), started, ended, refused, unseen, stop,
-        leave (for another manager).
+Orders: start, grant (who may start when a place becomes free), offer (places that are free already), revoke (all that
+        may start, and have not),
+        withdraw (these that Slurm has, if they have not begun), find (an attempt in no record), stop, signal, pause,
+        resume, forget, hold (keep the door's bytes alive), attend (somebody waits, or nobody does), ready, rest (until
+        somebody comes), bye.
+News:   hello, go (what was `ready` may be made durable), started, ended (`next`: who starts in its place), refused,
+        placed (who starts in a place that was offered), unused (nobody does), revoked, unseen, stop,
+        leave (for another manager); of jobs that Slurm has: withdrawn, seen (what it says), not paused,
+        trouble (if it takes none).
 To people who wait at the socket: ready, running, stopped, failed, upgrading, upgraded, unchanged.
 """
 
@@ -28,15 +33,22 @@ from sjs.daemon.ground.lines import LineSocket
 from sjs.daemon.ground.notes import last_line, note
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import OURS, Program
+from sjs.daemon.ground.starting import Start
 from sjs.daemon.keeper import handover
-from sjs.daemon.keeper.attempts import Attempts
 from sjs.daemon.keeper.children import Wakeup, reaped
 from sjs.daemon.keeper.ending import how_ended
+from sjs.daemon.keeper.grants import Grants
+from sjs.daemon.keeper.hands import hands_of
 from sjs.daemon.keeper.lobby import Lobby, Wish
 from sjs.daemon.keeper.manager_process import ManagerProcess, Restarts
 from sjs.daemon.keeper.service import Service
-from sjs.daemon.keeper.spawn import Start
 from sjs.daemon.keeper.upgrade import Upgrade
+
+LAZY = 0.005
+"""Seconds that news of a start may wait for company: most short jobs have ended by then, and the manager wakes once."""
+
+LAZIER = 0.025
+"""The same where this process has enough to start without the manager; then also for news of ends."""
 
 
 class Keeper:
@@ -51,8 +63,11 @@ class Keeper:
         self._wakeup = Wakeup(self._selector)
         if not kernel.become_subreaper():
             note("this kernel gives no subreaper: processes that leave their job's session can not be found again")
+        kernel.be_prompt()
         self._manager = ManagerProcess(self._selector, record.get("manager"))
-        self._attempts = Attempts(where, record["umask"], self._selector, self._tell, record.get("attempts"))
+        self._grants = Grants(record.get("granted", ()))
+        handed_over = record.get("attempts")
+        self._attempts = hands_of(where, record["umask"], self._selector, self._tell, self._grants, handed_over)
         self._lobby = Lobby(where, self._selector, record.get("lobby"))
         self._service = Service(where, record.get("service"))
         self._restarts = Restarts()
@@ -90,7 +105,7 @@ class Keeper:
                 self._manager_ended(how_ended(status), now)
             else:
                 self._attempts.reaped(pid, status, usage)
-        self._attempts.settle(self._manager.pid)
+        self._attempts.settle((self._manager.pid,))
         if self._manager.is_ready(ready):
             self._hear_manager()
         for link, wish in self._lobby.collect(ready, now):
@@ -161,7 +176,13 @@ class Keeper:
         """One order, or several of a kind: who looks for processes looks once for all of them."""
         if verb == "start":
             for order in orders:
-                self._attempts.start(Start(**{name: order[name] for name in Start._fields if name in order}))
+                self._attempts.start(_start(order))
+        elif verb == "grant":
+            self._attempts.grant([_start(one) for order in orders for one in order["starts"]])
+        elif verb == "offer":
+            self._attempts.offer([slot for order in orders for slot in order["slots"]])
+        elif verb == "revoke":
+            self._attempts.take_back()
         elif verb == "find":
             self._attempts.find([one for order in orders for one in order["attempts"]])
         elif verb == "stop":
@@ -172,12 +193,18 @@ class Keeper:
             self._attempts.pause([order["tag"] for order in orders])
         elif verb == "resume":
             self._attempts.resume([order["tag"] for order in orders])
+        elif verb == "withdraw":
+            self._attempts.withdraw([tag for order in orders for tag in order["tags"]])
+        elif verb == "attend":
+            self._attempts.attend(orders[-1]["awaited"])
         elif verb == "forget":
             self._attempts.forget([tag for order in orders for tag in order["tags"]])
         elif verb == "hold":
             self._service.begin()
         elif verb == "ready":
             self._manager_is_ready()
+        elif verb == "rest":
+            self._stop_wanted = True
         elif verb == "bye":
             self._stop_wanted = True
             self._service.mark_as_stopped()
@@ -196,7 +223,11 @@ class Keeper:
                 self._keep_as_is(self._upgrade.why_not)
 
     def _tell(self, news: Dict[str, Any]) -> None:
-        self._manager.send(news, time.monotonic(), lazy=news["on"] == "started")
+        is_ahead = self._grants.are_plenty
+        if news["on"] == "started" or ("next" in news and is_ahead):
+            self._manager.send(news, time.monotonic() + (LAZIER if is_ahead else LAZY))
+        else:
+            self._manager.send(news)
 
     # People at the socket
 
@@ -276,6 +307,7 @@ class Keeper:
             "umask": self._record["umask"],
             "lock": self._record["lock"],
             "attempts": self._attempts.hand_over(),
+            "granted": self._grants.hand_over(),
             "lobby": self._lobby.hand_over(),
             "manager": self._manager.hand_over(),
             "service": self._service.hand_over(),
@@ -293,10 +325,7 @@ class Keeper:
 
     def _report(self, text: str) -> None:
         if self._report_fd >= 0:
-            try:
-                os.write(self._report_fd, f"{text}\n".encode())
-            except BrokenPipeError:
-                note(f"nobody waited for the start to finish: {text}")
+            report(self._report_fd, text)
             os.close(self._report_fd)
             self._report_fd = -1
 
@@ -322,3 +351,15 @@ class Keeper:
         if self._upgrade is not None and self._upgrade.is_late(now):
             note("the manager is killed, for the upgrade: it took too long")
             self._manager.kill()
+
+
+def report(fd: int, text: str) -> None:
+    """How a start went, to whoever waits for it."""
+    try:
+        os.write(fd, f"{text}\n".encode())
+    except BrokenPipeError:
+        note(f"nobody waited for the start to finish: {text}")
+
+
+def _start(order: Dict[str, Any]) -> Start:
+    return Start(**{name: order[name] for name in Start._fields if name in order})

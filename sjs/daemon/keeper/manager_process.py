@@ -12,9 +12,6 @@ from sjs.daemon.ground.lines import LineSocket
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import Program
 
-LAZY = 0.005
-"""Seconds that news of a start may wait for company: most short jobs have ended by then, and the manager wakes once."""
-
 CALM = 10.0
 """Seconds over which deaths of the manager are counted."""
 
@@ -31,6 +28,7 @@ class ManagerProcess:
         self._selector = selector
         self._link: Optional[LineSocket] = None
         self._tell_at: Optional[float] = None
+        self._starts: Dict[str, Dict[str, Any]] = {}  # news of them, held back
         self.pid = 0
         self.ready = False
         if record is not None:
@@ -41,6 +39,7 @@ class ManagerProcess:
         """For the record that a successor reads."""
         if not self.pid:
             return None
+        self._let_out_starts()
         link = None if self._link is None or self._link.closed else self._link.hand_over()
         return {"pid": self.pid, "ready": self.ready, "link": link}  # without a link it has died, and is to be reaped
 
@@ -66,17 +65,33 @@ class ManagerProcess:
         """What it has said."""
         return self._link.receive() if self._link is not None else []
 
-    def send(self, news: Dict[str, Any], now: float = 0.0, lazy: bool = False) -> None:
-        """Queue news; lazy ones wait a little for others. Without a manager, its successor is told by `hello`."""
-        if self._link is not None:
-            lazy = lazy and (self._tell_at is not None or not self._link.pending)
-            self._tell_at = (self._tell_at or now + LAZY) if lazy else None
-            self._link.send(news)
+    def send(self, news: Dict[str, Any], by: Optional[float] = None) -> None:
+        """Queue news, to be told by that time, or at once. Without a manager, its successor is told by `hello`.
+
+        Of an attempt that ends before its start was told, only the end is: it says both.
+        """
+        if self._link is None:
+            return
+        is_late = self._tell_at is None and self._link.pending
+        self._tell_at = None if by is None or is_late else min(by, self._tell_at or by)
+        if news["on"] == "started":
+            self._starts[news["tag"]] = news
+            return
+        if news["on"] == "ended":
+            self._starts.pop(news["tag"], None)
+        self._link.send(news)
 
     def flush(self, now: float) -> None:
         if self._link is not None and (self._tell_at is None or now >= self._tell_at):
             self._tell_at = None
+            self._let_out_starts()
             self._link.flush()
+
+    def _let_out_starts(self) -> None:
+        if self._link is not None:
+            for news in self._starts.values():
+                self._link.send(news)
+        self._starts.clear()
 
     def next_time(self) -> Optional[float]:
         """When `flush` is due."""
@@ -92,6 +107,7 @@ class ManagerProcess:
         self.pid = 0
         self.ready = False
         self._tell_at = None
+        self._starts.clear()
         if self._link is not None:
             self._link.close()
             self._link = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Collection, Iterable, List, Optional, Set
+from typing import Collection, Iterable, Optional, Set
 
 from sjs.daemon.ground.notes import note
 from sjs.daemon.keeper import ending, tree
@@ -15,14 +15,13 @@ class Orphans:
     def __init__(self, strangers: Iterable[int]) -> None:
         self.strangers: Set[int] = set(strangers)
 
-    def attribute(self, known: Collection[int], attempts: Iterable[Attempt]) -> None:
-        """Give each new one to the attempt that it is a part of; `known` are no orphans."""
-        live = [one for one in attempts if one.end is None]
+    def attribute(self, known: Collection[int], attempts: Collection[Attempt]) -> None:
+        """Give each new one to that of the attempts, which live, that it is a part of; `known` are no orphans."""
         for pid in tree.children():
             if pid in known or pid in self.strangers:
                 continue
             found = tree.stat(pid)
-            owner = _owner(found, live) if found is not None and ending.is_ours(pid) else None
+            owner = _owner(found, attempts) if found is not None and ending.is_ours(pid) else None
             if owner is not None:
                 owner.strays.add(pid)
             elif found is not None:
@@ -30,7 +29,7 @@ class Orphans:
                 note(f"process {pid} dropped every mark of its job, or became somebody else's; it is let live")
 
 
-def _owner(process: tree.Process, live: List[Attempt]) -> Optional[Attempt]:
+def _owner(process: tree.Process, live: Collection[Attempt]) -> Optional[Attempt]:
     for one in live:
         if process.session == one.session or process.birth in one.seen:
             return one

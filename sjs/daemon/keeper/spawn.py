@@ -15,38 +15,24 @@ import errno
 import os
 import signal
 import stat
-from typing import Any, Dict, List, NamedTuple, Optional
+from itertools import chain
+from typing import Any, Dict, List, Union
 
 from sjs.daemon.ground.notes import note
+from sjs.daemon.ground.starting import Start
 from sjs.daemon.ground.workspace import make_folder
+
+Environment = Dict[Any, Union[str, bytes]]
+"""Names may be bytes, too, where they were encoded before."""
 
 OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 
 MARK = "SJS_JOB"
 """The environment variable by which a process of a job is known, whatever it did to its session and parents."""
 
-IGNORED = [number for number in signal.valid_signals() if signal.getsignal(number) is signal.SIG_IGN]
-"""What Python ignores, and what whoever started the manager did (nohup, a shell's `&`): jobs do not inherit that."""
-
-
-class Start(NamedTuple):
-    """What the manager wants started. `tag` is the attempt's name, unique in its queue.
-
-    It is ended after `timeout` seconds, with `grace` between TERM and KILL, and when it takes more than `mem` bytes.
-    """
-
-    tag: str
-    argv: List[str]
-    cwd: str
-    env: Dict[str, str]
-    out: str
-    err: str
-    stdin: Optional[str] = None
-    nice: int = 0
-    timeout: Optional[float] = None
-    grace: Optional[float] = None
-    mem: int = 0
-    folder: str = ""  # its own, to be made
+DEFAULT = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+"""What Python ignores, and what whoever started the manager did (nohup, a shell's `&`), jobs do not inherit. All that
+there are, because of each that is not named the C library asks first what becomes of it."""
 
 
 MACHINE = frozenset(
@@ -68,33 +54,29 @@ class Spawner:
     """Starts jobs with what all of them have in common."""
 
     def __init__(self, base_env: Dict[str, str], umask: int) -> None:
-        self._base_env = base_env
+        self._path = base_env.get("PATH", os.defpath)
+        # Encoded once, for there may be many of them.
+        self._names = {name: os.fsencode(name) for name in base_env}
+        self._base: Environment = {self._names[name]: os.fsencode(value) for name, value in base_env.items()}
         self._umask = umask
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._score = JobsFirst()
 
-    def spawn(self, wanted: Start) -> int:
-        """Start the job; its pid. It has been executed when this returns."""
-        env = {**self._base_env, **wanted.env, "PWD": wanted.cwd}
+    def spawn(self, wanted: Start, mark: str = "", spare: str = "") -> int:
+        """Start the job; its pid. It has been executed when this returns. `mark`: what it is to be known by; `spare`:
+        an empty folder that nobody needs, to become its own."""
         umask = os.umask(self._umask)
         stdin = self._null
         try:
-            make_folder(wanted.out)
-            if wanted.folder:
-                with contextlib.suppress(FileExistsError):  # the machine could not start it then
-                    os.mkdir(wanted.folder, 0o700)
+            _make_folders(wanted, spare)
             os.chdir(wanted.cwd)
             if wanted.stdin is not None:
                 stdin = _open_input(wanted.stdin)
-            program = find_program(wanted.argv[0], env.get("PATH", os.defpath))
-            pid = os.posix_spawn(
-                program,
-                wanted.argv,
-                env,
-                file_actions=_files(wanted, stdin),
-                setsid=True,
-                setsigmask=[],
-                setsigdef=IGNORED,
-            )
+            program = find_program(wanted.argv[0], wanted.env.get("PATH", self._path))
+            environment = self._environment(wanted, mark)
+            start = _start_nicely if wanted.nice else _start
+            with self._score:
+                pid = start(wanted, program, environment, stdin)
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno in MACHINE:
                 raise Refused(_explain(error, wanted)) from error
@@ -104,10 +86,113 @@ class Spawner:
             os.chdir("/")
             if stdin != self._null:
                 os.close(stdin)
-        if wanted.nice:
-            _be_nice(pid, wanted)
-        _raise_oom_score(pid)
         return pid
+
+    def _environment(self, wanted: Start, mark: str) -> Environment:
+        """What there is for all jobs, then what was said for this one, then what is so."""
+        env = dict(self._base)
+        so = {"PWD": wanted.cwd}
+        if mark:
+            so[MARK] = mark
+        if wanted.slot >= 0:
+            so["SJS_SLOT"] = str(wanted.slot)
+        for name, value in chain(wanted.env.items(), so.items()):
+            env[self._names.get(name, name)] = value
+        return env
+
+
+class JobsFirst:
+    """When memory runs out, has the kernel end what was started in here before those who keep the queue.
+
+    A process begins with the score of its parent. So ours is that of a job for a moment, which takes two short writes;
+    to write its own, it would have to be opened first.
+    """
+
+    JOB = 500
+
+    def __init__(self) -> None:
+        self._fd, self._own = -1, b""
+        try:
+            self._fd = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+            self._own = os.read(self._fd, 16)
+        except OSError as error:  # /proc is hidden, or not to be written
+            note(f"jobs are not ended first when memory runs out: {error}")
+        self._is_lower = bool(self._own) and int(self._own) < self.JOB
+
+    def __enter__(self) -> None:
+        self._be(str(self.JOB).encode())
+
+    def __exit__(self, *_: object) -> None:
+        self._be(self._own)
+
+    def _be(self, score: bytes) -> None:
+        if self._is_lower:
+            try:
+                os.write(self._fd, score)
+            except OSError as error:  # no start depends on this
+                note(f"jobs are not ended first when memory runs out: {error}")
+                self._is_lower = False
+
+
+def _make_folders(wanted: Start, spare: str) -> None:
+    """Its own, and that of its outputs, which others of its thousand have made, but for the first."""
+    if not wanted.folder:
+        make_folder(wanted.out)
+        return
+    if spare:
+        with contextlib.suppress(OSError):  # it is the first of its thousand, or the machine could not start it then
+            os.rename(spare, wanted.folder)
+            return
+    try:
+        os.mkdir(wanted.folder, 0o700)
+    except FileExistsError:
+        return  # the machine could not start it then
+    except FileNotFoundError:
+        make_folder(wanted.out)
+        os.mkdir(wanted.folder, 0o700)
+
+
+def _start(wanted: Start, program: str, environment: Environment, stdin: int) -> int:
+    return os.posix_spawn(
+        program,
+        wanted.argv,
+        environment,
+        file_actions=_files(wanted, stdin),
+        setsid=True,
+        setsigmask=[],
+        setsigdef=DEFAULT,
+    )
+
+
+def _start_nicely(wanted: Start, program: str, environment: Environment, stdin: int) -> int:
+    """The same by a thread that gives way: so does the job, from its first instruction on.
+
+    Linux has a niceness for each thread; our own, once raised, could not be lowered.
+    """
+    import threading
+
+    pids: List[int] = []
+    errors: List[Exception] = []
+
+    def work() -> None:
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + wanted.nice)
+        except PermissionError as error:
+            note(f"{wanted.tag} is not given niceness {wanted.nice}: {error.strerror}")
+        try:
+            pids.append(_start(wanted, program, environment, stdin))
+        except (OSError, ValueError) as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    try:
+        thread.start()
+    except RuntimeError as error:  # as many as there may be
+        raise BlockingIOError(errno.EAGAIN, str(error)) from error
+    thread.join()
+    if errors:
+        raise errors[0]
+    return pids[0]
 
 
 def _files(wanted: Start, stdin: int) -> List[Any]:
@@ -130,18 +215,6 @@ def _open_input(path: str) -> int:
     return fd
 
 
-def base_environment(environ: Dict[str, str]) -> Dict[str, str]:
-    """What every job sees of the environment in which its manager was started: all but what belonged to that login."""
-    dropped = ("SSH_", "SJS_")
-    kept = {
-        name: value
-        for name, value in environ.items()
-        if not name.startswith(dropped) and name not in ("_", "OLDPWD", "PWD", "SHLVL")
-    }
-    kept.setdefault("PYTHONUNBUFFERED", "1")
-    return kept
-
-
 def find_program(name: str, path: str) -> str:
     """The file that a shell would run for the name, seen from the current folder."""
     if "/" in name:
@@ -162,27 +235,3 @@ def _explain(error: Exception, wanted: Start) -> str:
     if wanted.stdin is not None and error.filename == wanted.stdin:
         return f"cannot read {wanted.stdin}: {why}"
     return f"cannot run {wanted.argv[0]}: {why}"
-
-
-def _be_nice(pid: int, wanted: Start) -> None:
-    """Give way to others. Its group, because it may have children and threads already; what they make inherits it."""
-    try:
-        os.setpriority(os.PRIO_PGRP, pid, os.getpriority(os.PRIO_PROCESS, 0) + wanted.nice)
-    except ProcessLookupError:
-        return  # it has ended already
-    except PermissionError as error:
-        note(f"{wanted.tag} is not given niceness {wanted.nice}: {error.strerror}")
-
-
-def _raise_oom_score(pid: int) -> None:
-    """When memory runs out, have the kernel end jobs before those who keep the queue."""
-    try:
-        fd = os.open(f"/proc/{pid}/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-    except OSError:
-        return  # it has ended already, or /proc is hidden: nothing depends on this
-    try:
-        os.write(fd, b"500")
-    except OSError:
-        return  # its score was higher, and may not be lowered
-    finally:
-        os.close(fd)

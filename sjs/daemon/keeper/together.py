@@ -39,6 +39,8 @@ def ask_to_end(attempts: Sequence[Attempt]) -> List[int]:
 
 def kill(attempts: Sequence[Attempt]) -> None:
     """KILL to all of them."""
+    if not attempts:
+        return
     ending.cut(lambda: _all(attempts))
     for attempt in attempts:
         if attempt.has_child:

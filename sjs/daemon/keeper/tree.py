@@ -18,6 +18,8 @@ NO_SESSION = -2
 TICKS = os.sysconf("SC_CLK_TCK")
 """The kernel's clock ticks in a second."""
 
+PIECE = 1 << 14
+
 LOOKS = 5
 """How often an empty environment is looked at again."""
 
@@ -60,8 +62,7 @@ class Process(NamedTuple):
 def stat(pid: int) -> Optional[Process]:
     """The process as it is now; None when there is none."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as source:
-            line = source.read()
+        line = read(f"/proc/{pid}/stat")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     fields = line[line.rindex(b")") + 2 :].split()
@@ -78,10 +79,23 @@ def processes() -> Dict[int, Process]:
 def children() -> List[int]:
     """Our own children, zombies included."""
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as source:
-            return [int(pid) for pid in source.read().split()]
+        return [int(pid) for pid in read(f"/proc/self/task/{os.getpid()}/children").split()]
     except FileNotFoundError:  # a kernel built without it
         return [one.pid for one in processes().values() if one.parent == os.getpid()]
+
+
+def read(path: str) -> bytes:
+    """A file of /proc, in fewer calls than open() takes."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = b""
+        while True:
+            piece = os.read(fd, PIECE)
+            if not piece:
+                return found
+            found += piece
+    finally:
+        os.close(fd)
 
 
 def ticks(seconds: float) -> int:
@@ -177,8 +191,7 @@ def settled_environment(pid: int) -> List[bytes]:
 
 def _environment(pid: int) -> List[bytes]:
     try:
-        with open(f"/proc/{pid}/environ", "rb") as source:
-            return source.read().split(b"\0")
+        return read(f"/proc/{pid}/environ").split(b"\0")
     except OSError:  # somebody else's, or gone
         return []
 

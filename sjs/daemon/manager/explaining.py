@@ -5,30 +5,35 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from sjs import spec_json, wire
+from sjs.core import slurm_reasons
 from sjs.core.job import Job, Range
-from sjs.core.lifecycle import HELD, MOVING, QUEUED, WAITING
+from sjs.core.lifecycle import HELD, MOVING, QUEUED, STARTING, WAITING
 from sjs.core.why import MANY, NAMED, Case, why
+from sjs.daemon.ground import kind as kinds
 from sjs.daemon.ground import resources
 from sjs.daemon.ground.clock import Now
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import OURS
 from sjs.daemon.ground.space import LOW_WATER, Space
-from sjs.daemon.manager.subjects import Reply, Request, Subjects, states_of, summaries
+from sjs.daemon.manager.subjects import Reply, Request, Subjects, summaries
 from sjs.daemon.queue.ledger import Ledger
-from sjs.daemon.queue.rows import EVERY_JOB, Filter, grant_from_text
+from sjs.daemon.queue.rows import Filter, grant_from_text, place_from_text
 from sjs.daemon.queue.store import Store
 from sjs.errors import BadRequest
+from sjs.values import dataclass
 
 PAGE_TEXT = 512 << 10
 """Characters of commands in one reply. On the wire one may become six bytes, and a line has its limit."""
 
-LOOK = 50_000
+LOOK = 20_000
 """Jobs that one request looks at where few of them may be wanted."""
+
+FAR = 90 * 86400.0
+"""Seconds until a start that Slurm expects is said: of a job without a time limit it takes it that it runs a year."""
 
 RELATIVES = 1_000
 """Parents and children that are named."""
@@ -36,10 +41,12 @@ RELATIVES = 1_000
 
 @dataclass
 class Condition:
-    """How the manager is. `trouble`: why nothing starts, if that is so; `longest_turn`: in seconds."""
+    """How the manager is. `trouble`: why nothing starts, if that is so; `elsewhere`: why nothing can be handed on to
+    those who run its jobs; `longest_turn`: in seconds."""
 
     stopping: bool = False
     trouble: str = ""
+    elsewhere: str = ""
     longest_turn: float = 0.0
 
 
@@ -56,6 +63,7 @@ class Explaining:
         space: Optional[Space],
     ) -> None:
         self._where = where
+        self._kind = kinds.of(where)
         self._ledger = ledger
         self._store = store
         self._subjects = subjects
@@ -78,20 +86,25 @@ class Explaining:
             "root": where.root,
             "pipe": where.pipe,
             "program": OURS.folder,
+            **({"kind": self._kind} if self._kind else {}),
         }
 
     def _report(self, request: Request, session: Any, now: Now) -> Reply:
         ledger = self._ledger
         head = wire.whole(request, "head", 0, wire.MAX_HEAD, 0)
-        live, _ = fitting((self._subjects.job(job_id) for job_id in sorted(ledger.live)), head)
-        queued, _ = fitting(ledger.first(head), head)
+        counts = self._subjects.shown_counts(ledger.counts)
+        waiting = counts[QUEUED] - ledger.counts[QUEUED]  # elsewhere: they have been handed on, and have not begun
+        begun = sorted(job_id for job_id, one in ledger.live.items() if not waiting or one.state != STARTING)
+        live, _ = fitting((self._subjects.job(job_id) for job_id in begun), head)
+        first = (self._subjects.job(job_id) for job_id in sorted(ledger.live) if waiting and job_id not in begun)
+        queued, _ = fitting(chain(first, ledger.first(head)), head)
         return {
-            "running": len(ledger.live),
+            "running": len(ledger.live) - waiting,
             "max": ledger.max_running,
-            **{state: ledger.counts[state] for state in (QUEUED, WAITING, HELD, MOVING)},
+            **{state: counts[state] for state in (QUEUED, WAITING, HELD, MOVING)},
             "head": summaries(queued),
             "live": summaries(live),
-            "counts": ledger.counts,
+            "counts": counts,
             **wire.machine_to_wire(ledger.holdings.machine, ledger.snapshot(True).room()),
             "load": round(os.getloadavg()[0], 2),
             "mem_free": resources.free_memory(),
@@ -103,13 +116,13 @@ class Explaining:
             "keep_jobs": ledger.retention.keep_jobs,
             "removed": ledger.retention.removed,
             LOW_WATER: 0 if self._space is None else self._space.mark,
-            "trouble": self._condition.trouble,
+            "trouble": self._condition.trouble or self._condition.elsewhere,
             **self.identity(),
         }
 
     def _list(self, request: Request, session: Any, now: Now) -> Reply:
         limit = wire.whole(request, "limit", 1, wire.MAX_PAGE, wire.MAX_PAGE)
-        states = states_of(request)
+        states = self._subjects.states_of(request)
         newest = request.get("newest") is True
         only = _filter(request)
         wanted = self._subjects.wanted_after(request, known=False)
@@ -118,10 +131,10 @@ class Explaining:
         before = wire.whole(request, "before", 0, wire.MAX_ID, self._ledger.next_id)
         spans = [(low, min(high, before - 1)) for low, high in wanted if low < before]
         beyond = None
-        if only._replace(sweep=None) != EVERY_JOB:
+        if not only.is_indexed(states):
             spans, beyond = _first_of(spans, newest)
         pages = (self._store.page(span, states, newest, only) for span in (reversed(spans) if newest else spans))
-        shown, more = fitting(chain.from_iterable(pages), limit)
+        shown, more = fitting(map(self._ledger.shown, chain.from_iterable(pages)), limit)
         rest = shown[-1].id if more else beyond
         if newest:
             shown.reverse()
@@ -160,8 +173,21 @@ class Explaining:
             more_parents=pending.blockers - len(parents) if pending is not None else 0,
             until="" if job.due is None else _clock(job.due, now.wall),
             moving="" if move is None else move.target,
+            elsewhere=self._elsewhere(job.id, now.wall),
+            is_elsewhere=self._ledger.is_elsewhere,
         )
         return {"why": why(case), "state": job.state}
+
+    def _elsewhere(self, job_id: int, now: float) -> List[str]:
+        """What there is to be said of one that was handed on, and has not begun."""
+        live = self._ledger.live.get(job_id) if self._ledger.is_elsewhere else None
+        if live is None or live.state != STARTING:
+            return []
+        trouble = self._condition.elsewhere
+        if trouble and not live.place:
+            return [f"waits to be handed to Slurm, which takes nothing now: {trouble}"]
+        horizon = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(now + FAR))
+        return slurm_reasons.lines(live.place, *live.said, os.path.join(self._where.state, "slurm"), horizon)
 
     def _shut(self) -> List[str]:
         condition = self._condition
@@ -212,7 +238,9 @@ def _first_of(spans: Sequence[Range], newest: bool) -> Tuple[List[Range], Option
 def _readable(attempt: Dict[str, Any]) -> Reply:
     """An attempt that was put aside, as records tell of the last one."""
     usage, gpus = attempt.pop("usage"), grant_from_text(attempt.pop("gpus"))
-    return {**attempt, "usage": json.loads(usage) if usage else {}, "granted": gpus}
+    place = dict(place_from_text(attempt.pop("place")))
+    elsewhere = {"slurm": place} if place else {}
+    return {**attempt, "usage": json.loads(usage) if usage else {}, "granted": gpus, **elsewhere}
 
 
 def _clock(moment: float, now: float) -> str:

@@ -10,10 +10,11 @@ import os
 from typing import Any, Callable, Dict, Optional, Sequence
 
 from sjs import __version__, spec_json, wire
+from sjs.compact import to_json
 from sjs.core.job import Range, Spec
-from sjs.core.lifecycle import FINAL, LIVE, MOVING, PENDING, QUEUED, STARTING, STATES, UNENDED
-from sjs.core.needs import Needs
-from sjs.core.why import lacks
+from sjs.core.lifecycle import FINAL, LIVE, MOVING, PENDING, QUEUED, STARTING, STATES
+from sjs.core.needs import WHOLE, Needs
+from sjs.core.why import cannot_hold, lacks
 from sjs.daemon.ground import workspace
 from sjs.daemon.ground.clock import Now
 from sjs.daemon.ground.places import Places
@@ -27,7 +28,7 @@ from sjs.daemon.manager.sweeps import Sweeps
 from sjs.daemon.manager.waits import ANY, Waits
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.store import Store
-from sjs.errors import BadRequest, Full, NoManager, NoSnapshot, Stopping, TooLarge, UnknownRequest
+from sjs.errors import BadRequest, Full, NoManager, NoSnapshot, Refused, Stopping, TooLarge, UnknownRequest
 from sjs.snapshots.store import Store as Snapshots
 
 PARKED: Reply = {}
@@ -66,7 +67,7 @@ class Handlers:
             **Steering(ledger, store, self._subjects).table,
             **Settings(ledger, store, space).table,
             **Moving(ledger, store, self._subjects).table,
-            **Sweeps(store).table,
+            **Sweeps(store, self._subjects).table,
         }
 
     def handle(self, request: Request, session: Any, now: Now) -> Reply:
@@ -76,8 +77,8 @@ class Handlers:
             raise UnknownRequest(f"no such request: {request.get('op')!r:.40}", "the manager may be an older version")
         return handler(request, session, now)
 
-    def hello(self) -> Reply:
-        """The first line of a session."""
+    def hello(self, records: bool = False) -> Reply:
+        """The first line of a session. `records`: it is read from what a manager left."""
         return {
             "hello": {
                 "version": __version__,
@@ -87,6 +88,7 @@ class Handlers:
                 "submitters": True,
                 "snapshots": True,
                 "sweeps": True,
+                "records": records,
             }
         }
 
@@ -126,11 +128,13 @@ class Handlers:
         for snapshot in {spec.snapshot.id for spec in specs if spec.snapshot is not None}:
             if not self._snapshots.is_whole(snapshot):
                 raise NoSnapshot(f"snapshot {snapshot:.12} is not on this machine", "hand in from where it was taken")
+        if self._ledger.is_elsewhere and any(spec.needs.gpu_mem or spec.needs.gpus % WHOLE for spec in specs):
+            raise Refused("Slurm gives whole GPUs, not parts of one, nor one with so much memory", "ask for whole ones")
         if self._ledger.holdings.is_known:
             for needs in {spec.needs for spec in specs}:
                 missing = lacks(self._ledger.holdings.machine, needs)
                 if missing:
-                    raise TooLarge(f"this machine can not hold it: {missing}", "ask for less, or another target")
+                    raise TooLarge(cannot_hold(missing, self._ledger.is_elsewhere), "ask for less, or another target")
         if submitter(request) and "most" in request:
             self._check_share(submitter(request), len(specs), wire.whole(request, "most", 0, wire.MAX_ID))
         if request.get("if_free") is True:
@@ -165,11 +169,11 @@ class Handlers:
         wanted = self._subjects.wanted(request)
         until = _until(request, now)
         request = {**request, "jobs": [list(span) for span in wanted]}  # "all" means: all that there are now
-        left = sum(self._subjects.count(wanted, state) for state in UNENDED)
+        left = self._subjects.unended(wanted)
         if left == 0:
             return self.answer(request, True)
         if "attempt" not in request:
-            return self._park("end", session, request, wanted, left, until)
+            return self._park("end", session, request, wanted, left, until, lambda: self._subjects.unended(wanted))
         job = self._subjects.job(wanted[0][0])
         if (job.state, job.attempt) not in [(state, request["attempt"]) for state in LIVE]:
             return self.answer(request, False)
@@ -193,8 +197,10 @@ class Handlers:
         return self._where_output_is(request)
 
     def _stop(self, request: Request, session: Any, now: Now) -> Reply:
-        waiting = sum(self._ledger.counts[state] for state in (*PENDING, MOVING))
-        reply = {"running": len(self._ledger.live), "queued": waiting}
+        counts = self._subjects.shown_counts(self._ledger.counts)
+        handed = counts[QUEUED] - self._ledger.counts[QUEUED]  # elsewhere: they have not begun
+        waiting = sum(counts[state] for state in (*PENDING, MOVING))
+        reply = {"running": len(self._ledger.live) - handed, "queued": waiting}
         if request.get("if_idle") is True and (reply["running"] or reply["queued"]):
             return reply
         if request.get("kill") is True:
@@ -205,11 +211,18 @@ class Handlers:
         return reply
 
     def _park(
-        self, what: str, session: Any, request: Request, wanted: Sequence[Range], left: int, until: Optional[float]
+        self,
+        what: str,
+        session: Any,
+        request: Request,
+        wanted: Sequence[Range],
+        left: int,
+        until: Optional[float],
+        more: Callable[[], int] = int,
     ) -> Reply:
         if self._waits is None:
             raise NoManager(f"no manager runs the queue of {self._where.door}, so nothing will happen to these jobs")
-        self._waits.add(what, session, request, wanted, left, until)
+        self._waits.add(what, session, request, wanted, left, until, more)
         return PARKED
 
     def _where_output_is(self, request: Request) -> Reply:
@@ -219,6 +232,8 @@ class Handlers:
             for stream in workspace.STREAMS
         }
         reply = {**paths, "final": job.state in FINAL, "record": wire.job_to_wire(job)}
+        if self._ledger.is_elsewhere:
+            reply["elsewhere"] = True
         retention = self._ledger.retention
         if job.state in FINAL and (job.ended or 0) < retention.cleaned_to:
             kept = f"outputs are kept for {retention.keep_days} days" if retention.keep_days else "it was too old"
@@ -239,10 +254,7 @@ def _envs(request: Request) -> Dict[str, str]:
     envs = request.get("envs") or {}
     if not isinstance(envs, dict) or not all(isinstance(body, dict) for body in envs.values()):
         raise BadRequest("'envs' must be an object of objects")
-    return {
-        spec_json.digest("envs", name): spec_json.to_json(dict(spec_json.env("envs", body)))
-        for name, body in envs.items()
-    }
+    return {spec_json.digest("envs", name): to_json(dict(spec_json.env("envs", body))) for name, body in envs.items()}
 
 
 def _via(request: Request) -> str:

@@ -7,7 +7,6 @@ An idle manager waits in one system call. A manager that fails in any way ends, 
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import selectors
 import signal
@@ -18,7 +17,7 @@ from typing import Any, Deque, Dict, List, Optional, Sequence
 from sjs import wire
 from sjs.core.lifecycle import QUEUED
 from sjs.core.schedule import Overtake, Pause, Start, plan
-from sjs.daemon.ground import clock, kernel, stable
+from sjs.daemon.ground import clock, kernel, kind, stable
 from sjs.daemon.ground.clock import Now
 from sjs.daemon.ground.lines import LineSocket
 from sjs.daemon.ground.notes import note
@@ -26,20 +25,24 @@ from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.space import LOW_WATER, Space
 from sjs.daemon.manager.brake import Brake
 from sjs.daemon.manager.desk import Ask, Desk
+from sjs.daemon.manager.elsewhere import Elsewhere
+from sjs.daemon.manager.granting import Granting
 from sjs.daemon.manager.handlers import Handlers
 from sjs.daemon.manager.hook_runs import HookRuns
 from sjs.daemon.manager.hooks import Hooks
 from sjs.daemon.manager.mailbox import Mailbox, Ready
-from sjs.daemon.manager.orders import Order, find_order, keeper_order
+from sjs.daemon.manager.orders import Order, find_order, grant_order, keeper_order
 from sjs.daemon.manager.scout import Scout
 from sjs.daemon.manager.waits import Waits
 from sjs.daemon.queue.cleaner import Cleaner
 from sjs.daemon.queue.copies import Copies
-from sjs.daemon.queue.ledger import STARTS, Ledger
+from sjs.daemon.queue.ledger import Ledger
+from sjs.daemon.queue.live import Live
 from sjs.daemon.queue.marks import Marks
 from sjs.daemon.queue.recovery import open_store
 from sjs.errors import NotReached, to_wire
 from sjs.snapshots.store import Store as Snapshots
+from sjs.values import replace
 
 TURN = 0.02
 """Seconds after which a turn begins no further request."""
@@ -57,6 +60,10 @@ LAZY = 0.05
 """Seconds until a change that nobody waits for is made durable."""
 
 
+ELSEWHERE = 5_000
+"""Jobs that are in Slurm's hands at once, if nobody says otherwise: by default it takes twice as many of all users."""
+
+
 class Removed(Exception):
     """The state folder is not where it was: nobody can find this manager any more."""
 
@@ -72,6 +79,7 @@ class Manager:
         self._store = open_store(where, self._space.log_pages)
         self._copies = Copies(where, self._store, self._space.has)
         self._space.low_water = int(self._store.meta(LOW_WATER) or 0)
+        self._store.begin_as(kind.of(where))
         self._ledger = Ledger(self._store, Marks(where.marks))
         self._waits = Waits()
         self._brake = Brake()
@@ -84,6 +92,8 @@ class Manager:
         self._keeper = LineSocket(keeper, self._selector)
         self._hooks = Hooks(where.root, os.path.join(where.state, "hooks.log"), str(os.getpid()), self._keeper.send)
         self._hook_runs = HookRuns(where, self._ledger.hooks, self._store, self._keeper.send)
+        self._granting = Granting(self._ledger.grants, self._keeper.send)
+        self._elsewhere = Elsewhere(self._ledger, self._waits, self._keeper.send)
         self._scout = Scout(where.probe, self._ledger.holdings, self._hooks)
         self._todo: Deque[Ask] = deque()
         self._stored: List[str] = []
@@ -121,6 +131,7 @@ class Manager:
         self._todo += self._collect(ready)
         for news in self._keeper.receive() if _is_ready(self._keeper, ready) else []:
             self._todo += self._on_news(news, now)
+        self._ledger.write_starts()
         self._tell_waits()
         self._space.look(now.steady)
         jump = self._jumps.look(now)
@@ -131,13 +142,17 @@ class Manager:
         self._ledger.work(now.wall)
         self._tell_waits()
         self._scout.on_time(now.steady, self._ledger.counts[QUEUED] > 0)
-        actions = self._plan(now)
+        is_shut = self._starts_nothing(now)
+        actions = self._plan(now, is_shut)
+        granted = () if is_shut else self._grant(now)
         if self._ledger.urgent or (self._lazy_until is not None and now.steady >= self._lazy_until):
             self._ledger.commit()
             self._copies.committed()
-        self._tell_keeper(actions)
+        self._elsewhere.attend()
+        self._tell_keeper(actions, granted)
         self._waits.are_at(self._store.changes)
         self._desk.answer(now)
+        self._rest_if_idle(now)
         if self._end_by is None:
             self._cleaner.turn(now)
 
@@ -170,28 +185,49 @@ class Manager:
         return asked
 
     def _on_news(self, news: Dict[str, Any], now: Now) -> List[Ask]:
-        kind = news["on"]
-        if kind == "started":
-            self._ledger.on_started(news["tag"], news["pid"], news["at"])
+        what = news["on"]
+        if "place" in news:
+            self._ledger.is_at(news["tag"], news["place"])
+        if what in ("started", "ended") and self._ledger.on_started(
+            news["tag"], news.get("pid", 0), news.get("at", 0.0)
+        ):
             self._brake.started()
-        elif kind == "ended":
+        if what == "ended":
             self._ledger.on_ended(news["tag"], news["end"])
+            if "next" in news:
+                self._ledger.grants.hand_on(news["next"], news["slot"])
+            self._granting.ended((news["end"].get("usage") or {}).get("seconds"))
             self._hook_runs.ended(news["tag"], news["end"])
             self._stored.append(news["tag"])
             self._brake.ended()
             return self._hook_ended(news["tag"], news["end"].get("detail") or "", now)
-        elif kind == "unseen":
+        elif what == "unseen":
             self._ledger.on_unseen(news["tag"], now.wall)
-        elif kind == "refused":
+        elif what == "refused":
             self._ledger.on_refused(news["tag"], now.wall)
             self._hook_runs.refused(news["tag"])
             self._brake.refused(news["detail"], now.steady)
             return self._hook_ended(news["tag"], news["detail"], now)
-        elif kind == "stop":
+        elif what == "placed":
+            self._ledger.grants.hand_on(news["tag"], news["slot"])
+        elif what == "unused":
+            self._ledger.grants.offered.discard(news["slot"])
+        elif what == "withdrawn":
+            return self._elsewhere.withdrawn(news, now)
+        elif what == "seen":
+            self._elsewhere.seen(news["jobs"])
+        elif what == "not paused":
+            for tag in news["tags"]:
+                self._ledger.not_paused(tag, news["still"])
+        elif what == "trouble":
+            self._handlers.condition.elsewhere = news["detail"]
+        elif what == "revoked":
+            self._granting.given_back(news["tags"])
+        elif what == "stop":
             self._handlers.condition.stopping = True
-        elif kind == "leave":
+        elif what == "leave":
             self._leaving = True
-        elif kind == "go":
+        elif what == "go":
             self._may_go = True
         return []
 
@@ -206,7 +242,7 @@ class Manager:
 
     def _work_off(self, now: Now) -> None:
         """Handle requests until the turn has lasted long enough. What is left comes before anything new."""
-        while self._todo:
+        while self._todo and not self._granting.must_come_before(str(self._todo[0].request.get("op"))):
             self._handle(self._todo.popleft(), now)
             self._tell_waits()
             if clock.look().steady > now.steady + TURN:
@@ -214,8 +250,10 @@ class Manager:
 
     def _handle(self, ask: Ask, now: Now) -> None:
         call = ask.call
+        if self._elsewhere.must_wait(ask):
+            return
         if call is not None and call.hooks:
-            self._hooks.add(call.hooks, ask._replace(call=dataclasses.replace(call, hooks=())))
+            self._hooks.add(call.hooks, ask._replace(call=replace(call, hooks=())))
         else:
             self._desk.handle(ask, now)
 
@@ -228,10 +266,16 @@ class Manager:
 
     # Plan and act
 
-    def _plan(self, now: Now) -> Sequence[Order]:
+    def _plan(self, now: Now, is_shut: bool) -> Sequence[Order]:
         """What to do once it is durable."""
-        shut = bool(self._ledger.gates.reasons) or bool(self._space.shortage) or self._brake.is_on(now.steady)
-        actions = plan(self._ledger.snapshot(self._handlers.condition.stopping or shut, now.wall))
+        if self._granting.are_out and (is_shut or self._ledger.grants.are_stale(self._ledger.holdings.machine)):
+            self._granting.ask_back()
+        elif self._granting.are_out and not self._granting.is_waiting:
+            free = self._ledger.grants.offer()
+            if free:
+                self._keeper.send({"do": "offer", "slots": free})
+        waits = self._granting.are_out or self._granting.is_waiting
+        actions = plan(self._ledger.snapshot(waits or is_shut, now.wall))
         for action in actions:
             if isinstance(action, Start):
                 self._ledger.begin(action.job, action.slot, action.gpus)
@@ -241,12 +285,29 @@ class Manager:
                 self._ledger.live[action.job_id].pause_told = True
             else:
                 self._ledger.live[action.job_id].told = True
-        self._started_many = len(actions) >= STARTS
+        self._started_many = len(actions) >= self._ledger.most_starts
         return [one for one in actions if not isinstance(one, Overtake)]
 
-    def _tell_keeper(self, actions: Sequence[Order]) -> None:
+    def _starts_nothing(self, now: Now) -> bool:
+        shut = bool(self._ledger.gates.reasons) or bool(self._space.shortage) or self._brake.is_on(now.steady)
+        shut = shut or self._elsewhere.is_quiet(now.steady)
+        return shut or self._handlers.condition.stopping or self._leaving
+
+    def _grant(self, now: Now) -> Sequence[Live]:
+        """What the keeper may start by itself from now on, once it is durable."""
+        count = self._granting.wants(now.steady)
+        if not count:
+            return ()
+        granted = self._granting.grant(self._ledger.front(count), now.steady)
+        for live in granted:
+            self._ledger.may_have_started(live.id)
+        return granted
+
+    def _tell_keeper(self, actions: Sequence[Order], granted: Sequence[Live]) -> None:
         for action in actions:
             self._keeper.send(keeper_order(self._where, self._ledger, self._store, action))
+        if granted:
+            self._keeper.send(grant_order(self._where, self._store, granted))
         for job_id, number in self._ledger.signals:
             if job_id in self._ledger.live:
                 tag = self._ledger.live[job_id].tag
@@ -256,7 +317,9 @@ class Manager:
         if self._stored and not self._ledger.urgent:
             self._keeper.send({"do": "forget", "tags": self._stored})
             self._stored = []
-        if self._handlers.condition.stopping and not self._said_bye:
+        if self._granting.are_out or self._granting.is_waiting:
+            pass  # who may still start something is not done
+        elif self._handlers.condition.stopping and not self._said_bye:
             self._keeper.send({"do": "bye"})
             self._said_bye = True
             self._end_by = clock.look().steady + FAREWELL
@@ -264,6 +327,15 @@ class Manager:
             self._end_by = clock.look().steady + PARTING
             self._mailbox.rest()
         self._keeper.flush()
+
+    def _rest_if_idle(self, now: Now) -> None:
+        """End for now, where a queue is a guest: the next command starts another manager."""
+        if self._end_by is None and self._elsewhere.is_idle(now.steady, self._mailbox.is_alone and not self._todo):
+            note("nothing to do, and nobody is here: the manager ends until the next command")
+            self._keeper.send({"do": "rest"})
+            self._keeper.flush()
+            self._mailbox.rest()
+            self._leaving, self._end_by = True, now.steady + PARTING
 
     def _run_hooks(self) -> None:
         """Once what they are for is durable."""
@@ -280,7 +352,8 @@ class Manager:
     def _patience(self) -> Optional[float]:
         """How long nothing can be due, in seconds; None is for ever."""
         now = clock.look().steady
-        if self._todo or self._mailbox.has_more or self._started_many or self._ledger.pending.has_more:
+        can_go_on = bool(self._todo or self._mailbox.has_more) and not self._granting.is_waiting
+        if can_go_on or self._started_many or self._ledger.pending.has_more:
             return 0.0
         if self._store.is_changed:
             self._lazy_until = self._lazy_until or now + LAZY
@@ -296,6 +369,7 @@ class Manager:
             self._next_due(now),
             self._cleaner.next_time() if self._end_by is None else None,
             self._space.next_time(),
+            self._elsewhere.next_time(),
         )
         due = [one for one in times if one is not None]
         return max(0.0, min(due) - now) if due else None
@@ -315,7 +389,8 @@ class Manager:
             heard = self._keeper.receive()
         for news in heard:
             if news["on"] == "hello":
-                self._ledger.reconcile(news["attempts"], news["boot"], clock.look().wall)
+                self._granting.is_understood = "granted" in news
+                self._ledger.reconcile(news["attempts"], news["boot"], clock.look().wall, news.get("granted", ()))
                 for one in news["attempts"]:
                     if one["end"] is not None:
                         self._stored.append(one["tag"])
@@ -351,7 +426,7 @@ class Manager:
         given = zip(("max_jobs", "keep_days", "keep_jobs", LOW_WATER), settings.split(","))
         wanted = {name: int(value) for name, value in given if value.isdigit()}
         if "max_jobs" not in wanted and self._store.meta("max_jobs_running") is None:
-            wanted["max_jobs"] = len(os.sched_getaffinity(0))
+            wanted["max_jobs"] = ELSEWHERE if self._ledger.is_elsewhere else len(os.sched_getaffinity(0))
         if wanted:
             self._handlers.handle({"op": "configure", **wanted}, None, clock.look())
 

@@ -199,6 +199,11 @@ class Mailbox:
         return self._replies.next_time()
 
     @property
+    def is_alone(self) -> bool:
+        """Whether nobody is connected, and nobody has left anything."""
+        return not self._sessions and not self._door_is_busy and len(self._replies) == 0
+
+    @property
     def owes(self) -> bool:
         """Whether something was said that has not gone out yet."""
         return len(self._replies) > 0 or any(session.out for session in self._sessions.values())

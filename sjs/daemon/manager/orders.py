@@ -6,10 +6,10 @@ import json
 import os
 from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Union
 
-from sjs.core.job import Snapshot
+from sjs.core.job import Snapshot, Spec
 from sjs.core.needs import Gpu, Grant
 from sjs.core.schedule import Pause, Start, Stop
-from sjs.daemon.ground import workspace
+from sjs.daemon.ground import kind, workspace
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import OURS
 from sjs.daemon.queue.ledger import Ledger
@@ -25,33 +25,63 @@ def keeper_order(where: Places, ledger: Ledger, store: Store, action: Order) -> 
     if isinstance(action, Start):
         live = ledger.live[action.job.id]
         base = store.environment(live.spec.env_base) if live.spec.env_base else None
-        return start_order(where, live, base, {gpu.name: gpu for gpu in ledger.holdings.machine.gpus})
+        gpus = {gpu.name: gpu for gpu in ledger.holdings.machine.gpus}
+        return start_order(where, live, base, gpus, ledger.is_elsewhere)
     live = ledger.live[action.job_id]
     if isinstance(action, Pause):
         return {"do": "pause" if action.still else "resume", "tag": live.tag}
     return {"do": "stop", "tag": live.tag, "grace": live.grace}
 
 
-def start_order(where: Places, live: Live, base: Optional[str], gpus: Mapping[str, Gpu]) -> Dict[str, Any]:
-    """The order to start an attempt. `base`: the environment that was kept for it, as JSON; `gpus`: all, by name."""
+def grant_order(where: Places, store: Store, granted: Sequence[Live]) -> Dict[str, Any]:
+    """The order that lets the keeper start these, each in a place that it will know."""
+    bases = {name: store.environment(name) for name in {live.spec.env_base for live in granted} if name}
+    starts = [start_order(where, live, bases.get(live.spec.env_base or ""), {}) for live in granted]
+    return {"do": "grant", "starts": starts}
+
+
+def start_order(
+    where: Places, live: Live, base: Optional[str], gpus: Mapping[str, Gpu], where_else: bool = False
+) -> Dict[str, Any]:
+    """The order to start an attempt. `base`: the environment that was kept for it, as JSON; `gpus`: all, by name;
+    `where_else`: Slurm is to run it."""
     spec = live.spec
-    out, err = (workspace.output_path(where.jobs, live.id, live.attempt, name) for name in workspace.STREAMS)
+    place = workspace.beginning(where.jobs, live.id, live.attempt)
+    out, err = (f"{place}.{name}" for name in workspace.STREAMS)
+    folder = f"{place}.{workspace.FOLDER}"
     cwd = os.path.join(where.root, spec.cwd) if spec.cwd and spec.snapshot is None else where.root
     order: Dict[str, Any] = {
         "do": "start",
         "tag": live.tag,
+        "slot": live.slot,
         "argv": spec.program if spec.snapshot is None else _in_checkout(where, live, spec.snapshot),
         "cwd": cwd,
-        "env": {**json.loads(base or "{}"), **_told(where, live), **_pinned(live.gpus, gpus), **dict(spec.env)},
-        "folder": _folder(where, live),
+        "env": {**json.loads(base or "{}"), **_told(where, live, folder), **_pinned(live.gpus, gpus), **dict(spec.env)},
+        "folder": folder,
         "out": out,
         "err": out if spec.merge else err,
     }
     limits = {"timeout": spec.timeout, "grace": spec.grace, "nice": spec.nice or None, "mem": spec.needs.mem or None}
     order.update({name: value for name, value in limits.items() if value is not None})
+    if where_else:
+        order["slurm"] = _told_to_slurm(spec)
     if spec.stdin is not None and spec.snapshot is None:
         order["stdin"] = os.path.join(cwd, spec.stdin)
     return order
+
+
+def _told_to_slurm(spec: Spec) -> Dict[str, Any]:
+    """What Slurm is told of a job, besides what any keeper is."""
+    native = dict(spec.native).get(kind.SLURM)
+    told = {
+        "name": spec.name,
+        "cpus": spec.needs.cpus,
+        "gpus": spec.needs.gpus,
+        "gpu_mem": spec.needs.gpu_mem,
+        "priority": spec.priority,
+        "native": json.loads(native) if native else {},
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _in_checkout(where: Places, live: Live, snapshot: Snapshot) -> Sequence[str]:
@@ -73,18 +103,14 @@ def output_of(where: Places, live: Live) -> str:
     return workspace.output_path(where.jobs, live.id, live.attempt, "out")
 
 
-def _folder(where: Places, live: Live) -> str:
-    return workspace.output_path(where.jobs, live.id, live.attempt, workspace.FOLDER)
-
-
-def _told(where: Places, live: Live) -> Dict[str, str]:
+def _told(where: Places, live: Live, folder: str) -> Dict[str, str]:
     """What every job is told about itself."""
     told = {
         "SJS_JOB_ID": str(live.id),
         "SJS_ATTEMPT": str(live.attempt),
         "SJS_SLOT": str(live.slot),
         "SJS_MANAGER": where.door,
-        "SJS_JOB_DIR": _folder(where, live),
+        "SJS_JOB_DIR": folder,
     }
     if live.spec.task is not None:
         told["SJS_SWEEP"] = live.spec.task.sweep

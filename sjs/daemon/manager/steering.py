@@ -14,7 +14,7 @@ from sjs.core.lifecycle import FINAL, LIVE, MOVING, PENDING
 from sjs.daemon.ground.clock import Now
 from sjs.daemon.manager.subjects import Reply, Request, Subjects, submitter, summaries
 from sjs.daemon.queue.ledger import Ledger
-from sjs.daemon.queue.pending import PIECE
+from sjs.daemon.queue.pending import AGAIN, PIECE
 from sjs.daemon.queue.store import Store
 from sjs.errors import BadRequest
 
@@ -91,7 +91,7 @@ class Steering:
 
     def _again(self, request: Request, session: Any, now: Now) -> Reply:
         changed, looked_at = self._ledger.again(self._subjects.own(request, FINAL))
-        return {"changed": ranges(changed), "next": looked_at[-1] if len(looked_at) == PIECE else None}
+        return {"changed": ranges(changed), "next": looked_at[-1] if len(looked_at) == AGAIN else None}
 
     def _pause(self, request: Request, still: bool) -> Reply:
         if request.get("jobs") is None and not submitter(request):

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any, Dict, List, Sequence
+from itertools import product
+from typing import Any, Dict, List, Mapping, Sequence
 
 from sjs import wire
 from sjs.core.job import Job, Range, Spec, ranges
-from sjs.core.lifecycle import STATES
+from sjs.core.lifecycle import QUEUED, STARTING, STATES, UNENDED
 from sjs.daemon.queue.ledger import Ledger
 from sjs.daemon.queue.store import Store
 from sjs.errors import BadRequest, Refused, UnknownJob
 
 Request = Dict[str, Any]
 Reply = Dict[str, Any]
+
+ENOUGH = 1_000
+"""Jobs that are counted where it matters whether there are any left."""
+
+NO_STATE = "nowhere"
+"""A state in which there is no job."""
 
 MANY = 10_000
 """Jobs of one submitter that one request may be about."""
@@ -75,20 +82,58 @@ class Subjects:
             raise UnknownJob(f"no record of job {job_id} any more", hint)
         if job is None:
             raise UnknownJob(f"no job {job_id} in this queue", self._ids())
-        return job
+        return self._ledger.shown(job)
 
     def named(self, request: Request) -> Job:
         """The one job that a request is about."""
         return self.job(wire.whole(request, "job", 0, wire.MAX_ID))
 
+    def unended(self, wanted: Sequence[Range]) -> int:
+        """How many of these jobs have not ended; of more, ENOUGH."""
+        found = 0
+        for span, state in product(wanted, UNENDED):
+            found += self._store.count(span, state, ENOUGH - found)
+            if found == ENOUGH:
+                break
+        return found
+
     def count(self, wanted: Sequence[Range], state: str) -> int:
         """How many of these jobs are in the state. Of all jobs that is known; a million take long to count.
 
-        So it is of those from the first one on, even if their records are gone: all, less those that came later.
+        So it is of those from the first one on, even if their records are gone: all, less those that came later. And
+        of most that there are, if all have records.
         """
-        if len(wanted) == 1 and wanted[0][0] == 0:
-            return self._ledger.counts[state] - self._store.count((wanted[0][1] + 1, self._ledger.next_id), state)
-        return sum(self._store.count(span, state) for span in wanted)
+        if self._ledger.is_elsewhere and state in (QUEUED, STARTING):
+            rows = (QUEUED, STARTING) if state == QUEUED else ()
+            return sum(self._store.count(span, one) for one in rows for span in wanted)
+        shown = self._ledger.grants.count(wanted, state)
+        if len(wanted) != 1:
+            return shown + sum(self._store.count(span, state) for span in wanted)
+        low, high = wanted[0]
+        last = self._ledger.next_id - 1
+        if state in UNENDED or not self._ledger.retention.removed:
+            is_less_outside = high - low > last / 2
+        else:
+            is_less_outside = low == 0
+        if not is_less_outside:
+            return shown + self._store.count((low, high), state)
+        outside = sum(self._store.count(span, state) for span in ((0, low - 1), (high + 1, last)))
+        return shown + self._ledger.counts[state] - outside
+
+    def shown_counts(self, counts: Mapping[str, int]) -> Dict[str, int]:
+        """How many jobs are in which state, as people know them (`Ledger.shown`)."""
+        found = dict(counts)
+        if self._ledger.is_elsewhere:
+            found[QUEUED] = found.get(QUEUED, 0) + found.pop(STARTING, 0)
+        return found
+
+    def states_of(self, request: Request) -> Sequence[str]:
+        """The states of rows that are asked for; none where it does not matter."""
+        states = states_of(request)
+        if not self._ledger.is_elsewhere or not states:
+            return states
+        rest = [state for state in states if state != STARTING]
+        return [*rest, STARTING] if QUEUED in rest else rest or [NO_STATE]
 
     def _ids(self) -> str:
         last = self._ledger.next_id - 1

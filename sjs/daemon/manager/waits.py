@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence
 
 from sjs.core.job import Range, contains
 
@@ -19,12 +19,21 @@ class Waiting(NamedTuple):
 
 
 class _Wait:
-    def __init__(self, session: Any, request: Any, wanted: Sequence[Range], left: int, until: Optional[float]) -> None:
+    def __init__(
+        self,
+        session: Any,
+        request: Any,
+        wanted: Sequence[Range],
+        left: int,
+        until: Optional[float],
+        more: Callable[[], int],
+    ) -> None:
         self.session = session
         self.request = request
         self.wanted = wanted
         self.left = left
         self.until = until
+        self.more = more
 
 
 class Waits:
@@ -36,10 +45,18 @@ class Waits:
         self._version = 0
 
     def add(
-        self, what: str, session: Any, request: Any, wanted: Sequence[Range], left: int, until: Optional[float]
+        self,
+        what: str,
+        session: Any,
+        request: Any,
+        wanted: Sequence[Range],
+        left: int,
+        until: Optional[float],
+        more: Callable[[], int] = int,
     ) -> None:
-        """Wait until `left` more jobs of the ranges have done it."""
-        self._for[what].append(_Wait(session, request, wanted, left, until))
+        """Wait until `left` more jobs of the ranges have done it, and then for as many as `more` counts, until that
+        finds none."""
+        self._for[what].append(_Wait(session, request, wanted, left, until, more))
 
     def happened(self, what: str, ids: Iterable[int]) -> None:
         """These jobs have done it."""
@@ -60,11 +77,19 @@ class Waits:
         """Those to be answered now; they wait no more."""
         answers: List[Waiting] = []
         for what, waits in self._for.items():
+            for one in waits:
+                if one.left <= 0:
+                    one.left = one.more()
             ripe = [one.left <= 0 or (one.until is not None and now >= one.until) for one in waits]
             if any(ripe):
                 self._for[what] = [one for one, due in zip(waits, ripe) if not due]
                 answers += [Waiting(one.session, one.request, one.left <= 0) for one, due in zip(waits, ripe) if due]
         return answers
+
+    @property
+    def is_any(self) -> bool:
+        """Whether somebody waits."""
+        return any(self._for.values())
 
     def drop(self, session: Any) -> None:
         """Its client is gone."""

@@ -11,6 +11,7 @@ import threading
 import time
 from typing import Callable
 
+from sjs.daemon.ground.kernel import sync_folder
 from sjs.daemon.ground.notes import note
 from sjs.daemon.ground.places import Places
 from sjs.daemon.queue.database import Damaged, Interrupted, StorageError
@@ -68,7 +69,7 @@ class Copies:
             self._enough.clear()
             self._make(0.0)
 
-    def _make(self, pause: float = 0.005) -> None:
+    def _make(self, pause: float = 0.02) -> None:
         began = time.monotonic()
         new = f"{self._where.good}.new"
         try:
@@ -81,15 +82,6 @@ class Copies:
         except (StorageError, OSError, Damaged) as error:
             note(f"no copy of {self._where.database} could be made: {error}")
         self._due = max(self._due, time.monotonic() + SHARE * (time.monotonic() - began))
-
-
-def sync_folder(path: str) -> None:
-    """Make names in the folder durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _age(path: str) -> float:

@@ -29,4 +29,5 @@ class Counts(Dict[str, int]):
         self.update(store.count_all())
 
     def save(self, store: Store) -> None:
-        store.set_meta(NAME, json.dumps(self))
+        with store.unseen():
+            store.set_meta(NAME, json.dumps(self))

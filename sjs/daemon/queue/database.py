@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
 from itertools import chain
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterator, Optional
 
 from sjs.daemon.queue import rows, schema
 from sjs.errors import SjsError
@@ -52,6 +53,7 @@ class Database:
         self._db = sqlite3.connect(path, isolation_level=None, timeout=0.0, check_same_thread=False)
         self._db.text_factory = rows.text
         self._migrated = False
+        self._unseen = 0
         self._prepare(path)
         self._db.execute(f"PRAGMA wal_autocheckpoint = {log_pages}")
 
@@ -75,10 +77,9 @@ class Database:
         only tried leaves the queue to the one before it as it was."""
         if version == len(schema.MIGRATIONS):
             return
-        self._begin()
-        for statement in chain.from_iterable(schema.MIGRATIONS[version:]):
-            self._db.execute(statement)
-        self._db.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS)}")
+        statements = chain.from_iterable(schema.MIGRATIONS[version:])
+        script = ("BEGIN IMMEDIATE", *statements, f"PRAGMA user_version = {len(schema.MIGRATIONS)}")
+        self._db.executescript(";\n".join(script) + ";")  # `execute` would keep each of them in memory, made ready
         self._migrated = True
 
     def commit(self) -> None:
@@ -92,8 +93,15 @@ class Database:
 
     @property
     def changes(self) -> int:
-        """How many rows were changed so far by this manager."""
-        return self._db.total_changes
+        """How many rows were changed so far by this manager, of which somebody could know."""
+        return self._db.total_changes - self._unseen
+
+    @contextlib.contextmanager
+    def unseen(self) -> Iterator[None]:
+        """What is changed here is no change to anybody: it is shown as it was, or was counted with something else."""
+        before = self._db.total_changes
+        yield
+        self._unseen += self._db.total_changes - before
 
     @property
     def is_changed(self) -> bool:

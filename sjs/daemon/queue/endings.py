@@ -8,6 +8,7 @@ from typing import List, Optional
 
 from sjs.core.health import LAST, Ending, fault_of, health
 from sjs.core.job import End, Health
+from sjs.daemon.queue.live import Live
 from sjs.daemon.queue.store import Store
 
 NAME = "endings"
@@ -25,14 +26,13 @@ class Endings:
         """What they come to."""
         return health(self._last)
 
-    def add(self, job_id: int, end: End, seconds: Optional[float]) -> None:
+    def add(self, live: Live, end: End, seconds: Optional[float]) -> None:
         """One more attempt has ended."""
-        job = self._store.job(job_id)
-        fault = None if job is None else fault_of(end, seconds, bool(job.via))
-        if job is None or fault is None:
+        fault = fault_of(end, seconds, bool(live.via))
+        if fault is None:
             return
         had_faults = any(one.fault for one in self._last)
-        self._last = [*self._last, Ending(fault, job.submitted)][-LAST:]
+        self._last = [*self._last, Ending(fault, live.submitted)][-LAST:]
         if fault or had_faults:
             self._save()
 

@@ -6,7 +6,6 @@ their own (`resources`), whose word is taken in when it comes.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any, Dict, Iterable, List, Tuple
 
@@ -14,6 +13,7 @@ from sjs import spec_json
 from sjs.core.needs import WHOLE, Gpu, Grant, Machine
 from sjs.daemon.queue.store import Store
 from sjs.errors import BadRequest
+from sjs.values import replace
 
 NAME = "machine"
 AVOID = "avoid"
@@ -34,13 +34,14 @@ class Holdings:
         self._cpus = self._mem = 0
         self._gpus: Tuple[Gpu, ...] = ()
         self._busy: Grant = ()
+        self.is_of_each = bool(store.meta("kind"))
         self.is_known = True
         """Whether the GPUs have been looked for, or need not be."""
         self.machine = self._machine(int(store.meta("max_jobs_running") or 0))
 
     def set_slots(self, slots: int) -> None:
         self._store.set_meta("max_jobs_running", str(slots))
-        self.machine = dataclasses.replace(self.machine, slots=slots)
+        self.machine = replace(self.machine, slots=slots)
 
     def say(self, body: Dict[str, Any]) -> None:
         """Take a person's word, which was checked, for what is named here, until it is named again; null: what was
@@ -86,6 +87,7 @@ class Holdings:
             mem=said.get("mem", self._mem),
             gpus=self._counted(said.get("gpus")),
             named=tuple(sorted(said.get("resources", {}).items())),
+            each=self.is_of_each,
         )
 
     def _counted(self, said: Any) -> Tuple[Gpu, ...]:

@@ -5,9 +5,10 @@ Every change of a job's state goes through the life-cycle table, here, in `pendi
 
 from __future__ import annotations
 
-import dataclasses
+from itertools import islice
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from sjs import spec_json
 from sjs.core import lifecycle
 from sjs.core.job import End, Job, Range, Spec, contains, ranges
 from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, MOVED, PENDING, QUEUED, STARTING
@@ -17,6 +18,7 @@ from sjs.daemon.ground.notes import note
 from sjs.daemon.queue.counts import Counts
 from sjs.daemon.queue.endings import Endings
 from sjs.daemon.queue.gates import Gates
+from sjs.daemon.queue.grants import Grants
 from sjs.daemon.queue.heads import Heads
 from sjs.daemon.queue.holdings import Holdings
 from sjs.daemon.queue.hook_list import ON_FINISH, ON_START, HookList
@@ -24,15 +26,22 @@ from sjs.daemon.queue.keys import check_use, digest
 from sjs.daemon.queue.live import Live, from_row
 from sjs.daemon.queue.marks import Marks
 from sjs.daemon.queue.moves import Moves
-from sjs.daemon.queue.pending import PIECE, Pending
+from sjs.daemon.queue.pending import AGAIN, PIECE, Pending
 from sjs.daemon.queue.retention import Retention
-from sjs.daemon.queue.rows import UNREADABLE, grant_to_text
+from sjs.daemon.queue.rows import UNREADABLE, Ran, grant_to_text
 from sjs.daemon.queue.setbacks import MAX_SETBACKS, Setbacks
 from sjs.daemon.queue.store import Store
 from sjs.errors import BadRequest, Conflict
+from sjs.values import replace
 
 STARTS = 256
-"""Jobs that one turn starts at most."""
+"""Jobs that one turn starts at most, …"""
+
+STARTS_ELSEWHERE = 5_000
+"""… and hands on to others at most: they take many at once."""
+
+Envs = Mapping[str, str]
+NO_ENVS: Envs = {}
 
 
 class Ledger:
@@ -41,6 +50,9 @@ class Ledger:
     def __init__(self, store: Store, marks: Optional[Marks] = None) -> None:
         self._store = store
         self._marks = marks
+        self.is_elsewhere = bool(store.meta("kind"))
+        """Whether others run its jobs, to whom they are handed on."""
+        self.most_starts = STARTS_ELSEWHERE if self.is_elsewhere else STARTS
         self._first_unstarted = 0 if marks is None else marks.last.started
         self.counts = Counts(store)
         self.holdings = Holdings(store)
@@ -60,7 +72,9 @@ class Ledger:
         self.pending = Pending(store, self.counts, self._heads)
         self._setbacks = Setbacks(store)
         self.moves = Moves(store, self.counts, self._heads, self.pending, self._setbacks)
+        self.grants = Grants(store, self.counts, self._heads, self.live)
         self._overtaken: Dict[int, int] = {}
+        self._unwritten: Dict[int, Ran] = {}  # starts that are not in their rows yet
 
     @property
     def max_running(self) -> int:
@@ -70,17 +84,12 @@ class Ledger:
     # What people ask for
 
     def submit(
-        self,
-        key: Optional[str],
-        specs: Sequence[Spec],
-        now: float,
-        envs: Optional[Mapping[str, str]] = None,
-        by: str = "",
-        via: str = "",
+        self, key: Optional[str], specs: Sequence[Spec], now: float, envs: Envs = NO_ENVS, by: str = "", via: str = ""
     ) -> Tuple[int, int, bool]:
         """Take jobs: (first id, how many, whether this key had brought them before). `envs`: by digest; `by`: whose;
         `via`: as in `Job`."""
-        content = digest(specs)
+        texts = [spec_json.to_text(spec) for spec in specs]
+        content = digest(texts) if key else ""
         known = self._store.submit(key) if key else None
         if known is not None:
             if known[0] != content:
@@ -88,12 +97,12 @@ class Ledger:
             return known[1], known[2], True
         if key:
             check_use(self._store, key)
-        self._store.add_environments(envs or {})
+        self._store.add_environments(envs)
         for name in {spec.env_base for spec in specs if spec.env_base}:
             if self._store.environment(name) is None:
                 raise BadRequest(f"no environment {name:.16}… came with these jobs or before")
         first = self.next_id
-        rows = self.pending.add(first, specs, now, by or None, via or None)
+        rows = self.pending.add(first, specs, texts, now, by or None, via or None)
         self.hooks.owe(ON_FINISH, [row.id for row in rows if row.ended is not None])
         if key:
             self._store.remember_submit(key, content, first, len(specs), now)
@@ -148,9 +157,9 @@ class Ledger:
         return self.pending.release(wanted)
 
     def again(self, wanted: Sequence[Range]) -> Tuple[List[int], List[int]]:
-        """Run once more what has ended: (jobs that will run, all of the first PIECE that had ended). The others can
+        """Run once more what has ended: (jobs that will run, all of the first AGAIN that had ended). The others can
         not: a job for which they are to wait has ended otherwise than they need."""
-        found = self._store.ids_in(FINAL, wanted, PIECE)
+        found = self._store.ids_in(FINAL, wanted, AGAIN)
         self.urgent = True
         return [job_id for job_id, state in found if self._run_again(job_id, state)], [job_id for job_id, _ in found]
 
@@ -163,8 +172,10 @@ class Ledger:
         return self.pending.once_more(job, state)
 
     def pause(self, wanted: Sequence[Range], still: bool) -> List[int]:
-        """Have the running jobs of the ranges stand still, or go on; those for which that is news."""
-        chosen = [one for one in self.live.values() if contains(wanted, one.id) and bool(one.paused) != still]
+        """Have the running jobs of the ranges stand still, or go on; those for which that is news. What waits elsewhere
+        does not run."""
+        runs = [one for one in self.live.values() if not (self.is_elsewhere and one.state == STARTING)]
+        chosen = [one for one in runs if contains(wanted, one.id) and bool(one.paused) != still]
         for one in chosen:
             one.paused, one.pause_told = still, False
             self._store.set_paused(one.id, still)
@@ -201,16 +212,24 @@ class Ledger:
 
     def first(self, count: int) -> List[Job]:
         """The front of the queue."""
-        return [job for job, _ in zip(self._heads.first(count), range(count))]
+        return list(islice(self._heads, count))
 
     def snapshot(self, stopping: bool, now: float = 0.0) -> Snapshot:
         """The queue as `plan` needs it: only as much of it as could start."""
         running = [one.as_running() for one in self.live.values()]
-        room = min(STARTS, self.max_running - sum(one.needs.slots for one in running))
-        if self._setbacks.suspects:  # one at a time: then it is clear over whose start a manager ends
+        room = min(self.most_starts, self.max_running - sum(one.needs.slots for one in running))
+        if self._setbacks.suspects and not self.is_elsewhere:  # one at a time: so it is clear over whose a manager ends
             room = 0 if any(one.state == STARTING for one in self.live.values()) else min(room, 1)
         head = self._readable_head(room, now) if room > 0 and self.counts[QUEUED] and not stopping else []
         return Snapshot(self.holdings.machine, running, head, stopping, self._overtaken, self.holdings.foreign)
+
+    def front(self, count: int) -> Snapshot:
+        """The same, with so much of the queue as could be granted: nothing, unless it can be taken as it stands."""
+        running = [one.as_running() for one in self.live.values()]
+        head = [] if self._setbacks.suspects else list(self._heads.first(count))
+        if any(job.spec is UNREADABLE for job in head):
+            head = []
+        return Snapshot(self.holdings.machine, running, head, foreign=self.holdings.foreign)
 
     def _readable_head(self, room: int, now: float) -> List[Job]:
         """The first jobs that can be started; those that cannot be read are set aside instead of stopping the queue."""
@@ -232,7 +251,7 @@ class Ledger:
 
     def begin(self, job: Job, slot: int, gpus: Grant = ()) -> Live:
         """Write down that the job is to be started: the keeper is told once this is durable."""
-        live = Live(job.id, lifecycle.step(job.state, "start"), job.attempt + 1, slot, job.spec, gpus, job.retried)
+        live = Live.of(job, lifecycle.step(job.state, "start"), slot, gpus)
         self.live[job.id] = live
         self._store.set_start(job.id, live.state, live.attempt, slot, grant_to_text(gpus))
         self.counts.move(job.state, live.state)
@@ -252,16 +271,23 @@ class Ledger:
 
     # What the keeper says
 
-    def on_started(self, tag: str, pid: int, at: float) -> None:
-        """Not urgent: should it be lost with this manager, the keeper tells the next one."""
+    def on_started(self, tag: str, pid: int, at: float) -> bool:
+        """Whether that is news. Not urgent: should it be lost with this manager, the keeper tells the next one."""
         live = self._find(tag)
-        if live is None or live.state != STARTING:
-            return
+        if live is None or live.state != STARTING or not pid:
+            return False
         self._move(live, "started")
         self._setbacks.clear(live.id)
-        self._store.set_started(live.id, live.state, pid, at)
+        self._unwritten[live.id] = Ran(pid, at, live.slot)
         self.started.append(live.id)
         self.hooks.owe(ON_START, [live.id])
+        return True
+
+    def write_starts(self) -> None:
+        """Have the rows of those that run on say so. Of who has ended meanwhile, that was written with the end."""
+        for job_id, ran in self._unwritten.items():
+            self._store.set_started(job_id, self.live[job_id].state, ran)
+        self._unwritten.clear()
 
     def on_ended(self, tag: str, told: Dict[str, Any]) -> None:
         """The end of an attempt. One that was stored before is not news."""
@@ -270,20 +296,21 @@ class Ledger:
             return
         end = live.end(told)
         delay = lifecycle.next_try(live.spec, live.attempt, end, live.retried) if live.grace is None else None
-        self.endings.add(live.id, end, (told.get("usage") or {}).get("seconds"))
+        self.endings.add(live, end, (told.get("usage") or {}).get("seconds"))
         del self.live[live.id]
         self.urgent = True
+        ran = self._unwritten.pop(live.id, None)
         if delay is not None:
             note(f"attempt {live.attempt} of job {live.id} ended ({end.detail or end.reason}); it is tried again")
-            self._store.set_end(live.id, live.state, end, told["at"], told.get("usage") or {})
+            self._store.set_end(live.id, live.state, end, told["at"], told.get("usage") or {}, ran)
             self._store.keep_attempt(live.id)
             self.pending.again(live.id, live.state, told["at"] + delay if delay else None)
             self.requeued.append(live.id)
             return
         if lifecycle.event_of(end) == "lose" and live.attempt > 1:
-            end = dataclasses.replace(end, detail=f"{end.detail}; it was the last of {live.attempt} attempts")
+            end = replace(end, detail=f"{end.detail}; it was the last of {live.attempt} attempts")
         self._move(live, lifecycle.event_of(end))
-        self._store.set_end(live.id, live.state, end, told["at"], told.get("usage") or {})
+        self._store.set_end(live.id, live.state, end, told["at"], told.get("usage") or {}, ran)
         self._is_over(live.id)
 
     def _is_over(self, job_id: int) -> None:
@@ -293,7 +320,32 @@ class Ledger:
         self.hooks.owe(ON_FINISH, [job_id])
         self.pending.has_ended(job_id)
 
-    def on_refused(self, tag: str, now: float) -> None:
+    def is_at(self, tag: str, place: Dict[str, str], said: Optional[Tuple[str, str, str]] = None) -> None:
+        """Where others have it, and what they say of it: its state, why it waits, when it is to start."""
+        live = self._find(tag)
+        if live is None:
+            return
+        if said is not None:
+            live.said = said
+        if place and live.place != {**live.place, **place}:
+            live.place = {**live.place, **place}
+            self._store.set_place(live.id, live.place)
+
+    def shown(self, job: Job) -> Job:
+        """The job as people know it: what was handed on, and has not begun, still waits to them."""
+        if self.is_elsewhere and job.state == STARTING:
+            return replace(job, state=QUEUED, attempt=job.attempt - 1)
+        return self.grants.as_shown(job)
+
+    def not_paused(self, tag: str, still: bool) -> None:
+        """Those who run it did not let it stand still, or go on."""
+        live = self._find(tag)
+        if live is not None and live.paused == still:
+            live.paused, live.pause_told = not still, True
+            self._store.set_paused(live.id, not still)
+            self.urgent = True
+
+    def on_refused(self, tag: str, now: float, event: str = "refused") -> None:
         """The machine could not start it now: it waits again, as if it had never been chosen."""
         live = self._find(tag)
         if live is None:
@@ -301,7 +353,7 @@ class Ledger:
         if live.grace is not None:  # somebody has asked for its end meanwhile
             self.on_ended(tag, {"reason": CANCELLED, "at": now})
         else:
-            self._put_back(live, "refused")
+            self._put_back(live, event)
 
     def on_unseen(self, tag: str, now: float) -> None:
         """The keeper has looked for an attempt that is in no record of its own, and found no trace of it."""
@@ -322,17 +374,20 @@ class Ledger:
             self.on_ended(tag, {"reason": "spawn-error", "detail": detail, "at": now})
         self.urgent = True
 
-    def reconcile(self, attempts: Sequence[Dict[str, Any]], boot: str, now: float) -> None:
+    def reconcile(self, attempts: Sequence[Dict[str, Any]], boot: str, now: float, granted: Sequence[str] = ()) -> None:
         """Bring what an earlier manager left in line with what the keeper has, before anything else happens.
         What the keeper never heard of was never started, unless its records are gone: it is to look (`missing`).
         After a reboot there is nothing to look for, and a record may not have reached the disk: nobody can say.
         """
         self._set_strange_aside(now)
+        self.grants.resume(granted)
         same_boot = self._store.meta("boot") == boot
         known = {str(one["tag"]): one for one in attempts}
         for live in list(self.live.values()):
             told = known.get(live.tag)
             if told is not None:
+                live.slot = told.get("slot", live.slot)  # nobody knew it beforehand of one that was granted
+                self.is_at(live.tag, told.get("place") or {})
                 if told["pid"]:  # else it could not be started
                     self.on_started(live.tag, told["pid"], told["at"])
                 if told["end"] is not None:
@@ -342,6 +397,7 @@ class Ledger:
             else:
                 detail = "nobody knows what became of it: the machine was restarted"
                 self.on_ended(live.tag, {"reason": "host-lost", "detail": detail, "at": now})
+        self.write_starts()
         self._store.set_meta("boot", boot)
         self._setbacks.acquit((QUEUED, STARTING))
         self.urgent = True
@@ -374,8 +430,10 @@ class Ledger:
 
     def commit(self) -> None:
         """Make this turn durable."""
+        self.write_starts()
         if self._store.is_changed:
             self.counts.save(self._store)
+            self.pending.keep()
             if self._marks is not None:
                 self._marks.before_commit(self.next_id)
             self._store.commit()
@@ -385,9 +443,8 @@ class Ledger:
 
     def told(self) -> None:
         """Who waits has heard of what has started and ended."""
-        self.started.clear()
-        self.ended.clear()
-        self.requeued.clear()
+        for heard in (self.started, self.ended, self.requeued):
+            heard.clear()
 
     def _find(self, tag: str) -> Optional[Live]:
         job_id, _, attempt = tag.partition(".")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Tuple
 
-from sjs.core.job import GRACE, End, Spec
+from sjs.core.job import GRACE, End, Job, Spec
 from sjs.core.lifecycle import CANCELLED
 from sjs.core.needs import Grant
 from sjs.core.schedule import Running
@@ -14,7 +14,18 @@ from sjs.daemon.queue.rows import LiveRow, grant_from_text
 class Live:
     """A job that holds a slot."""
 
-    def __init__(self, job_id: int, state: str, attempt: int, slot: int, spec: Spec, gpus: Grant, retried: int) -> None:
+    def __init__(
+        self,
+        job_id: int,
+        state: str,
+        attempt: int,
+        slot: int,
+        spec: Spec,
+        gpus: Grant,
+        retried: int,
+        submitted: float = 0.0,
+        via: str = "",
+    ) -> None:
         self.id = job_id
         self.state = state
         self.attempt = attempt
@@ -22,11 +33,24 @@ class Live:
         self.spec = spec
         self.gpus = gpus
         self.retried = retried
+        self.submitted = submitted
+        self.via = via
         self.grace: Optional[float] = None  # set when its end was asked for
         self.told = False
         self.note = ""  # what was said then
         self.paused: Optional[bool] = None  # set when somebody wanted it to stand still, or to go on
         self.pause_told = False
+        self.place: Dict[str, str] = {}  # where others run it, …
+        self.said: Tuple[str, str, str] = (
+            "",
+            "",
+            "",
+        )  # … and what they say of it: its state, why it waits, when it starts
+
+    @classmethod
+    def of(cls, job: Job, state: str, slot: int, gpus: Grant = ()) -> Live:
+        """A job of the queue, in its next attempt."""
+        return cls(job.id, state, job.attempt + 1, slot, job.spec, gpus, job.retried, job.submitted, job.via)
 
     @property
     def tag(self) -> str:
@@ -51,7 +75,8 @@ class Live:
 
 def from_row(row: LiveRow) -> Live:
     """What an earlier manager left. Whatever was wanted of it, the keeper is told again."""
-    live = Live(row.id, row.state, row.attempt, row.slot, row.spec, grant_from_text(row.gpus), row.retried)
+    gpus = grant_from_text(row.gpus)
+    live = Live(row.id, row.state, row.attempt, row.slot, row.spec, gpus, row.retried, row.submitted, row.via)
     live.grace = row.grace
     live.note = row.detail or ""
     live.paused = None if row.paused is None else bool(row.paused)

@@ -1,18 +1,20 @@
 """In the manager: jobs that may not start yet, because somebody holds them, or they wait for a time or for other jobs.
 
 Who has ended is told to those who wait for it in pieces: a parent may have a million children. What was not told when a
-manager ended, the next one finds in the rows.
+manager ended, the next one finds written down.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from sjs import spec_json
+from sjs.compact import to_json
 from sjs.core import lifecycle
 from sjs.core.job import End, Job, Range, Spec
 from sjs.core.lifecycle import CANCELLED, FINAL, HELD, MOVED, QUEUED, WAITING, is_satisfied
+from sjs.core.needs import Needs
 from sjs.daemon.queue.counts import Counts
 from sjs.daemon.queue.heads import Heads
 from sjs.daemon.queue.rows import NewRow
@@ -21,6 +23,9 @@ from sjs.errors import BadRequest, UnknownJob
 
 PIECE = 1_000
 """Jobs that are moved in one turn."""
+
+AGAIN = 200
+"""Jobs that are run once more in one turn: each of these takes several looks into the rows."""
 
 MAX_PARENTS = 100_000
 """Jobs that one job may wait for."""
@@ -37,7 +42,8 @@ class Pending:
         self._store = store
         self._counts = counts
         self._heads = heads
-        self._ended = deque(store.parents_that_ended(FINAL))
+        self._ended = deque(store.untold())
+        self._stored = set(self._ended)
         self._anybody_waits_for_jobs = store.has_blockings()
         self.next_due = store.next_due()
         self.cancelled: List[int] = []
@@ -48,39 +54,33 @@ class Pending:
         self,
         first: int,
         specs: Sequence[Spec],
+        texts: Sequence[str],
         now: float,
         submitter: Optional[str] = None,
         via: Optional[str] = None,
     ) -> List[NewRow]:
-        """Take new jobs, each in the state in which it begins; all of them or, where one can not be, none."""
+        """Take new jobs, each in the state in which it begins; all of them or, where one can not be, none. `texts`: of
+        the specs, as they are stored."""
         rows: List[NewRow] = []
         blockings: List[Blocking] = []
-        for number, spec in enumerate(specs):
+        shapes = {needs: self._store.shape(needs_text(needs)) for needs in {spec.needs for spec in specs}}
+        brought = {"submitted": now, "submitter": submitter, "via": via}
+        for number, (spec, text) in enumerate(zip(specs, texts)):
             placed = _placed(spec, number, first)
             found, doom = self._blockings(first + number, placed, rows)
             blockings += found
-            row = self._row(first + number, placed, now, len(found), doom)
-            rows.append(row._replace(submitter=submitter, via=via))
+            text = text if placed is spec else spec_json.to_text(placed)
+            row = _row(first + number, placed, text, shapes[spec.needs], len(found), brought)
+            rows.append(row._replace(state=CANCELLED, reason="dependency", detail=doom, ended=now) if doom else row)
         self._store.add(rows)
         self._block(blockings)
         for row in rows:
             if row.state == QUEUED:
-                self._heads.added(row.shape, row.priority)
+                self._heads.added(row.shape, row.priority, row.id)
             elif row.state == WAITING and row.due is not None:
                 self.next_due = min(row.due, self.next_due or row.due)
             self._counts[row.state] += 1
         return rows
-
-    def _row(self, job_id: int, spec: Spec, now: float, blockers: int, doom: str) -> NewRow:
-        due = spec.at if spec.at is not None and spec.at > now else None
-        state = HELD if spec.hold else WAITING if blockers or due is not None else QUEUED
-        shape = self._store.shape(needs_text(spec))
-        text = spec_json.to_text(spec)
-        snapshot = spec.snapshot.id if spec.snapshot is not None else None
-        row = NewRow(job_id, state, text, now, shape, spec.priority, due, blockers, spec.name or None, snapshot)
-        if spec.task is not None:
-            row = row._replace(sweep=spec.task.sweep, setting=spec.task.setting)
-        return row._replace(state=CANCELLED, reason="dependency", detail=doom, ended=now) if doom else row
 
     def _blockings(
         self, job_id: int, spec: Spec, fresh: Optional[Sequence[NewRow]] = None
@@ -116,6 +116,13 @@ class Pending:
         """Somebody may have waited for this job."""
         if self._anybody_waits_for_jobs:
             self._ended.append(job_id)
+
+    def keep(self) -> None:
+        """Write down who is still to be told of, for the next manager."""
+        if self._ended or self._stored:
+            untold = set(self._ended)
+            self._store.set_untold(self._stored, untold)
+            self._stored = untold
 
     @property
     def has_more(self) -> bool:
@@ -165,7 +172,7 @@ class Pending:
         row = self._store.pending(job_id)
         if row is not None and row.state == WAITING and not row.blockers and row.due is None:
             self._move(job_id, WAITING, "ready")
-            self._heads.changed()
+            self._heads.added(row.shape, row.priority, job_id)
 
     def look_at_times(self) -> None:
         """Some that wait for a time have come in among the others."""
@@ -175,18 +182,20 @@ class Pending:
 
     def hold(self, wanted: Sequence[Range]) -> List[int]:
         """Keep the first of these jobs from starting; at most PIECE, so ask again until there are fewer."""
-        ids = self._store.ids_in((QUEUED, WAITING), wanted, PIECE)
-        for job_id, state in ids:
-            self._move(job_id, state, "hold")
+        found = self._store.ids_in((QUEUED, WAITING), wanted, PIECE)
+        for state in (QUEUED, WAITING):
+            self._move_all([job_id for job_id, old in found if old == state], state, lifecycle.step(state, "hold"))
         self._heads.changed()
-        return [job_id for job_id, _ in ids]
+        return [job_id for job_id, _ in found]
 
     def release(self, wanted: Sequence[Range]) -> List[int]:
         """Let them go again; at most PIECE."""
         ids = [job_id for job_id, _ in self._store.ids_in((HELD,), wanted, PIECE)]
-        for job_id in ids:
-            self._move(job_id, HELD, "release")
-            self.let_go(job_id)
+        free = set(self._store.free(ids))
+        waiting = lifecycle.step(HELD, "release")
+        self._move_all([job_id for job_id in ids if job_id not in free], HELD, waiting)
+        self._move_all(sorted(free), HELD, lifecycle.step(waiting, "ready"))
+        self._heads.changed()
         self.look_at_times()
         return ids
 
@@ -211,6 +220,11 @@ class Pending:
         else:
             self.next_due = min(due, self.next_due or due)
 
+    def _move_all(self, ids: Sequence[int], old: str, new: str) -> None:
+        if ids:
+            self._store.set_state_of_all(ids, new)
+            self._counts.move(old, new, len(ids))
+
     def _move(self, job_id: int, state: str, event: str) -> None:
         new = lifecycle.step(state, event)
         self._store.set_state(job_id, new)
@@ -231,9 +245,28 @@ def _placed(spec: Spec, number: int, first: int) -> Spec:
     return spec.but(after=after)
 
 
-def needs_text(spec: Spec) -> str:
+def _row(job_id: int, spec: Spec, text: str, shape: int, blockers: int, brought: Mapping[str, Any]) -> NewRow:
+    """The row of a new job. `text`: its spec, as it is stored; `brought`: when, by whom, and by which word."""
+    due = spec.at if spec.at is not None and spec.at > brought["submitted"] else None
+    return NewRow(
+        id=job_id,
+        state=HELD if spec.hold else WAITING if blockers or due is not None else QUEUED,
+        spec=text,
+        shape=shape,
+        priority=spec.priority,
+        due=due,
+        blockers=blockers,
+        name=spec.name or None,
+        snapshot=spec.snapshot.id if spec.snapshot else None,
+        sweep=spec.task.sweep if spec.task else None,
+        setting=spec.task.setting if spec.task else None,
+        **brought,
+    )
+
+
+def needs_text(needs: Needs) -> str:
     """By which jobs are told apart that need different things."""
-    return spec_json.to_json(spec_json.needs_to_wire(spec.needs))
+    return to_json(spec_json.needs_to_wire(needs))
 
 
 def _ids(spans: Sequence[Range]) -> Iterator[int]:

@@ -7,15 +7,14 @@ on beyond all that were ever given, and what may have been started since is neve
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from typing import Dict, Tuple
 
 from sjs.daemon.ground import journal, places
+from sjs.daemon.ground.kernel import sync_folder
 from sjs.daemon.ground.notes import note
 from sjs.daemon.ground.places import Places
 from sjs.daemon.queue import marks
-from sjs.daemon.queue.copies import sync_folder
 from sjs.daemon.queue.database import Damaged
 from sjs.daemon.queue.store import Store
 from sjs.errors import SjsError
@@ -76,6 +75,8 @@ def _take_copy(where: Places, damage: str) -> None:
             f"{where.database} cannot be used ({damage}), and there is no copy of it",
             f"put one there, or move {where.state} away to begin with an empty queue",
         )
+    import shutil
+
     bad = f"{where.database}.bad-{time.strftime('%Y%m%d-%H%M%S')}"
     for end in ("-wal", ""):
         if os.path.exists(where.database + end):

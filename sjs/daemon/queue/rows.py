@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from sjs import spec_json
+from sjs.compact import to_json
 from sjs.core.job import End, Job, Spec
 from sjs.core.needs import Grant
 from sjs.errors import BadRequest
 
 COLUMNS = (
     "id, state, spec, submitted, attempt, started, ended, pid, reason, exit, signal, detail, usage, gpus, due, paused,"
-    " retried, submitter, via"
+    " retried, submitter, via, place"
 )
 
-ATTEMPT = "started, ended, pid, reason, exit, signal, detail, usage, gpus"
+ATTEMPT = "started, ended, pid, reason, exit, signal, detail, usage, gpus, place"
 """What is told of one attempt."""
+
+QUEUED = "id, spec, submitted, attempt, retried, via"
+"""What there is to know of a job that waits for its start."""
 
 UNREADABLE = Spec(command="")
 """Stands for what a job was to run, where nobody knows any more. Its job's end says why."""
@@ -44,6 +48,14 @@ class NewRow(NamedTuple):
     setting: Optional[str] = None
 
 
+class Ran(NamedTuple):
+    """How an attempt began."""
+
+    pid: int
+    at: float
+    slot: int
+
+
 class PendingRow(NamedTuple):
     """What keeps a job from being queued."""
 
@@ -51,6 +63,7 @@ class PendingRow(NamedTuple):
     blockers: int
     due: Optional[float]
     shape: int
+    priority: int
 
 
 class LiveRow(NamedTuple):
@@ -66,6 +79,8 @@ class LiveRow(NamedTuple):
     paused: Optional[int]  # None: nobody ever paused this attempt; 0: it goes on again
     retried: int
     detail: Optional[str]  # what was said when its end was asked for
+    submitted: float
+    via: str
 
 
 class MoveRow(NamedTuple):
@@ -111,11 +126,11 @@ class Filter(NamedTuple):
         where = ""
         values: List[Any] = []
         if self.name is not None:
-            where += " AND name GLOB ?"
+            where += " AND name = ?" if self.is_plain else " AND name GLOB ?"
             values.append(self.name)
         if self.tag is not None:
             where += " AND instr(spec, ?)"  # not every SQLite knows JSON; `fits` tells it from a variable's text
-            values.append(":".join(map(spec_json.to_json, self.tag)))
+            values.append(":".join(map(to_json, self.tag)))
         if self.since is not None:
             where += " AND coalesce(ended, started, submitted) >= ?"
             values.append(self.since)
@@ -123,6 +138,17 @@ class Filter(NamedTuple):
             where += " AND sweep = ?"
             values.append(self.sweep)
         return where, tuple(values)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the name stands for itself."""
+        return self.name is not None and not any(sign in self.name for sign in "*?[")
+
+    def is_indexed(self, states: Sequence[str]) -> bool:
+        """Whether an index leads to just these, in the order of their ids: else others have to be looked at, too."""
+        if self.tag is not None or self.since is not None:
+            return False
+        return self.name is None or (self.is_plain and self.sweep is None and not states)
 
     def fits(self, job: Job) -> bool:
         """What the conditions leave open."""
@@ -140,7 +166,7 @@ def text(data: bytes) -> str:
 def job(row: Tuple[Any, ...]) -> Job:
     """The job of a row. One that cannot be read is a job, too: of `UNREADABLE`."""
     id_, state, spec, submitted, attempt, started, ended, pid, reason, exit_, signal, detail, *more = row
-    usage, gpus, due, paused, retried, submitter, via = more
+    usage, gpus, due, paused, retried, submitter, via, place = more
     try:
         return Job(
             id=id_,
@@ -159,15 +185,29 @@ def job(row: Tuple[Any, ...]) -> Job:
             retried=int(retried),
             submitter=submitter or "",
             via=via or "",
+            place=place_from_text(place),
         )
     except (BadRequest, ValueError) as error:
-        why = End("spawn-error", detail=f"its record cannot be read: {error}")
-        return Job(id_, UNREADABLE, str(state), 0.0, end=why)
+        return Job(id_, UNREADABLE, str(state), 0.0, end=_unreadable(error))
+
+
+def _unreadable(error: Exception) -> End:
+    return End("spawn-error", detail=f"its record cannot be read: {error}")
+
+
+def queued(row: Tuple[Any, ...]) -> Job:
+    """A job at the front of the queue."""
+    id_, spec, submitted, attempt, retried, via = row
+    try:
+        known = spec_json.from_text(spec)
+        return Job(id_, known, "queued", float(submitted), attempt=int(attempt), retried=int(retried), via=via or "")
+    except (BadRequest, ValueError) as error:
+        return Job(id_, UNREADABLE, "queued", 0.0, end=_unreadable(error))
 
 
 def live(row: Tuple[Any, ...]) -> LiveRow:
     """A row of a job that holds a slot; of what is no number nothing is believed."""
-    id_, state, attempt, slot, grace, spec, gpus, paused, retried, detail = row
+    id_, state, attempt, slot, grace, spec, gpus, paused, retried, detail, submitted, via = row
     try:
         known = spec_json.from_text(spec)
     except BadRequest:
@@ -183,7 +223,14 @@ def live(row: Tuple[Any, ...]) -> LiveRow:
         paused if paused in (0, 1) else None,
         retried if isinstance(retried, int) else 0,
         detail,
+        submitted if isinstance(submitted, float) else 0.0,
+        via or "",
     )
+
+
+def place_from_text(text: Optional[str]) -> Tuple[Tuple[str, str], ...]:
+    """Where others run a job, as a column holds it."""
+    return tuple((str(name), str(value)) for name, value in json.loads(text).items()) if text else ()
 
 
 def grant_to_text(grant: Grant) -> Optional[str]:

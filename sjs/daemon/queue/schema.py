@@ -100,5 +100,13 @@ WHEN NEW.sweep IS NOT NULL AND NEW.state != OLD.state BEGIN
     UPDATE sweeps SET jobs = jobs - 1 WHERE name = NEW.sweep AND state = OLD.state;
 END""",
     ),
+    (
+        # Who has ended, while those who wait for it have not all been told: to find them takes a look at every job.
+        "CREATE TABLE untold (job INTEGER PRIMARY KEY)",
+        """INSERT INTO untold SELECT DISTINCT parent FROM blockings CROSS JOIN jobs ON jobs.id = parent
+WHERE state IN ('succeeded', 'failed', 'timeout', 'cancelled', 'lost', 'moved')""",
+    ),
+    # Where others run a job, as they call it: an object of texts.
+    ("ALTER TABLE jobs ADD COLUMN place TEXT", "ALTER TABLE attempts ADD COLUMN place TEXT"),
 )
 """What makes schema N + 1 of schema N, in statements. A new queue goes all the way, so that way is used every day."""

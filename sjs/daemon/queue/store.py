@@ -9,14 +9,17 @@ from __future__ import annotations
 import heapq
 import json
 from itertools import chain
+from operator import itemgetter
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from sjs.compact import to_json
 from sjs.core.job import End, Job, Range
 from sjs.core.lifecycle import FINAL, LIVE, STATES
 from sjs.daemon.queue import rows
 from sjs.daemon.queue.move_rows import MoveRows
-from sjs.daemon.queue.rows import EVERY_JOB, EndedRow, Filter, LiveRow, NewRow, PendingRow
+from sjs.daemon.queue.rows import EVERY_JOB, EndedRow, Filter, LiveRow, NewRow, Ran
 from sjs.daemon.queue.sweep_rows import SweepRows
+from sjs.daemon.queue.waiting_rows import WaitingRows
 
 LAST = "\U0010ffff"
 """Comes after every other character."""
@@ -25,7 +28,7 @@ MAX_REST = 64
 """Keys that go on for longer were not made by a client of ours."""
 
 
-class Store(MoveRows, SweepRows):
+class Store(MoveRows, SweepRows, WaitingRows):
     """The rows of one queue."""
 
     def rewind(self, started: int, attempts: Dict[int, int], ceiling: int) -> int:
@@ -47,17 +50,24 @@ class Store(MoveRows, SweepRows):
         self.set_meta("counts", json.dumps(counts))
         return int(unsure)
 
+    def begin_as(self, kind: str) -> None:
+        """Whose hands its jobs are in, for those who only read."""
+        if kind and self.meta("kind") != kind:
+            self.set_meta("kind", kind)
+
     def next_id(self) -> int:
         """The id after the highest that was ever given."""
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
         return 0 if row is None else int(row[0]) + 1
 
-    def add(self, rows: Iterable[NewRow]) -> None:
+    def add(self, rows: Sequence[NewRow]) -> None:
         """Keep new jobs."""
         self._begin()
+        # What none of them has need not be said: it would take as long as the rest.
+        said = [at for at, values in enumerate(zip(*rows)) if values.count(None) < len(rows)]
+        names = [NewRow._fields[at] for at in said]
         self._db.executemany(
-            f"INSERT INTO jobs ({', '.join(NewRow._fields)}) VALUES ({_marks(NewRow._fields)})",
-            rows,
+            f"INSERT INTO jobs ({', '.join(names)}) VALUES ({_marks(names)})", map(itemgetter(*said), rows)
         )
 
     def shape(self, needs: str) -> int:
@@ -100,6 +110,10 @@ class Store(MoveRows, SweepRows):
     def set_state(self, job_id: int, state: str) -> None:
         self._write("UPDATE jobs SET state = ? WHERE id = ?", state, job_id)
 
+    def set_state_of_all(self, ids: Iterable[int], state: str) -> None:
+        self._begin()
+        self._db.executemany("UPDATE jobs SET state = ? WHERE id = ?", ((state, one) for one in ids))
+
     def set_states(self, ids: Iterable[int], state: str, reason: str, now: float, detail: str = "") -> None:
         """The same end for many jobs that never ran."""
         self._begin()
@@ -109,19 +123,28 @@ class Store(MoveRows, SweepRows):
         )
 
     def set_start(self, job_id: int, state: str, attempt: int, slot: int, gpus: Optional[str]) -> None:
-        sql = "UPDATE jobs SET state = ?, attempt = ?, slot = ?, gpus = ? WHERE id = ?"
+        sql = "UPDATE jobs SET state = ?, attempt = ?, slot = ?, gpus = ?, place = NULL WHERE id = ?"
         self._write(sql, state, attempt, slot, gpus, job_id)
+
+    def set_starts(self, state: str, attempts: Iterable[Tuple[int, int]]) -> None:
+        """Of many that have no slot: (attempt, job)."""
+        self._begin()
+        self._db.executemany(f"UPDATE jobs SET state = '{state}', attempt = ?, slot = NULL WHERE id = ?", attempts)
 
     def set_waiting(self, job_id: int, state: str, attempt: int) -> None:
         """It is in the queue again, after so many attempts, and nothing of the last one is left in its row."""
         self._write(
             "UPDATE jobs SET state = ?, attempt = ?, slot = NULL, pid = NULL, started = NULL, gpus = NULL,"
-            " paused = NULL WHERE id = ?",
+            " paused = NULL, place = NULL WHERE id = ?",
             *(state, attempt, job_id),
         )
 
-    def set_started(self, job_id: int, state: str, pid: int, at: float) -> None:
-        self._write("UPDATE jobs SET state = ?, pid = ?, started = ? WHERE id = ?", state, pid, at, job_id)
+    def set_started(self, job_id: int, state: str, ran: Ran) -> None:
+        self._write("UPDATE jobs SET state = ?, pid = ?, started = ?, slot = ? WHERE id = ?", state, *ran, job_id)
+
+    def set_place(self, job_id: int, place: Mapping[str, str]) -> None:
+        """Where others run it."""
+        self._write("UPDATE jobs SET place = ? WHERE id = ?", to_json(dict(place)), job_id)
 
     def set_grace(self, job_id: int, grace: float, note: str) -> None:
         """Remember that the end of a running job was asked for, and what was said of it."""
@@ -131,12 +154,26 @@ class Store(MoveRows, SweepRows):
         """Remember that a running job was to stand still, or to go on."""
         self._write("UPDATE jobs SET paused = ? WHERE id = ?", int(still), job_id)
 
-    def set_end(self, job_id: int, state: str, end: End, at: float, usage: Dict[str, Any]) -> None:
+    def set_end(
+        self, job_id: int, state: str, end: End, at: float, usage: Dict[str, Any], ran: Optional[Ran] = None
+    ) -> None:
+        """How it ended; with how it began, where that was not written down yet."""
         detail = end.detail.encode("utf-8", "backslashreplace").decode()  # it may name a path that is no text
+        began = "" if ran is None else ", pid = ?, started = ?, slot = ?"
         self._write(
             "UPDATE jobs SET state = ?, reason = ?, exit = ?, signal = ?, detail = ?, ended = ?, usage = ?,"
-            " paused = NULL WHERE id = ?",
-            *(state, end.reason, end.exit, end.signal, detail or None, at, json.dumps(usage), job_id),
+            f" paused = NULL{began} WHERE id = ?",
+            *(
+                state,
+                end.reason,
+                end.exit,
+                end.signal,
+                detail or None,
+                at,
+                to_json(usage),
+                *(ran or ()),
+                job_id,
+            ),
         )
 
     def job(self, job_id: int) -> Optional[Job]:
@@ -144,14 +181,19 @@ class Store(MoveRows, SweepRows):
         row = self._db.execute(f"SELECT {rows.COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return None if row is None else rows.job(row)
 
-    def queued(self, shape: int, limit: int) -> List[Job]:
-        """The first jobs of a shape's queue."""
-        found = self._db.execute(
-            f"SELECT {rows.COLUMNS} FROM jobs INDEXED BY queue WHERE state = 'queued' AND shape = ?"
-            " ORDER BY priority DESC, id LIMIT ?",
-            (shape, limit),
-        ).fetchall()
-        return [rows.job(row) for row in found]
+    def queued(self, shape: int, limit: int, last: Optional[Job] = None) -> List[Job]:
+        """The first jobs of a shape's queue, or those behind the last one that is known."""
+        sql = f"SELECT {rows.QUEUED} FROM jobs INDEXED BY queue WHERE state = 'queued' AND shape = ?"
+        order = " ORDER BY priority DESC, id LIMIT ?"
+        if last is None:
+            found = self._db.execute(f"{sql}{order}", (shape, limit)).fetchall()
+        else:
+            place = last.spec.priority, last.id
+            found = self._db.execute(f"{sql} AND priority = ? AND id > ?{order}", (shape, *place, limit)).fetchall()
+            if len(found) < limit:
+                lower = (shape, place[0], limit - len(found))
+                found += self._db.execute(f"{sql} AND priority < ?{order}", lower).fetchall()
+        return [rows.queued(row) for row in found]
 
     def queued_shapes(self) -> List[int]:
         """The shapes of all queued jobs; one step for each, however many jobs it has."""
@@ -183,35 +225,9 @@ class Store(MoveRows, SweepRows):
         row = self._db.execute("SELECT state FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return None if row is None else str(row[0])
 
-    # Who waits for what
-
-    def pending(self, job_id: int) -> Optional[PendingRow]:
-        row = self._db.execute(f"SELECT {', '.join(PendingRow._fields)} FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return None if row is None else PendingRow(*row)
-
-    def set_pending(self, job_id: int, state: str, due: Optional[float], blockers: int) -> None:
-        """It was tried and waits again. What is known of the attempt is kept by itself."""
-        self._write(
-            "UPDATE jobs SET state = ?, due = ?, blockers = ?, slot = NULL, grace = NULL, pid = NULL, started = NULL,"
-            " ended = NULL, reason = NULL, exit = NULL, signal = NULL, detail = NULL, usage = NULL, gpus = NULL,"
-            " paused = NULL WHERE id = ?",
-            *(state, due, blockers, job_id),
-        )
-
     def set_retried(self, job_id: int) -> None:
         """Somebody wants it tried anew: the attempts that there were count no more."""
         self._write("UPDATE jobs SET retried = attempt WHERE id = ?", job_id)
-
-    def set_due(self, job_id: int, due: Optional[float]) -> None:
-        self._write("UPDATE jobs SET due = ? WHERE id = ?", due, job_id)
-
-    def due(self, now: float, limit: int) -> List[int]:
-        """Waiting jobs whose time has come."""
-        found = self._db.execute(
-            "SELECT id FROM jobs WHERE state = 'waiting' AND due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?",
-            (now, limit),
-        ).fetchall()
-        return [int(row[0]) for row in found]
 
     def ended(self, job_id: int) -> Optional[EndedRow]:
         """Whether and when a job ended; None when there is no record of it."""
@@ -244,35 +260,10 @@ class Store(MoveRows, SweepRows):
         """Whether there is a record of a job of the range."""
         return self._db.execute("SELECT 1 FROM jobs WHERE id BETWEEN ? AND ? LIMIT 1", span).fetchone() is not None
 
-    def next_due(self) -> Optional[float]:
-        """When the next waiting job's time comes."""
-        found = self._db.execute("SELECT min(due) FROM jobs WHERE state = 'waiting' AND due IS NOT NULL").fetchone()[0]
-        return None if found is None else float(found)
-
-    def add_blockings(self, rows: Sequence[Tuple[int, int, str]]) -> None:
-        """(parent, child, kind): the child waits for the parent."""
-        if rows:
-            self._begin()
-            self._db.executemany("INSERT OR IGNORE INTO blockings VALUES (?, ?, ?)", rows)
-
-    def has_blockings(self) -> bool:
-        return self._db.execute("SELECT 1 FROM blockings LIMIT 1").fetchone() is not None
-
-    def children(self, parent: int, limit: int) -> List[Tuple[int, str]]:
-        """Who waits for the job, and for what end of it."""
-        return self._db.execute(
-            "SELECT child, kind FROM blockings WHERE parent = ? ORDER BY child LIMIT ?", (parent, limit)
-        ).fetchall()
-
     def unended(self, span: Range, limit: int) -> List[int]:
         """The first jobs of the range that have not ended."""
         sql = f"SELECT id FROM jobs WHERE id BETWEEN ? AND ? AND state NOT IN ({_marks(FINAL)}) ORDER BY id LIMIT ?"
         return [int(row[0]) for row in self._db.execute(sql, (*span, *FINAL, limit))]
-
-    def children_of(self, parent: int, limit: int) -> List[int]:
-        """The first jobs that still wait for the job."""
-        sql = "SELECT DISTINCT child FROM blockings WHERE parent = ? ORDER BY child LIMIT ?"
-        return [int(row[0]) for row in self._db.execute(sql, (parent, limit))]
 
     def queued_before(self, priority: int, job_id: int, limit: int) -> int:
         """How many queued jobs come before this place in the queue; of more, the limit."""
@@ -283,26 +274,6 @@ class Store(MoveRows, SweepRows):
                 counted = self._db.execute(f"SELECT count(*) FROM ({sql})", (shape, *values, limit - found))
                 found += int(counted.fetchone()[0])
         return found
-
-    def drop_blockings(self, parent: int, children: Sequence[Tuple[int, str]]) -> None:
-        if children:
-            self._begin()
-            self._db.executemany(
-                "DELETE FROM blockings WHERE parent = ? AND child = ? AND kind = ?",
-                ((parent, child, kind) for child, kind in children),
-            )
-
-    def unblock(self, job_id: int) -> None:
-        """One of those for whom it waits is done."""
-        self._write("UPDATE jobs SET blockers = max(0, blockers - 1) WHERE id = ?", job_id)
-
-    def parents_that_ended(self, final: Sequence[str]) -> List[int]:
-        """Jobs that have ended, and whose children were not told."""
-        found = self._db.execute(
-            f"SELECT DISTINCT parent FROM blockings JOIN jobs ON jobs.id = parent WHERE state IN ({_marks(final)})",
-            tuple(final),
-        ).fetchall()
-        return [int(row[0]) for row in found]
 
     # Commands that are to be run for jobs
 
@@ -374,12 +345,10 @@ class Store(MoveRows, SweepRows):
         each = [self._db.execute(sql, (state, *span, *values)) for state in sorted(set(states))]
         return filter(only.fits, map(rows.job, heapq.merge(*each, key=lambda row: int(row[0]), reverse=newest)))
 
-    def count(self, span: Range, state: str) -> int:
-        """How many jobs of the range are in the state."""
-        row = self._db.execute(
-            "SELECT count(*) FROM jobs WHERE state = ? AND id BETWEEN ? AND ?", (state, *span)
-        ).fetchone()
-        return int(row[0])
+    def count(self, span: Range, state: str, limit: int = -1) -> int:
+        """How many jobs of the range are in the state; of more, the limit."""
+        sql = "SELECT 1 FROM jobs WHERE state = ? AND id BETWEEN ? AND ? LIMIT ?"
+        return int(self._db.execute(f"SELECT count(*) FROM ({sql})", (state, *span, limit)).fetchone()[0])
 
 
 def _marks(values: Sequence[str]) -> str:

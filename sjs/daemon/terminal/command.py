@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import List, NoReturn
+from typing import List, NoReturn, Optional
 
 from sjs import __version__
 from sjs.core.quantities import size_or_zero
-from sjs.daemon.ground import launch
+from sjs.daemon.ground import kind, launch
 from sjs.daemon.ground.places import Places
 from sjs.daemon.terminal import upgrade_command
 from sjs.daemon.terminal.waiter import EX_UNAVAILABLE, Waiter
@@ -34,7 +34,8 @@ def main(arguments: List[str]) -> int:
     root = os.path.realpath(os.path.expanduser(options.root))
     if not os.path.isdir(root):
         return _fail(2, f"no such folder: {root}")
-    where = Places(root, options.pipe_name, options.state_dir)
+    wanted = kind.SLURM if options.slurm else None
+    where = Places(root, options.pipe_name, kind.state_folder(wanted, root, options.pipe_name, options.state_dir))
     try:
         where.check()
     except OSError as error:
@@ -47,7 +48,10 @@ def main(arguments: List[str]) -> int:
         sys.stderr.write(f"job_manager: the manager of {where.door} was stopped on purpose, and stays so\n")
         return 0
     settings = launch.settings(options.max_jobs_running, options.keep_days, options.keep_jobs, options.low_water)
-    return _start(where, settings, options.background)
+    problem = kind.refusal(where, wanted)
+    if problem:
+        return _fail(EX_UNAVAILABLE, problem)
+    return _start(where, settings, wanted, options.background)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -91,6 +95,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pipe-name", type=_name, default="jobs.pipe", metavar="P", help="default: jobs.pipe")
     parser.add_argument("--root", default=".", metavar="DIR", help="where the pipe is and jobs run (default: here)")
     parser.add_argument("--state-dir", default="", metavar="DIR", help="default: .sjs/PIPE in the root")
+    parser.add_argument(
+        "--slurm",
+        action="store_true",
+        help="on a login node: Slurm runs the jobs (default: as the queue was begun)",
+    )
     parser.add_argument("--background", action="store_true", help="return once it runs")
     parser.add_argument("--unless-stopped", action="store_true", help="do not start one that was stopped on purpose")
     parser.add_argument("--stop", action="store_true", help="stop the manager; its running jobs go on")
@@ -124,11 +133,11 @@ def _name(text: str) -> str:
     return text
 
 
-def _start(where: Places, settings: str, background: bool) -> int:
+def _start(where: Places, settings: str, wanted: Optional[str], background: bool) -> int:
     try:
         where.make()
         _forget_stop(where)
-        outcome, detail = launch.start(where, settings)
+        outcome, detail = launch.start(where, settings, wanted)
     except OSError as error:
         return _fail(EX_UNAVAILABLE, f"cannot keep a queue in {where.state}: {error}")
     if outcome == "running":
