@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from itertools import groupby
 
 from sjs.answers import Accepted
 from sjs.config import Config, Manager, state_path
@@ -31,6 +28,9 @@ from sjs.errors import (
 from sjs.outbox import Entry, Head, Outbox, Share
 from sjs.protocols import Envs, Target
 from sjs.routing import Fleet
+from sjs.sharing import Found, Sharing, sharing
+from sjs.targets import kinds
+from sjs.values import dataclass
 
 IN_FLIGHT = 4
 """Chunks of jobs that may be without an answer at once, for each target."""
@@ -77,13 +77,16 @@ def source_file(config: str | None) -> str:
     return os.path.abspath(path) if config or os.path.exists(path) else ""
 
 
-NOT_WHO = ("password", "on_start", "on_finish")
+NOT_WHO = ("password", "on_start", "on_finish", "settings", "cost")
 """What may change without making another target of an entry."""
 
 
 def identity(manager: Manager) -> Mapping[str, object]:
     """What the config says of a target, its password and hooks excepted, in plain values."""
-    fields = {name: value for name, value in asdict(manager).items() if name not in NOT_WHO}
+    fields = {name: value for name, value in vars(manager).items() if name not in NOT_WHO}
+    if fields.pop("kind") != kinds.MANAGER:
+        who = kinds.find(manager.kind).who
+        fields["kind"] = {manager.kind: {key: manager.settings[key] for key in who if key in manager.settings}}
     plain: Mapping[str, object] = json.loads(json.dumps(fields, default=str))
     return plain
 
@@ -92,15 +95,6 @@ def same_managers(then: Mapping[str, object], config: Config) -> list[Manager]:
     """The targets that are still what they were (`identity`)."""
     known = [*config.managers, config.local]
     return [one for one in known if then.get(one.name) == identity(one)]
-
-
-@dataclass(frozen=True)
-class Found:
-    """Jobs from `start` up to before `stop`, and the target that took them in an earlier command, or is to get them."""
-
-    start: int
-    stop: int
-    target: str
 
 
 def found_parts(name: str, parts: Iterable[str]) -> list[Found]:
@@ -137,18 +131,25 @@ def to_best(fleet: Fleet, command: Head, chunks: Iterable[Sequence[Spec]], again
     command's key may have been used before."""
     before = taken_before(fleet, command.key) if again else []
     reports = fleet.reports()
-    if not reports:
+    if not reports and fleet.overflow is None:
         raise Unreachable("no manager can take jobs", "see `submit all status`")
+    share = sharing(fleet, command.key)
     with Outbox(state_path("outbox", os.environ)).begin(command) as entry:
-        reports = plan(entry, chunks, reports, before)
-        entry.seal()
-        yield Dealer(fleet, entry, reports)
+        try:
+            reports = plan(entry, chunks, reports, share, before)
+            entry.seal()
+            share.tell()
+            yield Dealer(fleet, entry, share, reports)
+        finally:
+            share.settle(entry)
+        share.tell()
 
 
 def plan(
     entry: Entry,
     chunks: Iterable[Sequence[Spec]],
     reports: Sequence[Report],
+    share: Sharing,
     found: Iterable[Found] = (),
     start: int = 0,
 ) -> list[Report]:
@@ -161,7 +162,7 @@ def plan(
             if target:
                 entry.add(target, low, specs, again=True)
             else:
-                reports = _plan_new(entry, specs, low, reports)
+                reports = _plan_new(entry, specs, low, reports, share)
         start += len(chunk)
     if known:
         raise Conflict(f"the key {entry.head.key!r} was used before, for other jobs", "use another --key")
@@ -180,36 +181,14 @@ def _cut(low: int, stop: int, known: deque[Found]) -> Iterator[tuple[int, int, s
         yield low, stop, ""
 
 
-def _plan_new(entry: Entry, specs: Sequence[Spec], start: int, reports: Sequence[Report]) -> list[Report]:
+def _plan_new(
+    entry: Entry, specs: Sequence[Spec], start: int, reports: Sequence[Report], share: Sharing
+) -> list[Report]:
     left = list(reports)
-    for share in dealt_out(left, specs, entry.head.if_free):
-        entry.add(share.target, start + share.start, specs[share.start : share.stop])
-        left = placement.after(left, [(share.target, share.stop - share.start)], specs[share.start].needs)
+    for one in share.shares(left, specs, entry.head.if_free):
+        entry.add(one.target, start + one.start, specs[one.start : one.stop])
+        left = placement.after(left, [(one.target, one.stop - one.start)], specs[one.start].needs)
     return left
-
-
-def dealt_out(reports: Sequence[Report], specs: Sequence[Spec], if_free: bool) -> list[Found]:
-    """Which of these jobs each gets: in runs of jobs that need the same. Full when they are for free slots and there
-    are fewer; TooLarge when nobody could hold one."""
-    found: list[Found] = []
-    at = 0
-    for needs, run in groupby(specs, key=lambda spec: spec.needs):
-        wanted = len(list(run))
-        free = sum(placement.places(one, needs, wanted) for one in placement.able_ones(reports, needs))
-        if if_free and free < wanted:
-            raise Full(f"{free} free slots for {wanted} jobs" if free else "no free slot anywhere")
-        shares = placement.choose(reports, wanted, _random_order, needs)
-        if not shares and reports:
-            raise TooLarge("no target has what the job needs", "ask for less, or `submit all status` for what there is")
-        for name, count in shares:
-            found.append(Found(at, at + count, name))
-            at += count
-        reports = placement.after(reports, shares, needs)
-    return found
-
-
-def _random_order(count: int) -> Sequence[int]:
-    return random.sample(range(count), count)
 
 
 @dataclass(frozen=True)
@@ -230,10 +209,11 @@ class Dealer:
     have stays with them, in the outbox.
     """
 
-    def __init__(self, fleet: Fleet, entry: Entry, reports: Sequence[Report] | None = None) -> None:
+    def __init__(self, fleet: Fleet, entry: Entry, share: Sharing, reports: Sequence[Report] | None = None) -> None:
         self._failed: dict[tuple[str, bool], Failure] = {}
         self._fleet = fleet
         self._entry = entry
+        self._share = share
         self._reports = None if reports is None else list(reports)
         self._passed_over: set[str] = set()
         self._left = deque(entry.pending.values())
@@ -328,10 +308,10 @@ class Dealer:
         if self._reports is None:
             self._reports = self._fleet.reports()
         self._reports = [one for one in self._reports if one.name not in self._passed_over]
-        if not self._reports:
+        if not self._reports and self._share.spill is None:
             raise Unreachable("no other manager can take jobs")
         specs = self._entry.jobs(share)
-        for piece in dealt_out(self._reports, specs, self._entry.head.if_free):
+        for piece in self._share.shares(self._reports, specs, self._entry.head.if_free, self.passed_over):
             count = piece.stop - piece.start
             self._reports = placement.after(self._reports, [(piece.target, count)], specs[piece.start].needs)
             yield share.start + piece.start, count, piece.target

@@ -11,7 +11,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -25,6 +24,7 @@ from sjs.errors import NoQueue, Refused, SjsError, Unreachable
 from sjs.promises import Promises, sync_folder
 from sjs.protocols import Target
 from sjs.routing import Fleet
+from sjs.values import dataclass
 
 VERSION = 1
 

@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from sjs.config import Manager, cache_path
-from sjs.errors import NoQueue, UsageError
+from sjs.errors import NoQueue, Refused, UsageError
+from sjs.link import idle
 from sjs.protocols import Ask, Target, Transport
+from sjs.targets import kinds
 
 if TYPE_CHECKING:
     from sjs.bundle import Bundle
+    from sjs.core.job import Spec
     from sjs.targets.session import Door, Parcel
     from sjs.transport.ssh import SshTransport
     from sjs.transport.way import Login, Way
@@ -23,12 +26,20 @@ Notice = Callable[[str], None]
 def target(manager: Manager, start: str, environ: Mapping[str, str], notice: Notice, ask: Ask | None = None) -> Target:
     """The target behind an entry. `start`: what its header line says about starting. `ask`: how to ask a person, if one
     is there."""
-    from sjs.snapshots.store import Store
     from sjs.targets.daemon_client import DaemonTarget
 
+    kind = kinds.find(manager.kind)
+    if kind.build is not None:
+        return kind.build(kinds.Entry(manager.name, manager.settings, environ, notice, ask))
     way = transport(manager, environ, notice, ask)
     doors = _door(manager, start), _errand_door(manager)
-    return DaemonTarget(manager.name, way, *doors, notice, manager.hooks, Store(cache_path("snapshots", environ)))
+    snapshots = cache_path("snapshots", environ)
+    fill = kind.fill or (lambda spec, settings: spec)
+
+    def filled(spec: Spec) -> Spec:
+        return fill(spec, manager.settings)
+
+    return DaemonTarget(manager.name, way, *doors, notice, manager.hooks, snapshots, filled)
 
 
 def let_start(target: Target, manager: Manager, start: str) -> None:
@@ -41,10 +52,16 @@ def let_start(target: Target, manager: Manager, start: str) -> None:
 
 def transport(manager: Manager, environ: Mapping[str, str], notice: Notice, ask: Ask | None = None) -> Transport:
     """The way to its machine."""
+    if not manager.has_machine:
+        raise Refused(f"{manager.name} is a {manager.kind} target: it has no machine that could be asked")
     if manager.transport == "openssh":
         from sjs.transport.openssh import OpensshTransport
 
         return OpensshTransport(login(manager), environ)
+    if manager.transport == "ssh" and idle.is_told():
+        from sjs.transport.link import LinkTransport
+
+        return LinkTransport(login(manager), environ, notice, lambda: ssh(manager, environ, notice, ask))
     if manager.transport == "ssh":
         return ssh(manager, environ, notice, ask)
     from sjs.transport.local import LocalTransport
@@ -101,13 +118,14 @@ def _door(manager: Manager, start: str) -> Door:
     from sjs.targets.session import Door
 
     where = manager.project_root, manager.pipe, manager.state_dir
+    kind = _kind(manager)
     if manager.transport != "local":
-        return Door(_shipped().ask(manager.python), *where, start, _parcel(manager))
+        return Door(_shipped().ask(manager.python), *where, start, _parcel(manager), kind)
     if start != "-":
         _make_ready(manager, start)
     elif manager.builtin and not os.path.isdir(manager.project_root):
         raise NoQueue(f"no manager at {manager.project_root}, and there never was one", f"submit {manager.name} start")
-    return Door(local_ask(), *where, start)
+    return Door(local_ask(), *where, start, kind=kind)
 
 
 def _errand_door(manager: Manager) -> Door:
@@ -116,8 +134,12 @@ def _errand_door(manager: Manager) -> Door:
 
     where = manager.project_root, manager.pipe, manager.state_dir
     if manager.transport != "local":
-        return Door(_shipped().errand(manager.python), *where, parcel=_parcel(manager))
-    return Door(here("errand"), *where)
+        return Door(_shipped().errand(manager.python), *where, parcel=_parcel(manager), kind=_kind(manager))
+    return Door(here("errand"), *where, kind=_kind(manager))
+
+
+def _kind(manager: Manager) -> str:
+    return "" if manager.kind == kinds.MANAGER else manager.kind
 
 
 def _shipped() -> Bundle:

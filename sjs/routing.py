@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import takewhile
 from types import TracebackType
 from typing import Generic, TypeVar, cast
@@ -17,11 +16,19 @@ from sjs import reach
 from sjs.config import Config, Manager
 from sjs.core import health
 from sjs.core.job import Report
-from sjs.core.names import expand
-from sjs.errors import NoManager, NoQueue, SjsError, Unreachable
+from sjs.core.names import expand, groups_in
+from sjs.core.overflow import Overflow
+from sjs.errors import NoManager, NoQueue, SjsError, Unreachable, UsageError
+from sjs.fitting import Fitting
 from sjs.protocols import Ask, Target
+from sjs.values import dataclass
 
 MAX_THREADS = 32
+"""Targets that are asked at once, but for those that have not answered for as long as …"""
+
+SLOW = 1.0
+"""… so many seconds: whoever hangs keeps nobody from being asked."""
+
 LATE = 0.3
 """Seconds that `any` gives the others at least, once one with a free slot has answered."""
 
@@ -40,6 +47,8 @@ class Choice:
     managers: Sequence[Manager]
     named: bool = False
     any: bool = False
+    overflow: Overflow | None = None
+    """Those of the managers that get only what would have to wait elsewhere, if there are such."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,24 @@ def select(config: Config, word: str) -> Choice:
     is_any = word == "any" or word.startswith("any:")
     wanted = "all" if word == "any" else word[4:] if is_any else word
     names = expand(wanted, config.known)
-    found = [one for one in map(config.find, names) if one is not None]
-    return Choice(found, named=is_any or config.find(wanted) is None, any=is_any)
+    overflow = _overflow(config, wanted, names) if is_any else None
+    spare = overflow.names if overflow is not None else ()
+    found = [one for one in map(config.find, [*names, *spare]) if one is not None]
+    return Choice(found, named=is_any or config.find(wanted) is None, any=is_any, overflow=overflow)
+
+
+def _overflow(config: Config, word: str, names: Sequence[str]) -> Overflow | None:
+    """Where jobs go for which these have no room: by what the config says of the group that the word names."""
+    found = [name for name in groups_in(word) if name in config.groups and config.groups[name].overflow]
+    if len(found) > 1:
+        which = " and ".join(f"@{name}" for name in found)
+        raise UsageError(f"{which} overflow each in its own way", "name one of them, or a group that has them both")
+    if not found:
+        return None
+    group = config.groups[found[0]]
+    everyone = expand(f"{word},{group.overflow}", config.known)
+    spare = tuple(name for name in everyone if name not in names)
+    return Overflow(found[0], spare, group.limits) if spare else None
 
 
 class Fleet:
@@ -77,7 +102,9 @@ class Fleet:
         notice: Notice,
         max_jobs: int | None = None,
         ask: Ask | None = None,
+        overflow: Overflow | None = None,
     ) -> None:
+        self.overflow = overflow
         self.managers = {one.name: one for one in managers}
         self._start = start
         self._max_jobs = max_jobs
@@ -87,6 +114,7 @@ class Fleet:
         self._busy: set[str] = set()
         self._lock = threading.Lock()
         self._over = threading.Event()
+        self.fitting = Fitting(managers, lambda name, text: self.notice(name, text))
 
     def __enter__(self) -> Fleet:
         return self
@@ -182,14 +210,17 @@ class Fleet:
             reach.let_start(target, self.managers[name], word)
         return found
 
-    def reports(self) -> list[Report]:
-        """How all are, for `any` to choose. Who fails, or is later than need be, is passed over with a notice.
+    def reports(self, of: Sequence[str] | None = None) -> list[Report]:
+        """How these are, or all but those of the overflow, for `any` to choose. Who fails, or is later than need be, is
+        passed over with a notice.
 
         A manager is started only if none that runs may take jobs, so that one job does not wake all machines.
         """
+        spare = () if self.overflow is None else self.overflow.names
+        wanted = list(of) if of is not None else [name for name in self.managers if name not in spare]
         began = time.monotonic()
         with self._starting_nobody():
-            found = self._gather(list(self.managers))
+            found = self._gather(wanted)
         asleep = [one.name for one in found.values() if type(one.error) in (NoManager, NoQueue)]
         if self._start and not any(one.value and one.value.max_running for one in found.values()):
             for name in asleep:
@@ -197,7 +228,7 @@ class Fleet:
                 if target is not None:  # else there is not even a place where it could be
                     target.close()
             found.update(self._gather(asleep))
-        for name in self.managers:
+        for name in wanted:
             if name not in found or found[name].error:
                 late = f"no answer yet, {time.monotonic() - began:.1f} seconds after it was asked"
                 self.notice(name, f"passed over: {found[name].error if name in found else late}")
@@ -249,13 +280,21 @@ class Fleet:
                     number, name = todo.get_nowait()
                 except queue.Empty:
                     return
+                relief = threading.Timer(SLOW, start)
+                relief.daemon = True
+                if not todo.empty():
+                    relief.start()
                 try:
                     arrivals.put(number, self._answer(name, work))
                 except BaseException as error:  # noqa: BLE001 (raised again where the answer is awaited)
                     arrivals.put(number, error)
+                relief.cancel()
+
+        def start() -> None:
+            threading.Thread(target=turn, daemon=True).start()
 
         for _ in range(min(MAX_THREADS, len(names))):
-            threading.Thread(target=turn, daemon=True).start()
+            start()
         return arrivals
 
     def _answer(self, name: str, work: Callable[[Target], T]) -> Answer[T]:

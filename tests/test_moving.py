@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +17,7 @@ from sjs.errors import Full, NoQueue, Refused, SjsError, Unreachable
 from sjs.moving import Carrier, Trip, Trips, finish, head
 from sjs.protocols import Envs, Target
 from sjs.routing import Fleet
+from sjs.values import replace
 
 DIGEST = "0" * 64
 

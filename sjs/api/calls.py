@@ -12,7 +12,6 @@ import pickle
 import sys
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,12 @@ from sjs.core.job import Job, Snapshot, Spec
 from sjs.dealing import folder
 from sjs.environment import digest
 from sjs.errors import SjsError, UsageError
+from sjs.extras import how_to_get
 from sjs.snapshots import tree
 from sjs.snapshots.store import Store
 from sjs.snapshots.tree import FILE, FILE_OBJECT, FOLDER, TREE_OBJECT, Entry
 from sjs.spec_json import MAX_NAME
+from sjs.values import dataclass, replace
 
 SMALL = 16 << 10
 """Bytes, packed, of a part that travels in the environment: it is in the record for as long as that is kept."""
@@ -179,5 +180,5 @@ def _cloudpickle() -> Any:
     try:
         import cloudpickle
     except ImportError:
-        raise UsageError("functions travel by cloudpickle, which is not here", "pip install 'sjs[functions]'") from None
+        raise UsageError("functions travel by cloudpickle, which is not here", how_to_get("functions")) from None
     return cloudpickle

@@ -26,6 +26,8 @@ from sjs.core import job as core
 from sjs.core.lifecycle import CANCELLED, LIVE
 from sjs.errors import Refused, SjsError, UsageError
 from sjs.protocols import Target
+from sjs.routing import Choice, Notice
+from sjs.values import replace
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -73,7 +75,8 @@ class Executor(futures.Executor):
         said = terms(options, view._sessions.notice)
         self._view = view
         self._home = view._only(said.target)
-        self._packing = Packing.of(python, said, view._choice.managers[0])
+        self._choice = _answering(view._choice, view._sessions.notice)
+        self._packing = Packing.of(python, said, self._choice.managers[0])
         self._changed = threading.Condition()
         self._waiting: dict[Call[Any], core.Spec] = {}
         self._calls: set[Call[Any]] = set()
@@ -152,7 +155,7 @@ class Executor(futures.Executor):
             if self._home:
                 work.to_one(self._home, specs)
             else:
-                for failure in work.to_best(self._view._choice.managers, self._view._word, specs):
+                for failure in work.to_best(self._choice, self._view._word, specs):
                     why = told(failure)
         except BaseException as error:  # noqa: BLE001 (whoever waits for a call hears of it)
             why = error
@@ -276,3 +279,19 @@ def _ended(target: Target, jobs: Sequence[core.Range], running: bool) -> Sequenc
         return [*done.cancelled, *done.stopping]
     held = target.change("hold", jobs)
     return target.cancel(held).cancelled if held else []
+
+
+def _answering(choice: Choice, notice: Notice) -> Choice:
+    """Those whose jobs can leave an answer: in a folder of their own, on a machine that can be asked for it."""
+    found = [one for one in choice.managers if one.has_machine]
+    for one in choice.managers:
+        if not one.has_machine:
+            why = f"of a call's job a {one.kind} target keeps no answer"
+            if not found:
+                raise UsageError(f"{one.name}: {why}", "hand in commands there, and have them leave what they find")
+            notice(one.name, f"passed over: {why}")
+    names = {one.name for one in found}
+    overflow = choice.overflow
+    spare = tuple(name for name in overflow.names if name in names) if overflow is not None else ()
+    kept = replace(overflow, names=spare) if overflow is not None and spare else None
+    return replace(choice, managers=found, overflow=kept)

@@ -158,7 +158,7 @@ class View:
         if name:
             work.to_one(name, specs)
             return self._jobs([work], [])
-        failed = work.to_best(self._choice.managers, self._word, specs)
+        failed = work.to_best(self._choice, self._word, specs)
         return self._jobs([work], [told(failure) for failure in failed])
 
     def each(self, command: Command, **options: Unpack[JobOptions]) -> Sequence[Job]:
@@ -167,7 +167,13 @@ class View:
         spec = spec_of(command, said.spec)
         work = {name: HandingIn(self._sessions, said) for name in self.names}
         with self._sessions.fleet(self._choice.managers, START) as fleet:
-            answers = list(fleet.ask(lambda target: work[target.name].send(target, [spec])))
+            fleet.fitting.check(spec)
+
+            def handed_in(target: Target) -> None:
+                fleet.fitting.refuse(target.name, [spec])
+                work[target.name].send(target, [spec])
+
+            answers = list(fleet.ask(handed_in))
         errors = [(answer.name, answer.error) for answer in answers if answer.error is not None]
         return self._jobs(
             list(work.values()), [type(error)(f"{name}: {error.message}", error.hint) for name, error in errors]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from uuid import uuid4
 
@@ -13,7 +13,9 @@ from sjs.config import Manager
 from sjs.core.job import Spec
 from sjs.dealing import Failure, folder, head, send, to_best
 from sjs.errors import SjsError
+from sjs.fitting import Fitting
 from sjs.protocols import Target
+from sjs.routing import Choice
 from sjs.targets.chunks import chunks
 
 Taken = tuple[int, str, int]
@@ -30,8 +32,9 @@ class HandingIn:
         self._again = terms.key is not None
         self.taken: list[Taken] = []
 
-    def to_one(self, name: str, specs: Iterable[Spec]) -> None:
+    def to_one(self, name: str, specs: Collection[Spec]) -> None:
         """All to the target that was named."""
+        self._check([self._sessions.manager(name)], specs)
         self._sessions.call(name, lambda target: self.send(target, specs), START)
 
     def send(self, target: Target, specs: Iterable[Spec]) -> None:
@@ -47,15 +50,23 @@ class HandingIn:
                 raise self._with_way_on(error) from None
             raise
 
-    def to_best(self, managers: Sequence[Manager], word: str, specs: Iterable[Spec]) -> Sequence[Failure]:
+    def to_best(self, choice: Choice, word: str, specs: Collection[Spec]) -> Sequence[Failure]:
         """Each to whoever has room for it; what became of those that nobody has taken."""
+        managers = choice.managers
+        self._check(managers, specs)
         sessions, terms = self._sessions, self._terms
         command = head(self._key, terms.if_free, sessions.config_file, managers, terms.envs, word)
-        with sessions.dealing, sessions.fleet(managers, START) as fleet:
+        with sessions.dealing, sessions.fleet(managers, START, choice.overflow) as fleet:
             with to_best(fleet, command, self._pieces(managers[0], specs), self._again) as dealer:
                 for name, accepted in dealer.deal():
                     self._take(dealer.last_taken, name, accepted)
             return dealer.failed
+
+    @staticmethod
+    def _check(managers: Sequence[Manager], specs: Iterable[Spec]) -> None:
+        fitting = Fitting(managers)
+        for spec in specs:
+            fitting.check(spec)
 
     def _pieces(self, manager: Manager, specs: Iterable[Spec]) -> Iterator[list[Spec]]:
         place = partial(folder, manager)

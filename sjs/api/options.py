@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import time
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
@@ -21,7 +20,9 @@ from sjs.errors import BadRequest, UsageError
 from sjs.protocols import Envs
 from sjs.routing import Notice
 from sjs.snapshots.store import Store
+from sjs.targets import native
 from sjs.targets.bringing import Slowness
+from sjs.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from sjs.api.jobs import Job
@@ -71,6 +72,24 @@ class JobOptions(TypedDict, total=False):
     snapshot: bool | Path
     """Run in a copy of this folder, or that one, as it is now."""
     snapshot_limit: Size
+    partition: str
+    """This and what follows is for Slurm alone, up to `slurm`."""
+    account: str
+    qos: str
+    slurm: Sequence[str]
+    """Flags for sbatch, each in one word."""
+    image: str
+    """This and what follows is for Kubernetes alone, up to `ttl`."""
+    resources_flavor: str | Mapping[str, Any]
+    """A name that the target knows; or the whole: {"name": "small", "resources": {"requests": {"cpu": 1}}}."""
+    entrypoint: bool
+    job_name: str
+    annotations: Mapping[str, str]
+    labels: Mapping[str, str]
+    volumes: Sequence[str]
+    priority_class: str
+    security_context: Mapping[str, Any]
+    ttl: Duration
     key: str
     """A name for this handing in: with the same one again, nothing runs twice."""
     if_free: bool
@@ -135,6 +154,8 @@ def spec_of(command: Command, base: Spec) -> Spec:
 
 def _spec(said: Mapping[str, Any]) -> Spec:
     plain: dict[str, Any] = {name: said[name] for name in _PLAIN if name in said}
+    if "job_name" in said:
+        plain.setdefault("name", said["job_name"])
     plain.update((name, os.fspath(said[name])) for name in _PATHS if name in said)
     plain.update((name, seconds_of(said[name])) for name in _TIMES if name in said)
     return Spec(
@@ -149,7 +170,11 @@ def _spec(said: Mapping[str, Any]) -> Spec:
         retry=_retry(said),
         after=_after(said.get("after", ())),
         at=_moment(said),
+        native=native.changed(_NOTHING, said),
     )
+
+
+_NOTHING = Spec()
 
 
 def size_of(given: Size) -> int:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from sjs import reach, routing
 from sjs.api.watching import Watcher
 from sjs.config import Config, Manager
+from sjs.core.overflow import Overflow
 from sjs.errors import Refused, UsageError
 from sjs.protocols import Ask, Target
 from sjs.routing import Notice, start_word
@@ -96,9 +97,9 @@ class Sessions:
                 return
         target.close()
 
-    def fleet(self, managers: Sequence[Manager], start: str = "") -> routing.Fleet:
+    def fleet(self, managers: Sequence[Manager], start: str = "", overflow: Overflow | None = None) -> routing.Fleet:
         """What asks several at once, with sessions that are open already."""
-        return _Borrowing(self, managers, start)
+        return _Borrowing(self, managers, start, overflow)
 
     def watcher(self, name: str) -> Watcher:
         """Who hears of the ends of a target's jobs."""
@@ -128,8 +129,10 @@ def _close(idle: Mapping[tuple[str, str], list[Target]]) -> None:
 class _Borrowing(routing.Fleet):
     """The targets of one question, out of those that are open."""
 
-    def __init__(self, sessions: Sessions, managers: Sequence[Manager], start: str) -> None:
-        super().__init__(managers, start, sessions.notice, ask=sessions.ask)
+    def __init__(
+        self, sessions: Sessions, managers: Sequence[Manager], start: str, overflow: Overflow | None = None
+    ) -> None:
+        super().__init__(managers, start, sessions.notice, ask=sessions.ask, overflow=overflow)
         self._sessions = sessions
         self._starts: dict[str, str] = {}
 

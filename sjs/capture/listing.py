@@ -6,9 +6,9 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 from sjs.errors import UsageError
+from sjs.values import dataclass, field
 
 IGNORE = ".sjsignore"
 """At the top of the tree, in the words of .gitignore: what is left out besides what git leaves out, be it tracked."""

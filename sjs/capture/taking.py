@@ -9,7 +9,6 @@ import stat
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from sjs.capture.known import Known
 from sjs.capture.listing import IGNORE, listed
@@ -20,6 +19,7 @@ from sjs.protocols import Progress
 from sjs.snapshots import tree
 from sjs.snapshots.store import DAY, Store
 from sjs.snapshots.tree import EXECUTABLE, FILE, FILE_OBJECT, FOLDER, LINK, TREE_OBJECT, Entry
+from sjs.values import dataclass
 
 MAX_FILES = 100_000
 MAX_BYTES = 1 << 30

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
 
 from sjs.cli import terminal
-from sjs.cli.ids import Ids, NoSweep
+from sjs.cli.ids import Ids, NoneHere
 from sjs.cli.output import Output, flush
 from sjs.cli.verbs import VERBS
 from sjs.config import Config, load, state_path
 from sjs.errors import SjsError, UsageError
+from sjs.link import idle
 from sjs.protocols import Ask, Target
 from sjs.routing import Choice, Fleet, select
+from sjs.values import dataclass, replace
 
 T = TypeVar("T")
 Function = Callable[..., int]
@@ -34,7 +35,9 @@ class Call:
 
     def config(self) -> Config:
         """The configuration that counts for this command."""
-        return load(self.config_file, os.environ)
+        config = load(self.config_file, os.environ)
+        idle.heed(idle.USUAL if config.link_idle is None else config.link_idle, os.environ)
+        return config
 
     def has_leftovers(self) -> bool:
         """Whether a command has left something to finish; also what runs now, or cannot be read."""
@@ -97,7 +100,7 @@ def fan_out(
     """Ask everybody whom the command means, show each answer, say how it went; the exit status."""
     choice = choice or call.choice()
     out = call.output(choice)
-    strangers: list[tuple[str, NoSweep]] = []
+    strangers: list[tuple[str, NoneHere]] = []
     with Fleet(choice.managers, start, out.notice, max_jobs, call.ask) as fleet:
         for answer in fleet.ask(lambda target: (work(target),)):
             try:
@@ -106,7 +109,7 @@ def fan_out(
                 if answer.value is not None:
                     show(out, answer.name, answer.value[0])
                 out.succeeded(answer.name)
-            except NoSweep as error:
+            except NoneHere as error:
                 strangers.append((answer.name, error))
             except SjsError as error:
                 out.failed(answer.name, error)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Protocol
 
 from sjs.answers import Accepted
@@ -21,6 +21,7 @@ from sjs.dealing import Failure, folder, head, send, to_best
 from sjs.errors import SjsError
 from sjs.protocols import Envs, Target
 from sjs.routing import Fleet
+from sjs.values import dataclass, field
 
 _LAST = re.compile(r"\blast\b")
 
@@ -105,7 +106,8 @@ class Handing:
 
     def to_all(self) -> None:
         """Everything to everyone."""
-        self.jobs.share(len(self.fleet.managers))
+        choosy = sum(map(self.fleet.fitting.is_choosy, self.fleet.managers))
+        self.jobs.share(len(self.fleet.managers) + choosy)
         for answer in self.fleet.ask(self._send):
             sent = answer.value or Sent(answer.name, error=answer.error)
             self.sent.append(sent)
@@ -123,7 +125,9 @@ class Handing:
             if self.jobs.names_last:
                 wish.newest = ids.newest_id(target)
                 self.jobs.wait_for(wish.newest)
-            chunks = self.jobs.chunks(place(self.fleet.managers[target.name], self.jobs))
+            where = place(self.fleet.managers[target.name], self.jobs)
+            self.fleet.fitting.refuse(target.name, chain.from_iterable(self.jobs.chunks(where)))
+            chunks = self.jobs.chunks(where)
             for accepted in send(target, wish.key, chunks, wish.again, wish.if_free, wish.envs):
                 sent.accepted.append(accepted)
         except SjsError as error:

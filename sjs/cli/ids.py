@@ -1,38 +1,42 @@
 """Job ids as people write them: `5`, `1-3`, `1,4-6`, `last`, `all`; of one of several targets, `gpu1:12`; all of
-a sweep, by its name."""
+a sweep, by its name; and jobs by their own names, behind an option."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+import click
 
 from sjs import spec_json
+from sjs.answers import Filter
 from sjs.cli import kinds
-from sjs.core.job import Range
+from sjs.core.job import Range, ranges
 from sjs.errors import BadRequest, UnknownJob, UsageError
 from sjs.protocols import Target
+from sjs.values import dataclass, field, replace
 from sjs.wire import MAX_PAGE
 
 
-class NoSweep(UnknownJob):
-    """None of its jobs is here; some may be elsewhere."""
+class NoneHere(UnknownJob):
+    """None of those jobs is here; some may be elsewhere."""
 
 
 @dataclass(frozen=True)
 class Ids:
-    """Which jobs are meant: the ranges, those of `sweeps`, and `last` the newest one; or all. `hosts`: and these, of
-    one target each."""
+    """Which jobs are meant: the ranges, those of `sweeps`, those whose names fit one of `names`, and `last` the newest
+    one; or all. `hosts`: and these, of one target each."""
 
     ranges: Sequence[Range] = ()
     last: bool = False
     all: bool = False
     hosts: Mapping[str, Ids] = field(default_factory=dict)
     sweeps: Sequence[str] = ()
+    names: Sequence[str] = ()
 
     @property
     def is_bound(self) -> bool:
         """Whether all of them are of targets that are named with them."""
-        return bool(self.hosts) and not (self.ranges or self.last or self.all or self.sweeps)
+        return bool(self.hosts) and not (self.ranges or self.last or self.all or self.sweeps or self.names)
 
     def on(self, target: Target) -> list[Range] | None:
         """The ids as this target has them; None means all."""
@@ -45,15 +49,30 @@ class Ids:
         for name in sweeps:
             found += [span for part in target.members(name) for span in part.jobs]
         if sweeps and not found:
-            raise NoSweep(f"no job of a sweep '{', '.join(sweeps)}'", "`results` names the sweeps that there are")
+            raise NoneHere(f"no job of a sweep '{', '.join(sweeps)}'", "`results` names the sweeps that there are")
+        for name in self.names:
+            called = ranges(job.id for job in target.list(only=Filter(name=name)))
+            if not called:
+                raise NoneHere(f"no job is called '{name}'")
+            found += called
         return merged(found)
 
     def one_on(self, target: Target) -> int:
-        """The one id that is meant."""
-        return (self.on(target) or [])[0][0]
+        """The one id that is meant: of several jobs of one name, the newest."""
+        return (self.on(target) or [])[-1][1]
 
 
-def parse(words: Sequence[str]) -> Ids:
+by_name = click.option(
+    "-j", "--job-name", "names", multiple=True, metavar="NAME", help="Those of such a name: lr-3, 'lr-*'."
+)
+"""The option for names instead of ids."""
+
+one_by_name = click.option(
+    "-j", "--job-name", "name", metavar="NAME", help="The newest one of such a name, instead of ID."
+)
+
+
+def parse(words: Sequence[str], names: Sequence[str] = ()) -> Ids:
     """The ids in what was typed; UsageError when there are none in it."""
     parts: dict[str, list[str]] = {"": []}
     for word in words:
@@ -62,7 +81,7 @@ def parse(words: Sequence[str]) -> Ids:
             name, colon, rest = part.rpartition(":")
             host = name if colon else host
             parts.setdefault(host, []).append(rest)
-    plain = _of(parts.pop(""))
+    plain = replace(_of(parts.pop("")), names=names)
     hosts = {host: _of(rest) for host, rest in parts.items()}
     if any(len(merged([*plain.ranges, *one.ranges])) > MAX_PAGE for one in (Ids(), *hosts.values())):
         raise UsageError(f"more than {MAX_PAGE} separate ranges of ids", "name fewer at once")
@@ -86,8 +105,12 @@ def is_sweep(word: str) -> bool:
         return False
 
 
-def parse_one(word: str) -> Ids:
-    """The one id in what was typed."""
+def parse_one(word: str | None, name: str | None = None) -> Ids:
+    """The one id in what was typed, or the one name."""
+    if (word is None) == (name is None):
+        raise UsageError("which job?", "its id, `last`, or --job-name and its name")
+    if word is None:
+        return Ids(names=[str(name)])
     ids = parse([word])
     found = [one for one in (ids, *ids.hosts.values()) if one.all or one.last or one.ranges or one.sweeps]
     if any(one.sweeps for one in found):

@@ -16,13 +16,16 @@ from sjs.cli.moved import fate
 from sjs.cli.output import flush
 from sjs.config import Manager, load, state_path
 from sjs.core.job import Range
+from sjs.core.overflow import Overflow
 from sjs.dealing import Dealer, Failure, same_managers
-from sjs.errors import SjsError, Unreachable
+from sjs.errors import SjsError, Unreachable, UsageError
 from sjs.moving import Carried, Trip, Trips, finish
 from sjs.moving import Head as MovesHead
 from sjs.outbox import Entry, Head, Outbox
 from sjs.promises import Promises
-from sjs.routing import Fleet
+from sjs.routing import Fleet, select
+from sjs.sharing import sharing
+from sjs.values import replace
 
 P = TypeVar("P")
 
@@ -114,8 +117,9 @@ class _Jobs(_Work):
         missing = wanted - {one.name for one in managers}
         if missing:
             raise Unreachable(f"{', '.join(sorted(missing))} is not configured as it was then")
-        with Fleet(managers, "", lambda name, line: None) as fleet:
-            dealer = Dealer(fleet, entry)
+        overflow = _overflow(self._call, entry.head.via, managers)
+        with Fleet(managers, "", lambda name, line: None, overflow=overflow) as fleet:
+            dealer = Dealer(fleet, entry, sharing(fleet, entry.head.key))
             for _ in dealer.deal():
                 pass
             self._failed = dealer.failed
@@ -162,6 +166,16 @@ def _managers(call: Call, head: Head | MovesHead, wanted: Set[str]) -> Sequence[
     if not wanted <= {one.name for one in managers} and head.config:
         managers = same_managers(head.managers, load(head.config, os.environ))
     return managers
+
+
+def _overflow(call: Call, word: str, managers: Sequence[Manager]) -> Overflow | None:
+    """Those of them that get only what would have to wait elsewhere."""
+    try:
+        found = select(call.config(), word).overflow
+    except UsageError:  # it means nobody here and now
+        return None
+    names = tuple(one.name for one in managers if found is not None and one.name in found.names)
+    return replace(found, names=names) if found is not None and names else None
 
 
 def _when(at: float) -> str:

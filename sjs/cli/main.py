@@ -9,10 +9,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NoReturn
 
 from sjs.cli import verbs
+from sjs.cli.leaving import leave
 from sjs.errors import Refused, SjsError, UsageError
+from sjs.link.thin import WITHOUT
+from sjs.values import dataclass
 
 USAGE, REFUSED, UNREACHABLE, INTERRUPTED, BROKEN_PIPE = 2, 1, 255, 130, 141
 
@@ -35,6 +38,7 @@ examples:
 
 options:
   --config FILE   instead of ./config.yaml, which comes after /etc/sjs/config.yaml and ~/.config/sjs/config.yaml
+  --no-link       without the process that is kept to make commands quick (see `link --help`)
   --json          with each verb: one JSON object a line
   --version, --help
 
@@ -58,12 +62,19 @@ class Typed:
 
 def submit() -> None:
     """The `submit` command."""
-    raise SystemExit(run("submit", sys.argv[1:]))
+    program("submit", sys.argv[1:])
 
 
 def sjs() -> None:
     """The `sjs` command: the same by another name."""
-    raise SystemExit(run("sjs", sys.argv[1:]))
+    program("sjs", sys.argv[1:])
+
+
+def program(name: str, args: Sequence[str]) -> NoReturn:
+    """A process that is one command and nothing else."""
+    # paramiko loads it, which takes as long as the rest of it, for a Match exec that only ssh itself is asked for here.
+    sys.modules["invoke"] = None  # type: ignore[assignment]
+    leave(run(name, args))
 
 
 def run(prog: str, args: Sequence[str]) -> int:
@@ -103,6 +114,8 @@ def parse(args: list[str]) -> Typed:
             config = rest.pop(0)
         elif word.startswith("--config="):
             config = word.partition("=")[2]
+        elif word == WITHOUT:  # who came here goes without, or is told by whoever started us
+            continue
         elif word in ("-h", "--help"):
             verb = verbs.canonical(words[0]) if words else None
             return Typed(verb=verb or "", rest=("--help",) if verb else ())

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -13,10 +12,13 @@ import click
 
 from sjs import spec_json
 from sjs.cli import kinds
+from sjs.cli.native import OPTIONS as NATIVE
 from sjs.core.job import ON_LOST, Retry, Spec
 from sjs.core.lifecycle import MAX_ATTEMPTS
 from sjs.core.needs import Needs
 from sjs.errors import BadRequest, UsageError
+from sjs.targets import native
+from sjs.values import replace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -104,7 +106,7 @@ NEEDED = ("slots", "cpus", "mem", "gpus", "gpu_mem")
 
 def job_options(function: F) -> F:
     """Give a verb these options."""
-    for option in reversed(OPTIONS):
+    for option in reversed((*OPTIONS, *NATIVE)):
         function = option(function)
     return function
 
@@ -114,17 +116,20 @@ def changed(base: Spec, given: Mapping[str, Any]) -> Spec:
     said = {name: value for name, value in given.items() if value is not None and value is not False and value != ()}
     if "at" in said and "due" in said:
         raise UsageError("--at and --in", "give one of them")
-    found = replace(
-        base,
-        **{name: said[name] for name in PLAIN if name in said},
-        tags=tuple({**dict(base.tags), **dict(said.get("tags", ()))}.items()),
-        env=tuple({**dict(base.env), **dict(said.get("env", ()))}.items()),
-        needs=_needs(base.needs, said),
-        retry=_retry(base.retry, said),
-        after=base.after + tuple(one for condition in said.get("after", ()) for one in condition),
-        at=said.get("at", said.get("due", base.at)),
-    )
+    if "job_name" in said:
+        said.setdefault("name", said["job_name"])
     try:
+        found = replace(
+            base,
+            **{name: said[name] for name in PLAIN if name in said},
+            tags=tuple({**dict(base.tags), **dict(said.get("tags", ()))}.items()),
+            env=tuple({**dict(base.env), **dict(said.get("env", ()))}.items()),
+            needs=_needs(base.needs, said),
+            retry=_retry(base.retry, said),
+            after=base.after + tuple(one for condition in said.get("after", ()) for one in condition),
+            at=said.get("at", said.get("due", base.at)),
+            native=native.changed(base, said),
+        )
         spec_json.from_wire(spec_json.to_wire(with_last(replace(found, command="", argv=None), 0)))
     except BadRequest as error:
         raise UsageError(error.message, error.hint) from None
@@ -146,7 +151,8 @@ def with_last(spec: Spec, newest: int) -> Spec:
 
 def _needs(base: Needs, said: Mapping[str, Any]) -> Needs:
     named = {**dict(base.named), **dict(said.get("resources", ()))}
-    return replace(base, **{kind: said[kind] for kind in NEEDED if kind in said}, named=tuple(sorted(named.items())))
+    found = replace(base, **{kind: said[kind] for kind in NEEDED if kind in said}, named=tuple(sorted(named.items())))
+    return base if found == base else found  # one and the same is compared at once
 
 
 def _retry(base: Retry, said: Mapping[str, Any]) -> Retry:
@@ -154,7 +160,7 @@ def _retry(base: Retry, said: Mapping[str, Any]) -> Retry:
     found = Retry(said.get("retries", base.count), delay, factor, said.get("retry_on", base.on))
     if not found.count and ("backoff" in said or "retry_on" in said):
         raise UsageError("--backoff and --retry-on are for --retries", "for example --retries 3 --backoff 10s:2x")
-    return found
+    return base if found == base else found
 
 
 @lru_cache(maxsize=1_000)

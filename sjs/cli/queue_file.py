@@ -12,14 +12,15 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from sjs import spec_json, wire
+from sjs.compact import to_json
 from sjs.core.job import Job, Range, Spec, ranges
 from sjs.core.lifecycle import HELD, PENDING, STATES
 from sjs.errors import BadRequest, UsageError
+from sjs.values import dataclass, field
 
 After = tuple[tuple[str, tuple[Range, ...]], ...]
 
@@ -29,12 +30,12 @@ ENVIRONMENT, VARIABLES = "environment", "variables"
 def job_line(job: Job, after: After) -> str:
     """A job's record, with what it still waits for, as a line."""
     record = wire.job_to_wire(Job(**{**vars(job), "spec": job.spec.but(after=after)}))
-    return spec_json.to_json({name: value for name, value in record.items() if value is not None})
+    return to_json({name: value for name, value in record.items() if value is not None})
 
 
 def environment_line(digest: str, variables: Mapping[str, str]) -> str:
     """An environment as a line."""
-    return spec_json.to_json({ENVIRONMENT: digest, VARIABLES: dict(variables)})
+    return to_json({ENVIRONMENT: digest, VARIABLES: dict(variables)})
 
 
 @dataclass(frozen=True)

@@ -1,48 +1,74 @@
-"""What --dry-run says: where each job would go, and why. Nothing is sent, and nobody is started."""
+"""What --dry-run says: where each job would go, and why. Nothing is handed in, and nobody is started."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import chain, groupby
 
 from sjs.cli.output import Output
 from sjs.cli.source import Source
 from sjs.core import placement
 from sjs.core.job import Report, Spec
 from sjs.core.needs import Needs
-from sjs.dealing import dealt_out
-from sjs.errors import SjsError, TooLarge, Unreachable
+from sjs.errors import Refused, SjsError, TooLarge, Unreachable
+from sjs.protocols import Envs, Target
 from sjs.routing import Fleet
+from sjs.sharing import sharing
 
 
 def rehearse_any(fleet: Fleet, source: Source, if_free: bool, out: Output) -> int:
     """As `any` would deal them now; of targets that are alike, chance chooses."""
     reports = fleet.reports()
-    if not reports:
+    share_out = sharing(fleet, "", is_rehearsed=True)
+    if not reports and fleet.overflow is None:
         raise Unreachable("no manager runs that could be asked", "without --dry-run one would be started")
     start = 0
     for chunk in source.chunks(lambda folder: folder):
-        for share in dealt_out(reports, chunk, if_free):
-            (report,) = (one for one in reports if one.name == share.target)
+        shares = share_out.shares(reports, chunk, if_free)
+        known = {one.name: one for one in (*reports, *(share_out.spare if fleet.overflow is not None else ()))}
+        for share in shares:
+            report = known[share.target]
             _say(out, report, start + share.start, chunk[share.start : share.stop])
             count = share.stop - share.start
             reports = placement.after(reports, [(share.target, count)], chunk[share.start].needs)
         start += len(chunk)
+    share_out.tell()
     return out.finish()
 
 
-def rehearse_all(fleet: Fleet, source: Source, out: Output) -> int:
-    """Everything to everyone who was named."""
-    source.share(len(fleet.managers))
-    for answer in fleet.ask(lambda target: target.report().report):
+def rehearse_all(fleet: Fleet, source: Source, out: Output, envs: Envs) -> int:
+    """Everything to everyone who was named. A cluster is asked itself what it would make of it."""
+    source.share(2 * len(fleet.managers))
+    for answer in fleet.ask(_report_of_machine):
         try:
             if answer.error is not None:
                 raise answer.error
+            fleet.fitting.refuse(answer.name, chain.from_iterable(source.chunks(lambda folder: folder)))
             if answer.value is not None:
                 _rehearse_one(answer.value, source, out)
+            else:
+                _rehearse_in(fleet.target(answer.name), source, out, envs)
         except SjsError as error:
             out.failed(answer.name, error)
     return out.finish()
+
+
+def _report_of_machine(target: Target) -> Report | None:
+    try:
+        _ = target.cluster
+    except Refused:
+        return target.report().report
+    return None
+
+
+def _rehearse_in(target: Target, source: Source, out: Output, envs: Envs) -> None:
+    for chunk in source.chunks(lambda folder: folder):
+        for one in target.cluster.rehearse(chunk, envs):
+            if out.json:
+                out.record(target.name, dict(one))
+            else:
+                out.line(target.name, json.dumps(one, indent=2))
 
 
 def _rehearse_one(report: Report, source: Source, out: Output) -> None:

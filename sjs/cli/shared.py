@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sjs.capture.taking import Taken
 from sjs.cli import kinds
 from sjs.cli.common import Call
 from sjs.cli.options import changed
@@ -22,6 +20,10 @@ from sjs.core.job import Spec
 from sjs.environment import digest, gathered
 from sjs.protocols import Envs
 from sjs.routing import Choice
+from sjs.values import dataclass
+
+if TYPE_CHECKING:
+    from sjs.capture.taking import Taken
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,7 +7,7 @@ import sys
 
 from sjs.answers import Piece
 from sjs.cli.output import Output, flush
-from sjs.cli.text import Tamer
+from sjs.cli.tamer import Tamer
 
 
 class Shown:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-from sjs.capture.known import Known
-from sjs.capture.taking import Taken, take
 from sjs.cli.output import Output
 from sjs.cli.text import printable, snapshot_text
 from sjs.config import cache_path
 from sjs.core.job import Snapshot
 from sjs.core.quantities import size_text
 from sjs.errors import UsageError
-from sjs.snapshots.store import Store
-from sjs.snapshots.tree import FOLDER
-from sjs.targets.bringing import Slowness
+
+if TYPE_CHECKING:
+    from sjs.capture.taking import Taken
+    from sjs.snapshots.store import Store
 
 WHO = "snapshot"
 
 
 def taken_of(folder: str, limit: int | None, out: Output) -> Taken:
     """The folder as it is now; or behind `@`, as `again` has it, what was taken before."""
+    from sjs.capture.known import Known
+    from sjs.capture.taking import take
+    from sjs.snapshots.store import Store
+    from sjs.targets.bringing import Slowness
+
     store = Store(cache_path("snapshots", os.environ))
     if folder.startswith("@"):
         return _taken_before(store, folder[1:])
@@ -38,6 +43,9 @@ def again(snapshot: Snapshot) -> str:
 
 
 def _taken_before(store: Store, said: str) -> Taken:
+    from sjs.capture.taking import Taken
+    from sjs.snapshots.tree import FOLDER
+
     digest, commit, diff = (said + "::").split(":")[:3]
     if not store.use(digest):
         raise UsageError(f"snapshot {digest:.12} is not here any more", "--snapshot DIR takes another one")

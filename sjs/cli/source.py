@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-from itertools import chain
+from functools import cache
+from itertools import chain, starmap
 from types import TracebackType
 from typing import BinaryIO
 
@@ -19,6 +17,9 @@ from sjs import spec_json
 from sjs.cli.options import names_last, on_line, with_last
 from sjs.core.job import MAX_COMMAND_BYTES, Spec
 from sjs.errors import BadRequest, UsageError
+from sjs.fitting import Fitting
+from sjs.routing import Choice
+from sjs.values import replace
 
 LONGEST = MAX_COMMAND_BYTES + 3  # one character too many, and "\r\n"
 
@@ -34,7 +35,7 @@ USUAL = Spec()
 
 class Source:
     """Jobs, each with what `base` says of all. Opened, a file has been read through once: what is wrong in it is known
-    before anything is sent. `alone`: they are for one target that was named, whose ids can be spoken of."""
+    before anything is sent. `check` refuses those that are not for the targets of this command."""
 
     def __init__(
         self,
@@ -42,7 +43,7 @@ class Source:
         path: str | None,
         argv: Sequence[str],
         base: Spec = USUAL,
-        alone: bool = True,
+        check: Callable[[Spec], None] = lambda spec: None,
     ) -> None:
         if argv and (commands or path):
             raise UsageError("a command after -- goes alone", "without --command and --command-file")
@@ -50,14 +51,14 @@ class Source:
             raise UsageError("which job?", "--command TEXT, --command-file FILE, or -- and a command")
         self.path = path
         self._base = base
-        self._alone = alone
+        self._check = check
         self._given = [replace(base, argv=tuple(argv))] if argv else [replace(base, command=text) for text in commands]
         self._stack = ExitStack()
         self._stream: BinaryIO | None = None
         self._file = ""
         for spec in self._given:
             _check(with_last(spec, 0), "--command" if commands else "--")
-        check_after(base, alone)
+        check(base)
 
     @property
     def is_one(self) -> bool:
@@ -92,6 +93,9 @@ class Source:
     def share(self, readers: int) -> None:
         """Be ready for so many readers; what can be read only once is put into a file of its own."""
         if readers > 1 and self._stream is not None:
+            import shutil
+            import tempfile
+
             with tempfile.NamedTemporaryFile(prefix="sjs-", delete=False) as copy:
                 self._stack.callback(os.unlink, copy.name)
                 shutil.copyfileobj(self._stream, copy)
@@ -102,7 +106,8 @@ class Source:
         """The jobs in pieces that one request may carry."""
         from sjs.targets.chunks import chunks
 
-        return chunks(spec.but(cwd=place(spec.cwd)) for spec in chain(self._given, self._specs()))
+        at = cache(place)  # most jobs of a command have the same
+        return chunks(spec.but(cwd=at(spec.cwd)) for spec in chain(self._given, self._specs()))
 
     def _open(self, path: str) -> None:
         if path == "-":
@@ -116,18 +121,23 @@ class Source:
             self._stream = stream
 
     def _read_through(self) -> None:
-        for _ in self._specs():
-            pass
+        for number, text in self._lines():
+            if "#SJS" in text:
+                self._spec(number, text)
 
     def _specs(self) -> Iterator[Spec]:
+        return starmap(self._spec, self._lines())
+
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        """The lines that are jobs, and their numbers."""
         if self._stream is not None:
-            yield from self._lines(self._stream)
+            yield from self._lines_of(self._stream)
         elif self._file:
             with _opened(self._file) as stream:
-                yield from self._lines(stream)
+                yield from self._lines_of(stream)
 
-    def _lines(self, stream: BinaryIO) -> Iterator[Spec]:
-        """A job a line; bytes that are not UTF-8 stay what they are."""
+    def _lines_of(self, stream: BinaryIO) -> Iterator[tuple[int, str]]:
+        """Bytes that are not UTF-8 stay what they are."""
         number = 0
         while line := stream.readline(LONGEST):
             number += 1
@@ -136,27 +146,35 @@ class Source:
                 text = text.removeprefix("\ufeff")
             start = text.lstrip()
             if start and not start.startswith("#"):
-                where = f"{'stdin' if self.path == '-' else self.path}:{number}"
                 if "\0" in text or len(line) > MAX_COMMAND_BYTES:
-                    _check(Spec(command=text), where)
-                yield self._spec(text, where)
+                    _check(Spec(command=text), self._place(number))
+                yield number, text
 
-    def _spec(self, text: str, where: str) -> Spec:
+    def _place(self, number: int) -> str:
+        return f"{'stdin' if self.path == '-' else self.path}:{number}"
+
+    def _spec(self, number: int, text: str) -> Spec:
         found = _OPTIONS.search(text) if "#SJS" in text else None
         if found is None:
             return self._base.but(command=text)
         try:
             spec = on_line(self._base, found[1] or "")
-            check_after(spec, self._alone)
+            self._check(spec)
         except UsageError as error:
-            raise UsageError(f"{where}: {error.message}", error.hint) from None
+            raise UsageError(f"{self._place(number)}: {error.message}", error.hint) from None
         return spec.but(command=text[: found.start()])
 
 
-def check_after(spec: Spec, alone: bool) -> None:
-    """Ids are each queue's own."""
-    if spec.after and not alone:
-        raise UsageError("--after is for one target that is named", "a job goes where those are that it waits for")
+def checked_for(choice: Choice) -> Callable[[Spec], None]:
+    """What refuses a job that is not for these targets: ids are each queue's own, and some can never run some jobs."""
+    fitting = Fitting(choice.managers)
+
+    def check(spec: Spec) -> None:
+        if spec.after and choice.named:
+            raise UsageError("--after is for one target that is named", "a job goes where those are that it waits for")
+        fitting.check(spec)
+
+    return check
 
 
 def _opened(path: str) -> BinaryIO:

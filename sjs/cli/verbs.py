@@ -49,11 +49,16 @@ VERBS: Mapping[str, Verb] = {
     "history": Verb("history:history", "what has ended, and what it took", "submit gpu1 history --since 1d"),
     "results": Verb("results:results", "what came out of a sweep", "submit all results lr-3f9a1c --best min:loss"),
     "clean": Verb("steer:clean", "remove records and outputs of ended jobs", "submit gpu1 clean 1-100"),
+    "delete": Verb("delete:delete", "end jobs and remove what is left of them", "submit k8s delete 7"),
     "drain": Verb("steer:drain", "have nothing new start", "submit gpu1 drain"),
     "undrain": Verb("steer:undrain", "have jobs start again", "submit gpu1 undrain"),
     "export": Verb("export:export", "write what waits into a file", "submit gpu1 export --hold > queue.jsonl"),
     "import": Verb("import_:import_jobs", "hand in what export wrote", "submit gpu2 import queue.jsonl"),
     "rebalance": Verb("rebalance:rebalance", "move waiting jobs to where they start sooner", "submit all rebalance"),
+    "queue": Verb("cluster:queue", "what all users of a cluster have in it", "submit k8s queue"),
+    "flavors": Verb("cluster:flavors", "the sets of resources that a cluster has names for", "submit k8s flavors"),
+    "images": Verb("cluster:images", "the images that jobs can run in", "submit k8s images"),
+    "image-details": Verb("cluster:image_details", "what is said of an image", "submit k8s image-details tensorflow"),
     "start": Verb("service:start", "start a manager", "submit gpu1 start --max-jobs-running 4"),
     "stop": Verb("service:stop", "stop a manager", "submit gpu1 stop"),
     "restart": Verb("service:restart", "stop and start a manager", "submit gpu1 restart"),
@@ -67,6 +72,7 @@ VERBS: Mapping[str, Verb] = {
     "doctor": Verb("doctor:doctor", "what is wrong with a machine, and what mends it", "submit all doctor"),
     "gate": Verb("gate:gate", "let others use a queue, and no more", "submit gpu1 gate alice --key alice.pub"),
     "trust": Verb("trust:trust", "make a machine's ssh key known", "submit gpu1 trust"),
+    "link": Verb("link:link", "the process that makes commands quick: see it, end it", "submit local link"),
     "check-running": Verb("status:check_running", "is there a manager?", "submit all check-running"),
 }
 
@@ -78,7 +84,7 @@ ALIASES: Mapping[str, str] = {
     "upload-data": "upload",
     "ls": "list",
     "ps": "list",
-    "queue": "list",
+    "resources-flavors": "flavors",
     "kill": "cancel",
 }
 

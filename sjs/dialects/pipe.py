@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from sjs.errors import BadRequest, SjsError, UnknownJob, UnknownRequest
+from sjs.values import dataclass
 
 Record = Dict[str, Any]
 

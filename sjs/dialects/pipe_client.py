@@ -145,7 +145,7 @@ def _literal(text: str) -> Any:
     """A value as Python 2 printed it; nothing but literals is understood."""
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from sjs.errors import UsageError
 from sjs.making.parameters import Parameter
 from sjs.spec_json import MAX_PAIRS
+from sjs.values import dataclass
 
 
 class Rows(Protocol):

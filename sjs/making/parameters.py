@@ -6,8 +6,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from sjs.values import dataclass
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _RANGE = re.compile(r"(.+?)\.\.(.+?)(?::([0-9]{1,15}))?", re.DOTALL)

@@ -6,13 +6,13 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from sjs import spec_json
 from sjs.core.job import Spec, Task
 from sjs.errors import BadRequest, UsageError
 from sjs.making.grid import Product, Sample
 from sjs.making.template import Template, argv_template, shell_template
+from sjs.values import dataclass
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+", re.ASCII)
 _INTERPRETER = re.compile(r"(?:python|perl|ruby|node|julia|Rscript|bash|sh|env|time|nice|srun)[0-9.]*")

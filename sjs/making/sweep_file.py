@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sjs.errors import ConfigError, UsageError
 from sjs.making.parameters import Parameter, parameter
 from sjs.nodes import Checks, compose, members, text_of
+from sjs.values import dataclass
 
 if TYPE_CHECKING:
     from yaml import Node

@@ -8,10 +8,10 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from sjs.errors import UsageError
+from sjs.values import dataclass
 
 if TYPE_CHECKING:
     from yaml import Event

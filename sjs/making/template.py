@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from sjs.core.names import suggestion
 from sjs.errors import UsageError
 from sjs.making.shell_text import Quote, Scanner
+from sjs.values import dataclass
 
 Row = Sequence[str]
 

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
-import tempfile
 from typing import IO, Callable, Iterable, Iterator, List, Optional, Set
 
 from sjs.errors import BadRequest, Refused
@@ -64,13 +62,13 @@ class Store:
         first = source.read(PIECE)
         if len(first) < PIECE:
             return self.add(FILE_OBJECT, first)
-        found = hashlib.sha256()
+        found = tree.new_digest()
         with self._writing() as fresh:
             for data in _pieces(source, first):
                 found.update(data)
                 fresh.write(data)
             self._place(fresh, FILE_OBJECT + found.hexdigest())
-        return found.hexdigest()
+        return str(found.hexdigest())
 
     def take_piece(self, name: str, offset: int, data: bytes, size: int) -> None:
         """Keep an object that comes in pieces, one after the other, to one process. Its last one decides."""
@@ -222,6 +220,8 @@ class Store:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[IO[bytes]]:
+        import tempfile
+
         with tempfile.NamedTemporaryFile(dir=self._new, delete=False) as fresh:
             try:
                 yield fresh
@@ -252,10 +252,10 @@ def _pieces(source: IO[bytes], first: bytes) -> Iterator[bytes]:
 
 
 def _digest_of_all(source: IO[bytes]) -> str:
-    found = hashlib.sha256()
+    found = tree.new_digest()
     for data in _pieces(source, source.read(PIECE)):
         found.update(data)
-    return found.hexdigest()
+    return str(found.hexdigest())
 
 
 def _wrong(name: str) -> Refused:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-
 from sjs.core import placement
 from sjs.core.job import Report
 from sjs.core.needs import Needs
+from sjs.values import dataclass, replace
 
 SPAN = 5.0
 """Seconds by which the pace of a machine is judged."""
@@ -19,6 +17,9 @@ RESERVE = 2.0
 """What it has in reserve, in jobs that it ends while it is being asked."""
 
 MANY = 100_000
+
+FEW = 16
+"""Jobs that a machine of an overflow gets at first."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,19 @@ def reserve(pace: Pace, delay: float) -> int:
     return 0 if meanwhile < WORTH else round(meanwhile * RESERVE + 0.5)
 
 
+def overflowing(report: Report, needs: Needs, ours: int) -> int:
+    """How many more a machine of an overflow is to get, which has so many of ours: none while some wait there, else
+    what it can start, and no more than twice what it has."""
+    if not placement.is_open(report) or report.queued:
+        return 0
+    return min(placement.places(report, needs, MANY), max(FEW, ours))
+
+
 def wanted(report: Report, needs: Needs, in_reserve: int, has_ours: bool) -> int:
     """How many more jobs the machine is to get now. One where others' jobs fill it, so that ours keep a place in line
     there."""
     if report.drained or report.sick or report.max_running == 0:
         return 0
-    places = placement.places(dataclasses.replace(report, queued=0), needs, MANY)
+    places = placement.places(replace(report, queued=0), needs, MANY)
     count = places + in_reserve - report.queued
     return count if count > 0 else 0 if has_ours else 1

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from functools import partial
 
 from sjs.core.job import Range, Spec
 from sjs.core.lifecycle import BAD, CANCELLED, LIVE, MOVED, SUCCEEDED, UNENDED
@@ -14,9 +14,12 @@ from sjs.errors import SjsError, Unreachable, UsageError
 from sjs.outbox import Head, Outbox
 from sjs.protocols import Target
 from sjs.routing import Fleet
+from sjs.sharing import Spill
 from sjs.sweeping.feeding import Feeder, News
 from sjs.sweeping.past import Past
 from sjs.sweeping.supply import Supply
+from sjs.sweeping.valve import Valve
+from sjs.values import dataclass, field
 
 TICK = 1.0
 """Seconds after which the time that has passed is told anew."""
@@ -109,8 +112,18 @@ class Run:
         self._past = past
         self._limit = limit or Limit()
         self._over = threading.Event()
+        self._valve = _valve(fleet, next(iter(heads.values())).key)
         self._feeders = {
-            name: Feeder(sweep, supply, outbox, head, self._over, lambda spec, name=name: place(name, spec))  # type: ignore[misc]
+            name: Feeder(
+                sweep,
+                supply,
+                outbox,
+                head,
+                self._over,
+                partial(place, name),
+                partial(fleet.fitting.problem, name),
+                self._valve if self._valve is not None and self._valve.is_for(name) else None,
+            )
             for name, head in heads.items()
         }
         self._news: dict[str, News] = {}
@@ -131,6 +144,7 @@ class Run:
                         self._lose(answer.name, answer.error)
                     elif answer.value is not None:
                         self._news[answer.name] = answer.value
+                        self._heard_of(answer.name)
                         taken[answer.name] = taken.get(answer.name, ()) + answer.value.taken
                         self._heard += sum(high - low + 1 for low, high in answer.value.taken)
                 now = self._standing(time.monotonic() - began, taken)
@@ -144,6 +158,8 @@ class Run:
                     done_since = None
         finally:
             self._over.set()
+            if self._valve is not None:
+                self._valve.close()
             for feeder in self._feeders.values():
                 feeder.close()
 
@@ -159,11 +175,16 @@ class Run:
         if isinstance(error, UsageError):
             raise error
         self._gone[name] = error
+        self._heard_of(name)
         if name in self._news:
             self._news[name] = News(name, None, self._news[name].counts, str(error))
         self._fleet.notice(name, f"passed over: {error}")
         if len(self._gone) == len(self._feeders):
             raise error if len(self._gone) == 1 else Unreachable("no manager can take jobs", "see `submit all status`")
+
+    def _heard_of(self, name: str) -> None:
+        if self._valve is not None:
+            self._valve.full(name)
 
     def _standing(self, seconds: float, taken: Mapping[str, tuple[Range, ...]]) -> Standing:
         counts: Counter[str] = Counter()
@@ -191,3 +212,11 @@ class Run:
         away = sum(now.news[name].counts.get(state, 0) for name in now.away for state in UNENDED)
         is_told = self._heard + owed == self._supply.handed
         return is_heard and self._supply.is_dry and is_told and now.unended == away
+
+
+def _valve(fleet: Fleet, key: str) -> Valve | None:
+    """What keeps the overflow from getting what the others have room for."""
+    if fleet.overflow is None:
+        return None
+    own = [name for name in fleet.managers if name not in fleet.overflow.names]
+    return Valve(Spill(fleet, fleet.overflow, key), key, own, lambda name, text: fleet.notice(name, text))

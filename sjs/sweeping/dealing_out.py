@@ -12,6 +12,7 @@ from sjs.dealing import Dealer, Failure, plan
 from sjs.errors import Unreachable
 from sjs.outbox import Head, Outbox
 from sjs.routing import Fleet
+from sjs.sharing import sharing
 from sjs.targets.chunks import chunks
 
 FIRST = 100
@@ -30,6 +31,7 @@ class DealingOut:
         self._outbox = outbox
         self._head = head
         self._reports = list(reports)
+        self._share = sharing(fleet, head.key)
         self.failed: list[Failure] = []
         self.handed = 0
 
@@ -37,27 +39,34 @@ class DealingOut:
         """Who took what. Ends early when nobody takes anything any more."""
         block = list(chunks(islice(specs, FIRST)))
         requests = chunks(specs)
-        while self._reports and block:
-            yield from self._deal(block)
-            block = list(islice(requests, BLOCK)) if self._reports else []
+        try:
+            while block and (self._reports or self._share.spare):
+                yield from self._deal(block)
+                block = list(islice(requests, BLOCK)) if self._reports or self._share.spare else []
+        finally:
+            self._share.tell()
 
     def _deal(self, block: Sequence[Sequence[Spec]]) -> Iterator[tuple[str, Accepted]]:
         with self._outbox.begin(self._head) as entry:
-            reports = plan(entry, block, self._reports, start=self.handed)
-            entry.seal()
-            self.handed += sum(map(len, block))
-            dealer = Dealer(self._fleet, entry, reports)
-            yield from dealer.deal()
+            try:
+                reports = plan(entry, block, self._reports, self._share, start=self.handed)
+                entry.seal()
+                self.handed += sum(map(len, block))
+                dealer = Dealer(self._fleet, entry, self._share, reports)
+                yield from dealer.deal()
+            finally:
+                self._share.settle(entry)
         self.failed += dealer.failed
         out = dealer.passed_over | {one.name for one in dealer.failed}
         self._reports = [one for one in reports if one.name not in out]
+        self._share.leave_out(out)
 
 
 def reports_of(fleet: Fleet, is_any: bool) -> Sequence[Report]:
     """How the targets are. One that was named says for itself what is wrong with it."""
     if is_any:
         found = fleet.reports()
-        if not found:
+        if not found and fleet.overflow is None:
             raise Unreachable("no manager can take jobs", "see `submit all status`")
         return found
     (name,) = fleet.managers

@@ -9,19 +9,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from itertools import compress
+from operator import not_
 
 from sjs.answers import Accepted
 from sjs.core import placement
 from sjs.core.job import Range, Report, Spec
 from sjs.core.lifecycle import QUEUED, UNENDED
-from sjs.errors import TooLarge, Unreachable
+from sjs.core.needs import Needs
+from sjs.errors import Refused, TooLarge, Unreachable
 from sjs.outbox import Head, Outbox
 from sjs.protocols import Target
-from sjs.sweeping.ahead import Ends, Pace, reserve, wanted
+from sjs.sweeping.ahead import Ends, Pace, overflowing, reserve, wanted
 from sjs.sweeping.posting import NotTaken, Posting
 from sjs.sweeping.supply import Lot, Supply
+from sjs.sweeping.valve import Valve
 from sjs.targets.chunks import chunks
+from sjs.values import dataclass, field
 
 PACE = 0.1
 """Seconds between two looks at a machine at least, however fast its jobs end."""
@@ -56,14 +60,19 @@ class Feeder:
         head: Head,
         over: threading.Event,
         place: Callable[[Spec], Spec],
+        problem: Callable[[Spec], str],
+        valve: Valve | None = None,
     ) -> None:
-        """`head`: what the outbox says of the command; `place`: gives a job as it is to be on this machine."""
+        """`head`: what the outbox says of the command; `place`: gives a job as it is to be on this machine; `problem`:
+        why it can never run one; `valve`: where it gets only what others have no room for."""
         self._sweep = sweep
         self._supply = supply
         self._outbox = outbox
         self._head = head
         self._over = over
         self._place = place
+        self._problem = problem
+        self._valve = valve
         self._was_heard = False
         self._pace = Pace()
         self._delay = PACE
@@ -73,18 +82,23 @@ class Feeder:
     def feed(self, target: Target) -> Iterator[News]:
         """How the machine stands, each time that this changes, until it is over."""
         pauses = iter(PAUSES)
-        while not self._over.is_set():
-            try:
-                for news in self._attend(target):
-                    self._was_heard = True
-                    pauses = iter(PAUSES)
-                    yield news
-            except Unreachable as error:
-                if not self._was_heard:
-                    raise
-                yield News(target.name, None, self._counts, f"does not answer: {error.message}")
-                target.close()
-                self._over.wait(next(pauses, PAUSES[-1]))
+        if self._valve is not None:
+            self._valve.wait()
+        try:
+            while not self._over.is_set():
+                try:
+                    for news in self._attend(target):
+                        self._was_heard = True
+                        pauses = iter(PAUSES)
+                        yield news
+                except Unreachable as error:
+                    if not self._was_heard:
+                        raise
+                    yield News(target.name, None, self._counts, f"does not answer: {error.message}")
+                    target.close()
+                    self._over.wait(next(pauses, PAUSES[-1]))
+        finally:
+            self.close()
 
     @property
     def owed(self) -> int:
@@ -93,7 +107,7 @@ class Feeder:
 
     def close(self) -> None:
         """Leave to the next command what may have been taken, and was not answered."""
-        for _, posting in self._open:
+        for _, posting in list(self._open):
             posting.close()
 
     def _attend(self, target: Target) -> Iterator[News]:
@@ -120,11 +134,22 @@ class Feeder:
         if first is not None:
             if not placement.can_hold(report, first.needs):
                 raise TooLarge("it has not what the jobs need")
-            count = wanted(report, first.needs, reserve(self._pace, self._delay), unended > 0)
-            new, trouble = self._hand_in(target, self._supply.take(target.name, count))
+            if problem := self._problem(first):
+                raise Refused(problem)
+            new, trouble = self._hand_in(target, self._lot(report, first.needs, unended))
             self._counts = {**self._counts, QUEUED: self._counts.get(QUEUED, 0) + sum(map(_size, new))}
             taken += new
         return News(target.name, report, self._counts, trouble, tuple(taken))
+
+    def _lot(self, report: Report, needs: Needs, ours: int) -> Lot:
+        """What it is to get now."""
+        if self._valve is None:
+            count = wanted(report, needs, reserve(self._pace, self._delay), ours > 0)
+            return self._supply.take(report.name, count)
+        lot = self._supply.take(report.name, overflowing(report, needs, ours))
+        let = self._valve.let(report.name, lot.specs)
+        self._supply.give_back(report.name, Lot(lot.start, list(compress(lot.specs, map(not_, let)))))
+        return Lot(lot.start, list(compress(lot.specs, let)))
 
     def _hand_in(self, target: Target, lot: Lot) -> tuple[list[Range], str]:
         """What the machine took, and why not all of it."""
@@ -144,15 +169,19 @@ class Feeder:
         return taken, trouble
 
     def _settled(self, target: Target, lot: Lot, posting: Posting) -> Accepted:
-        is_open = False
+        is_open = is_taken = False
         try:
-            return posting.attempt(target)
+            accepted = posting.attempt(target)
+            is_taken = True
+            return accepted
         except Unreachable:
             is_open = True
             raise
         finally:
             if not is_open:
                 self._open.remove((lot, posting))
+                if self._valve is not None:
+                    self._valve.settle(target.name, lot.specs, is_taken)
 
     def _ask_again(self, target: Target) -> list[Range]:
         """What became of jobs that the machine had not answered for when the link broke: those that it has."""

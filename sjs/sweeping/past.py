@@ -6,7 +6,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import uuid4
 
@@ -19,6 +18,7 @@ from sjs.errors import Conflict, NoQueue, Refused, SjsError
 from sjs.outbox import Outbox
 from sjs.protocols import Target
 from sjs.routing import Fleet
+from sjs.values import dataclass, field
 
 T = TypeVar("T")
 

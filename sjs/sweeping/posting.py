@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from sjs.answers import Accepted
@@ -33,6 +34,8 @@ class Posting:
         self._share = self._entry.pending[start]
         self._specs = specs
         self._was_tried = False
+        self._closing = threading.Lock()  # who leaves closes what another thread may be about to settle
+        self._is_closed = False
 
     @property
     def count(self) -> int:
@@ -54,18 +57,29 @@ class Posting:
             self._settle(None)
             raise
         except Unreachable as error:
-            self._entry.try_later(f"{target.name}: {error.message}")
+            with self._closing:
+                if not self._is_closed:
+                    self._entry.try_later(f"{target.name}: {error.message}")
             raise
         self._settle(accepted)
         return accepted
 
     def close(self) -> None:
         """Leave what is unsettled to the next command."""
-        self._entry.__exit__(None, None, None)
+        with self._closing:
+            self._close()
 
     def _settle(self, accepted: Accepted | None) -> None:
-        if accepted is None:
-            self._entry.refuse(self._share)
-        else:
-            self._entry.take(self._share, accepted.first)
-        self.close()
+        with self._closing:
+            if self._is_closed:  # the next command asks again, by the key
+                return
+            if accepted is None:
+                self._entry.refuse(self._share)
+            else:
+                self._entry.take(self._share, accepted.first)
+            self._close()
+
+    def _close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._entry.__exit__(None, None, None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from sjs.core.job import Spec
+from sjs.values import dataclass, field
 
 
 @dataclass(frozen=True)

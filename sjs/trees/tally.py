@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Callable, List
+
+from sjs.values import dataclass, field
 
 Watch = Callable[[int, int], None]
 """Takes how many bytes have just arrived, and of how many more it is known now that they will."""

@@ -23,6 +23,7 @@ import pytest
 import sjs
 from sjs.api import calls, watching
 from sjs.api.calls import RemoteTraceback
+from sjs.extras import how_to_get
 from sjs.targets import daemon_client
 from sjs.targets.session import Session
 from tests import pythons
@@ -353,8 +354,9 @@ def test_who_has_no_cloudpickle_is_told_what_to_install(fleet: sjs.Fleet, monkey
     calls._cloudpickle.cache_clear()
     monkeypatch.setitem(sys.modules, "cloudpickle", None)
     try:
-        with pytest.raises(sjs.UsageError, match=r"pip install 'sjs\[functions\]'"):
+        with pytest.raises(sjs.UsageError, match="cloudpickle, which is not here") as caught:
             sjs.Executor(fleet)
+        assert caught.value.hint == how_to_get("functions")
     finally:
         calls._cloudpickle.cache_clear()
 

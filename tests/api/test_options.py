@@ -55,6 +55,10 @@ def test_each_option_has_its_name_here() -> None:
             "-n n --tag a=b --cwd /x --env K=v --priority 3",
         ),
         (
+            {"partition": "long", "account": "lab", "qos": "low", "slurm": ["--constraint=big", "-Lmatlab"]},
+            "--partition long --account lab --qos low --slurm=--constraint=big --slurm -Lmatlab",
+        ),
+        (
             {"slots": 2, "cpus": 3, "mem": "4G", "gpus": 0.5, "resources": {"l": 1}},
             "-j 2 -c 3 --mem 4G -G 0.5 --resource l=1",
         ),

@@ -26,18 +26,19 @@ class Outcome:
 
 
 class CommandLine:
-    """Types commands. `play` says what the machine of a name does, session by session."""
+    """Types commands. `play` says what the machine of a name does, session by session, and what more its entry has."""
 
     def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
         self.machines: dict[str, FakeMachine] = {}
+        self._entries: dict[str, str] = {}
         self._capture = capture
 
-    def play(self, name: str, *scenes: str) -> FakeMachine:
+    def play(self, name: str, *scenes: str, entry: str = "") -> FakeMachine:
         machine = self.machines[name] = FakeMachine(self.folder / f"fake-{name}", *scenes)
-        entries = "".join(f"  {one}: {{transport: local, root: .}}\n" for one in self.machines)
+        self._entries[name] = f"  {name}: {{transport: local, root: .{', ' if entry else ''}{entry}}}\n"
         path = self.folder / "config.yaml"
-        path.write_text("managers:\n" + entries)
+        path.write_text("managers:\n" + "".join(self._entries.values()))
         path.chmod(0o600)
         return machine
 

@@ -78,7 +78,7 @@ def shell(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Shell:
         ("gpu1 job -- python ", [":file"]),
         ("gpu1 import ", [":file"]),
         ("gpu1 rebalance --to gpu1,l", ["gpu1,local"]),
-        ("nobody cancel --j", ["--json", "--jid"]),
+        ("nobody cancel --ji", ["--jid"]),
         ("gpu1 'open", []),
     ],
 )

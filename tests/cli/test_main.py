@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from sjs.cli import verbs
@@ -141,11 +138,3 @@ def test_a_wrong_config_is_one_clear_line_and_exit_2(cli: CommandLine) -> None:
     outcome = cli.submit("all", "status")
     assert (outcome.status, outcome.err.count("\n")) == (2, 1)
     assert outcome.err.startswith("submit: config.yaml:2: managers.m.hots: unknown key; did you mean host?")
-
-
-def test_help_and_status_load_nothing_heavy() -> None:
-    code = "import sys; from sjs.cli.main import run; run('submit', ['job', '--help']); print(*sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    loaded = set(found.stdout.split())
-    assert "click" in loaded
-    assert not loaded & {"paramiko", "yaml", "asyncio", "sqlite3", "cryptography"}

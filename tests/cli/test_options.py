@@ -230,3 +230,31 @@ def test_where_there_is_no_job_none_is_the_last(cli: CommandLine) -> None:
     cli.play("m", answers({"jobs": [], "next": None}))
     outcome = cli.submit("m", "job", "-d", "last", "--command", "x")
     assert (outcome.status, outcome.err) == (1, "[m] error: no job has been handed in yet\n")
+
+
+def test_what_is_said_to_slurm_reaches_its_queue_from_the_command_from_a_line_and_from_the_entry(
+    cli: CommandLine,
+) -> None:
+    machine = cli.play("c", answers(accepted(count=2)), entry="type: slurm, partition: main, options: --exclusive")
+    (cli.folder / "jobs").write_text("a\nb  #SJS --partition short --slurm -Lmatlab\n")
+    words = ("--account", "lab", "--qos", "low", "--slurm", "--constraint=big")
+    assert cli.submit("c", "job", *words, "--command-file", "jobs").status == 0
+    usual = {"account": "lab", "qos": "low", "partition": "main", "options": ["--exclusive", "--constraint=big"]}
+    own = {**usual, "partition": "short", "options": [*usual["options"], "-Lmatlab"]}
+    assert [one["native"] for one in sent(machine)] == [{"slurm": usual}, {"slurm": own}]
+
+
+def test_what_is_said_to_slurm_is_refused_where_there_is_none(cli: CommandLine) -> None:
+    machine = cli.play("m", answers(accepted()))
+    (cli.folder / "jobs").write_text("a #SJS --slurm -Lmatlab\n")
+    told = [
+        cli.submit("m", "job", "--partition", "main", "--command", "make"),
+        cli.submit("m", "job", "--command-file", "jobs"),
+        cli.submit("m", "sweep", "-p", "n", "1", "--qos", "low", "--", "echo", "{n}"),
+    ]
+    assert [(one.status, one.err.count("\n")) for one in told] == [(2, 1)] * 3
+    typed = ("--partition", "jobs:1: --slurm", "--qos")
+    for option, one in zip(typed, told, strict=True):
+        assert f"{option} is for slurm targets; m is none" in one.err
+    assert not (machine.folder / "headers").exists()
+    assert "'--hold' is not for you to say" in cli.submit("m", "job", "--slurm", "--hold", "--command", "x").err

@@ -130,8 +130,9 @@ def test_details_say_what_it_was_told_as_it_is_typed(cli: CommandLine) -> None:
         "cwd": "/data",
     }
     attempt = {"attempt": 1, "started": 2.0, "ended": 3.0, "exit": 1, "reason": "exit"}
-    lost = {"attempt": 2, "started": None, "ended": 3.0, "exit": None, "reason": "host-lost"}
-    body = {"job": {**RECORD, **told}, "attempts": [attempt, lost], "parents": [], "children": [7, 8]}
+    place = {"id": "4_2", "node": "h1", "partition": "p"}
+    lost = {"attempt": 2, "started": None, "ended": 3.0, "exit": None, "reason": "host-lost", "slurm": {"id": "3_0"}}
+    body = {"job": {**RECORD, **told, "slurm": place}, "attempts": [attempt, lost], "parents": [], "children": [7, 8]}
     cli.play("m", answers(body))
     lines = dict(line.split(":", 1) for line in cli.submit("m", "details", "5").out.splitlines())
     found = {label: value.strip() for label, value in lines.items()}
@@ -147,6 +148,8 @@ def test_details_say_what_it_was_told_as_it_is_typed(cli: CommandLine) -> None:
     }
     assert found["attempt 1"].startswith("exit 1, ")
     assert found["attempt 2"].startswith("host-lost, ")
+    assert found["attempt 2"].endswith(", Slurm's job 3_0")
+    assert found["slurm"] == "job 4_2 on h1, partition p"
     assert (found["waited for by"], found["command"], found["ran for"]) == ("7-8", "echo \\x1b[2J", "1:05")
     found = json.loads(cli.submit("m", "details", "5", "--json").out)
     assert (found["id"], found["children"], found["attempts"]) == (5, [7, 8], [attempt, lost])

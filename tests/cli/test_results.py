@@ -16,6 +16,7 @@ from sjs.answers import Filter, SweepCounts
 from sjs.core.job import Job, Spec, Task
 from sjs.core.metrics import Measured, Number
 from sjs.errors import UnknownRequest, Unreachable
+from sjs.extras import how_to_get
 from sjs.routing import Fleet
 from tests.cli.conftest import CommandLine, Outcome
 from tests.targets.fake import FakeMachine
@@ -224,7 +225,7 @@ def test_pictures_and_what_is_drawn_where_there_can_be_none(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     done = cli.submit("all", "results", "s", "--csv", "--plot", "x.png", "--sort", "loss")
     assert (done.status, "loss against lr" in done.err, (cli.folder / "x.png").exists()) == (1, True, False)
-    assert "pip install 'sjs[plot]' makes pictures" in done.err
+    assert how_to_get("plot") in done.err
 
 
 MANY = """

@@ -105,7 +105,7 @@ def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
 
 def test_a_long_file_does_not_fill_the_memory(path: Path) -> None:
     with path.open("wb") as target:
-        target.writelines(b"python train.py --seed %d\n" % number for number in range(150_000))
+        target.writelines(b"python train.py --seed %d\n" % number for number in range(50_000))
     code = """
 import resource, sys
 from sjs.cli.source import Source
@@ -117,5 +117,5 @@ print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     found = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True, timeout=120)
     count, grown = map(int, found.stdout.split())
-    assert count == 150_000
+    assert count == 50_000
     assert grown < 8 * 1024  # KiB

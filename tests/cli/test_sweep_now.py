@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from sjs.cli.sweeps.now import (
@@ -18,6 +16,7 @@ from sjs.cli.sweeps.now import (
     rate_text,
     turns,
 )
+from sjs.values import replace
 
 NOW = SweepNow(100, 88, 12, 0, 0, 0, 0, (), 0.0)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
@@ -13,6 +12,8 @@ from rich.cells import cell_len
 from sjs.cli.sweeps.layout import picture
 from sjs.cli.sweeps.now import Failure, MachineNow, Pace, Point, SweepNow
 from sjs.cli.sweeps.view import EVERY, SweepView
+from sjs.extras import how_to_get
+from sjs.values import replace
 
 MACHINES = [MachineNow(f"node{number}", number % 5, 4, number % 3) for number in range(16)]
 NOW = SweepNow(100, 38, 12, 40, 0, 0, 10, MACHINES, 100.0)
@@ -70,7 +71,7 @@ def test_without_rich_there_are_lines_and_a_word_why(monkeypatch: pytest.MonkeyP
     monkeypatch.delitem(sys.modules, "sjs.cli.sweeps.bar", raising=False)
     monkeypatch.setitem(sys.modules, "rich.console", None)
     why, told, *_ = shown(Terminal(), NOW)
-    assert why == "a bar needs the package rich (pip install 'sjs[view]'); until then, lines"
+    assert why == f"a bar needs the package rich ({how_to_get('view')}); until then, lines"
     assert told.startswith("sweep lr: 40 of 100 ended")
 
 

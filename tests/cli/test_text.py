@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sjs.cli.text import Tamer, duration, ending, exit_code, exit_text, printable, row, tally
+from sjs.cli.tamer import Tamer
+from sjs.cli.text import duration, ending, exit_code, exit_text, printable, row, tally
 from sjs.core.job import End, Job, Spec
 
 

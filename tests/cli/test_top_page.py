@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from sjs.cli.text import age, cut
 from sjs.cli.top.page import BAD, CHOSEN, FAINT, Place, Wish, entries, moved, page
 from sjs.core.job import Job, Report, Spec, Task
 from sjs.core.needs import Gpu, Machine
+from sjs.values import replace
 
 NOW = 10_000.0
 

@@ -12,23 +12,24 @@ from hypothesis import strategies as st
 
 from sjs import errors
 from sjs.dialects import pipe
+from tests.texts import texts
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 CASES = sorted((DATA / "pipe").glob("*.request"))
 STATUS = {"git": False, "make": False, "type": "status", "port": "1.port"}
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats() | texts(9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts(5), inner, max_size=3),
     max_leaves=9,
 )
 requests = st.fixed_dictionaries(
     {
         "type": st.sampled_from(["job", "submit_job", "status", "stat", "configure", "cancel", "shutdown", "new"]),
-        "run": st.text(),
+        "run": texts(),
         "git": st.booleans(),
         "make": st.booleans(),
-        "port": st.from_regex(r"[0-9]{1,3}\.port", fullmatch=True),
+        "port": st.text("0123456789", min_size=1, max_size=3).map("{}.port".format),
     }
 )
 

@@ -24,6 +24,7 @@ from sjs.trees.entries import FRAME
 from sjs.trees.folder import Folder
 from sjs.trees.tally import Tally, Watch
 from tests.live.disks import needs_root, tmpfs
+from tests.live.inside import Insider
 from tests.live.machine import Machine
 from tests.live.test_cli import Person
 from tests.live.test_cut import CutTransport
@@ -368,7 +369,7 @@ def sender(tmp_path: Path) -> Person:
         "  m: {transport: local, project_root: ~/m, datadir: ~/there}\n"
         "  bare: {transport: local, project_root: .}\n"
     )
-    return Person(home)
+    return Insider(home)
 
 
 @pytest.fixture
@@ -376,7 +377,7 @@ def person(machine: Machine, tmp_path: Path) -> Person:
     """Somebody with the manager m."""
     home = tmp_path / "home"
     home.mkdir()
-    return Person(home, machine)
+    return Insider(home, machine)
 
 
 def test_data_sets_are_where_jobs_find_them(sender: Person) -> None:

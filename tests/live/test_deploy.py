@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.inside import Insider
 from tests.live.test_cli import Person
 
 MAKEFILE = "all:\n\techo built > built; echo made\n"
@@ -43,7 +44,7 @@ def person(tmp_path: Path, project: Path) -> Iterator[Person]:
         f"  a: {{transport: local, project_root: {home}/a/p}}\n  b: {{transport: local, project_root: {home}/b}}\n"
     )
     config.chmod(0o600)
-    someone = Person(home)
+    someone = Insider(home)
     yield someone
     someone.types("all stop --kill")
 

@@ -58,7 +58,7 @@ def test_while_no_commit_works_one_manager_follows_another_and_jobs_run_on(machi
     with machine.client() as client:
         first = client.submit(f"{RAN}; while [ ! -e go ]; do sleep 0.1; done; exit 4")["first"]
     with failing(machine.keeper_pid, "fdatasync", "EIO"), failing(machine.manager_pid, "fdatasync", "EIO"):
-        with machine.client() as client:
+        with contextlib.suppress(EOFError, BrokenPipeError), machine.client() as client:  # the start is stored, too
             client.send("submit", jobs=[{"command": "true"}])
             with pytest.raises(EOFError):
                 client.line()

@@ -18,6 +18,7 @@ from sjs.reach import here
 from sjs.targets.machine import DistantMachine
 from sjs.targets.session import Door, open_session, soon
 from sjs.transport.local import LocalTransport
+from tests.live.inside import Insider
 from tests.live.machine import DEADLINE, Machine, until, wait_for_end
 from tests.live.test_cli import Person
 
@@ -32,7 +33,7 @@ def fleet(machine: Machine, tmp_path: Path) -> Person:
     home = tmp_path / "home"
     home.mkdir()
     (home / "bare").mkdir()
-    person = Person(home, machine)
+    person = Insider(home, machine)
     with (home / "config.yaml").open("a") as config:
         config.write(f"  bare: {{transport: local, project_root: {home}/bare}}\n")
         config.write("  away: {host: 127.0.0.1, port: 1, user: x, project_root: /x}\n")

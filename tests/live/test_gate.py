@@ -173,7 +173,7 @@ def test_of_the_machine_only_what_is_allowed_can_be_asked(shared: Machine) -> No
     machine = asked()
     try:
         assert machine.facts().disk["path"].startswith(str(shared.root))
-        assert machine.checks()
+        assert machine.checks({})
         for attempt in (
             lambda: list(machine.run(["touch", "pwned"])),
             lambda: list(machine.deploy("x", True, True)),
@@ -193,7 +193,7 @@ def test_of_the_machine_only_what_is_allowed_can_be_asked(shared: Machine) -> No
 
 
 def test_clients_are_understood() -> None:
-    other = bundle.Bundle({"sjs/__init__.py": "of another version"})
+    other = bundle.Bundle({"sjs/__init__.py": b"of another version"})
     for python in ("python3", "/opt/python3.8/bin/python3.8", "~/venv/bin/python"):
         for one in (bundle.ours(), other):
             assert meant(login_shell.line(one.ask(python))) == "daemon"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.live.machine import running
+from tests.live.machine import running, until
+from tests.live.test_kill import is_up_again
 from tests.live.test_outbox import Pair
 
 WHY = "6 of its last 6 jobs failed at once (exit 127)"
@@ -20,7 +21,8 @@ def test_a_machine_that_fails_what_others_do_not_is_passed_over_until_it_is_mend
                 client.run("no-such-program")
         with good.client() as client:
             client.run(*["true"] * 6)
-        bad.kill_manager()
+        killed = bad.kill_manager()
+        until(lambda: is_up_again(bad, killed), "the next manager")
         passed = f"[m1] passed over where others can take jobs: {WHY}; once it is mended: submit m1 undrain\n"
         done = pair.types("any job --command 'sleep 30' --command true -p")
         assert (done.returncode, done.stderr) == (0, passed)

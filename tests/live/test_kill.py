@@ -21,7 +21,7 @@ from tests.live.machine import DEADLINE, Client, Machine, running, until, wait_f
 SLOTS = 4
 BATCH = 5
 SEED = int(os.environ.get("SJS_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
-ROUNDS = int(os.environ.get("SJS_TEST_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("SJS_TEST_ROUNDS", "2"))
 """Kills in each bin."""
 
 JOB = "echo $SJS_JOB_ID.$SJS_ATTEMPT >> runs/$SJS_JOB_ID; sleep 0.0{pause:02}; exit $((SJS_JOB_ID % 7))"

@@ -152,7 +152,7 @@ def test_a_log_that_lost_its_end_gives_no_id_twice(tmp_path: Path) -> None:
             client.submit("true")
             client.submit("true", "true")
         until((machine.state / "jobs.db.good").exists, "the copy that a new queue begins with")
-        machine.kill_all()
+        machine.kill_both()
         wal = machine.state / "jobs.db-wal"
         with sqlite3.connect(f"file:{machine.state}/jobs.db?mode=ro", uri=True) as database:
             assert database.execute("SELECT count(*) FROM jobs").fetchone() == (3,)

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from tests.live import sweeps
+from tests.live.inside import Insider
 from tests.live.machine import Machine, running, until
-from tests.live.test_cli import Person
 
 WELL = "echo epoch 1 loss=0.5; echo epoch 2 loss=0.4; echo acc=0.9 >&2"
 FAILED = "echo loss=0.1; exit 3"
@@ -18,7 +18,7 @@ RUNS = "echo loss=nan; echo loss=0.2; touch begun; exec sleep 60"
 def test_what_came_out_of_it_wherever_its_jobs_are(machine: Machine, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    person = Person(home, machine)
+    person = Insider(home, machine)
     with running(tmp_path / "n") as other:
         with (home / "config.yaml").open("a") as config:
             config.write(f"  n: {{transport: local, project_root: {other.root}}}\n")

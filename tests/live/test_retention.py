@@ -13,7 +13,7 @@ import pytest
 from tests.live.machine import DEADLINE, Client, Machine, until
 
 ROUNDS = int(os.environ.get("SJS_TEST_ROUNDS", "3"))
-OLD = 1000 * ROUNDS
+OLD = 500 * ROUNDS
 KEPT = 20
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.live import seed
-from tests.live.machine import DEADLINE, ENVIRONMENT, SUBMIT, until
+from tests.live.inside import typed
+from tests.live.machine import DEADLINE, ENVIRONMENT, until
 
 
 @pytest.fixture(params=seed.BOTH_FORMS)
@@ -44,9 +45,8 @@ def test_what_a_person_does(manager: subprocess.Popen[bytes], dialect: str, form
     environment = {**ENVIRONMENT, "HOME": str(tmp_path)}
 
     def submit(*words: str) -> seed.Said:
-        argv = [*SUBMIT, *words]
-        done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=DEADLINE)
-        return done.returncode, done.stdout, done.stderr
+        done = typed(words, tmp_path, environment)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     seed.walk(dialect, submit)
     assert [path.name for path in root.glob("*.port")] == []

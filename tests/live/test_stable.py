@@ -23,7 +23,7 @@ def put(home: Path, files: Bundle) -> Path:
 
 def test_the_link_leads_to_who_manages(tmp_path: Path) -> None:
     old = bundle.ours()
-    new = Bundle({**old.files, "sjs/__init__.py": old.files["sjs/__init__.py"] + "# newer\n"})
+    new = Bundle({**old.files, "sjs/__init__.py": old.files["sjs/__init__.py"] + b"# newer\n"})
     link = tmp_path / ".cache/sjs/current"
     (tmp_path / "root").mkdir()
     machine = Machine(tmp_path / "root", daemon=put(tmp_path, old))

@@ -114,7 +114,7 @@ def test_who_leaves_is_told_the_way_back_and_nothing_runs_twice(lab: Lab) -> Non
         until(lambda: sum(lab.ran().values()) >= 8, "some settings have run")
         client.send_signal(signal.SIGINT)
         _, err = client.communicate(timeout=DEADLINE)
-    assert client.returncode == 130
+    assert client.returncode == 130, err
     back = err.splitlines()[-1]
     assert "what has not succeeded: " in back
     assert 8 <= sum(lab.ran().values()) < 30

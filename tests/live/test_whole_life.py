@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
-from tests.live.machine import Machine, until
-from tests.live.test_cli import Person, person
+import pytest
 
-__all__ = ["person"]
+from tests.live.inside import Insider
+from tests.live.machine import Machine, until
+from tests.live.test_cli import Person
+
+
+@pytest.fixture
+def person(machine: Machine, tmp_path: Path) -> Person:
+    """Somebody with the manager m."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Insider(home, machine)
 
 
 def ids(person: Person, line: str) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import cast
 
 from sjs.answers import Accepted, Status
@@ -13,6 +12,7 @@ from sjs.core.job import Report, Spec
 from sjs.errors import Full, NoManager, SjsError
 from sjs.protocols import Envs, Target
 from sjs.routing import Fleet
+from sjs.values import replace
 
 
 class FakeTarget:

@@ -12,14 +12,19 @@ from sjs.answers import Accepted
 from sjs.config import Config, Manager
 from sjs.core.job import Report, Spec
 from sjs.core.needs import Machine, Needs
-from sjs.dealing import IN_FLIGHT, Dealer, Found, dealt_out, found_parts, head, plan, same_managers, send
+from sjs.dealing import IN_FLIGHT, Dealer, found_parts, head, plan, same_managers, send
 from sjs.errors import BadRequest, Conflict, Full, LinkLost, NoQueue, NoSpace, SjsError, Stopping, TooLarge, Unreachable
+from sjs.fitting import Fitting
 from sjs.outbox import Entry, Outbox
 from sjs.protocols import Target
 from sjs.routing import Fleet
+from sjs.sharing import Found, Sharing
 from tests.routing.fakes import FakeTarget, fleet_of, specs
 
 Dealt = list[tuple[str, Accepted]]
+
+PLAIN = Sharing(Fitting([]))
+"""Without an overflow, and nobody's kind knows that it could not run something."""
 
 
 def test_chunks_are_sent_a_few_ahead_under_numbered_keys() -> None:
@@ -52,9 +57,9 @@ class Box:
     ) -> tuple[Dealer, Dealt]:
         reports = fleet.reports()
         with self.begin(if_free) as entry:
-            reports = plan(entry, chunks, reports, found)
+            reports = plan(entry, chunks, reports, PLAIN, found)
             entry.seal()
-            dealer = Dealer(fleet, entry, reports)
+            dealer = Dealer(fleet, entry, PLAIN, reports)
             return dealer, list(dealer.deal())
 
     def finish(self, fleet: Fleet) -> tuple[Dealer, Dealt]:
@@ -63,7 +68,7 @@ class Box:
         entry = self.outbox.take_over(path)
         assert entry is not None
         with entry:
-            dealer = Dealer(fleet, entry)
+            dealer = Dealer(fleet, entry, PLAIN)
             return dealer, list(dealer.deal())
 
 
@@ -101,7 +106,7 @@ def test_the_plan_is_on_disk_before_the_first_byte_leaves(box: Box) -> None:
     fake = FakeTarget("a")
     fleet, _ = fleet_of(fake)
     with fleet, box.begin() as entry:
-        plan(entry, [specs(3), specs(3)], [Report("a", 0, 2, 0)])
+        plan(entry, [specs(3), specs(3)], [Report("a", 0, 2, 0)], PLAIN)
         assert [Path(path).name.startswith("new-") for path in box.outbox.left()] == [True]
         entry.seal()
         assert [Path(path).name.startswith("new-") for path in box.outbox.left()] == [False]
@@ -196,7 +201,7 @@ def test_when_nobody_is_left_the_rest_is_not_handed_in(box: Box) -> None:
 
 
 def test_ties_are_settled_by_chance(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sjs.dealing.random.sample", lambda population, count: list(population)[::-1])
+    monkeypatch.setattr("random.sample", lambda population, count: list(population)[::-1])
     fakes = [FakeTarget("a"), FakeTarget("b")]
     fleet, _ = fleet_of(*fakes)
     with fleet:
@@ -210,9 +215,9 @@ def test_if_free_tries_the_next_when_one_has_become_full(box: Box) -> None:
     reports = fleet.reports()
     fakes[0].running = 3
     with fleet, box.begin(if_free=True) as entry:
-        plan(entry, [specs(2)], reports)
+        plan(entry, [specs(2)], reports, PLAIN)
         entry.seal()
-        dealer = Dealer(fleet, entry, reports)
+        dealer = Dealer(fleet, entry, PLAIN, reports)
         assert [name for name, _ in dealer.deal()] == ["b"]
     assert (notices, told(dealer)) == (["a: passed over: no free slot"], [])
 
@@ -283,9 +288,9 @@ def test_a_target_that_is_still_asked_is_sent_nothing(box: Box) -> None:
     fleet, _ = fleet_of(fake := FakeTarget("a"))
     fleet._busy.add("a")
     with fleet, box.begin() as entry:
-        plan(entry, [specs(1)], [Report("a", 0, 2, 0)])
+        plan(entry, [specs(1)], [Report("a", 0, 2, 0)], PLAIN)
         entry.seal()
-        dealer = Dealer(fleet, entry, [])
+        dealer = Dealer(fleet, entry, PLAIN, [])
         assert list(dealer.deal()) == []
     assert (told(dealer), fake.keys) == ([("a", "no answer yet", 1, True)], [])
 
@@ -316,10 +321,10 @@ def test_jobs_go_where_there_is_what_they_need(box: Box) -> None:
     small = Report("small", 0, 4, 0, machine=Machine(4, cpus=2))
     large = Report("large", 0, 4, 0, machine=Machine(4, cpus=16))
     jobs = [Spec("a"), Spec("b", needs=Needs(cpus=8)), Spec("c", needs=Needs(cpus=8)), Spec("d", needs=Needs(cpus=2))]
-    dealt = dealt_out([small, large], jobs, if_free=False)
+    dealt = PLAIN.shares([small, large], jobs, False)
     assert [(one.start, one.stop) for one in dealt] == [(0, 1), (1, 3), (3, 4)]
     assert dealt[1].target == "large"
     with pytest.raises(TooLarge, match="no target has what the job needs"):
-        dealt_out([small, large], [Spec("e", needs=Needs(cpus=17))], if_free=False)
+        PLAIN.shares([small, large], [Spec("e", needs=Needs(cpus=17))], False)
     with pytest.raises(Full, match="2 free slots for 3 jobs"):
-        dealt_out([small, large], jobs[1:2] * 3, if_free=True)
+        PLAIN.shares([small, large], jobs[1:2] * 3, True)

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from sjs.config import Config, Group, Manager
+from sjs.config import Config, Manager
 from sjs.errors import NoManager, NoQueue, Refused, Stopped, Unreachable, UsageError
+from sjs.groups import Group
 from sjs.protocols import Target
-from sjs.routing import LATE, Fleet, select, too_late
+from sjs.routing import LATE, MAX_THREADS, Fleet, select, too_late
 from tests.routing.fakes import FakeTarget, fleet_of
 
 LOCAL = Manager("local", "local", "/local", builtin=True)
@@ -78,6 +79,21 @@ def test_nobody_waits_for_one_that_does_not_answer() -> None:
         assert [next(answers).name for _ in range(3)] == ["a", "c", "d"]
         silent.gate.set()
         assert [one.name for one in answers] == ["b"]
+
+
+def test_more_that_hang_than_are_asked_at_once_keep_nobody_from_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sjs.routing.SLOW", 0.05)
+    silent = [FakeTarget(f"silent-{number}") for number in range(MAX_THREADS + 1)]
+    gate = threading.Event()
+    for one in silent:
+        one.gate = gate
+    fleet, _ = fleet_of(*silent, FakeTarget("a"), FakeTarget("b"))
+    with fleet:
+        answers = fleet.ask(lambda target: target.report().report.name)
+        assert sorted(next(answers).name for _ in range(2)) == ["a", "b"]
+        gate.set()
+        assert sorted(one.name for one in answers) == sorted(one.name for one in silent)
+        assert {one.asked for one in silent} == {1}
 
 
 def test_an_answer_is_given_before_later_ones_are_there() -> None:

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs.core.job import Report
 from sjs.core.needs import Gpu, Machine, Needs
-from sjs.sweeping.ahead import SPAN, Ends, Pace, reserve, wanted
+from sjs.sweeping.ahead import FEW, SPAN, Ends, Pace, overflowing, reserve, wanted
+from sjs.values import replace
 
 IDLE = Report("m", running=0, max_running=4, queued=0)
 PLAIN = Needs()
@@ -46,14 +45,14 @@ def test_there_is_a_reserve_only_where_jobs_are_short() -> None:
     [
         (IDLE, 0, False, 4),
         (IDLE, 3, False, 7),
-        (dataclasses.replace(IDLE, running=3), 0, True, 1),
-        (dataclasses.replace(IDLE, running=4, queued=2), 5, True, 3),
-        (dataclasses.replace(IDLE, running=4, queued=9), 0, True, 0),
-        (dataclasses.replace(IDLE, running=4, queued=9), 0, False, 1),
-        (dataclasses.replace(IDLE, running=4), 0, True, 0),
-        (dataclasses.replace(IDLE, drained=True), 3, False, 0),
-        (dataclasses.replace(IDLE, sick="all fail"), 3, False, 0),
-        (dataclasses.replace(IDLE, max_running=0), 3, False, 0),
+        (replace(IDLE, running=3), 0, True, 1),
+        (replace(IDLE, running=4, queued=2), 5, True, 3),
+        (replace(IDLE, running=4, queued=9), 0, True, 0),
+        (replace(IDLE, running=4, queued=9), 0, False, 1),
+        (replace(IDLE, running=4), 0, True, 0),
+        (replace(IDLE, drained=True), 3, False, 0),
+        (replace(IDLE, sick="all fail"), 3, False, 0),
+        (replace(IDLE, max_running=0), 3, False, 0),
     ],
 )
 def test_a_machine_gets_what_fills_its_slots_and_its_reserve(
@@ -66,8 +65,8 @@ def test_places_are_counted_by_what_a_job_takes() -> None:
     machine = Machine(slots=8, cpus=8, mem=2**34, gpus=(Gpu("0"), Gpu("1")))
     report = Report("m", 0, 8, 0, machine=machine)
     assert wanted(report, Needs(gpus=1_000), 0, False) == 2
-    assert wanted(dataclasses.replace(report, queued=1), Needs(gpus=1_000), 0, True) == 1
-    taken = dataclasses.replace(report, running=2, granted=(("0", 1_000), ("1", 1_000)))
+    assert wanted(replace(report, queued=1), Needs(gpus=1_000), 0, True) == 1
+    taken = replace(report, running=2, granted=(("0", 1_000), ("1", 1_000)))
     assert wanted(taken, Needs(gpus=1_000), 0, True) == 0
 
 
@@ -81,3 +80,18 @@ def test_nobody_gets_more_than_slots_and_reserve(report: Report, in_reserve: int
     assert 0 <= count <= max(1, report.max_running + in_reserve)
     if count > 1:
         assert count + report.queued <= max(0, report.max_running - report.running) + in_reserve
+
+
+@pytest.mark.parametrize(
+    ("report", "ours", "count"),
+    [
+        (replace(IDLE, max_running=1_000), 0, FEW),
+        (replace(IDLE, max_running=1_000, running=40), 40, 40),
+        (replace(IDLE, max_running=1_000, running=999), 40, 1),
+        (replace(IDLE, max_running=1_000, queued=1), 0, 0),
+        (replace(IDLE, drained=True), 0, 0),
+        (replace(IDLE, sick="fails all"), 0, 0),
+    ],
+)
+def test_an_overflow_gets_what_it_starts_at_once_and_not_all_there_is(report: Report, ours: int, count: int) -> None:
+    assert overflowing(report, PLAIN, ours) == count

@@ -6,6 +6,7 @@ import click
 
 from sjs.answers import Boot
 from sjs.cli.common import Call, fan_out, verb
+from sjs.cli.machines import machines
 from sjs.cli.output import Output
 from sjs.protocols import Target
 
@@ -21,7 +22,7 @@ def boot(call: Call, remove: bool) -> int:
     def work(target: Target) -> Boot:
         return target.machine.boot(not remove)
 
-    return fan_out(call, work, _show_removed if remove else _show)
+    return fan_out(call, work, _show_removed if remove else _show, machines(call, "boot"))
 
 
 def _show(out: Output, name: str, found: Boot) -> None:

@@ -13,6 +13,7 @@ from sjs.errors import UsageError
 
 @verb("cancel")
 @click.argument("which", nargs=-1, metavar="IDS...")
+@ids.by_name
 @click.option("--jid", "jids", multiple=True, metavar="IDS", help="The same as IDS.")
 @click.option(
     "--grace",
@@ -25,6 +26,7 @@ from sjs.errors import UsageError
 def cancel(
     call: Call,
     which: tuple[str, ...],
+    names: tuple[str, ...],
     jids: tuple[str, ...],
     grace: float | None,
     signal: int | None,
@@ -38,9 +40,9 @@ def cancel(
     Have a job that knows how write down where it is:
       submit gpu1 cancel 7 --signal USR1
     """
-    if not which and not jids:
+    if not (which or jids or names):
         raise UsageError("cancel which jobs?", "for example 5, 1-3, last or all")
-    wanted = ids.parse([*which, *jids])
+    wanted = ids.parse([*which, *jids], names)
     if signal is not None and (grace is not None or note is not None):
         what = "--grace" if grace is not None else "--note"
         raise UsageError(f"{what} and --signal", "a signal alone ends nothing, so there is nothing to wait for or tell")

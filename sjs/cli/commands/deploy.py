@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 
 from sjs.cli.commands import service
 from sjs.cli.common import Call, verb
+from sjs.cli.machines import machines
 from sjs.cli.output import Output
 from sjs.cli.shown import Screen
 from sjs.protocols import Target
 from sjs.routing import Fleet
+from sjs.values import replace
 
 
 @verb("deploy")
@@ -27,7 +27,7 @@ def deploy(call: Call, pull: bool, make: bool) -> int:
     The newest code on all machines, for the jobs that start from now on:
       submit all deploy --git --make
     """
-    choice = call.choice()
+    choice = machines(call, "deploy")
     out = call.output(choice)
     url = call.config().deployment.project_url
     ready = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -37,7 +38,7 @@ def doctor(call: Call, offline: bool) -> int:
     out = call.output(choice)
     bad = False
     with Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:
-        looks = fleet.ask(lambda target: _examined(target, fleet.managers[target.name], offline))
+        looks = fleet.ask(lambda target: list(_examined(target, fleet.managers[target.name], offline)))
         for answer in looks:
             found = answer.value or [Check("way", "fail", str(answer.error))]
             bad |= any(check.verdict == "fail" for check in found)
@@ -45,13 +46,18 @@ def doctor(call: Call, offline: bool) -> int:
     return 1 if bad else 0
 
 
-def _examined(target: Target, manager: Manager, offline: bool) -> list[Check]:
+def _examined(target: Target, manager: Manager, offline: bool) -> Iterator[Check]:
+    if not manager.has_machine:
+        yield Check("config", "ok", f"a {manager.kind} target")
+        if not offline:
+            yield _of_cluster(target)
+        return
     found = list(_of_config(manager))
     if not offline:
         found += _of_name(manager)
         if not any(check.verdict == "fail" for check in found):
-            found += _of_machine(target)
-    return found
+            found += _of_machine(target, manager.settings)
+    yield from found
 
 
 def _of_config(manager: Manager) -> Iterator[Check]:
@@ -80,7 +86,7 @@ def _of_name(manager: Manager) -> Iterator[Check]:
     yield Check("name", "ok", f"{first.host} is {', '.join(sorted(addresses))}")
 
 
-def _of_machine(target: Target) -> Iterator[Check]:
+def _of_machine(target: Target, settings: Mapping[str, Any]) -> Iterator[Check]:
     try:
         facts = target.machine.facts()
     except SjsError as error:
@@ -93,10 +99,19 @@ def _of_machine(target: Target) -> Iterator[Check]:
         yield Check("login", "warn", f"an answer takes {facts.delay:.1f} seconds", "")
     if abs(facts.ahead) > SKEW + facts.delay:
         yield Check("clock", "warn", skew(facts.ahead), "start its ntp or chrony")
-    checks = target.machine.checks()
+    checks = target.machine.checks(settings)
     yield from checks
     if not any(check.verdict == "fail" for check in checks):
         yield from _of_manager(target)
+
+
+def _of_cluster(target: Target) -> Check:
+    """Of who has no machine, whether it answers is all there is to know."""
+    try:
+        report = target.report().report
+    except SjsError as error:
+        return Check("answer", "fail", error.message, error.hint)
+    return Check("answer", "ok", f"{report.running} running, {report.queued} waiting")
 
 
 def _of_manager(target: Target) -> Iterator[Check]:

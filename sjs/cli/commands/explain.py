@@ -14,6 +14,7 @@ from sjs.cli import ids
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.cli.text import command, cpu_time, duration, ending, gpus_text, peak_memory, printable, snapshot_text
+from sjs.compact import to_json
 from sjs.core import quantities
 from sjs.core.job import Job
 from sjs.wire import job_to_wire
@@ -24,10 +25,11 @@ _BYTES = ("mem", "gpu_mem")
 
 
 @verb("why")
-@click.argument("which", metavar="ID")
-def why(call: Call, which: str) -> int:
+@click.argument("which", metavar="[ID]", required=False)
+@ids.one_by_name
+def why(call: Call, which: str | None, name: str | None) -> int:
     """What a waiting job waits for, in words; of another, how it stands. ID is a number or `last`."""
-    wanted = ids.parse_one(which)
+    wanted = ids.parse_one(which, name)
 
     def show(out: Output, name: str, lines: list[str]) -> None:
         if out.json:
@@ -39,17 +41,18 @@ def why(call: Call, which: str) -> int:
 
 
 @verb("details")
-@click.argument("which", metavar="ID")
-def details(call: Call, which: str) -> int:
+@click.argument("which", metavar="[ID]", required=False)
+@ids.one_by_name
+def details(call: Call, which: str | None, name: str | None) -> int:
     """All that is known of one job: what it was told, what it took, its attempts. ID is a number or `last`."""
-    wanted = ids.parse_one(which)
+    wanted = ids.parse_one(which, name)
     return fan_out(call, lambda target: target.details(wanted.one_on(target)), _show, call.one(wanted))
 
 
 def _show(out: Output, name: str, found: Details) -> None:
     if out.json:
         body = {"attempts": list(found.attempts), "children": list(found.children)}
-        out.record(name, {**job_to_wire(found.job), **body})
+        out.record(name, {**job_to_wire(found.job), **body, **found.raw})
         return
     for label, value in (*_of_job(found.job), *_of_others(found)):
         if value:
@@ -75,6 +78,15 @@ def _of_job(job: Job) -> Iterator[tuple[str, str]]:
     yield "memory", peak_memory(job.usage)
     yield "gpus used", gpus_text(job.gpus)
     yield "pid", str(job.pid or "")
+    yield "slurm", _in_slurm(dict(job.place))
+
+
+def _in_slurm(place: Mapping[str, str]) -> str:
+    """Where Slurm has it."""
+    if not place:
+        return ""
+    on = f" on {place['node']}" if place.get("node") else ""
+    return f"job {place['id']}{on}" + (f", partition {place['partition']}" if place.get("partition") else "")
 
 
 def _of_others(found: Details) -> Iterator[tuple[str, str]]:
@@ -85,7 +97,9 @@ def _of_others(found: Details) -> Iterator[tuple[str, str]]:
 
 def _attempt(one: Mapping[str, Any]) -> str:
     how = f"exit {one['exit']}" if one.get("exit") is not None else one.get("reason") or "unknown"
-    return f"{how}, {_clock(one.get('started'))} to {_clock(one.get('ended'))}"
+    place = f", {one['pod']} on {one['node'] or 'no node yet'}" if one.get("pod") else ""
+    place += f", Slurm's {_in_slurm(one['slurm'])}" if one.get("slurm") else ""
+    return f"{how}, {_clock(one.get('started'))} to {_clock(one.get('ended'))}{place}"
 
 
 def _said(key: str, value: Any) -> str:
@@ -103,6 +117,8 @@ def _said(key: str, value: Any) -> str:
     if key == "retry":
         pause = f", after {value['delay']:g}s (x{value['factor']:g})" if value["delay"] else ""
         return f"{value['count']} times on {','.join(value['on'])}{pause}"
+    if key == "native":
+        return " ".join(f"{kind}={to_json(one)}" for kind, one in value.items())
     if isinstance(value, dict):
         return " ".join(f"{name}={one}" for name, one in value.items())
     return "yes" if value is True else str(value)

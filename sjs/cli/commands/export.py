@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 
 import click
@@ -16,6 +15,7 @@ from sjs.cli.queue_file import After, environment_line, is_open_to_others, job_l
 from sjs.core.job import Job, contains, ranges
 from sjs.core.lifecycle import CANCELLED, HELD, PENDING, QUEUED, is_satisfied
 from sjs.protocols import Target
+from sjs.values import dataclass, field
 from sjs.wire import MAX_PAGE
 
 

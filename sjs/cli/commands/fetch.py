@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import reduce
 
 import click
@@ -13,6 +12,7 @@ import click
 from sjs.cli import ids
 from sjs.cli.commands.upload import summary
 from sjs.cli.common import Call, fan_out, verb
+from sjs.cli.machines import machines
 from sjs.cli.output import Output
 from sjs.cli.progress import Meter
 from sjs.core.job import Job
@@ -47,7 +47,7 @@ def fetch(call: Call, words: tuple[str, ...], to: str | None, dry_run: bool) -> 
       submit gpu1 fetch 5-7 model.pt 'figures/**/*.png'
     """
     which, globs = _split(words)
-    choice = call.choice(of=which)
+    choice = machines(call, "fetch", which)
     meter = Meter(not call.json)
     folders = {one.name: _folder(one.name, to, choice.named) for one in choice.managers}
 
@@ -63,7 +63,7 @@ def fetch(call: Call, words: tuple[str, ...], to: str | None, dry_run: bool) -> 
         if out.json:
             for job, tally in found.items():
                 where = {"job_id": job, "to": os.path.join(folders[name], str(job)), "dry_run": dry_run}
-                out.record(name, {**where, **asdict(tally)})
+                out.record(name, {**where, **vars(tally)})
         else:
             out.line(name, f"{folders[name]}: {summary(total, 'would be fetched' if dry_run else 'fetched')}")
         for trouble in total.troubles:

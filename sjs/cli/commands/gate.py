@@ -8,6 +8,7 @@ import click
 
 from sjs.answers import Gate
 from sjs.cli.common import Call, fan_out, verb
+from sjs.cli.machines import machines
 from sjs.cli.output import Output
 from sjs.errors import UsageError
 from sjs.protocols import Target
@@ -56,12 +57,13 @@ def gate(
     if remove:
         if path or install or allow or only or env or max_queued or all_jobs:
             raise UsageError("--remove needs a name and nothing else")
-        return fan_out(call, lambda target: target.machine.close_gate(name), _show)
+        return fan_out(call, lambda target: target.machine.close_gate(name), _show, machines(call, "gate"))
     if not path:
         raise UsageError("whose key?", "--key FILE.pub names the public one; or --remove")
+    choice = machines(call, "gate")
     options = _words(allow, only, env, max_queued, all_jobs)
     key = _public_key(path)
-    return fan_out(call, lambda target: _opened(target, name, key, options, install), _show)
+    return fan_out(call, lambda target: _opened(target, name, key, options, install), _show, choice)
 
 
 def _opened(target: Target, name: str, key: str, options: Sequence[str], install: bool) -> Gate:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import click
@@ -12,6 +11,7 @@ from sjs.answers import Facts, Status
 from sjs.cli.common import Call, verb
 from sjs.cli.output import Output
 from sjs.cli.text import SKEW, columns, printable, skew, state_of
+from sjs.config import Manager
 from sjs.core.health import is_suspicious
 from sjs.core.quantities import size_text
 from sjs.errors import NoManager, NoQueue, SjsError
@@ -22,15 +22,15 @@ HEAD = ("TARGET", "STATE", "HEALTH", "JOBS", "CPUS", "LOAD", "MEM FREE", "GPUS",
 
 
 class Seen(NamedTuple):
-    """What was found out about a machine; no status where it has no manager."""
+    """What was found out about a target; no status where it has no manager, and no facts where it has no machine."""
 
-    facts: Facts
+    facts: Facts | None
     status: Status | None
 
 
 @verb("hosts")
 def hosts(call: Call) -> int:
-    """All machines in one table: whether each is there, and what it has.
+    """All targets in one table: whether each is there, and what its machine has.
 
     HEALTH tells of those whose jobs fail nearly all at once: `any` passes them over where others do better, until
     `undrain`. JOBS are those that run, of how many may. DELAY is how long a question and its answer take.
@@ -39,7 +39,7 @@ def hosts(call: Call) -> int:
     out = call.output(choice)
     rows: list[Sequence[str]] = [HEAD]
     with Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:
-        for answer in fleet.ask(_look):
+        for answer in fleet.ask(lambda target: _look(target, fleet.managers[target.name])):
             if answer.value is None:
                 error = answer.error or SjsError("no answer")
                 rows.append((answer.name, "away", *"-" * 10))
@@ -49,14 +49,16 @@ def hosts(call: Call) -> int:
             rows.append(_row(answer.name, answer.value))
             if out.json:
                 _record(out, answer.name, answer.value)
-            elif abs(answer.value.facts.ahead) > SKEW:
+            elif answer.value.facts is not None and abs(answer.value.facts.ahead) > SKEW:
                 out.notice(answer.name, f"its clock is {skew(answer.value.facts.ahead)}")
     if not out.json:
         click.echo("\n".join(columns(rows)))
     return out.finish()
 
 
-def _look(target: Target) -> Seen:
+def _look(target: Target, manager: Manager) -> Seen:
+    if not manager.has_machine:
+        return Seen(None, target.report())
     facts = target.machine.facts()
     try:
         return Seen(facts, target.report())
@@ -66,11 +68,12 @@ def _look(target: Target) -> Seen:
 
 def _row(name: str, seen: Seen) -> Sequence[str]:
     facts, status = seen
+    how = _state(status), _health(status), f"{status.report.running}/{status.report.max_running}" if status else "-"
+    if facts is None:
+        return (name, *how, *"-" * (len(HEAD) - len(how) - 1))
     return (
         name,
-        _state(status),
-        _health(status),
-        f"{status.report.running}/{status.report.max_running}" if status else "-",
+        *how,
         str(facts.cpus),
         f"{facts.load:.1f}",
         f"{size_text(facts.mem_free)}/{size_text(facts.mem)}",
@@ -100,4 +103,4 @@ def _record(out: Output, name: str, seen: Seen) -> None:
     report = seen.status.report if seen.status else None
     jobs: dict[str, Any] = {"jobs_running": report.running, "max_jobs_running": report.max_running} if report else {}
     jobs.update({"health": vars(report.health)} if report else {})
-    out.record(name, {"state": _state(seen.status), **jobs, **asdict(seen.facts)})
+    out.record(name, {"state": _state(seen.status), **jobs, **(vars(seen.facts) if seen.facts else {})})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import click
 
@@ -15,7 +14,9 @@ from sjs.cli.queue_file import Contents, QueueFile, Renumbering
 from sjs.core.job import Range, Spec, ranges
 from sjs.core.lifecycle import PENDING
 from sjs.errors import SjsError
+from sjs.fitting import Fitting
 from sjs.protocols import Target
+from sjs.values import dataclass, field
 
 
 @dataclass
@@ -51,7 +52,11 @@ def import_jobs(call: Call, path: str, dry_run: bool) -> int:
         def show(out: Output, name: str, found: Imported) -> None:
             _show(out, name, found, contents)
 
-        return fan_out(call, lambda target: _imported(target, file), show, choice, start="start")
+        def work(target: Target) -> Imported:
+            Fitting(choice.managers).refuse(target.name, (entry.spec for entry in file.entries()))
+            return _imported(target, file)
+
+        return fan_out(call, work, show, choice, start="start")
 
 
 def _imported(target: Target, file: QueueFile) -> Imported:

@@ -15,12 +15,13 @@ from sjs.cli import ids
 from sjs.cli.commands.wait import Pursuit, Verdict, tell
 from sjs.cli.common import Call, verb
 from sjs.cli.handing import Handing, Sent, Wish
+from sjs.cli.native import Sectioned
 from sjs.cli.options import job_options
 from sjs.cli.output import Output, flush
 from sjs.cli.rehearsal import rehearse_all, rehearse_any
 from sjs.cli.shared import shared_of, shared_options
 from sjs.cli.snapshot import say_taken
-from sjs.cli.source import Source
+from sjs.cli.source import Source, checked_for
 from sjs.cli.text import ending
 from sjs.errors import SjsError, UsageError
 from sjs.protocols import Target
@@ -30,7 +31,7 @@ MANY_LINES = 10_000
 """With more jobs than this, one line sums them up."""
 
 
-@verb("job")
+@verb("job", Sectioned)
 @click.option("--command", "commands", multiple=True, metavar="TEXT", help="Text for /bin/sh. May be given repeatedly.")
 @click.option("--command-file", metavar="FILE", help="A job a line; '-' is stdin. Empty lines and # lines are skipped.")
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGV...]")
@@ -44,7 +45,9 @@ MANY_LINES = 10_000
 @click.option("--follow", is_flag=True, help="Copy the job's output as it comes, and exit as the job does.")
 @click.option("--key", metavar="TEXT", help="A name for this handing in: with the same one again, nothing runs twice.")
 @click.option("--if-free", is_flag=True, help="Only into slots that are free now; else refuse, and exit with 1.")
-@click.option("--dry-run", is_flag=True, help="Only say where each job would go, and why.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only say where each job would go, and why; of a cluster, show what would be in it."
+)
 @click.option("-p", "--parsable", is_flag=True, help="Print only ids.")
 def job(
     call: Call,
@@ -74,6 +77,9 @@ def job(
       submit any job --snapshot --command-file jobs.txt
     With a GPU, so much memory, and for two hours at most:
       submit any job -G 1 --mem 8G -t 2h --command ./train
+    In an image, in a Kubernetes cluster; and on a partition of a Slurm:
+      submit k8s job -i python:3.12 --mem 2G --follow -- python -c 'print(1)'
+      submit cluster job --partition gpu -G 1 -t 2h --command ./train
     Tonight:
       submit gpu1 job --at 22:00 --tag kind=backup -- ./backup --all
     May run again after its machine was restarted in the middle of it, and sees by $SJS_ATTEMPT that it does:
@@ -86,7 +92,7 @@ def job(
     choice = call.choice(any_allowed=True)
     out = call.output(choice)
     shared = shared_of(call, choice, given, out)
-    source = Source(commands, command_file, argv, shared.base, alone=not choice.named)
+    source = Source(commands, command_file, argv, shared.base, checked_for(choice))
     if follow and not (source.is_one and (choice.any or not choice.named)):
         raise UsageError("--follow is for one job on one target", "--wait waits for many")
     if key is not None and given["due"] is not None:
@@ -99,9 +105,11 @@ def job(
     if dry_run:
         if shared.taken is not None:
             say_taken(shared.taken, out)
-        with source, Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:
-            return rehearse_any(fleet, source, if_free, out) if choice.any else rehearse_all(fleet, source, out)
-    with source, Fleet(choice.managers, "start", out.notice, ask=call.ask) as fleet:
+        with source, Fleet(choice.managers, "", out.notice, ask=call.ask, overflow=choice.overflow) as fleet:
+            if choice.any:
+                return rehearse_any(fleet, source, if_free, out)
+            return rehearse_all(fleet, source, out, shared.envs)
+    with source, Fleet(choice.managers, "start", out.notice, ask=call.ask, overflow=choice.overflow) as fleet:
         handing = Handing(call, fleet, source, wish, out, lambda taken: acknowledge(out, taken, wish))
         try:
             (handing.to_best if choice.any else handing.to_all)()
@@ -121,21 +129,21 @@ def acknowledge(out: Output, taken: Sequence[tuple[str, Accepted]], wish: Wish) 
         for name in dict.fromkeys(name for name, _ in taken):
             _write_summary(out, name, [accepted for other, accepted in taken if other == name])
         return
+    to = sys.stderr if wish.follow else sys.stdout
     for name, accepted in taken:
+        before, behind = _around_id(out, name, wish)
         for low, high in accepted.ranges:
-            for number in range(low, high + 1):
-                _write_line(out, name, number, wish)
+            to.writelines(f"{before}{number}{behind}\n" for number in range(low, high + 1))
 
 
-def _write_line(out: Output, name: str, number: int, wish: Wish) -> None:
-    line = {"status": "OK", "message": "job submitted successfully", "code": 0, "job_id": number}
+def _around_id(out: Output, name: str, wish: Wish) -> tuple[str, str]:
+    """What stands in the line of a job before its id, and behind it."""
     if wish.parsable:
-        text = f"{name}:{number}" if out.named else str(number)
-    elif out.json:
-        text = json.dumps({"target": name, **line})
-    else:
-        text = f"[{name}] {json.dumps(line)}" if out.named else json.dumps(line)
-    (sys.stderr if wish.follow else sys.stdout).write(text + "\n")
+        return f"{name}:" if out.named else "", ""
+    line = {"status": "OK", "message": "job submitted successfully", "code": 0, "job_id": None}
+    text = json.dumps({"target": name, **line} if out.json else line)
+    before, _, behind = text.rpartition("null")
+    return f"[{name}] {before}" if out.named and not out.json else before, behind
 
 
 def _write_summary(out: Output, name: str, accepted: Sequence[Accepted]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import click
 
@@ -12,9 +11,10 @@ from sjs.answers import Piece
 from sjs.cli import ids, kinds
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
-from sjs.cli.text import Tamer
+from sjs.cli.tamer import Tamer
 from sjs.errors import UsageError
 from sjs.protocols import Target
+from sjs.values import dataclass
 
 APART = "stdout and stderr were written apart, so what is there already comes one after the other"
 OLDER = "lines carry no times, so what it wrote before is shown, too"
@@ -35,7 +35,8 @@ class Wish:
 
 
 @verb("logs")
-@click.argument("which", metavar="ID")
+@click.argument("which", metavar="[ID]", required=False)
+@ids.one_by_name
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
 @click.option("-n", "--lines", type=click.IntRange(0), metavar="LINES", help="Begin with the last so many lines.")
 @click.option("--stderr", "errors", is_flag=True, help="What it wrote to stderr, instead of stdout.")
@@ -49,7 +50,8 @@ class Wish:
 @click.option("--raw", is_flag=True, help="Let escape sequences other than colours reach the terminal, too.")
 def logs(
     call: Call,
-    which: str,
+    which: str | None,
+    name: str | None,
     follow: bool,
     lines: int | None,
     errors: bool,
@@ -65,7 +67,7 @@ def logs(
     """
     if errors and merged:
         raise UsageError("--stderr and --merged", "give one of them")
-    wanted = ids.parse_one(which)
+    wanted = ids.parse_one(which, name)
     wish = Wish(follow, lines, "err" if errors else "out", merged, since)
     tamer = None if raw or call.json or not sys.stdout.isatty() else Tamer()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from uuid import uuid4
 
 import click
@@ -15,15 +14,18 @@ from sjs.cli.commands.look import filters
 from sjs.cli.common import Call, verb
 from sjs.cli.moved import fate
 from sjs.cli.output import Output, flush
-from sjs.config import Config, state_path
+from sjs.config import Config, Manager, state_path
 from sjs.core.health import judged
 from sjs.core.job import Job, Report
 from sjs.core.lifecycle import PENDING, QUEUED
+from sjs.core.names import groups_in
 from sjs.core.rebalance import Candidate, Parting, partings, stays
-from sjs.errors import SjsError, UnknownRequest, Unreachable, UsageError
+from sjs.errors import Refused, SjsError, UnknownRequest, Unreachable, UsageError
+from sjs.fitting import Fitting
 from sjs.moving import Carried, Carrier, Trips, head
 from sjs.protocols import Target
-from sjs.routing import Fleet, select
+from sjs.routing import Choice, Fleet, select
+from sjs.values import dataclass
 
 MOST = 5_000
 """Jobs of one queue that one command looks at, those that came last."""
@@ -72,7 +74,8 @@ def rebalance(
 
     Only jobs that came by `any` move, and only to targets that the same word means; those that were sent to a target by
     name move if you name them, or all with --all-jobs. What has run before, waits for other jobs, or is waited for,
-    stays. Of a job that has moved, its record says where it is.
+    stays. Of a job that has moved, its record says where it is. What overflowed from a group (`overflow:` of
+    config.yaml) comes back once there is room in it; say @GROUP.
 
     \b
     Empty a machine before maintenance:
@@ -87,20 +90,23 @@ def rebalance(
     wish = Wish(wanted, only, bool(which) or only != Filter() or all_jobs)
     choice = call.choice(of=wanted)
     config = call.config()
+    spare = () if wanted is not None and wanted.is_bound else _spare(call.word, config)
     others = select(config, to).managers if to else ()
-    if not to and len(choice.managers) < 2 and not (finish or take_back):
+    if not to and len(choice.managers) + len(spare) < 2 and not (finish or take_back):
         raise UsageError(f"move jobs of {choice.managers[0].name} where?", "--to TARGET, or name several targets")
-    everyone = {one.name: one for one in (*choice.managers, *others)}
+    givers = [one for one in spare if one.has_machine]
+    everyone = {one.name: one for one in (*choice.managers, *givers, *others)}
     if finish or take_back:
         everyone.update((one.name, one) for one in (*config.managers, config.local))
     out = Output(True, call.json)
     with Fleet(list(everyone.values()), "", out.notice, ask=call.ask) as fleet:
-        sources = [one.name for one in choice.managers]
+        sources = _givers([*choice.managers, *spare], out)
         if finish or take_back:
             return _settle(fleet, sources, take_back, force, out)
+        targets = [one.name for one in others or choice.managers]
         seen = _look(fleet, sources, wish, out)
-        queues = {name: _candidates(seen[name].jobs, wish, config) for name in sources if name in seen}
-        targets = [one.name for one in others] if to else sources
+        home = Home(config, fleet.fitting)
+        queues = {name: home.candidates(name, seen[name].jobs, wish) for name in sources if name in seen}
         reports = judged([one.report for one in seen.values()])
         found = partings(reports, queues, targets, wanted=wish.wanted and bool(to))
         if dry_run or not found:
@@ -112,6 +118,8 @@ def rebalance(
 def _look(fleet: Fleet, sources: Sequence[str], wish: Wish, out: Output) -> dict[str, Seen]:
     def work(target: Target) -> Seen:
         report = target.report().report
+        if not fleet.managers[target.name].has_machine:
+            return Seen(report, (), ())
         jobs = _jobs(target, wish) if target.name in sources else ()
         try:
             return Seen(report, target.moves(), list(jobs))
@@ -139,25 +147,55 @@ def _jobs(target: Target, wish: Wish) -> Iterator[Job]:
     return target.list(chosen, PENDING, newest=0 if chosen else MOST, only=wish.only)
 
 
-def _candidates(jobs: Sequence[Job], wish: Wish, config: Config) -> list[Candidate]:
-    """Those that may go, that one first which would start last."""
-    known: dict[str, frozenset[str] | None] = {}
-    last_first = sorted(jobs, key=lambda job: (job.spec.priority, -job.id))
-    return [
-        Candidate(job.id, job.spec.needs, None if wish.wanted else _among(job.via, config, known))
-        for job in last_first
-        if not stays(job, wish.wanted)
-    ]
+def _givers(managers: Sequence[Manager], out: Output) -> Sequence[str]:
+    """Those whose jobs may go elsewhere: what is to become of a job while it moves, only a queue of ours can keep."""
+    givers = [one.name for one in managers if one.has_machine]
+    for one in managers:
+        if not one.has_machine:
+            stay = f"jobs that a {one.kind} target has stay there"
+            if not givers:
+                raise Refused(f"{one.name}: {stay}", "cancel them, and hand them in elsewhere")
+            out.notice(one.name, f"gives none: {stay}")
+    return givers
 
 
-def _among(word: str, config: Config, known: dict[str, frozenset[str] | None]) -> frozenset[str] | None:
-    """Whom the word means here and now; nobody, where it means nothing."""
-    if word not in known:
-        try:
-            known[word] = frozenset(one.name for one in select(config, word).managers)
-        except UsageError:
-            known[word] = frozenset()
-    return known[word]
+class Home:
+    """Whither jobs may go."""
+
+    def __init__(self, config: Config, fitting: Fitting) -> None:
+        self._config = config
+        self._fitting = fitting
+        self._known: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+
+    def candidates(self, name: str, jobs: Sequence[Job], wish: Wish) -> list[Candidate]:
+        """Those of one target that may go, that one first which would start last."""
+        last_first = sorted(jobs, key=lambda job: (job.spec.priority, -job.id))
+        return [self._candidate(name, job, wish) for job in last_first if not stays(job, wish.wanted)]
+
+    def _candidate(self, name: str, job: Job, wish: Wish) -> Candidate:
+        unfit = frozenset(self._fitting.unfit(job.spec))
+        if wish.wanted:
+            return Candidate(job.id, job.spec.needs, None, unfit)
+        among, spare = self._meant(job.via)
+        return Candidate(job.id, job.spec.needs, among, unfit, name in spare)
+
+    def _meant(self, word: str) -> tuple[frozenset[str], frozenset[str]]:
+        """Whom the word means here and now, and where it overflows to; nobody, where it means nothing."""
+        if word not in self._known:
+            try:
+                choice = select(self._config, word)
+            except UsageError:
+                choice = Choice(())
+            spare = frozenset(choice.overflow.names if choice.overflow is not None else ())
+            self._known[word] = frozenset(one.name for one in choice.managers) - spare, spare
+        return self._known[word]
+
+
+def _spare(word: str, config: Config) -> Sequence[Manager]:
+    """Those to whom jobs of groups go that have no room in them; they may come back."""
+    sets = [config.groups[name].overflow for name in groups_in(word)]
+    own = select(config, word).managers
+    return [one for one in select(config, ",".join(filter(None, [word, *sets]))).managers if one not in own]
 
 
 def _rehearse(

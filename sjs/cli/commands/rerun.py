@@ -14,7 +14,9 @@ from sjs.cli.handing import Wish
 from sjs.cli.output import Output
 from sjs.dealing import send
 from sjs.errors import SjsError, UnknownJob, UsageError
+from sjs.fitting import Fitting
 from sjs.protocols import Target
+from sjs.targets.native import of_another
 
 
 @verb("rerun")
@@ -30,24 +32,29 @@ def rerun(call: Call, which: tuple[str, ...], parsable: bool) -> int:
     wanted = ids.parse(which)
     wish = Wish(uuid4().hex, again=False, if_free=False, envs={}, parsable=parsable)
 
+    choice = call.choice(of=wanted)
+    fitting = Fitting(choice.managers)
+
     def work(target: Target) -> list[Accepted]:
-        return _handed_in_again(target, wanted, wish.key)
+        return _handed_in_again(target, wanted, wish.key, fitting)
 
     def show(out: Output, name: str, accepted: list[Accepted]) -> None:
         acknowledge(out, [(name, one) for one in accepted], wish)
 
-    return fan_out(call, work, show, call.choice(of=wanted), start="start")
+    return fan_out(call, work, show, choice, start="start")
 
 
-def _handed_in_again(target: Target, wanted: ids.Ids, key: str) -> list[Accepted]:
+def _handed_in_again(target: Target, wanted: ids.Ids, key: str, fitting: Fitting) -> list[Accepted]:
     from sjs.targets.chunks import chunks
 
     jobs = list(target.list(wanted.on(target)))
     if not jobs:
         raise UnknownJob("there is no record of such a job")
+    specs = [job.spec.but(after=(), at=None, hold=False, native=of_another(job.spec.native)) for job in jobs]
+    fitting.refuse(target.name, specs)
     found: list[Accepted] = []
     try:
-        found.extend(send(target, key, chunks(job.spec.but(after=(), at=None, hold=False) for job in jobs)))
+        found.extend(send(target, key, chunks(specs)))
     except SjsError as error:
         done = ids.text([span for one in found for span in one.ranges])
         raise type(error)(f"{error.message}{f'; handed in so far: {done}' if done else ''}", error.hint) from None

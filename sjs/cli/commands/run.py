@@ -7,6 +7,7 @@ import click
 from sjs.answers import Exit
 from sjs.cli.commands.wait import MANY
 from sjs.cli.common import Call, verb
+from sjs.cli.machines import machines
 from sjs.cli.output import Output
 from sjs.cli.shown import Screen
 from sjs.cli.text import signal_name
@@ -35,7 +36,7 @@ def run(call: Call, text: str | None, when_idle: bool, argv: tuple[str, ...]) ->
     if (text is None) == (not argv):
         raise UsageError("run what?", "shell text: --command 'make'; a plain command: -- make")
     wanted = ["/bin/sh", "-c", text] if text is not None else list(argv)
-    choice = call.choice()
+    choice = machines(call, "run")
     out = call.output(choice)
     ends: list[Exit] = []
     with Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:

@@ -11,6 +11,7 @@ from sjs.answers import Status
 from sjs.cli import ids
 from sjs.cli.commands.wait import wait_for
 from sjs.cli.common import Call, fan_out, verb
+from sjs.cli.machines import machines
 from sjs.cli.output import Output
 from sjs.core.job import ranges
 from sjs.core.lifecycle import LIVE
@@ -32,7 +33,7 @@ def start(call: Call, maximum: int | None) -> int:
 
     One that runs an older sjs is given this one, with its jobs running on.
     """
-    return begin(call, call.choice(), maximum)
+    return begin(call, machines(call, "start"), maximum)
 
 
 def begin(call: Call, choice: Choice, maximum: int | None) -> int:
@@ -77,7 +78,7 @@ def stop(call: Call, force: bool, drain: bool, kill: bool) -> int:
     """
     if drain and (force or kill):
         raise UsageError("--drain waits for what runs", "leave out --force and --kill")
-    choice = call.choice()
+    choice = machines(call, "stop")
     out = call.output(choice)
 
     def work(target: Target) -> tuple[int, int] | None:
@@ -116,7 +117,7 @@ def _show_stopped(out: Output, name: str, found: tuple[int, int] | None, kill: b
 @verb("restart")
 def restart(call: Call) -> int:
     """Stop a manager and start it again; running jobs run on, and what waits waits on."""
-    choice = call.choice()
+    choice = machines(call, "restart")
     out = call.output(choice)
     with Fleet(choice.managers, "", out.notice, ask=call.ask) as fleet:
         for answer in fleet.ask(lambda target: target.stop()):
@@ -131,7 +132,7 @@ def upgrade(call: Call) -> int:
 
     If it can not, the one from before goes on.
     """
-    return fan_out(call, _upgraded, _show_upgraded)
+    return fan_out(call, _upgraded, _show_upgraded, machines(call, "upgrade"))
 
 
 def _upgraded(target: Target) -> tuple[Status, Status]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
 
 from sjs.cli import ids, kinds
 from sjs.cli.common import Call, verb
+from sjs.cli.native import Sectioned
 from sjs.cli.options import changed, given_in, job_options, names_last, with_last
 from sjs.cli.output import Output
 from sjs.cli.shared import SHARED, shared_of, shared_options
-from sjs.cli.source import check_after
+from sjs.cli.source import checked_for
 from sjs.cli.sweeps.jobs import Inputs, Typed, show, sweep_of
 from sjs.cli.sweeps.run import Course, run_sweep
 from sjs.core.job import Spec
@@ -26,6 +26,7 @@ from sjs.making.sweep_file import SweepFile, read_sweep_file
 from sjs.making.words import check_places, for_options, read_parameter
 from sjs.routing import Choice, Fleet
 from sjs.sweeping.attending import Limit
+from sjs.values import replace
 
 MANY = 10**15
 
@@ -40,7 +41,7 @@ def limit(text: str) -> Limit:
     return Limit(count=int(number)) if text == number else Limit(part=int(number) / 100)
 
 
-class _Words(click.Command):
+class _Words(Sectioned):
     """Its -p takes as many values as there are."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -180,7 +181,7 @@ def sweep(
             return out.finish()
         given |= {key: said[key] for key in SHARED if given[key] is None}
         shared = shared_of(call, choice, {**given, "name": made.name}, out, base)
-        check_after(shared.base, alone=not choice.named)
+        checked_for(choice)(shared.base)
         made = replace(made, base=_once_known(shared.base, call, choice, out))
         course = Course(
             wait=wait,

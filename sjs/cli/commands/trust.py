@@ -11,6 +11,7 @@ import click
 
 from sjs import reach
 from sjs.cli.common import Call, verb
+from sjs.cli.machines import machines
 from sjs.cli.output import Output
 from sjs.config import Manager
 from sjs.errors import SjsError, Unreachable, UsageError
@@ -30,7 +31,7 @@ def trust(call: Call, fingerprints: tuple[str, ...]) -> int:
     Shows each key that is not known yet, and asks. Compare it with what the machine's console says to
     `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`. A key that has changed or was revoked is never taken.
     """
-    choice = call.choice()
+    choice = machines(call, "trust")
     if fingerprints and choice.named:
         raise UsageError("a fingerprint is one machine's", "name one target")
     out = call.output(choice)

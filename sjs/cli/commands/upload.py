@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import NamedTuple
 
 import click
 
 from sjs.cli.common import Call, fan_out, verb
+from sjs.cli.machines import machines
 from sjs.cli.output import Output
 from sjs.cli.progress import Meter
 from sjs.core.names import suggestion
@@ -67,7 +67,7 @@ def upload(
       submit all upload --from models --to ~/models --delete
     """
     loads = _loads(call, [*names, *more], paths)
-    choice = call.choice()
+    choice = machines(call, "upload")
     meter = Meter(not call.json)
     places = {one.name: to or one.datadir for one in choice.managers}
 
@@ -121,7 +121,7 @@ def _show(out: Output, name: str, sent: Sent, dry_run: bool) -> None:
     load, to, tally = sent
     if out.json:
         where = {"dataset": load.name, "from": load.path, "to": os.path.join(to, load.base), "dry_run": dry_run}
-        out.record(name, {**where, **asdict(tally)})
+        out.record(name, {**where, **vars(tally)})
     else:
         out.line(name, f"{load.name}: {summary(tally, 'would be sent' if dry_run else 'sent', dry_run)}")
     for trouble in tally.troubles:

@@ -54,15 +54,16 @@ def failures(counts: Mapping[str, int]) -> int:
 
 @verb("wait")
 @click.argument("which", nargs=-1, metavar="[IDS]...")
+@ids.by_name
 @click.option("--timeout", type=kinds.GRACE, metavar="TIME", help="Give up then, with exit status 124: 90, 10m, 2h.")
-def wait(call: Call, which: tuple[str, ...], timeout: float | None) -> int:
+def wait(call: Call, which: tuple[str, ...], names: tuple[str, ...], timeout: float | None) -> int:
     """Wait until jobs have ended; without IDS, all that there are now.
 
     The exit status is that of the job: 128 + N when signal N ended it, 124 when its own --timeout was over, 1 when it
     never ran or was lost; of several jobs, how many did not succeed. `job --wait` and `--follow` have the same. Jobs
     that are named, and move to another queue, are waited for there.
     """
-    wanted = ids.parse(which) if which else ids.Ids(all=True)
+    wanted = ids.parse(which, names) if which or names else ids.Ids(all=True)
     verdict = Verdict()
 
     def show(out: Output, name: str, found: Sequence[tuple[str, Waited]]) -> None:

@@ -27,6 +27,7 @@ STATES = {
     "retry": FINAL,
     "rerun": FINAL,
     "clean": FINAL,
+    "delete": (*LIVE, *PENDING, *FINAL),
     "history": FINAL,
 }
 """Which jobs a verb is about; others are about all."""

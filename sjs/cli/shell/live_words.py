@@ -13,7 +13,7 @@ from sjs.cli.text import command, printable, tally
 from sjs.config import cache_path, load
 from sjs.core.job import Job
 from sjs.core.lifecycle import HELD, QUEUED, RUNNING, WAITING
-from sjs.errors import SjsError, UnknownRequest
+from sjs.errors import Refused, SjsError
 from sjs.protocols import Target
 from sjs.routing import Choice, Fleet, select
 
@@ -116,7 +116,7 @@ def _limit() -> float:
 def _sweeps(target: Target) -> list[Word]:
     try:
         found = sorted(target.sweeps(), key=lambda one: -(one.grew or 0.0))
-    except UnknownRequest:  # an older manager
+    except Refused:  # an older manager, or one of a kind that knows of none
         return []
     return [(one.name, tally(one.counts)) for one in found]
 

@@ -15,6 +15,7 @@ import sjs
 from sjs import __version__
 from sjs.cli import main, verbs
 from sjs.cli.common import Call
+from sjs.cli.native import section
 
 SIGNS = str.maketrans({"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "~": "\\(ti", "^": "\\(ha"})
 """Signs that a page would show otherwise, or take for an order."""
@@ -35,21 +36,27 @@ def verb_page(name: str) -> str:
     context = command.make_context(name, [], obj=Call("submit", "TARGET"), resilient_parsing=True)
     usage = " ".join(["submit", "TARGET", name, *command.collect_usage_pieces(context)])
     options = [one for one in command.get_params(context) if isinstance(one, click.Option)]
-    records = [record for one in options if (record := one.get_help_record(context))]
+    records = [(section(one), record) for one in options if (record := one.get_help_record(context))]
+    sections = dict.fromkeys(title for title, _ in sorted(records, key=lambda one: one[0] != "Options"))
     lines = [
         *_head(f"submit-{name}", verbs.VERBS[name].summary),
         ".SH SYNOPSIS",
         _text(usage),
         ".SH DESCRIPTION",
         *_paragraphs(command.help or ""),
-        ".SH OPTIONS",
-        *(line for names, about in records for line in (".TP", f"\\fB{_text(names)}\\fR", _text(about))),
+        *(line for title in sections for line in _options(title, [one for of, one in records if of == title])),
         ".SH EXAMPLE",
         *_as_it_stands(verbs.VERBS[name].example),
         ".SH SEE ALSO",
         r".BR submit (1)",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _options(title: str, records: Iterable[tuple[str, str]]) -> Iterator[str]:
+    yield f".SH {_text(title.upper())}"
+    for names, about in records:
+        yield from (".TP", f"\\fB{_text(names)}\\fR", _text(about))
 
 
 def submit_page() -> str:

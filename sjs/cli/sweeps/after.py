@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sjs.cli import kinds
 from sjs.cli.common import Call
-from sjs.cli.ids import NoSweep, is_sweep
+from sjs.cli.ids import NoneHere, is_sweep
 from sjs.cli.output import Output
 from sjs.core.job import ranges
 from sjs.core.lifecycle import BAD, CANCELLED, FAILED, QUEUED, SUCCEEDED, UNENDED, is_satisfied
@@ -49,7 +49,7 @@ def waited_for(call: Call, choice: Choice, wanted: Sequence[Condition], out: Out
         for target in jobs.keys() - {here.name}:
             _check(kind, name, target, jobs[target], call.prog)
         if not jobs[here.name]:
-            raise NoSweep(f"no job of a sweep '{name}' at {here.name}", "`results` names the sweeps that there are")
+            raise NoneHere(f"no job of a sweep '{name}' at {here.name}", "`results` names the sweeps that there are")
         after.append((kind, tuple(ranges(one.id for one in jobs[here.name]))))
     return tuple(after)
 

@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import TracebackType
 
 from sjs import spec_json
@@ -23,6 +22,7 @@ from sjs.making.sweep import Command, Sweep, default_name
 from sjs.making.sweep_file import SweepFile
 from sjs.making.tables import table
 from sjs.making.words import command_and_sources
+from sjs.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sjs.cli.text import duration, printable
+from sjs.values import dataclass
 
 ENOUGH = 3
 """Ends that it takes to speak of a pace."""

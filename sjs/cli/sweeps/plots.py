@@ -12,13 +12,13 @@ from typing import TextIO
 from sjs.cli.text import printable
 from sjs.core.aims import Aim
 from sjs.errors import Refused, UsageError
+from sjs.extras import how_to_get
 from sjs.results.dots import Style, panels
 from sjs.results.plotting import Plot, plot
 from sjs.results.rows import Row
 from sjs.results.table import Columns
 
 TERMINAL = "-"
-EXTRA = "pip install 'sjs[plot]' makes pictures"
 RED, END = "\x1b[31m", "\x1b[0m"
 
 
@@ -38,7 +38,7 @@ def draw(found: Plot, title: str, path: str) -> str:
         return ""
     if importlib.util.find_spec("matplotlib") is None:
         _show(found, sys.stderr)
-        raise Refused(f"{path} was not made: there is no matplotlib here", EXTRA)
+        raise Refused(f"{path} was not made: there is no matplotlib here", how_to_get("plot"))
     from sjs.results import picture
 
     try:

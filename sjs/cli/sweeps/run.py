@@ -7,7 +7,6 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from sjs.answers import Filter
@@ -37,6 +36,7 @@ from sjs.sweeping.attending import Limit, Run, Standing
 from sjs.sweeping.dealing_out import DealingOut, reports_of
 from sjs.sweeping.past import Past, counted, describe, looked_up, new_key
 from sjs.sweeping.supply import Supply
+from sjs.values import dataclass
 
 SHOWN = 3
 """Failures whose last lines are shown."""
@@ -68,7 +68,8 @@ def run_sweep(call: Call, choice: Choice, jobs: Sweep, course: Course, out: Outp
             "--max-running, --stop-after-failures and --stop-rule count over all machines",
             "which only a command that stays can do: add --wait",
         )
-    with alone(jobs.name), Fleet(choice.managers, "start", out.notice, ask=call.ask) as fleet:
+    everyone = Fleet(choice.managers, "start", out.notice, ask=call.ask, overflow=choice.overflow)
+    with alone(jobs.name), everyone as fleet:
         errand = _Errand(call, choice, fleet, jobs, course, out, _past(call, fleet, jobs.name, course.resume))
         return errand.attend() if course.wait else errand.deal_out()
 
@@ -265,7 +266,9 @@ class _Errand:
     def _among(self) -> str:
         """All whom the target word means."""
         word = self._call.word
-        return "all" if word == "any" else word[4:] if word.startswith("any:") else word
+        named = "all" if word == "any" else word[4:] if word.startswith("any:") else word
+        spare = () if self._choice.overflow is None else self._choice.overflow.names
+        return ",".join([named, *spare])
 
     def _say_way_on(self, what: str) -> None:
         self._out.notice(self._jobs.name, self._way_on(what))

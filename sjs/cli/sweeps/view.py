@@ -8,6 +8,7 @@ from typing import Protocol, TextIO
 
 from sjs.cli.sweeps.now import Failure, Pace, SweepNow, failure_lines, line, turns
 from sjs.cli.text import printable
+from sjs.extras import how_to_get
 
 EVERY = 30.0
 """Seconds between two plain lines, unless something turns."""
@@ -106,6 +107,6 @@ def _at_a_terminal(stream: TextIO, sweep: str) -> View | None:
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "rich":
             raise
-        stream.write("a bar needs the package rich (pip install 'sjs[view]'); until then, lines\n")
+        stream.write(f"a bar needs the package rich ({how_to_get('view')}); until then, lines\n")
         return None
     return BarView(stream, sweep) if can_draw(stream) else None

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 from sjs.answers import Filter
 from sjs.cli import terminal
@@ -22,6 +21,7 @@ from sjs.cli.top.screen import Screen
 from sjs.errors import SjsError
 from sjs.protocols import Target
 from sjs.routing import Choice, Fleet
+from sjs.values import replace
 
 MOST = 100
 """Jobs of a machine that run and are shown."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sjs.answers import Sight
@@ -12,6 +11,7 @@ from sjs.core.job import Job
 from sjs.core.lifecycle import RUNNING
 from sjs.core.needs import WHOLE
 from sjs.core.quantities import share_text, size_text
+from sjs.values import dataclass, replace
 
 PLAIN, TITLE, HEAD, FAINT, BAD, CHOSEN, NEWS = "plain", "title", "head", "faint", "bad", "chosen", "news"
 """How a row looks."""
