@@ -1,15 +1,18 @@
-# check_package.sh PYTHON: builds the wheel with PYTHON, installs it beside nothing but what it asks for, runs its commands.
+# check_package.sh PYTHON: builds the wheel with PYTHON, has its pip install it beside nothing but what it asks for, and runs
+# its commands.
 set -eu
 
+python=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/tree"
 cp -R sjs setup.py setup.cfg pyproject.toml README.md LICENSE "$work/tree"  # a build leaves its scraps where it runs
 
-"$1" -I -m build --wheel --outdir "$work" "$work/tree" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
-"$1" -I -m venv "$work/venv"
-"$work/venv/bin/pip" --quiet --disable-pip-version-check install "$work"/sjs-*.whl
-"$work/venv/bin/pip" check
+"$python" -I -m build --wheel --outdir "$work" "$work/tree" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+"$python" -I -m venv --without-pip "$work/venv"
+pip() { "$python" -I -m pip --python "$work/venv/bin/python" "$@"; }
+pip --quiet --disable-pip-version-check install --no-compile "$work"/sjs-*.whl
+pip check
 
 cd /
 "$work/venv/bin/submit" --version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -13,6 +14,8 @@ from tests import pythons
 settings.register_profile("sjs", deadline=None)
 settings.load_profile("sjs")
 
+# Each test's commands are its own, unless it is about the process that would carry them out (tests/link).
+os.environ.setdefault("SJS_NO_LINK", "1")
 
 # A shell has what it runs in the background ignore Ctrl-C, and so would all that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

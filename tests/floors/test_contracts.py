@@ -22,6 +22,7 @@ PLANTED = {
     "asking-order": ("sjs/daemon/asking/replies.py", "import sjs.daemon.asking.tail"),
     "keeper-order": ("sjs/daemon/keeper/tree.py", "import sjs.daemon.keeper.attempt"),
     "manager-order": ("sjs/daemon/manager/handlers.py", "import sjs.daemon.manager.loop"),
+    "slurm-order": ("sjs/daemon/slurm/words.py", "import sjs.daemon.slurm.hands"),
     "queue-order": ("sjs/daemon/queue/store.py", "import sjs.daemon.queue.ledger"),
     "ground-order": ("sjs/daemon/ground/notes.py", "import sjs.daemon.ground.places"),
     "database-owner": ("sjs/daemon/keeper/spawn.py", "import sqlite3"),
@@ -35,7 +36,10 @@ PLANTED = {
     "errand-order": ("sjs/errand/facts.py", "import sjs.errand.upgrading"),
     "snapshots-order": ("sjs/snapshots/tree.py", "import sjs.snapshots.store"),
     "transport-order": ("sjs/transport/incoming.py", "import sjs.transport.local"),
+    "thin": ("sjs/link/frames.py", "import json"),
     "siblings": ("sjs/targets/daemon_client.py", "import sjs.dialects.pipe"),
+    "cluster-words": ("sjs/targets/kubernetes/scripts.py", "import sjs.targets.kubernetes.api"),
+    "light-values": ("sjs/cli/ids.py", "from dataclasses import dataclass"),
     "stdlib-only": ("sjs/daemon/queue/store.py", "def late():\n    import yaml"),
 }
 

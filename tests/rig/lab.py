@@ -62,7 +62,7 @@ read -r init rest < /proc/self/stat
 mount -t proc proc /proc
 hostname {name}
 mount --bind {folder} /run/host
-mount --bind {folder}/home /home
+mount --bind {homes} /home
 mount --bind {folder}/passwd /etc/passwd
 mount --bind {root} /mnt
 mount -t tmpfs tmpfs /tmp
@@ -97,12 +97,16 @@ KexAlgorithms curve25519-sha256
 
 @dataclass(frozen=True)
 class Plan:
-    """How a host is to be. `files` are put into the home; `sshd` are more lines of its sshd_config, put first."""
+    """How a host is to be. `files` are put into the home; `sshd` are more lines of its sshd_config, put first. What the
+    kernel gives to each user is given to all hosts together whose users have the same `uid`. `homes_of` names a host
+    before it whose /home is also its own."""
 
     shell: str = "/bin/bash"
     files: Mapping[str, str] = field(default_factory=dict)
     sshd: Sequence[str] = ()
     serves: bool = True
+    uid: int = UID
+    homes_of: str = ""
 
 
 class Count(NamedTuple):
@@ -121,7 +125,7 @@ class Host:
         self.name = f"h{number}"
         self.address = f"10.88.{number // 200}.{10 + number % 200}"
         self.folder = lab.folder / self.name
-        self.home = self.folder / "home" / USER
+        self.home = lab.folder / (plan.homes_of or self.name) / "home" / USER
         self.root = self.home / PROJECT
 
     @property
@@ -187,21 +191,26 @@ class Host:
 
     def prepare(self, key: str) -> None:
         """Lay out its folder."""
-        self.home.mkdir(parents=True)
-        self.root.mkdir()
+        self.folder.mkdir()
         server = SERVER if self.plan.serves else ""
-        self._write("up.sh", HOST, name=self.name, folder=self.folder, root=ROOT, address=self.address, server=server)
+        values = {"name": self.name, "folder": self.folder, "homes": self.home.parent, "address": self.address}
+        self._write("up.sh", HOST, **values, root=ROOT, server=server)
         self._write("sshd_config", "\n".join(self.plan.sshd) + "\n" + SSHD, more=f"AllowUsers {USER}")
         # With UsePAM off, an account with "!" counts as locked; "*" does not.
-        line = f"{USER}:*:{UID}:{UID}::/home/{USER}:{self.plan.shell}\n"
+        line = f"{USER}:*:{self.plan.uid}:{self.plan.uid}::/home/{USER}:{self.plan.shell}\n"
         self._write("passwd", "{text}", text=Path("/etc/passwd").read_text() + line)
         _new_key(self.folder / "key")
+        if not self.plan.homes_of:
+            self._furnish(key)
+
+    def _furnish(self, key: str) -> None:
+        self.root.mkdir(parents=True)
         for name, text in {".ssh/authorized_keys": key, **self.plan.files}.items():
             path = self.home / name
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.write_text(text)
         for path in (self.home, *self.home.rglob("*")):
-            os.chown(path, UID, UID)
+            os.chown(path, self.plan.uid, self.plan.uid)
 
     def _write(self, file: str, template: str, **values: Any) -> None:
         (self.folder / file).write_text(template.format(**values))

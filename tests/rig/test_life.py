@@ -158,6 +158,27 @@ def test_a_job_is_what_it_was_told(life: Life) -> None:
     assert (found["cpus"], found["mem"], found["slots"], found["timeout"]) == (1, 512 << 20, 2, 3600)
 
 
+def test_what_is_for_clusters_no_machine_takes(life: Life) -> None:
+    (life.client / "flavor.json").write_text('{"name": "small", "resources": {"requests": {"cpu": 1}}}')
+    told = (
+        '-i alpine -r flavor.json --entrypoint --job-name lr -a \'{"example.org/a": "b"}\' --label team=a'
+        " --volume pvc:data:/data --priority-class low --security-context '{\"runAsUser\": 1}' --ttl 1h"
+    )
+    for line in (f"job {told} -- true", f"sweep {told} -p lr 0.1 -- ./train {{lr}}"):
+        done = life.types(line)
+        assert done.status == 2 and "is for kubernetes targets; h is none" in done.err, done
+    flags = "--partition main --account lab --qos low --slurm=--constraint=big"
+    for line in (f"job {flags} -- true", f"sweep {flags} -p lr 0.1 -- ./train {{lr}}"):
+        done = life.types(line)
+        assert done.status == 2 and "--slurm is for slurm targets; h is none" in done.err, done
+
+
+def test_a_machine_is_asked_as_a_machine(life: Life) -> None:
+    for line in ("queue", "flavors", "images", "image-details -i base"):
+        done = life.types(line)
+        assert done.status == 1 and f"h: no cluster, and `{line.split()[0]}` is of clusters" in done.err, done
+
+
 def test_each_end_has_its_state_and_reason(life: Life) -> None:
     hold = "/usr/bin/python3 -I -S -c 'held = b\"x\" * (64 << 20); import time; time.sleep(60)'"
     (life.client / "jobs").write_text(
@@ -483,6 +504,19 @@ def test_what_has_ended_is_found_and_cleaned_away(life: Life) -> None:
     assert life.types("list --watch", leave_after="exit 4").status == 130
 
 
+def test_jobs_are_meant_by_their_names(life: Life) -> None:
+    (job,) = life.ids("-n called --command 'echo so; sleep 60'")
+    until(lambda: life.well("logs -j called") == "so\n", "the output of the job of this name")
+    assert life.table("details -j called")[0]["id"] == job
+    assert life.well("why -j called") == "it is running\n"
+    life.well("cancel -j called")
+    assert life.types("wait -j called").status == 128 + 15
+    assert life.well("delete -j called") == f"1 deleted ({job})\n"
+    (job,) = life.ids("--command 'sleep 60'")
+    assert life.well(f"delete {job}") == f"1 deleted ({job})\n"
+    assert life.types("logs -j called").status == 1
+
+
 def test_what_came_out_of_a_sweep(life: Life) -> None:
     jobs = [(f"echo it is {lr} at {loss}; echo loss={loss}", {"lr": lr}) for lr, loss in (("1", "0.5"), ("2", "0.25"))]
     sweeps.write(life.client / "sweep", "lr-1", [*jobs, ("exit 1", {"lr": "3"})])
@@ -543,6 +577,10 @@ def test_a_queue_is_opened_to_others(life: Life) -> None:
     assert "sjs-gate" not in authorized.read_text()
 
 
+def test_the_link_is_of_this_machine(life: Life) -> None:
+    assert (life.types("link --stop").status, life.well("link")) == (0, "no link runs\n")
+
+
 def test_a_manager_stops_and_starts(life: Life) -> None:
     (job,) = life.ids("--command 'touch last; sleep 60'")
     until((life.host.root / "last").exists, "the start")
@@ -562,7 +600,7 @@ def test_a_manager_stops_and_starts(life: Life) -> None:
     assert life.well("upgrade") == f"sjs {__version__} manages it already\n"
     assert life.well("stop --force") == "stopped; 1 running go on, 0 waiting are kept\n"
     life.well("start")
-    life.well(f"cancel {job}")
+    assert life.well("delete --all").endswith(f"{job})\n")
 
 
 def test_nothing_was_left_out(life: Life, request: pytest.FixtureRequest) -> None:

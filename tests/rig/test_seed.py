@@ -12,6 +12,7 @@ import pytest
 from tests.live import seed
 from tests.live.machine import ROOT, until
 from tests.rig.lab import PROJECT, Host, rig
+from tests.rig.typist import typist
 
 LENT = "/run/host/python2"
 OWN_PYTHON = "/usr/bin/python3"
@@ -28,14 +29,13 @@ if os.environ.get("SJS_RIG_LONG"):
 def test_what_a_person_does(dialect: str, transport: str, form: str) -> None:
     """First without a Python 3 there, which must not disturb that manager: its tape begins with the second command."""
     python = seed.insist(form)
-    with rig(1) as lab:
+    with rig(1) as lab, typist(lab) as person:
         host = lab.hosts[0]
         begin(host, seed.command(dialect, form, Path("../heard"), python or OWN_PYTHON), python)
         (lab.home / "commands.txt").write_text(seed.LINES)
 
         def submit(*words: str) -> seed.Said:
-            done = lab.submit(*words)
-            return done.returncode, done.stdout, done.stderr
+            return person.types(shlex.join(words))
 
         lab.config(transport=transport, python="/no/python3")
         code, out, err = submit(seed.NAME, "status")

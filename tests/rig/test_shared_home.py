@@ -69,7 +69,11 @@ def test_a_queue_on_the_shared_disk_is_refused_to_the_other_host(pair: Lab) -> N
     assert first.returncode == 0
     assert (second.returncode, second.stdout, second.stderr.count("\n")) == (69, "", 1)
     assert "host h1, pid" in second.stderr
-    assert "which is for one machine; choose another --state-dir" in second.stderr
+    assert "which is for one machine; go by that host, or choose another --state-dir" in second.stderr
+    pair.config([pair.hosts[1]], project_root=HOME, state_dir=f"{HOME}/state")
+    asked = pair.submit("manager-1", "list")
+    assert "has the queue in" in asked.stderr and "go by that host" in asked.stderr, "it is not waited for"
+    pair.config()
 
 
 def records(lab: Lab) -> list[dict[str, dict[str, Any]]]:

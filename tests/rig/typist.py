@@ -9,6 +9,7 @@ than what they do. That process runs inside the lab:
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -19,14 +20,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator, Mapping
 from types import ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import sjs
 from sjs.cli import main
 from tests.live.machine import DEADLINE
 from tests.rig.lab import Lab
+
+SELDOM = ("sjs.daemon", "sjs.results.picture")
+"""What machines run; and what few commands draw with, which takes longer to load than all the rest."""
 
 PATIENCE = 4 * DEADLINE
 """Seconds for one command, which may wait for a thousand jobs."""
@@ -82,7 +87,7 @@ def run(words: list[str], leave_after: str, environ: Mapping[str, str]) -> Typed
             for number, fd in enumerate((os.open(os.devnull, os.O_RDONLY), writing, err.fileno())):
                 os.dup2(fd, number)
             os.environ.update(environ)
-            raise SystemExit(main.run("submit", words))
+            be_submit(words)
         os.close(writing)
         printed = b""
         with open(out, "rb", buffering=0) as pipe:
@@ -96,11 +101,25 @@ def run(words: list[str], leave_after: str, environ: Mapping[str, str]) -> Typed
         return Typed(os.waitstatus_to_exitcode(status), printed.decode(), err.read().decode())
 
 
+def be_submit(words: list[str]) -> NoReturn:
+    """Run a command to its end, without that of an interpreter: which would look through all that is loaded."""
+    status = 1
+    try:
+        status = main.run("submit", words)
+    except BaseException:  # noqa: BLE001 - told as any process would tell it
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError):  # whom it was for is gone
+            sys.stdout.flush()
+        os._exit(status)
+
+
 def load(package: ModuleType) -> None:
-    """All of it that a client may need."""
+    """All of it that most commands need, for good: no child is to look whether it can let go of any."""
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if not found.name.startswith("sjs.daemon") and not found.name.endswith("__main__"):
+        if not found.name.startswith(SELDOM) and not found.name.endswith("__main__"):
             importlib.import_module(found.name)
+    gc.freeze()
 
 
 if __name__ == "__main__":

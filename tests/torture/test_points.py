@@ -21,7 +21,7 @@ from tests.torture import effort
 from tests.torture.fleet import Host, state
 from tests.torture.rigged import CALLS, FAULTS, Point, Rigged
 
-SHORT = 10
+SHORT = 6
 """Points in the short form."""
 
 JOB = "echo $SJS_ATTEMPT >> ran.{token}; echo {token}; sleep 0.0{pause:02}; exit {exit}"
