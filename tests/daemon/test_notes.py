@@ -40,7 +40,7 @@ def lines(folder: Path) -> list[str]:
 def test_two_writers_and_one_who_moves_it_lose_no_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     body = "for n in range(2000): notes.note(f'{sys.argv[2]}-{n}.')"
-    writers = [writer(log, body, name) for name in "ab"]
+    writers = [writer(log, body, name, full=500) for name in "ab"]
     moved = 0
     while any(one.poll() is None for one in writers):
         try:
@@ -57,8 +57,8 @@ def test_two_writers_and_one_who_moves_it_lose_no_line(tmp_path: Path) -> None:
 def test_so_many_full_ones_are_kept_and_no_more(tmp_path: Path) -> None:
     log = tmp_path / "log"
     assert finish(writer(log, "for n in range(1000): notes.note(f'line {n}')", kept=3)) == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "log.1", "log.2", "log.3"]
-    assert all(2_000 <= path.stat().st_size < 2_100 for path in tmp_path.glob("log.*"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "log.1", "log.2", "log.3", "log.lock"]
+    assert all(2_000 <= path.stat().st_size < 2_100 for path in tmp_path.glob("log.[123]"))
     assert lines(tmp_path)[: log.read_text().count("\n")][-1].endswith("line 999")
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in tmp_path.iterdir())
 
@@ -97,4 +97,4 @@ def test_a_log_of_others_is_put_aside_between_two_of_them(tmp_path: Path, monkey
     assert os.listdir(tmp_path) == ["hooks.log"]
     log.write_text("long enough")
     notes.put_aside_if_full(str(log))
-    assert os.listdir(tmp_path) == ["hooks.log.1"]
+    assert sorted(os.listdir(tmp_path)) == ["hooks.log.1", "hooks.log.lock"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import sys
 import time
 from typing import TYPE_CHECKING, Optional, Type
@@ -60,22 +61,30 @@ def put(path: str, text: str) -> None:
 
 def put_aside_if_full(path: str) -> None:
     """Move a log that is full to NAME.1, and what was there one further; the last one goes."""
-    try:
-        fd = os.open(path, LOOK)
-    except FileNotFoundError:
+    if not _is_full(path):
         return
+    # A file of its own: the log that one process has locked can be moved by others, and the next one be full meanwhile.
+    lock = os.open(path + ".lock", LOOK | os.O_CREAT, 0o600)
     try:
-        # On a descriptor of our own: what was inherited is one open file, and locked for all who share it.
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(fd).st_size >= FULL and _is_at(fd, path):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_full(path):
             for number in range(KEPT - 1, 0, -1):
                 with contextlib.suppress(FileNotFoundError):
                     os.replace(f"{path}.{number}", f"{path}.{number + 1}")
-            os.replace(path, f"{path}.1")
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(path, f"{path}.1")
     except BlockingIOError:
         return  # the other process is about to do it
     finally:
-        os.close(fd)
+        os.close(lock)
+
+
+def _is_full(path: str) -> bool:
+    try:
+        there = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(there.st_mode) and there.st_size >= FULL
 
 
 def _follow() -> None:
