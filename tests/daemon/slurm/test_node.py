@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sjs.daemon.ground.starting import Start
+from sjs.daemon.keeper import spawn
 from sjs.daemon.slurm import node
 from sjs.daemon.slurm.chunks import Chunk, Chunks
 from tests.live.machine import DEADLINE, until
@@ -159,3 +162,58 @@ def test_a_chunk_tells_what_it_is_made_of(folder: Path) -> None:
     ]
     common = json.loads((Path(chunk.path) / "jobs").read_text().split("\n")[0])
     assert common["env"] == {"SHARED": "s"}  # what all have is said once
+
+
+def told(call: Callable[[], Any], begin: Start) -> tuple[Any, tuple[str, str]]:
+    """What comes of it: a value, or an error, as each of the two explains it."""
+    try:
+        return call(), ("", "")
+    except (OSError, ValueError) as error:
+        job = {name: value for name, value in begin._asdict().items() if value is not None}
+        return type(error), (spawn._explain(error, begin), node._explain(error, job))
+
+
+@pytest.fixture
+def things(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of all that a name may be of."""
+    (tmp_path / "bin" / "folder").mkdir(parents=True)
+    for name, mode in (("plain", 0o644), ("program", 0o755), ("bin/program", 0o700), ("bin/plain", 0o755)):
+        (tmp_path / name).write_text("")
+        (tmp_path / name).chmod(mode)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("plain")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", ["/nowhere:bin", "bin:", ":bin", ".:bin", "", "/nowhere"])
+@pytest.mark.parametrize("name", ["program", "plain", "folder", "./plain", "/no/such", "none", "", "link", "dangling"])
+def test_it_finds_the_program_that_the_keeper_would(things: Path, name: str, path: str) -> None:
+    begin = Start("0.1", [name], str(things), {}, "out", "err")
+    ours, ours_said = told(lambda: spawn.find_program(name, path), begin)
+    its, its_said = told(lambda: node._find(name, path), begin)
+    assert (ours, ours_said) == (its, its_said)
+    assert len(set(ours_said)) == 1
+
+
+@pytest.mark.parametrize("name", ["plain", "link", "/dev/null", "dangling", "none", "bin", "pipe", "plain/x", "a\0b"])
+def test_it_reads_what_a_job_of_the_keeper_would(things: Path, name: str) -> None:
+    begin = Start("0.1", ["cat"], str(things), {}, "out", "err", stdin=name)
+
+    def opened(opens: Callable[[str], int]) -> tuple[Any, ...]:
+        fd = opens(name)
+        found = (
+            fcntl.fcntl(fd, fcntl.F_GETFL),
+            fcntl.fcntl(fd, fcntl.F_GETFD),
+            os.path.samestat(os.fstat(fd), os.stat(name)),
+        )
+        os.close(fd)
+        return found
+
+    before = os.listdir("/proc/self/fd")
+    ours, ours_said = told(lambda: opened(spawn._open_input), begin)
+    its, its_said = told(lambda: opened(node._open_input), begin)
+    assert (ours, ours_said) == (its, its_said)
+    assert len(set(ours_said)) == 1
+    assert os.listdir("/proc/self/fd") == before, "nothing stays open"
