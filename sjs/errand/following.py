@@ -1,11 +1,13 @@
 """The values of one metric, as jobs print them: all that there are, then those that come.
 
 Nothing is looked at again and again: the kernel tells of each file in a watched folder that grows or is made. However
-fast jobs print, there are only so many looks a second, and only so many bytes of a job are read in each.
+fast jobs print, there are only so many looks a second, and only so many bytes of a job are read in each. Only what
+other machines write (the nodes of a cluster) is looked at by time, some of it each time: of that no kernel tells.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import select
@@ -16,6 +18,7 @@ from sjs import wire
 from sjs.core.job import Range, contains
 from sjs.core.metrics import Lines, Number, reader, to_wire
 from sjs.core.stopping import MAX_STEPS
+from sjs.daemon.ground import kind
 from sjs.daemon.ground.kernel import IN_CREATE, IN_MODIFY, IN_Q_OVERFLOW, Inotify
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.workspace import output_path
@@ -31,6 +34,9 @@ PIECE = 1 << 20
 
 PATIENCE = 2.0
 """Seconds of a processor that a person's expression may take for one of them."""
+
+MOST = 500
+"""Outputs of other machines that are opened in one look."""
 
 MAX_SAID = 50_000
 """Values in one reply, or little more."""
@@ -78,7 +84,7 @@ class Following:
             found = self._look(where, values_of, PATIENCE if pattern else 0.0)
             if found or time.monotonic() >= until:
                 return {"series": found}
-            if not self._changed and _speaks(client, until - time.monotonic(), growth.fd):
+            if not self._changed and _speaks(client, min(until, growth.look_at) - time.monotonic(), growth.fd):
                 break
         return {"series": []}
 
@@ -87,7 +93,7 @@ class Following:
         if self._growth is None or asked != self._asked:
             if self._growth is not None:
                 self._growth.close()
-            self._growth = Growth(where.jobs, asked[2])
+            self._growth = Growth(where.jobs, asked[2], kind.of(where) == kind.SLURM)
             self._asked, self._series, self._changed = asked, {}, set()
         return self._growth
 
@@ -121,9 +127,10 @@ def _speaks(client: Client, seconds: float, *others: int) -> bool:
 
 
 class Growth:
-    """Which outputs of these jobs have come or grown, by the word of the kernel; at first, those that there are."""
+    """Which outputs of these jobs have come or grown, by the word of the kernel; at first, those that there are. Where
+    jobs run elsewhere, which may have: a few at a time, all in turn."""
 
-    def __init__(self, folder: str, jobs: Optional[List[Range]]) -> None:
+    def __init__(self, folder: str, jobs: Optional[List[Range]], is_elsewhere: bool = False) -> None:
         self._folder = folder
         self._jobs = jobs
         self._inotify = Inotify()
@@ -133,6 +140,8 @@ class Growth:
             raise Refused(f"no job has run here yet: there is no {folder}")
         self._top = self._inotify.watch(folder, IN_CREATE)
         self._look_at_all()
+        self._turn: List[Output] = []
+        self.look_at = time.monotonic() + kind.LOOK if is_elsewhere else math.inf
 
     @property
     def fd(self) -> int:
@@ -148,6 +157,9 @@ class Growth:
                 self._add(name)
             else:
                 self._note(name)
+        if time.monotonic() >= self.look_at:
+            self._look_at_some()
+            self.look_at = time.monotonic() + kind.LOOK
         changed, self._changed = self._changed, set()
         return changed
 
@@ -157,6 +169,15 @@ class Growth:
     def _look_at_all(self) -> None:
         for name in os.listdir(self._folder):
             self._add(name)
+
+    def _look_at_some(self) -> None:
+        """Take those whose turn it is for changed, for only to open them tells of that over a network."""
+        if not self._turn:
+            told, self._changed = self._changed, set()
+            self._look_at_all()
+            self._turn, self._changed = sorted(self._changed), told
+        self._changed.update(self._turn[:MOST])
+        del self._turn[:MOST]
 
     def _add(self, name: str) -> None:
         """Watch the folder of a thousand jobs, and note what is in it by then."""

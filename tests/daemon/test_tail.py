@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs.daemon.asking import tail
-from sjs.daemon.asking.tail import FRAME, LAST, LONGEST, LOOK, PACE, Tails, last_line, start_of_lines
+from sjs.daemon.asking.tail import FRAME, LAST, LONGEST, PACE, Tails, last_line, start_of_lines
+from sjs.daemon.ground.kind import LOOK
 
 RECORD = {"id": 7, "state": "running", "attempt": 1}
 ENDED = {**RECORD, "state": "failed", "reason": "exit"}

@@ -13,7 +13,9 @@ import pytest
 
 from sjs import wire
 from sjs.core.metrics import MAX_METRICS, Values
-from sjs.errand.following import MAX_SAID
+from sjs.daemon.ground.kind import LOOK
+from sjs.errand import following
+from sjs.errand.following import MAX_SAID, Growth
 from sjs.errors import Refused
 from sjs.reach import here
 from sjs.targets.machine import DistantMachine
@@ -142,6 +144,55 @@ def test_values_come_as_jobs_print_them(outputs: Outputs) -> None:
         outputs.put(name, text)
         assert series_of(session, number) == [wanted]
     session.close()
+
+
+def untold(outputs: Outputs, name: str, text: str) -> None:
+    """Another machine prints it: the kernel here tells nobody, whose watches are of names, and not of these."""
+    path = outputs.jobs / str(int(name.partition(".")[0]) // 1000) / name
+    aside = outputs.jobs.parent / "aside" / name
+    aside.parent.mkdir(exist_ok=True)
+    with aside.open("a") as file:
+        file.write(text)
+    if not path.exists():
+        folder = aside.parent / "folder"
+        folder.mkdir()
+        (folder / name).hardlink_to(aside)
+        folder.rename(path.parent)
+
+
+def test_values_come_that_another_machine_writes(outputs: Outputs) -> None:
+    untold(outputs, "5.out", "loss=3\n")
+    (outputs.jobs.parent / "kind").write_text("slurm\n")
+    session = open_session(LocalTransport(), outputs.door)
+    asked: dict[str, Any] = {"metric": "loss", "timeout": int(DEADLINE)}
+    assert series_of(session, session.post("series", **asked)) == [[5, 1, "out", 0, [3]]]
+    untold(outputs, "5.out", "loss=2\n")
+    untold(outputs, "1005.out", "loss=1\n")
+    found = series_of(session, session.post("series", **asked))
+    assert found == [[5, 1, "out", 1, [2]], [1005, 1, "out", 0, [1]]]
+    session.close()
+
+
+def test_a_look_at_what_other_machines_write_is_at_a_few_and_all_have_their_turn(
+    outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for job in range(7):
+        outputs.put(f"{job}.out", "x=1\n")
+    now = 0.0
+    monkeypatch.setattr(following.time, "monotonic", lambda: now)
+    monkeypatch.setattr(following, "MOST", 3)
+    elsewhere, here = (Growth(str(outputs.jobs), None, one) for one in (True, False))
+    assert len(elsewhere.changed()) == len(here.changed()) == 7
+    looks = []
+    for _ in range(4):
+        now += LOOK / 2
+        assert elsewhere.changed() == set(), "its time has not come"
+        now += LOOK / 2
+        looks.append(sorted(job for job, *_ in elsewhere.changed()))
+    assert looks == [[0, 1, 2], [3, 4, 5], [6], [0, 1, 2]]
+    assert here.changed() == set()
+    elsewhere.close()
+    here.close()
 
 
 def test_a_wait_for_values_ends_with_the_next_request_and_in_time(outputs: Outputs) -> None:

@@ -16,12 +16,10 @@ from typing import Any, Callable, Dict, List, Optional
 
 from sjs.compact import to_json
 from sjs.daemon.ground.kernel import IN_MODIFY, Inotify
+from sjs.daemon.ground.kind import LOOK
 
 FRAME = 256 << 10
 FRAMES_A_TURN = 16
-
-LOOK = 1.0
-"""Seconds between two looks at what another machine writes."""
 
 PACE = 1.0
 """Seconds between two last lines of one output."""

@@ -18,6 +18,9 @@ SLURM = "slurm"
 KINDS = (OURS, SLURM)
 """What a client calls them."""
 
+LOOK = 1.0
+"""Seconds between two looks at what another machine writes, Slurm's nodes: of that no kernel tells."""
+
 
 def state_folder(kind: Optional[str], root: str, pipe: str, state: str) -> str:
     """The state folder that is wanted. Slurm's nodes see the project folder, and not this machine's disks."""
