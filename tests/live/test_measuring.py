@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -179,7 +180,7 @@ def test_a_look_at_what_other_machines_write_is_at_a_few_and_all_have_their_turn
     for job in range(7):
         outputs.put(f"{job}.out", "x=1\n")
     now = 0.0
-    monkeypatch.setattr(following.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     monkeypatch.setattr(following, "MOST", 3)
     elsewhere, here = (Growth(str(outputs.jobs), None, one) for one in (True, False))
     assert len(elsewhere.changed()) == len(here.changed()) == 7
