@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sjs.answers import Flavor, Image
+from sjs.cli.shell import live_words
 from sjs.cli.shell.complete import SCRIPTS, split
 from tests.cli.conftest import CommandLine
 from tests.live.machine import DEADLINE, ROOT
@@ -23,6 +25,14 @@ say(id=hear()['id'], next=None, jobs=[
 asked = hear()
 if asked:
     say(id=asked['id'], next=None, sweeps=[{'name': 'lr', 'counts': {'failed': 2}, 'began': 1, 'grew': 2}])
+"""
+CLUSTER = """\
+  k8s:
+    type: kubernetes
+    flavors:
+      - {name: thin, resources: {requests: {cpu: 1}}}
+      - {name: wide, description: all of it, resources: {requests: {cpu: 9}}}
+    default_flavor: wide
 """
 SWEEPS = """\
 hello()
@@ -109,6 +119,31 @@ def test_sweeps_are_known(shell: Shell) -> None:
     shell.cli.play("gpu1", SWEEPS)
     assert shell.completes("gpu1 list --sweep ") == ["lr\t2 failed"]
     assert shell.words("all results l") == ["lr"]
+
+
+def with_a_cluster(shell: Shell) -> None:
+    config = shell.cli.folder / "config.yaml"
+    config.write_text(config.read_text().replace("groups:", f"{CLUSTER}groups:"))
+
+
+def test_flavors_are_known_of_clusters_and_machines_are_not_asked(shell: Shell) -> None:
+    with_a_cluster(shell)
+    assert shell.completes("k8s,gpu1 job -r ") == ["wide\tall of it", "thin"]
+    assert shell.words("k8s job --resources-flavor=th") == ["--resources-flavor=thin"]
+    assert shell.words("k8s job -r ./fl") == [":file"]
+    assert shell.words("gpu1 job -r ") == [":file"]
+    assert not (shell.cli.folder / "fake-gpu1" / "headers").exists(), "no machine was asked"
+
+
+def test_what_is_said_of_flavors_and_images() -> None:
+    thin, usual = (Flavor(name, "one\nline\n" * 20, {}, {}, name == "u") for name in "tu")
+    assert live_words.flavors([thin, usual]) == [(name, ("one\\nline\\n" * 6)[:60]) for name in "ut"]
+    assert live_words.images([Image("a/b", ("1", "2")), Image("c")]) == [("a/b", "1 2"), ("c", "")]
+
+
+def test_images_of_no_registry_are_none(shell: Shell) -> None:
+    with_a_cluster(shell)
+    assert shell.words("k8s image-details -i ") == shell.words("gpu1 image-details -i ") == []
 
 
 def test_what_is_remembered_is_looked_at_with_care(shell: Shell) -> None:

@@ -119,6 +119,10 @@ def _values(of: click.Parameter, typed: Typed, last: str) -> Iterable[Item]:
     live = LiveWords(typed.config, typed.target)
     if of.name in ("sweep", "after_sweeps"):
         return _fitting((Item(name, about) for name, about in live.sweeps()), last)
+    if of.name == "resources_flavor":
+        return _fitting((Item(name, about) for name, about in live.flavors()), last) or [Item(FILE)]
+    if typed.verb == "image-details":
+        return _fitting((Item(name, about) for name, about in live.images()), last)
     if of.name in ("which", "jids") or (typed.verb == "fetch" and not typed.rest):
         done, comma, rest = last.rpartition(",")
         is_for_many = of.nargs == -1 or of.multiple

@@ -1,4 +1,5 @@
-"""Jobs and sweeps for completion: what machines know who answer at once, remembered while somebody types on."""
+"""Jobs, sweeps, flavors and images for completion: what targets know who answer at once, remembered while somebody
+types on."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from sjs.answers import Flavor, Image
 from sjs.cli.text import command, printable, tally
 from sjs.config import cache_path, load
 from sjs.core.job import Job
@@ -59,6 +61,14 @@ class LiveWords:
     def sweeps(self) -> list[Word]:
         """All sweeps, the one to which jobs came last first."""
         return self._ask(_sweeps, "sweeps")
+
+    def flavors(self) -> list[Word]:
+        """The sets of resources that clusters have names for."""
+        return self._ask(lambda target: flavors(target.cluster.flavors()), "flavors")
+
+    def images(self) -> list[Word]:
+        """The images that are told of in the registries of clusters."""
+        return self._ask(lambda target: images(target.cluster.images()), "images")
 
     def _ask(self, look: Callable[[Target], list[Word]], what: str) -> list[Word]:
         managers = self._choice.managers
@@ -121,7 +131,21 @@ def _sweeps(target: Target) -> list[Word]:
     return [(one.name, tally(one.counts)) for one in found]
 
 
+def flavors(found: Sequence[Flavor]) -> list[Word]:
+    """What is taken where none is named comes first."""
+    return [(one.name, _brief(one.description)) for one in sorted(found, key=lambda one: not one.usual)]
+
+
+def images(found: Sequence[Image]) -> list[Word]:
+    """By name, as `images` shows them."""
+    return [(one.name, _brief(" ".join(one.tags))) for one in found]
+
+
+def _brief(text: str) -> str:
+    return f"{printable(text):.60}"
+
+
 def _about(job: Job) -> str:
     task = job.spec.task
     what = " ".join(f"{name}={value}" for name, value in task.values) if task else job.spec.name or command(job)
-    return f"{job.state} {printable(what):.60}"
+    return f"{job.state} {_brief(what)}"
