@@ -20,9 +20,11 @@ NOT_STARTED = 128
 
 @dataclass
 class Log:
-    """Lines with the time they were written (in ns, each with its own), and whether more may come."""
+    """Lines with the time they were written (in ns, each with its own), how many before them were put aside, and
+    whether more may come."""
 
     lines: list[tuple[int, bytes]] = field(default_factory=list)
+    gone: int = 0
     ended: bool = False
     bell: Bell = field(default_factory=Bell)
 
@@ -31,6 +33,15 @@ class Log:
             last = self.lines[-1][0] if self.lines else 0
             self.lines.append((max(time.time_ns(), last + 1), line))
         self.bell.ring()
+
+    def since(self, place: int) -> list[tuple[int, bytes]]:
+        """What there is from the line of this number on."""
+        return self.lines[max(0, place - self.gone) :]
+
+    def put_aside(self) -> None:
+        """What was written is in another file now, which nobody is shown."""
+        self.gone += len(self.lines)
+        self.lines = []
 
     def end(self) -> None:
         self.ended = True

@@ -67,6 +67,7 @@ class Faults:
     pending: list[Fault] = field(default_factory=list)
     bell: Bell = field(default_factory=Bell)
     cuts: dict[str, int] = field(default_factory=dict)
+    log_ends: list[tuple[int, bytes]] = field(default_factory=list)
     _watches_held: int = 0
     _answers_held: int = 0
     _waiting: int = 0
@@ -91,7 +92,17 @@ class Faults:
         """End the next log that is followed in the middle of a line, after so many whole ones."""
         self.cuts["pods/log"] = after
 
+    def end_logs(self, after: int = 0, times: int = 1, words: bytes = b"") -> None:
+        """End so many logs that are followed after so many whole lines, as if all were said, though the container runs:
+        as a kubelet does. `words`: what it says of that, which is no output."""
+        self.log_ends += [(after, words)] * times
+
+    def take_log_end(self) -> tuple[int, bytes] | None:
+        with self._lock:
+            return self.log_ends.pop(0) if self.log_ends else None
+
     def clear(self) -> None:
+        self.log_ends.clear()
         self.pending.clear()
         self.cuts.clear()
 

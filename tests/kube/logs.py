@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class Logs:
         first = _first(log.lines, route)
         stamped = route.flag("timestamps")
         if route.flag("follow"):
-            lines = _followed(log, first, stamped, wait)
+            lines = _followed(log, log.gone + first, stamped, wait, self.faults.take_log_end())
             return Answer(200, text="text/plain", lines=lines, cut_after=self.faults.take_cut("pods/log"))
         text = b"".join(_shown(line, stamped) for line in log.lines[first:])
         limit = route.params.get("limitBytes")
@@ -86,13 +87,17 @@ def _shown(line: Line, stamped: bool) -> bytes:
     return f"{stamp_exact(moment)} ".encode() + text if stamped else text
 
 
-def _followed(log: Log, place: int, stamped: bool, wait: Waiting) -> Iterator[bytes]:
+def _followed(log: Log, place: int, stamped: bool, wait: Waiting, early: tuple[int, bytes] | None) -> Iterator[bytes]:
+    left, words = early or (sys.maxsize, b"")
     with log.bell.listening() as ear:
         while True:
             heard(ear)
             ended = log.ended
-            lines = log.lines[place:]
-            place += len(lines)
+            lines = log.since(place)[:left]
+            place = max(place, log.gone) + len(lines)
+            left -= len(lines)
             yield from (_shown(line, stamped) for line in lines)
-            if ended or not wait((ear,), None):
+            if words and not left:
+                yield words
+            if ended or not left or not wait((ear,), None):
                 return

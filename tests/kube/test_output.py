@@ -8,16 +8,21 @@ import pytest
 
 from sjs.core.job import Retry, Spec
 from sjs.errors import Refused
-from sjs.targets.kubernetes import logs
+from sjs.targets.kubernetes.podlog import MISSED, PodLog
 from tests.kube.cluster import Cluster
 from tests.kube.doing import hand_in, pods, target, until
 from tests.kube.kinds import PODS
+from tests.kube.status import Obj
 
 NUMBERS = "".join(f"{number}\n" for number in range(200))
 
 
 def text(cluster: Cluster, job: int = 0, follow: bool = True, lines: int | None = None) -> str:
     return b"".join(one.data for one in target(cluster).read(job, ["out"], follow, lines)).decode()
+
+
+def phase(pod: Obj | None) -> str:
+    return str(pod["status"].get("phase")) if pod else ""
 
 
 def test_output_is_followed_to_its_end_over_cuts_in_the_middle_of_lines(cluster: Cluster) -> None:
@@ -38,6 +43,96 @@ def test_output_is_followed_to_its_end_over_cuts_in_the_middle_of_lines(cluster:
     assert text(cluster, follow=False) == NUMBERS
     assert text(cluster, follow=False, lines=2) == "198\n199\n"
     assert text(cluster, follow=True, lines=0) == ""
+
+
+def test_a_request_that_ends_is_no_pod_that_has_ended(cluster: Cluster) -> None:
+    """As kubelets end them: when they are restarted, put a log aside, or can not follow."""
+    told: list[str] = []
+    one = target(cluster, told)
+    gates = [cluster.folder / f"gate{number}" for number in range(3)]
+    waits = "; ".join(f"seq {n}0 {n}9; while [ ! -e {gate} ]; do sleep 0.02; done" for n, gate in enumerate(gates, 1))
+    hand_in(one, Spec(command=f"{waits}; seq 40 44; printf 45"))
+    words = b"failed to create fsnotify watcher: too many open files"
+    cluster.faults.end_logs(10)  # what there is, and no more
+    cluster.faults.end_logs(words=words)  # nothing
+    found: list[str] = []
+    for count, piece in enumerate(one.read(0, ["out"], follow=True), 11):
+        found.append(piece.data.decode())
+        if count == 20:
+            gates[0].touch()
+        if count == 25:
+            cluster.faults.end_logs(4)
+            gates[1].touch()
+        if count == 39:
+            gates[2].touch()
+    assert "".join(found) == "".join(f"{number}\n" for number in range(10, 45)) + "45"
+    name = pods(cluster)[0]["metadata"]["name"]
+    assert told == [f"pod {name}: its node says: {words.decode()}"]
+    asked = cluster.api.counts()
+    assert asked["get", "pods/log"] <= 5, "three that were ended, one to its end, and one to be sure"
+
+
+def test_what_nobody_could_read_any_more_is_told_of(cluster: Cluster) -> None:
+    told: list[str] = []
+    one = target(cluster, told)
+    gate = cluster.folder / "gate"
+    hand_in(one, Spec(command=f"echo a; echo b; while [ ! -e {gate} ]; do sleep 0.02; done; echo c"))
+    until(lambda: text(cluster, follow=False) == "a\nb\n", "it has written both")
+    cluster.faults.end_logs(1)
+    output = one.read(0, ["out"], follow=True)
+    assert next(output).data == b"a\n"
+    process = cluster.kubelet.log(pods(cluster)[0], "main", False)
+    assert process is not None
+    process.log.put_aside()
+    gate.touch()
+    assert [piece.data for piece in output] == [b"c\n"]
+    assert told == [f"pod {pods(cluster)[0]['metadata']['name']}: {MISSED}"]
+
+
+def test_a_container_that_is_started_again_in_its_place_is_followed(cluster: Cluster) -> None:
+    """Ours never are; what changes pods as they are made may have it so."""
+    gate, mark = cluster.folder / "gate", cluster.folder / "mark"
+    first = f"echo one; while [ ! -e {gate} ]; do sleep 0.02; done; echo two; touch {mark}; exit 1"
+    command = ["/bin/sh", "-c", f"test -e {mark} && exec echo three; {first}"]
+    spec = {"restartPolicy": "OnFailure", "containers": [{"name": "main", "image": "alpine", "command": command}]}
+    cluster.create(PODS, {"metadata": {"name": "again"}, "spec": spec})
+    began = cluster.wait_for(PODS, "again", lambda pod: phase(pod) == "Running")
+    told: list[str] = []
+    api = target(cluster)._api
+    found: list[str] = []
+    cluster.faults.end_logs(1)
+    for line in PodLog(api, began, told.append).read(follow=True):
+        found.append(line.decode())
+        gate.touch()
+    assert "".join(found) == "one\ntwo\nthree\n"
+    ended = cluster.wait_for(PODS, "again", lambda pod: phase(pod) == "Succeeded")
+    assert b"".join(PodLog(api, ended, told.append).read(follow=False)) == b"one\ntwo\nthree\n"
+    assert told == []
+
+
+def test_the_last_lines_are_those_of_the_last_try(cluster: Cluster) -> None:
+    one = target(cluster)
+    mark = cluster.folder / "mark"
+    hand_in(one, Spec(command=f"seq 3; test -e {mark} || {{ touch {mark}; exit 1; }}; echo 4", retry=Retry(1)))
+    assert one.wait([(0, 0)], 30.0).counts == {"succeeded": 1}
+    assert text(cluster, lines=2) == text(cluster, follow=False, lines=2) == "3\n4\n"
+    assert text(cluster, lines=0) == text(cluster, follow=False, lines=0) == ""
+
+
+def test_who_wants_only_what_is_new_misses_nothing_of_it(cluster: Cluster) -> None:
+    one = target(cluster)
+    gate = cluster.folder / "gate"
+    hand_in(one, Spec(command=f"echo old; while [ ! -e {gate} ]; do sleep 0.02; done; echo new"))
+    until(lambda: text(cluster, follow=False) == "old\n", "it has begun")
+    cluster.faults.end_logs(0)
+    found: list[str] = []
+    thread = threading.Thread(target=lambda: found.append(text(cluster, lines=0)))
+    before = cluster.api.counts()["get", "pods/log"]
+    thread.start()
+    until(lambda: cluster.api.counts()["get", "pods/log"] > before + 1, "it has asked where the output ends")
+    gate.touch()
+    thread.join(20)
+    assert found == ["new\n"]
 
 
 def test_who_follows_a_job_that_waits_is_told_why_and_sees_all_tries(cluster: Cluster) -> None:
@@ -83,20 +178,3 @@ def test_each_index_has_its_own_output_and_its_own_command(cluster: Cluster) -> 
     one.wait([(3, 3)], 30.0)
     assert text(cluster, 3) == '3 3 "$X"\n'
     assert [attempt["exit"] for attempt in target(cluster).details(3).attempts] == [3, 3]
-
-
-@pytest.mark.parametrize(
-    ("line", "parts"),
-    [
-        (b"2026-11-21T02:24:51.000000001Z a b", (b"2026-11-21T02:24:51.000000001Z", b"a b")),
-        (b"2026-11-21T02:24:51.5+02:00 ", (b"2026-11-21T02:24:51.5+02:00", b"")),
-        (b"rest of a long line", (b"", b"rest of a long line")),
-        (b"word", (b"", b"word")),
-    ],
-)
-def test_a_line_has_a_time_or_none(line: bytes, parts: tuple[bytes, bytes]) -> None:
-    assert logs._parted(line) == parts
-
-
-def test_one_goes_on_in_the_zone_of_the_node() -> None:
-    assert logs._second(b"2026-11-21T02:24:51.5+02:00") == "2026-11-21T02:24:51+02:00"

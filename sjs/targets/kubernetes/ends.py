@@ -66,6 +66,21 @@ def attempt_of(pod: Object) -> Attempt:
     )
 
 
+def is_over(pod: Object) -> bool:
+    """Whether its container has ended, and will not be started again in its place."""
+    status = pod.get("status") or {}
+    if status.get("phase") in ("Succeeded", "Failed"):
+        return True
+    done = (_container(status).get("state") or {}).get("terminated")
+    policy = (pod.get("spec") or {}).get("restartPolicy", "Never")
+    return done is not None and (policy == "Never" or (policy == "OnFailure" and done.get("exitCode") == 0))
+
+
+def restarts(pod: Object) -> int:
+    """How often its container was started again in its place."""
+    return int(_container(pod.get("status") or {}).get("restartCount") or 0)
+
+
 def in_turn(pods: Iterable[Object]) -> list[Object]:
     """As they were made. Times are whole seconds; of two, that one was first which was the first to end."""
 
