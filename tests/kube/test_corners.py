@@ -32,18 +32,26 @@ def test_a_list_comes_in_pages_and_anew_when_the_next_one_is_no_more(
     assert [job.id for job in target(still).list()] == list(range(7))
     assert still.api.counts()["list", "jobs"] == 4
     found = api.Api.ask
-    cuts = [1]
+    shown = still.store.all(JOBS, "default")[0]
 
     def ask(self: api.Api, method: str, path: str, *more: object, **named: object) -> api.Object:
         query = more[0] if more else {}
-        if isinstance(query, dict) and "continue" in query and cuts[0]:
-            cuts[0] -= 1
-            still.faults.answer(410, verb="list", resource="jobs")
+        if isinstance(query, dict) and "continue" in query and still.store.get(JOBS, "default", name):
+            still.store.remove(JOBS, shown)  # it was on the first page, which is of another time than the next would be
+            still.store.compact()
         return found(self, method, path, *more, **named)  # type: ignore[arg-type]
 
+    name = shown["metadata"]["name"]
     monkeypatch.setattr(api.Api, "ask", ask)
-    assert [job.id for job in target(still).list()] == list(range(7))
-    assert cuts == [0]
+    still.api.seen.clear()
+    there = [number for number in range(7) if str(number) != shown["metadata"]["labels"]["sjs.dev/first"]]
+    assert [job.id for job in target(still).list()] == there
+    assert still.api.counts()["list", "jobs"] == 3, "a page, one that is no more, and all of it in one piece"
+    monkeypatch.undo()
+    monkeypatch.setattr(api, "PAGE", 2)
+    still.faults.answer(410, verb="list", resource="jobs")
+    with pytest.raises(Refused, match="too old"):
+        list(target(still).list())
 
 
 def test_a_quota_is_what_there_is_room_for(cluster: Cluster) -> None:

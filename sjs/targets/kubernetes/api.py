@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sjs.errors import LinkLost, NotReached, Unreachable
 from sjs.targets.kubernetes.connection import ANSWER, JSON, Connection, Query, lost
 from sjs.targets.kubernetes.trouble import Busy, Changed, Cut, Gone, error_of
 from sjs.targets.outage import PAUSES, Outage
+from sjs.values import dataclass
 
 PATIENCE = 30.0
 """Seconds of one outage; of a cluster that has not answered in this command, …"""
@@ -26,6 +27,14 @@ Selected = Mapping[str, str]
 T = TypeVar("T")
 
 MERGE = "application/merge-patch+json"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a list holds, and the version from which on a watch tells the rest."""
+
+    items: Sequence[Object]
+    version: str
 
 
 class Api:
@@ -71,22 +80,24 @@ class Api:
     def patch(self, kind: str, name: str, body: Object) -> Object:
         return self.ask("PATCH", self.path(kind, name), None, body, MERGE)
 
-    def pages(self, path: str, selected: Selected | None = None) -> Iterator[Object]:
-        """A list, page by page; from the start again when its next page is no more, so some may come twice."""
+    def list(self, path: str, selected: Selected | None = None) -> Listed:
+        """All that is there at one moment, in pages. When the next page is no more, what has come is too old: then it is
+        asked for anew, in one piece, which can not become too old on the way."""
         query: dict[str, str | int] = {**(selected or {}), "limit": PAGE}
+        items: list[Object] = []
         while True:
             try:
                 found = self.ask("GET", path, query)
             except Gone:
                 if "continue" not in query:
                     raise
-                del query["continue"]
+                query, items = {**(selected or {})}, []
                 continue
-            yield found
-            after = (found.get("metadata") or {}).get("continue")
-            if not after:
-                return
-            query["continue"] = str(after)
+            items += found.get("items") or ()
+            meta = found.get("metadata") or {}
+            if not meta.get("continue"):
+                return Listed(items, str(meta.get("resourceVersion", "")))
+            query["continue"] = str(meta["continue"])
 
     def stream(self, path: str, query: Query, seconds: float) -> Iterator[bytes]:
         """What comes, as it comes. Cut when that breaks, or nothing comes for so many seconds."""

@@ -58,8 +58,7 @@ class KubernetesCluster:
         return Occupancy(self._rows(occupancy.of_jobs(jobs, self._settings.flavor_label)), "", alone, notice)
 
     def _all(self, path: str) -> list[Mapping[str, Any]]:
-        found = [one for page in self._api.pages(path) for one in page.get("items") or ()]
-        return list({one["metadata"]["uid"]: one for one in found}.values())
+        return list(self._api.list(path).items)
 
     def _rows(self, active: list[occupancy.Active]) -> Any:
         return occupancy.rows(active, self._api.namespace, self._settings.gpu_resources)

@@ -84,7 +84,7 @@ class Posting:
     def known(self, key: str) -> list[Object]:
         """The Jobs that were made under this very key, the one among them that declines it."""
         chosen = {"labelSelector": f"{names.QUEUE}={self._settings.queue},{names.KEY}={names.key_hash(key)}"}
-        found = [job for page in self._api.pages(self._api.path("jobs"), chosen) for job in page.get("items") or ()]
+        found = self._api.list(self._api.path("jobs"), chosen).items
         return [job for job in found if marks.said(job).get(names.KEY) == key and marks.RETRIED not in marks.said(job)]
 
     def lookup(self, key: str) -> list[str]:
@@ -92,8 +92,7 @@ class Posting:
         chosen = {"labelSelector": f"{self._seen.selector},{names.KEY}"}
         keys = {
             marks.said(job).get(names.KEY, "")
-            for page in self._api.pages(self._api.path("jobs"), chosen)
-            for job in page.get("items") or ()
+            for job in self._api.list(self._api.path("jobs"), chosen).items
             if marks.DECLINED not in marks.said(job)
         }
         return sorted(one.removeprefix(f"{key}/") for one in keys if one.startswith(f"{key}/"))

@@ -56,15 +56,9 @@ class Seen:
         return self
 
     def look_anew(self) -> None:
-        found: dict[str, Held] = {}
-        for page in self._api.pages(self._api.path("jobs"), {"labelSelector": f"{self.selector},{names.FIRST}"}):
-            self.version = str((page.get("metadata") or {}).get("resourceVersion", ""))
-            for raw in page.get("items") or ():
-                one = records.held(raw)
-                if one is not None:
-                    found[one.name] = one
-        self.held = found
-        self.mark = self.version
+        listed = self._api.list(self._api.path("jobs"), {"labelSelector": f"{self.selector},{names.FIRST}"})
+        self.held = {one.name: one for one in map(records.held, listed.items) if one is not None}
+        self.version = self.mark = listed.version
         self._is_now()
 
     def changes(self, deadline: float) -> Iterator[None]:
@@ -163,7 +157,7 @@ class Seen:
     def pods_of(self, one: Held) -> list[Object]:
         """As they are now."""
         chosen = {"labelSelector": f"batch.kubernetes.io/job-name={one.name}"}
-        return [pod for page in self._api.pages(self._api.path("pods"), chosen) for pod in page.get("items") or ()]
+        return list(self._api.list(self._api.path("pods"), chosen).items)
 
     def _see_pods(self, chosen: Sequence[Held]) -> None:
         """Those that have something to say, in one list. Of many that went well, their Jobs tell."""
@@ -172,11 +166,9 @@ class Seen:
         asked = {"labelSelector": self.selector}
         if sum(high - low + 1 for one in self.held.values() for low, high in one.done) > PAGE or len(self.held) > PAGE:
             asked["fieldSelector"] = "status.phase!=Succeeded"
-        found: dict[str, dict[str, Object]] = {}
-        for page in self._api.pages(self._api.path("pods"), asked):
-            for pod in page.get("items") or ():
-                found.setdefault(owner_of(pod), {})[str(pod["metadata"]["uid"])] = pod
-        self._pods = {name: list(pods.values()) for name, pods in found.items()}
+        self._pods = {}
+        for pod in self._api.list(self._api.path("pods"), asked).items:
+            self._pods.setdefault(owner_of(pod), []).append(pod)
         self._has_pods = True
 
     def _see_specs(self, chosen: Sequence[Held]) -> None:
@@ -197,8 +189,7 @@ class Seen:
     def _maps(self, selector: str) -> Iterator[Object]:
         """None for who may look at Jobs alone: how they stand is told all the same."""
         try:
-            for page in self._api.pages(self._api.path("configmaps"), {"labelSelector": selector}):
-                yield from page.get("items") or ()
+            yield from self._api.list(self._api.path("configmaps"), {"labelSelector": selector}).items
         except Refused:
             return
 

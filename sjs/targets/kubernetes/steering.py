@@ -166,14 +166,13 @@ class Steering:
         meta = created["metadata"]
         owner = {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"]}
         origin = marks.said(one.raw).get(marks.ATTEMPT_OF, one.name)
-        for page in self._api.pages(self._api.path("configmaps"), chosen):
-            for found in page.get("items") or ():
-                name = str(found["metadata"]["name"])
-                if name == f"{origin}-{names.ENV}" or name.startswith(
-                    (f"{origin}-{names.RUN}-", f"{origin}-{names.SPECS}-")
-                ):
-                    owners = [*(found["metadata"].get("ownerReferences") or ()), owner]
-                    self._api.patch("configmaps", name, {"metadata": {"ownerReferences": owners}})
+        for found in self._api.list(self._api.path("configmaps"), chosen).items:
+            name = str(found["metadata"]["name"])
+            if name == f"{origin}-{names.ENV}" or name.startswith(
+                (f"{origin}-{names.RUN}-", f"{origin}-{names.SPECS}-")
+            ):
+                owners = [*(found["metadata"].get("ownerReferences") or ()), owner]
+                self._api.patch("configmaps", name, {"metadata": {"ownerReferences": owners}})
 
     def _clean(self, groups: list[Group], named: bool) -> list[int]:
         """Remove those that have ended, with all their tries. A Job that is many goes as a whole: of one of which

@@ -131,9 +131,8 @@ class KubernetesTarget:
 
     def environment(self, digest: str) -> Mapping[str, str]:
         chosen = {"labelSelector": f"{names.PART}={names.ENV},{names.ENV_DIGEST}={digest[:40]}"}
-        for page in self._api.pages(self._api.path("configmaps"), chosen):
-            for found in page.get("items") or ():
-                return {str(key): str(value) for key, value in (found.get("data") or {}).items()}
+        for found in self._api.list(self._api.path("configmaps"), chosen).items:
+            return {str(key): str(value) for key, value in (found.get("data") or {}).items()}
         raise Refused(f"there is no environment {digest:.12} any more: it went with its jobs")
 
     def configure(self, max_jobs: int | None = None, more: Mapping[str, Any] | None = None) -> Configured:
@@ -191,8 +190,9 @@ class KubernetesTarget:
             found = [
                 event
                 for uid in sorted(uids)
-                for page in self._api.pages(self._api.path("events"), {"fieldSelector": f"involvedObject.uid={uid}"})
-                for event in page.get("items") or ()
+                for event in self._api.list(
+                    self._api.path("events"), {"fieldSelector": f"involvedObject.uid={uid}"}
+                ).items
             ]
         except Refused as error:
             self._notice(f"why may lack something: {error.message}")
