@@ -73,6 +73,8 @@ def command(job: Job) -> str:
     """What the job runs, as one would type it."""
     import shlex
 
+    if not job.spec.is_known:
+        return "(not readable)"
     return shlex.join(job.spec.argv) if job.spec.argv is not None else job.spec.command or ""
 
 

@@ -102,6 +102,11 @@ class Spec:
         return other
 
     @property
+    def is_known(self) -> bool:
+        """Whether it says what to run; where that can not be read any more, a queue has the rest of it."""
+        return self.argv is not None or self.command is not None
+
+    @property
     def program(self) -> Tuple[str, ...]:
         """The argv that the machine executes."""
         if self.argv is not None:

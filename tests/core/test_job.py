@@ -18,6 +18,7 @@ def test_a_command_is_for_the_shell_and_an_argv_meets_none() -> None:
     assert Spec("echo $HOME; true").program == ("/bin/sh", "-c", "echo $HOME; true")
     assert Spec("").program == ("/bin/sh", "-c", "")
     assert Spec(argv=("echo", "$HOME")).program == ("echo", "$HOME")
+    assert [one.is_known for one in (Spec(""), Spec(argv=()), Spec())] == [True, True, False]
 
 
 def test_a_setting_is_known_by_its_values_in_any_order() -> None:

@@ -14,6 +14,7 @@ from sjs.cli.output import Output, flush
 from sjs.cli.queue_file import After, environment_line, is_open_to_others, job_line
 from sjs.core.job import Job, contains, ranges
 from sjs.core.lifecycle import CANCELLED, HELD, PENDING, QUEUED, is_satisfied
+from sjs.errors import Refused
 from sjs.protocols import Target
 from sjs.values import dataclass, field
 from sjs.wire import MAX_PAGE
@@ -72,6 +73,9 @@ def _lines(target: Target, everything: bool, hold: bool, found: Exported) -> Ite
     environments: set[str] = set()
     jobs = target.list(states=None if everything else PENDING)
     while piece := list(islice(jobs, MAX_PAGE)):
+        unknown = [job.id for job in piece if not job.spec.is_known]
+        if unknown:
+            raise Refused(f"what job {unknown[0]} runs can not be read, so it can not be written down")
         if hold:
             piece = _held(target, piece, found)
         states = _states(target, piece, written)

@@ -13,7 +13,7 @@ from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.handing import Wish
 from sjs.cli.output import Output
 from sjs.dealing import send
-from sjs.errors import SjsError, UnknownJob, UsageError
+from sjs.errors import Refused, SjsError, UnknownJob, UsageError
 from sjs.fitting import Fitting
 from sjs.protocols import Target
 from sjs.targets.native import of_another
@@ -50,6 +50,9 @@ def _handed_in_again(target: Target, wanted: ids.Ids, key: str, fitting: Fitting
     jobs = list(target.list(wanted.on(target)))
     if not jobs:
         raise UnknownJob("there is no record of such a job")
+    unknown = [job.id for job in jobs if not job.spec.is_known]
+    if unknown:
+        raise Refused(f"what job {unknown[0]} ran can not be read, so it can not be handed in again")
     specs = [job.spec.but(after=(), at=None, hold=False, native=of_another(job.spec.native)) for job in jobs]
     fitting.refuse(target.name, specs)
     found: list[Accepted] = []

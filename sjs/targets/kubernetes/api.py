@@ -81,8 +81,8 @@ class Api:
         return self.ask("PATCH", self.path(kind, name), None, body, MERGE)
 
     def list(self, path: str, selected: Selected | None = None) -> Listed:
-        """All that is there at one moment, in pages. When the next page is no more, what has come is too old: then it is
-        asked for anew, in one piece, which can not become too old on the way."""
+        """All that is there at one moment, in pages. When the next page is no more, what has come is too old: then it
+        is asked for anew, in one piece, which can not become too old on the way."""
         query: dict[str, str | int] = {**(selected or {}), "limit": PAGE}
         items: list[Object] = []
         while True:

@@ -27,6 +27,8 @@ PACE = 1.0
 
 def command(spec: Spec) -> str:
     """What it runs, as one would type it."""
+    if not spec.is_known:
+        return "(not readable)"
     return shlex.join(spec.argv) if spec.argv is not None else spec.command or ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 
 from sjs import spec_json
@@ -23,12 +23,18 @@ REST = 0.5
 """Seconds before a watch is begun anew that ended before anything came."""
 
 
+UNKNOWN = Spec()
+"""Of a job of which nobody can read what it runs."""
+
+
 class Seen:
     """The Jobs of one queue, by their names. `version`: where a watch goes on; `mark`: another for each change."""
 
-    def __init__(self, api: Api, queue: str) -> None:
+    def __init__(self, api: Api, queue: str, notice: Callable[[str], None]) -> None:
         self._api = api
         self._queue = queue
+        self._notice = notice
+        self._told_refusal = False
         self._at = float("-inf")
         self._specs: dict[str, Sequence[Spec]] = {}
         self._pods: dict[str, list[Object]] = {}
@@ -140,19 +146,14 @@ class Seen:
         chosen = [(one, spans) for one, spans in chosen if spans]
         self._see_specs([one for one, _ in chosen])
         self._see_pods([one for one, _ in chosen])
-        parts = (records.jobs(one, self._specs[one.uid], self._pods.get(one.name, ()), spans) for one, spans in chosen)
+        parts = (records.jobs(one, self._specs_of(one), self._pods.get(one.name, ()), spans) for one, spans in chosen)
         return merge(*parts, key=lambda job: job.id)
 
     def job(self, number: int, one: Held) -> tuple[Job, list[Object]]:
         """One of them, and all its pods."""
         self._see_specs([one])
         pods = self.pods_of(one)
-        return next(records.jobs(one, self._specs[one.uid], pods, [(number, number)])), pods
-
-    def spec(self, number: int, one: Held) -> Spec:
-        """What it is to do."""
-        self._see_specs([one])
-        return self._specs[one.uid][number - one.first]
+        return next(records.jobs(one, self._specs_of(one), pods, [(number, number)])), pods
 
     def pods_of(self, one: Held) -> list[Object]:
         """As they are now."""
@@ -184,26 +185,34 @@ class Seen:
                 name = str(found["metadata"]["name"]).rpartition(f"-{names.SPECS}-")[0]
                 maps.setdefault(name, []).append(found)
         for one in new:
-            self._specs[one.uid] = specs_of(one, maps.get(one.name, ()))
+            specs = specs_of(one, maps.get(one.name, ()))
+            if specs is not None:
+                self._specs[one.uid] = specs
 
-    def _maps(self, selector: str) -> Iterator[Object]:
-        """None for who may look at Jobs alone: how they stand is told all the same."""
+    def _specs_of(self, one: Held) -> Sequence[Spec]:
+        """What its jobs are to do; nothing, where that can not be read now."""
+        return self._specs.get(one.uid) or [UNKNOWN] * one.count
+
+    def _maps(self, selector: str) -> Sequence[Object]:
+        """None for who may not read them: how the Jobs stand is told all the same."""
         try:
-            yield from self._api.list(self._api.path("configmaps"), {"labelSelector": selector}).items
-        except Refused:
-            return
+            return self._api.list(self._api.path("configmaps"), {"labelSelector": selector}).items
+        except Refused as error:
+            if not self._told_refusal:
+                self._told_refusal = True
+                self._notice(f"what jobs of command files and sweeps run can not be read: {error.message}")
+            return ()
 
 
-def specs_of(one: Held, maps: Sequence[Object]) -> Sequence[Spec]:
-    """What its jobs are to do; of one that nobody can read any more, that this is so."""
-    ordered = sorted(maps, key=lambda found: int(str(found["metadata"]["name"]).rpartition("-")[2]))
+def specs_of(one: Held, maps: Sequence[Object]) -> Sequence[Spec] | None:
+    """What its jobs are to do; None if it can not be read."""
+    if one.indexed and not maps:
+        return None
     try:
-        specs = manifest.specs_of(one.raw, ordered)
+        specs = manifest.specs_of(one.raw, maps)
     except (SjsError, LookupError, ValueError, TypeError):
-        specs = []
-    if len(specs) == one.count:
-        return specs
-    return [Spec(command=f"(what it runs is not readable any more: Job {one.name})")] * one.count
+        return None
+    return specs if len(specs) == one.count else None
 
 
 def spec_text(spec: Spec) -> str:

@@ -138,13 +138,16 @@ class Steering:
         return changed
 
     def _again(self, groups: list[Group]) -> list[int]:
-        changed: list[int] = []
-        for one, found in groups:
-            for job in found:
-                if job.state in FINAL:
-                    self._try_anew(one, job)
-                    changed.append(job.id)
-        return changed
+        ended = [(one, job) for one, found in groups for job in found if job.state in FINAL]
+        for _, job in ended:
+            if not job.spec.is_known:
+                raise Refused(
+                    f"job {job.id} is not tried again, for what it ran can not be read",
+                    "is its ConfigMap there, and may you list ConfigMaps?",
+                )
+        for one, job in ended:
+            self._try_anew(one, job)
+        return [job.id for _, job in ended]
 
     def _try_anew(self, one: Held, job: Job) -> None:
         """Make another Job of this one. Its name comes from the attempts that there were, so to ask twice is one."""

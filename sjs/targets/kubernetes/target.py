@@ -62,7 +62,7 @@ class KubernetesTarget:
 
         self._api = Api(Connection(find, entry.environ), settings.namespace, entry.notice)
         self._settings = settings
-        self._seen = Seen(self._api, settings.queue)
+        self._seen = Seen(self._api, settings.queue, entry.notice)
         self._counter = Counter(self._api, settings.queue)
         self._room = Room(self._api, self._counter)
         self._posting = Posting(self._api, self._seen, self._counter, settings, entry.name, self._free)
