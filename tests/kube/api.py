@@ -35,6 +35,8 @@ class Asked:
     content_type: str = "application/json"
     authorization: str = ""
     certificate: str = ""
+    as_whom: tuple[tuple[str, str], ...] = ()
+    """The headers that say so."""
     wait: Waiting = lambda ears, until: False
 
 
@@ -91,7 +93,7 @@ class Api:
 
     def _handle(self, asked: Asked) -> Answer:
         words, params = split(asked.target)
-        account = self.accounts.who(asked.authorization, asked.certificate)
+        account = self.accounts.instead(self.accounts.who(asked.authorization, asked.certificate), asked.as_whom)
         told = discovery.told(words)
         if told is not None:
             return Answer(200, text=told) if isinstance(told, str) else Answer(200, told)

@@ -49,6 +49,8 @@ class Accounts:
     tokens: dict[str, str] = field(default_factory=dict)
     users: dict[str, Account] = field(default_factory=dict)
     refusing_all: bool = False
+    as_whom: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
+    """What was said by those who acted as somebody else."""
 
     def add(self, account: Account, token: str = "") -> Account:
         self.users[account.name] = account
@@ -81,6 +83,21 @@ class Accounts:
         if name not in self.users:
             raise unauthorized()
         return self.users[name]
+
+    def instead(self, account: Account, said: tuple[tuple[str, str], ...]) -> Account:
+        """The one as whom somebody acts who may. All that was said of him is in `as_whom`."""
+        if not said:
+            return account
+        names = [value for name, value in said if name == "Impersonate-User"]
+        if len(names) != 1:
+            raise Refused(400, "BadRequest", "requested impersonation without impersonating a user")
+        if not account.may("impersonate", "users", ""):
+            refused = f'User "{account.name}" cannot impersonate resource "users" in API group "" at the cluster scope'
+            raise Refused(403, "Forbidden", f'users "{names[0]}" is forbidden: {refused}')
+        self.as_whom.append(said)
+        groups = tuple(value for name, value in said if name == "Impersonate-Group")
+        known = self.users.get(names[0], Account(names[0], ()))
+        return replace(known, groups=(*groups, "system:authenticated"))
 
 
 def authorize(account: Account, route: Route) -> None:

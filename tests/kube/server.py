@@ -74,6 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.headers.get("Content-Type") or "application/json",
             self.headers.get("Authorization") or "",
             self.certificate,
+            tuple((name, _utf8(value)) for name, value in self.headers.items() if name.startswith("Impersonate-")),
             self._wait,
         )
         try:
@@ -136,6 +137,11 @@ class _Handler(BaseHTTPRequestHandler):
             timeout = None if until is None else max(0.0, until - time.monotonic())
             found = select.select([*ears, gone, self.connection], [], [], timeout)[0]
         return gone not in found and self.connection not in found
+
+
+def _utf8(value: str) -> str:
+    """A header as Go takes it."""
+    return value.encode("latin-1").decode()
 
 
 def _common_name(certificate: Any) -> str:

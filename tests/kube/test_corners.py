@@ -10,7 +10,7 @@ import pytest
 from sjs.core.job import Retry, Spec
 from sjs.core.needs import Needs
 from sjs.errors import ConfigError, Conflict, Full, Refused
-from sjs.targets.kubernetes import api, credentials
+from sjs.targets.kubernetes import api, plugin
 from sjs.targets.kubernetes.credentials import Proof, prove
 from tests.kube.cluster import Cluster
 from tests.kube.doing import begin, end, hand_in, pods, target, until
@@ -234,8 +234,8 @@ def test_other_ways_to_say_who_one_is(tmp_path: Path) -> None:
         '"$(printf %s "$KUBERNETES_EXEC_INFO" | tr -cd a-z:/. | cut -c1-200)"\n'
     )
     script.chmod(0o755)
-    plugin = {"apiVersion": credentials.VERSIONS[0], "command": str(script), "provideClusterInfo": True}
-    assert "server:https://h" in proof(exec=plugin).header
+    said_of_it = {"apiVersion": plugin.VERSIONS[0], "command": str(script), "provideClusterInfo": True}
+    assert "server:https://h" in proof(exec=said_of_it).header
     for user, said in (
         ({"token": "a\nb"}, "more than one line"),
         ({"tokenFile": str(tmp_path / "none")}, "the token cannot be read"),

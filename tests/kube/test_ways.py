@@ -106,10 +106,10 @@ def test_a_new_token_comes_from_the_issuer() -> None:
 
     http: Any = SimpleNamespace(request=request)
     config = {"idp-issuer-url": "https://i/", "refresh-token": "r", "client-id": "c"}
-    assert refreshed(config, http) == "new"
+    assert refreshed(config, http) == {"id-token": "new"}
     assert sent == [
         ("GET", "https://i/.well-known/openid-configuration", None),
-        ("POST", "https://i/token", {"grant_type": "refresh_token", "refresh_token": "r"}),
+        ("POST", "https://i/token", {"grant_type": "refresh_token", "refresh_token": "r", "client_id": "c"}),
     ]
     http = SimpleNamespace(request=lambda *given, **more: SimpleNamespace(status=400, data=b"secret"))
     with pytest.raises(UsageError, match=r"gives no new OIDC token .*: 400 \(log in again\)"):

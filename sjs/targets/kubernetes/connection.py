@@ -14,6 +14,7 @@ from sjs.extras import how_to_get
 from sjs.targets.kubernetes import credentials
 from sjs.targets.kubernetes.credentials import Proof
 from sjs.targets.kubernetes.kubeconfig import Access
+from sjs.targets.kubernetes.login import Login
 from sjs.targets.kubernetes.trouble import error_of
 
 if TYPE_CHECKING:
@@ -46,9 +47,12 @@ def http_library() -> Any:
 class Connection:
     """One cluster. `find` reads where it is and who we are, whenever that may have become another."""
 
-    def __init__(self, find: Callable[[], Access], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, find: Callable[[], Access], environ: Mapping[str, str], notice: Callable[[str], None] = lambda text: None
+    ) -> None:
         self._find = find
         self._environ = environ
+        self._login = Login(self._told_anew, self._http_for, notice)
         self._access: Access | None = None
         self._proof: Proof | None = None
         self._pool: PoolManager | None = None
@@ -70,6 +74,8 @@ class Connection:
         seconds: float = ANSWER,
     ) -> BaseHTTPResponse:
         """The answer, of which only the beginning has been read, if it is a good one; else it is raised as an error."""
+        if self._proof is not None and self._proof.has_expired:
+            self._renewed()
         answer = self._sent(method, path, query, body, content_type, seconds)
         if answer.status == 401 and self._renewed():
             answer.drain_conn()
@@ -90,7 +96,9 @@ class Connection:
         pool = self._opened()  # which says it where there is none
         import urllib3
 
-        headers = {"Accept": JSON, "User-Agent": "sjs"}
+        headers = urllib3.HTTPHeaderDict({"Accept": JSON, "User-Agent": "sjs"})
+        for name, value in credentials.impersonation(self.access.user):
+            headers.add(name, value)
         if body is not None:
             headers["Content-Type"] = content_type
         if self._proof is not None and self._proof.header:
@@ -113,7 +121,11 @@ class Connection:
 
     def _renewed(self) -> bool:
         """Whether there is another proof than the one that was refused."""
-        before, self._access, self._proof = self._proof, None, None
+        before, known = self._proof, self.access
+        self._access = self._proof = None
+        if (self.access.server, self.access.namespace) != (known.server, known.namespace):
+            self._access = known
+            raise ConfigError(f"{known.source}: means another cluster or namespace by now", "begin the command again")
         self._proof = self._proven()
         if self._proof == before:
             return False
@@ -122,14 +134,22 @@ class Connection:
 
     def _proven(self) -> Proof:
         access = self.access
+        return credentials.prove(access.user, access.cluster, self._environ, self._login.refreshed)
 
-        def refresh(config: Mapping[str, Any]) -> str:
-            from sjs.targets.kubernetes.oidc import refreshed
+    def _told_anew(self) -> tuple[Mapping[str, Any], str]:
+        """What the login's entry says by now, and in which file."""
+        self._access = self._find()
+        provider = self._access.user.get("auth-provider")
+        config = provider.get("config") if isinstance(provider, dict) else None
+        if not isinstance(config, dict):
+            raise ConfigError(f"{self._access.source}: has another login by now", "begin the command again")
+        return config, self._access.user_file
 
-            authority = credentials.pem(config, "idp-certificate-authority")
-            return refreshed(config, http_library().PoolManager(ssl_context=_context(authority, Proof(), False)))
-
-        return credentials.prove(access.user, access.cluster, self._environ, refresh)
+    def _http_for(self, config: Mapping[str, Any]) -> PoolManager:
+        """To the issuer of tokens."""
+        context = _context(credentials.pem(config, "idp-certificate-authority"), Proof(), False)
+        found: PoolManager = http_library().PoolManager(ssl_context=context)
+        return found
 
     def _opened(self) -> PoolManager:
         if self._pool is None:

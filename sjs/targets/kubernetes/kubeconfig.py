@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sjs.errors import ConfigError
@@ -17,19 +17,35 @@ MAX_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class Access:
-    """One cluster as one user. `ca` and `user` are as the file has them, with paths made whole; `cluster` is what a
-    credential plugin may be told of it."""
+    """One cluster as one user, as files have them, with paths made whole. `user_file`: which of them has the user."""
 
     server: str
     namespace: str
     user: Mapping[str, Any] = field(repr=False)
     cluster: Mapping[str, Any]
     source: str
+    context: str = ""
+    user_file: str = ""
 
     @property
     def insecure(self) -> bool:
         """Whether anybody is believed to be that cluster."""
         return self.cluster.get("insecure-skip-tls-verify") is True
+
+
+def finder(
+    environ: Mapping[str, str], path: str = "", context: str = "", in_cluster: bool = False
+) -> Callable[[], Access]:
+    """Loads it whenever it is called: always the context that it was at first, whatever is the current one by then."""
+    chosen = context
+
+    def find() -> Access:
+        nonlocal chosen
+        found = load(environ, path, chosen, in_cluster)
+        chosen = found.context
+        return found
+
+    return find
 
 
 def load(environ: Mapping[str, str], path: str = "", context: str = "", in_cluster: bool = False) -> Access:
@@ -66,8 +82,6 @@ def from_pod(environ: Mapping[str, str], account: str = SERVICE_ACCOUNT) -> Acce
 
 
 def _document(path: str) -> Mapping[str, Any] | None:
-    import yaml
-
     try:
         with open(path, encoding="utf-8") as source:
             text = source.read(MAX_BYTES)
@@ -75,6 +89,13 @@ def _document(path: str) -> Mapping[str, Any] | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
+    return document(text, path)
+
+
+def document(text: str, path: str) -> Mapping[str, Any]:
+    """What the text of a kubeconfig says."""
+    import yaml
+
     try:
         found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, RecursionError) as error:
@@ -95,6 +116,7 @@ def _chosen(documents: Sequence[tuple[str, Mapping[str, Any]]], context: str) ->
     said, _ = _named(documents, "contexts", "context", current, source)
     cluster, where = _named(documents, "clusters", "cluster", str(said.get("cluster", "")), source)
     user: Mapping[str, Any] = {}
+    there = ""
     if said.get("user"):
         user, there = _named(documents, "users", "user", str(said["user"]), source)
         user = _with_paths(user, ("client-certificate", "client-key", "tokenFile"), there)
@@ -105,7 +127,8 @@ def _chosen(documents: Sequence[tuple[str, Mapping[str, Any]]], context: str) ->
     if not isinstance(server, str) or not server.startswith(("http://", "https://")):
         raise ConfigError(f"{where}: the cluster of context {current} has no server")
     cluster = _with_paths(cluster, ("certificate-authority",), where)
-    return Access(server.rstrip("/"), str(said.get("namespace") or DEFAULT_NAMESPACE), user, cluster, source)
+    namespace = str(said.get("namespace") or DEFAULT_NAMESPACE)
+    return Access(server.rstrip("/"), namespace, user, cluster, source, current, there)
 
 
 def _named(

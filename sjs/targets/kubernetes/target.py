@@ -31,7 +31,7 @@ from sjs.targets.kubernetes import looking, names, steering
 from sjs.targets.kubernetes.api import Api
 from sjs.targets.kubernetes.connection import Connection
 from sjs.targets.kubernetes.counter import Counter
-from sjs.targets.kubernetes.kubeconfig import Access, load
+from sjs.targets.kubernetes.kubeconfig import finder
 from sjs.targets.kubernetes.logs import Output
 from sjs.targets.kubernetes.posting import Chunk, Posting
 from sjs.targets.kubernetes.records import Held
@@ -56,11 +56,8 @@ class KubernetesTarget:
     def __init__(self, entry: Entry, settings: Settings) -> None:
         self._name = entry.name
         self._notice = entry.notice
-
-        def find() -> Access:
-            return load(entry.environ, settings.kubeconfig, settings.context, settings.in_cluster)
-
-        self._api = Api(Connection(find, entry.environ), settings.namespace, entry.notice)
+        find = finder(entry.environ, settings.kubeconfig, settings.context, settings.in_cluster)
+        self._api = Api(Connection(find, entry.environ, entry.notice), settings.namespace, entry.notice)
         self._settings = settings
         self._seen = Seen(self._api, settings.queue, entry.notice)
         self._counter = Counter(self._api, settings.queue)
