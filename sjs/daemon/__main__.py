@@ -56,6 +56,10 @@ def main(argv: "List[str]") -> int:
         from sjs.daemon.slurm import nodes
 
         return nodes.main(rest)
+    if verb == "trial":
+        from sjs.daemon.slurm import trial
+
+        return trial.main(rest)
     if verb == "checkout":
         from sjs.snapshots import checkout
 

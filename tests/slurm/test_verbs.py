@@ -169,8 +169,14 @@ def test_a_sweep_is_made_waited_for_and_looked_at(anna: Person) -> None:
 
 
 def test_what_slurm_refuses_fails_in_one_line(anna: Person) -> None:
-    done = anna.types("job --partition nowhere --wait --command true")
-    assert done.status != 0 and "partition" in done.err, done
+    before = anna.slurm.count()["sbatch"], len(anna.table("list --all"))
+    for _ in range(2):
+        done = anna.types("job --partition nowhere --command true")
+        assert (done.status, done.err.count("\n")) == (1, 1), done
+        assert "Slurm takes no such job: invalid partition specified: nowhere" in done.err
+    assert (anna.slurm.count()["sbatch"], len(anna.table("list --all"))) == (before[0] + 1, before[1])
+    done = anna.types("job --slurm=--constraint=big --partition main --command true")
+    assert (done.status, "Invalid feature specification" in done.err) == (1, True), done
     done = anna.types("job -G 0.5 --command true")
     assert (done.status, done.err.count("\n")) == (1, 1)
     assert "Slurm gives whole GPUs" in done.err

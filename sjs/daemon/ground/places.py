@@ -61,6 +61,7 @@ class Places:
         self.log = os.path.join(self.state, "manager.log")
         self.good = os.path.join(self.state, "jobs.db.good")
         self.probe = os.path.join(self.state, "probe.json")
+        self.trial = os.path.join(self.state, "trial.json")
         self.marks = os.path.join(self.state, "ids")
         self.suspect = os.path.join(self.state, "suspect")
         self.stopped = os.path.join(self.state, "stopped")

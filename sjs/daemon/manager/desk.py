@@ -77,6 +77,10 @@ class Desk:
         else:
             self._replies.append((ask, reply))
 
+    def refuse(self, ask: Ask, error: SjsError) -> None:
+        """Have it refused, unhandled."""
+        self._replies.append((ask, error if ask.call is not None else {"error": to_wire(error)}))
+
     def answer(self, now: Now) -> None:
         """Send all replies that there are by now."""
         for waiting in self._waits.due(now.steady):

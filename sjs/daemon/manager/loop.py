@@ -33,6 +33,7 @@ from sjs.daemon.manager.hooks import Hooks
 from sjs.daemon.manager.mailbox import Mailbox, Ready
 from sjs.daemon.manager.orders import Order, find_order, grant_order, keeper_order
 from sjs.daemon.manager.scout import Scout
+from sjs.daemon.manager.trials import Trials
 from sjs.daemon.manager.waits import Waits
 from sjs.daemon.queue.cleaner import Cleaner
 from sjs.daemon.queue.copies import Copies
@@ -94,6 +95,7 @@ class Manager:
         self._hook_runs = HookRuns(where, self._ledger.hooks, self._store, self._keeper.send)
         self._granting = Granting(self._ledger.grants, self._keeper.send)
         self._elsewhere = Elsewhere(self._ledger, self._waits, self._keeper.send)
+        self._trials = Trials(where.trial, self._ledger, self._store, self._hooks)
         self._scout = Scout(where.probe, self._ledger.holdings, self._hooks)
         self._todo: Deque[Ask] = deque()
         self._stored: List[str] = []
@@ -131,6 +133,7 @@ class Manager:
         self._todo += self._collect(ready)
         for news in self._keeper.receive() if _is_ready(self._keeper, ready) else []:
             self._todo += self._on_news(news, now)
+        self._todo.extendleft(reversed(self._trials.late(now.steady)))
         self._ledger.write_starts()
         self._tell_waits()
         self._space.look(now.steady)
@@ -159,7 +162,7 @@ class Manager:
     def _is_done(self) -> bool:
         if self._end_by is None or self._keeper.pending:
             return False
-        if self._leaving and (self._todo or self._mailbox.has_more):
+        if self._leaving and (self._todo or self._trials.is_awaited or self._mailbox.has_more):
             return False
         return not self._mailbox.owes or clock.look().steady >= self._end_by
 
@@ -236,6 +239,9 @@ class Manager:
         if then is self._scout:
             self._scout.has_looked(now.steady, {name for live in self._ledger.live.values() for name, _ in live.gpus})
             return []
+        if then is self._trials:
+            self._todo.extendleft(reversed(self._trials.has_answered(now.steady)))
+            return []
         return [then] if then is not None else []
 
     # Apply
@@ -250,9 +256,12 @@ class Manager:
 
     def _handle(self, ask: Ask, now: Now) -> None:
         call = ask.call
-        if self._elsewhere.must_wait(ask):
+        if self._elsewhere.must_wait(ask) or self._trials.must_wait(ask, now.steady):
             return
-        if call is not None and call.hooks:
+        refusal = self._trials.refusal(ask, now.steady)
+        if refusal is not None:
+            self._desk.refuse(ask, refusal)
+        elif call is not None and call.hooks:
             self._hooks.add(call.hooks, ask._replace(call=replace(call, hooks=())))
         else:
             self._desk.handle(ask, now)
@@ -370,6 +379,7 @@ class Manager:
             self._cleaner.next_time() if self._end_by is None else None,
             self._space.next_time(),
             self._elsewhere.next_time(),
+            self._trials.next_time(),
         )
         due = [one for one in times if one is not None]
         return max(0.0, min(due) - now) if due else None

@@ -64,13 +64,13 @@ def start_order(
     limits = {"timeout": spec.timeout, "grace": spec.grace, "nice": spec.nice or None, "mem": spec.needs.mem or None}
     order.update({name: value for name, value in limits.items() if value is not None})
     if where_else:
-        order["slurm"] = _told_to_slurm(spec)
+        order["slurm"] = told_to_slurm(spec)
     if spec.stdin is not None and spec.snapshot is None:
         order["stdin"] = os.path.join(cwd, spec.stdin)
     return order
 
 
-def _told_to_slurm(spec: Spec) -> Dict[str, Any]:
+def told_to_slurm(spec: Spec) -> Dict[str, Any]:
     """What Slurm is told of a job, besides what any keeper is."""
     native = dict(spec.native).get(kind.SLURM)
     told = {

@@ -114,6 +114,10 @@ def is_its_own(said: str) -> bool:
     return is_limit(said) or re.search(r"partition|reservation|threshold", said, re.IGNORECASE) is not None
 
 
+_NOT_HIS = re.compile(
+    r"not permitted|unrecognized option|option .* (?:requires|doesn't allow) an argument", re.IGNORECASE
+)
+
 NOW, LATER, UNSURE = "now", "later", "unsure"
 
 
@@ -125,11 +129,19 @@ def refusal(said: str) -> str:
     return LATER if _LATER.search(said) and not _NEVER.search(said) else NOW
 
 
+def is_for_ever(said: str) -> bool:
+    """Whether a refusal of `sbatch --test-only` is about what was asked for, and not about how its nodes are now."""
+    return _NEVER.search(said) is not None or _NOT_HIS.search(said) is not None
+
+
 def complaint(said: str) -> str:
     """The last line in which a program of Slurm's says what is wrong, and what the one before says closer."""
     lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith("Try ")]
     telling = [line for line in lines if "error:" in line] or lines
-    plain = [re.sub(r"^[\w/.-]+: (?:error: )?(?:Batch job submission failed: )?", "", line) for line in telling[-2:]]
+    plain = [
+        re.sub(r"^[\w/.-]+: (?:error: )?(?:Batch job submission failed: )?|^allocation failure: ", "", line)
+        for line in telling[-2:]
+    ]
     return " (".join(reversed(plain)) + ")" * (len(plain) - 1) if plain else "it said nothing"
 
 

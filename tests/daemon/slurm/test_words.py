@@ -8,6 +8,7 @@ import pytest
 
 from sjs.daemon.slurm import node, signals, words
 from sjs.daemon.slurm.nodes import largest
+from sjs.daemon.slurm.trial import verdict
 
 QUEUE = """\
 2|4-9%2|PENDING|Resources|main||2027-11-22T02:55:42|sjs:ab:c1
@@ -70,6 +71,32 @@ def test_numbers_for_an_option() -> None:
 )
 def test_what_a_refusal_means(said: str, meaning: str) -> None:
     assert words.refusal(said) == meaning
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "known", "refused"),
+    [
+        (0, "sbatch: Job 1 to start at 2026-11-22T06:19:43 using 1 processors on nodes h2 in partition main", True, ""),
+        (
+            1,
+            "sbatch: error: invalid partition specified: no\nallocation failure: Invalid partition name specified",
+            *(True, "invalid partition specified: no"),
+        ),
+        (1, "allocation failure: Invalid qos specification", True, "Invalid qos specification"),
+        (
+            1,
+            "allocation failure: User's group not permitted to use this partition",
+            *(True, "User's group not permitted to use this partition"),
+        ),
+        (255, "/usr/bin/sbatch: unrecognized option '--no'\nTry \"sbatch --help\"", True, "unrecognized option '--no'"),
+        (1, "allocation failure: Requested node configuration is not available", True, ""),  # its nodes are down
+        (1, "allocation failure: Unable to contact slurm controller (connect failure)", False, ""),
+        (1, "allocation failure: Invalid authentication credential", False, ""),
+        (1, "allocation failure: Job violates accounting/QOS policy (job submit limit)", False, ""),
+    ],
+)
+def test_what_a_trial_says(status: int, said: str, known: bool, refused: str) -> None:
+    assert verdict(status, said) == {"known": known, "refused": refused}
 
 
 def test_the_last_complaint_is_told() -> None:
