@@ -15,7 +15,8 @@ from sjs.core.job import Retry, Spec
 from sjs.errors import Conflict, NoSpace, Refused, SjsError, Unreachable
 from tests.kube.cluster import Cluster
 from tests.kube.doing import hand_in, target
-from tests.kube.kinds import CONFIGMAPS, JOBS
+from tests.kube.kinds import CONFIGMAPS, JOBS, Resource
+from tests.kube.status import Obj
 
 
 @pytest.fixture
@@ -46,6 +47,26 @@ def test_ids_count_up_and_a_key_is_taken_once(cluster: Cluster) -> None:
     assert (accepted.first, accepted.count, accepted.repeated) == (1, 6, True)
     assert len(there(cluster)) == 4
     assert one.lookup("b") == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("specs", "field"), [((ONE.but(on_lost="requeue"),), "podFailurePolicy"), (MANY, "backoffLimitPerIndex")]
+)
+def test_a_server_that_does_not_know_what_it_is_told_keeps_no_job(
+    cluster: Cluster, specs: Sequence[Spec], field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forget(resource: Resource, obj: Obj) -> None:
+        if resource == JOBS:
+            obj["spec"].pop(field, None)
+
+    one = target(cluster)
+    with monkeypatch.context() as old:
+        old.setattr(cluster.api, "admit", forget)
+        with pytest.raises(Refused, match=f"does not know what Jobs are told here: {field}") as error:
+            hand_in(one, *specs)
+    assert "Kubernetes 1.29" in error.value.hint and not one.owes
+    assert there(cluster) == [] and len(cluster.store.all(CONFIGMAPS, "default")) == 1
+    assert hand_in(one, *specs, key="key/0", again=True) == len(specs)
 
 
 def test_a_key_with_other_jobs_is_refused_and_what_is_there_stays(cluster: Cluster) -> None:

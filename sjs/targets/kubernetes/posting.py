@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sjs.answers import Accepted
 from sjs.core.job import Spec
-from sjs.errors import Conflict, Full, LinkLost, NoSpace
+from sjs.errors import Conflict, Full, LinkLost, NoSpace, Refused
 from sjs.protocols import Envs
 from sjs.targets.kubernetes import manifest, marks, names
 from sjs.targets.kubernetes.api import Api, Object
@@ -151,7 +152,7 @@ class Posting:
         name = part.job["metadata"]["name"]
         while True:
             try:
-                return self._api.create("jobs", part.job)
+                return self._understood(part.job, self._api.create("jobs", part.job))
             except Exists:
                 try:
                     found = self._api.get("jobs", name)
@@ -165,6 +166,20 @@ class Posting:
                 raise Conflict(f"Job {name} is about to be deleted", "try again")
             self._first_of(marks.said(part.job)[names.KEY], digest, [found])
             return found
+
+    def _understood(self, asked: Object, made: Object) -> Object:
+        """The Job that was made. Servers leave out what they do not know: then it is another Job than was meant."""
+        left_out = sorted(asked["spec"].keys() - (made.get("spec") or {}).keys())
+        if not left_out:
+            return made
+        meta = made["metadata"]
+        with suppress(Absent):
+            options = {**_just(str(meta["uid"])), "propagationPolicy": "Background"}
+            self._api.ask("DELETE", self._api.path("jobs", str(meta["name"])), None, options)
+        raise Refused(
+            f"the cluster does not know what Jobs are told here: {', '.join(left_out)}",
+            "it is to be Kubernetes 1.29 or newer",
+        )
 
     def _have_maps(self, part: Part, job: Object) -> None:
         for one in part.maps:
