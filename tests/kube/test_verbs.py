@@ -74,8 +74,10 @@ def test_a_sweep_has_results(typed: Typed) -> None:
     assert sorted(json.loads(line)["metrics"]["loss"] for line in table.splitlines()) == [0.1, 0.2, 0.3]
 
 
-def test_a_job_is_ended_and_held_and_refused(typed: Typed) -> None:
-    typed("job", "--command", "sleep 60")
+def test_a_job_is_ended_and_held_and_refused(typed: Typed, cluster: Cluster) -> None:
+    typed("job", "--cpus", "100", "--command", "sleep 60")
+    cluster.settle()
+    assert "\nattempt 1:  not started yet, sjs-" in typed("details", "0")
     assert "0" in typed("cancel", "0")
     typed("wait", "0", status=1)
     assert "cancelled" in typed("list", "0")

@@ -96,10 +96,15 @@ def _of_others(found: Details) -> Iterator[tuple[str, str]]:
 
 
 def _attempt(one: Mapping[str, Any]) -> str:
-    how = f"exit {one['exit']}" if one.get("exit") is not None else one.get("reason") or "unknown"
+    began, ended = one.get("started"), one.get("ended")
+    how = f"exit {one['exit']}" if one.get("exit") is not None else one.get("reason")
+    if how is None and ended is None:
+        when = "not started yet" if began is None else f"since {_clock(began)}"
+    else:
+        when = f"{how or 'unknown'}, {_clock(began)} to {_clock(ended)}"
     place = f", {one['pod']} on {one['node'] or 'no node yet'}" if one.get("pod") else ""
     place += f", Slurm's {_in_slurm(one['slurm'])}" if one.get("slurm") else ""
-    return f"{how}, {_clock(one.get('started'))} to {_clock(one.get('ended'))}{place}"
+    return when + place
 
 
 def _said(key: str, value: Any) -> str:

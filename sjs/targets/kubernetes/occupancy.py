@@ -9,7 +9,7 @@ from typing import Any
 
 from sjs.answers import Occupied
 from sjs.errors import BadRequest
-from sjs.targets.kubernetes import quantities
+from sjs.targets.kubernetes import marks, quantities
 from sjs.targets.kubernetes.flavors import CPU, MEMORY, gpu_kinds
 from sjs.values import dataclass
 
@@ -33,8 +33,14 @@ def of_jobs(jobs: Iterable[Mapping[str, Any]], flavor_label: str) -> list[Active
 
 
 def _has_ended(job: Mapping[str, Any]) -> bool:
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return any(one.get("type") in _ENDED and one.get("status") == "True" for one in conditions)
+    """Also one that was cancelled by us, which is suspended for good, once its pods are gone."""
+    status = job.get("status") or {}
+    conditions = status.get("conditions") or ()
+    if marks.note_of(job) is not None and not status.get("active") and not status.get("terminating"):
+        return True
+    return marks.DECLINED in marks.said(job) or any(
+        one.get("type") in _ENDED and one.get("status") == "True" for one in conditions
+    )
 
 
 def _active(job: Mapping[str, Any], flavor_label: str) -> Active:

@@ -9,7 +9,7 @@ import pytest
 
 from sjs.answers import Occupied
 from sjs.errors import BadRequest
-from sjs.targets.kubernetes import occupancy
+from sjs.targets.kubernetes import marks, occupancy
 from sjs.targets.kubernetes.occupancy import Active
 
 GPUS = ("nvidia.com/gpu", "amd.com/gpu")
@@ -64,6 +64,22 @@ def test_of_many_in_one_those_are_counted_that_have_not_ended() -> None:
     status = {"succeeded": 3, "failed": 7, "failedIndexes": "1,4-5", "ready": 2}
     (row,) = occupancy.rows(occupancy.of_jobs([job("me", {}, "", indexed, status)], "f"), "me", GPUS)
     assert (row.total, row.mine, row.running) == (4, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "rows"),
+    [
+        ({marks.CANCELLED: marks.note_text(marks.Note(1.0))}, {}, 0),
+        ({marks.CANCELLED: "by hand"}, {"terminating": 1}, 1),
+        ({marks.CANCELLED: "by hand"}, {"active": 1}, 1),
+        ({marks.DECLINED: "true"}, {}, 0),
+        ({}, {}, 1),
+    ],
+)
+def test_what_is_suspended_for_good_has_ended(said: dict[str, str], status: dict[str, int], rows: int) -> None:
+    one = job("me", {}, spec={"suspend": True}, status=status)
+    one["metadata"]["annotations"] = said
+    assert len(occupancy.of_jobs([one], "f")) == rows
 
 
 def test_all_containers_of_a_pod_count() -> None:
