@@ -10,7 +10,7 @@ import pytest
 from sjs.core.job import Retry, Spec
 from sjs.core.needs import Needs
 from sjs.errors import ConfigError, Conflict, Full, Refused
-from sjs.targets.kubernetes import api, plugin
+from sjs.targets.kubernetes import api, manifest, names, plugin
 from sjs.targets.kubernetes.credentials import Proof, prove
 from tests.kube.cluster import Cluster
 from tests.kube.doing import begin, end, hand_in, pods, target, until
@@ -182,9 +182,11 @@ def test_a_map_of_a_job_that_is_no_more_makes_room(still: Cluster) -> None:
         if "ownerReferences" in found["metadata"]
     }
     assert owners == uids
-    still.create(CONFIGMAPS, {"metadata": {"name": "mine-run-0"}, "data": {"a": "b"}})
-    with pytest.raises(Conflict, match="a ConfigMap mine-run-0 is there already"):
-        hand_in(one, *(spec.but(native=(("kubernetes", '{"job_name": "mine"}'),)) for spec in FOUR), key="mine/0")
+    mine = [spec.but(native=(("kubernetes", '{"job_name": "mine"}'),)) for spec in FOUR]
+    name = names.map_name("mine", names.RUN, 0, manifest.digest(mine))
+    still.create(CONFIGMAPS, {"metadata": {"name": name}, "data": {"a": "b"}})
+    with pytest.raises(Conflict, match=f"a ConfigMap {name} is there already"):
+        hand_in(one, *mine, key="mine/0")
 
 
 def test_specs_that_nobody_can_read_any_more_are_said_to_be_so(still: Cluster) -> None:

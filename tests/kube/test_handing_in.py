@@ -13,6 +13,7 @@ import pytest
 
 from sjs.core.job import Retry, Spec
 from sjs.errors import Conflict, NoSpace, Refused, SjsError, Unreachable
+from sjs.targets.kubernetes.manifest import maps_of
 from tests.kube.cluster import Cluster
 from tests.kube.doing import hand_in, target
 from tests.kube.kinds import CONFIGMAPS, JOBS, Resource
@@ -157,6 +158,10 @@ def test_who_dies_between_any_two_requests_has_its_jobs_completed_by_the_next(cl
             [sys.executable, str(script), str(number)], capture_output=True, text=True, timeout=60, check=False
         )
         known = {one["metadata"]["uid"] for one in cluster.store.all(JOBS, "default")}
+        for job in cluster.store.all(JOBS, "default"):
+            assert set(maps_of(job)) <= {
+                found["metadata"]["name"] for found in cluster.store.all(CONFIGMAPS, "default")
+            }
         one = target(cluster)
         first = hand_in(one, *MANY, again=True)
         jobs = list(one.list())

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sjs.core.job import Spec
 from sjs.errors import Refused
+from tests.kube.auth import Rule
 from tests.kube.cluster import Cluster
 from tests.kube.doing import begin, end, hand_in, pods, target
 from tests.kube.kinds import JOBS
@@ -66,3 +68,31 @@ def test_what_can_not_be_read_is_not_handed_in_again(cluster: Cluster, tmp_path:
         status, out, told = types(*words)
         assert (status, out) == (1, "")
         assert said in told
+
+
+def test_the_role_that_is_recommended_is_enough(cluster: Cluster) -> None:
+    """All verbs of ours, by somebody who may do what docs/kubernetes.md says, and no more."""
+    text = (Path(__file__).parents[2] / "docs" / "kubernetes.md").read_text().partition("\nrules:\n")[2]
+    rules = yaml.safe_load(text.partition("```")[0])
+    may = tuple(Rule(tuple(one["verbs"]), tuple(one["resources"])) for one in rules)
+    cluster.add_user("somebody", may)
+    told: list[str] = []
+    one = target(cluster, told, kubeconfig=str(cluster.kubeconfig("somebody")))
+    hand_in(one, *FOUR)
+    hand_in(one, FOUR[0].but(hold=True), key="held/0")
+    for pod in pods(cluster):
+        end(cluster, begin(cluster, pod), 1)
+    assert one.report().counts == {"failed": 4, "held": 1}
+    assert one.configure(50).new == 50
+    one.change("release", [(4, 4)])
+    assert one.why(4) and one.details(4).job.id == 4
+    one.change("hold", [(4, 4)])
+    one.change("again", [(0, 0)])
+    assert list(one.read(4, ["out"])) == []
+    one.cancel(None, grace=1.0)
+    cluster.settle()
+    assert one.wait(None, 20.0).done
+    assert one.decline("never/0") is None
+    assert one.change("clean", None)
+    assert one.cluster.queue().notice == ""
+    assert told == []

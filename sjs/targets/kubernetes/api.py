@@ -80,6 +80,14 @@ class Api:
     def patch(self, kind: str, name: str, body: Object) -> Object:
         return self.ask("PATCH", self.path(kind, name), None, body, MERGE)
 
+    def delete(self, kind: str, name: str, **options: Any) -> None:
+        """Have one no more. `options`: those of a DeleteOptions."""
+        self.ask("DELETE", self.path(kind, name), None, {"kind": "DeleteOptions", "apiVersion": "v1", **options})
+
+    def delete_job(self, name: str, uid: str) -> None:
+        """Have this Job no more, and what belongs to it, but none that has its name by now."""
+        self.delete("jobs", name, propagationPolicy="Background", preconditions={"uid": uid})
+
     def list(self, path: str, selected: Selected | None = None) -> Listed:
         """All that is there at one moment, in pages. When the next page is no more, what has come is too old: then it
         is asked for anew, in one piece, which can not become too old on the way."""

@@ -76,7 +76,7 @@ def parts(chunk: Chunk, specs: Sequence[Spec], settings: Settings, envs: Envs) -
     found: list[Part] = []
     start = 0
     for number, run in enumerate(contents.runs(specs)):
-        found.append(_Draft(chunk, run, start, number, settings, envs).part(of_all))
+        found.append(_Draft(chunk, run, start, number, settings, envs, of_all).part())
         start += len(run)
     return found
 
@@ -85,9 +85,17 @@ class _Draft:
     """One Job in the making."""
 
     def __init__(
-        self, chunk: Chunk, specs: Sequence[Spec], start: int, number: int, settings: Settings, envs: Envs
+        self,
+        chunk: Chunk,
+        specs: Sequence[Spec],
+        start: int,
+        number: int,
+        settings: Settings,
+        envs: Envs,
+        of_all: str,
     ) -> None:
         demands.check(specs[0])
+        self._of_all = of_all
         self._chunk, self._specs, self._start, self._settings, self._envs = chunk, specs, start, settings, envs
         self._native: Native = natives.of(specs[0])
         self._spec = specs[0]
@@ -96,7 +104,7 @@ class _Draft:
         self._indexed = len(specs) > 1 or len(to_json(self._shared)) > MAX_SPEC
         self._name = _name(chunk.key, self._native, number, f"-{len(specs) - 1}" if self._indexed else "")
 
-    def part(self, of_all: str) -> Part:
+    def part(self) -> Part:
         if self._indexed and len(self._specs) == 1:
             self._shared = {key: said for key, said in self._shared.items() if key not in ("command", "argv", "env")}
         maps = list(self._environment())
@@ -105,17 +113,17 @@ class _Draft:
             runs, specs = list(self._runs()), list(self._own_specs())
             self._mount(pod, runs)
             maps += [*runs, *specs]
-        job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": self._metadata(of_all), "spec": self._job_spec(pod)}
+        job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": self._metadata(), "spec": self._job_spec(pod)}
         _check(job, maps)
         return Part(job, tuple(maps), self._start, len(self._specs))
 
-    def _metadata(self, of_all: str) -> Object:
+    def _metadata(self) -> Object:
         ours = {
             names.KEY: self._chunk.key,
             names.COUNT: str(len(self._specs)),
             names.CHUNK_FIRST: str(self._chunk.first),
             names.SPEC: to_json(self._shared),
-            names.DIGEST: of_all,
+            names.DIGEST: self._of_all,
         }
         if self._chunk.via:
             ours[names.VIA] = self._chunk.via
@@ -243,7 +251,9 @@ class _Draft:
     def _maps(self, part: str, where: str, items: Mapping[str, str], what: str) -> Iterable[Object]:
         """As few ConfigMaps as can hold the items."""
         for number, data in enumerate(_packed(items, what)):
-            metadata = {"name": f"{self._name}-{part}-{number}", "labels": {**self._labels(), names.PART: part}}
+            name = names.map_name(self._name, part, number, self._of_all)
+            labels = {**self._labels(), names.PART: part, names.LOOSE: "true"}
+            metadata = {"name": name, "labels": labels}
             yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "immutable": True, where: data}
 
     def _mount(self, pod: Object, maps: Sequence[Object]) -> None:
@@ -261,6 +271,15 @@ class _Draft:
             groups = [*context.get("supplementalGroups", ()), *self._chunk.groups]
             context["supplementalGroups"] = list(dict.fromkeys(groups))
         return context, {key: value for key, value in every.items() if key in _OF_CONTAINERS}
+
+
+def maps_of(job: Mapping[str, Any]) -> list[str]:
+    """The names of our ConfigMaps without which the pods of a Job do not begin."""
+    pod = job["spec"]["template"]["spec"]
+    mounted_ones = [one["projected"]["sources"] for one in pod.get("volumes") or () if one.get("name") == _MOUNT]
+    named = [source["configMap"]["name"] for sources in mounted_ones for source in sources]
+    envs = [one["configMapRef"]["name"] for one in pod["containers"][0].get("envFrom") or () if "configMapRef" in one]
+    return [*named, *envs]
 
 
 def specs_of(job: Mapping[str, Any], maps: Iterable[Mapping[str, Any]]) -> list[Spec]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 OURS = "sjs.dev"
 
@@ -48,6 +49,9 @@ SPECS = "specs"
 RUN = "run"
 """What its pods run (see `scripts`)."""
 
+LOOSE = f"{OURS}/loose"
+"""Label of such that have not been given to their Job yet."""
+
 ENV = "env"
 """The environment with which its jobs begin."""
 
@@ -65,6 +69,7 @@ NAME_MAX = 63
 
 _KEY_HEX = 40
 _NAME_HEX = 12
+_MAP_HEX = 12
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?")
 _LABEL_PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -83,6 +88,21 @@ def object_name(key: str, part: int = 0) -> str:
     """The name of the Job that is this part of a chunk: who asks again asks for the same."""
     name = f"sjs-{_hash(key)[:_NAME_HEX]}"
     return f"{name}-{part}" if part else name
+
+
+def map_name(job: str, part: str, number: int, digest: str) -> str:
+    """The name of a ConfigMap. `digest`: of what is in it, so that there is none of that name with other content."""
+    return f"{job}-{part}-{number}-{digest[:_MAP_HEX]}"
+
+
+def job_of_map(name: str, part: str) -> str:
+    """The Job for which a ConfigMap of this name was made."""
+    return name.rpartition(f"-{part}-")[0]
+
+
+def of_digest(said: Mapping[str, str]) -> str:
+    """What stands at the end of the names of a Job's ConfigMaps, by its annotations."""
+    return said.get(DIGEST, "")[:_MAP_HEX]
 
 
 def is_name(text: str) -> bool:

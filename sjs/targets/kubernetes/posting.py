@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from sjs.answers import Accepted
 from sjs.core.job import Spec
-from sjs.errors import Conflict, Full, LinkLost, NoSpace, Refused
+from sjs.errors import Conflict, Full, LinkLost, NoSpace, Refused, SjsError
 from sjs.protocols import Envs
 from sjs.targets.kubernetes import manifest, marks, names
 from sjs.targets.kubernetes.api import Api, Object
 from sjs.targets.kubernetes.counter import Counter
 from sjs.targets.kubernetes.manifest import Part
+from sjs.targets.kubernetes.maps import Maps
 from sjs.targets.kubernetes.seen import Seen
 from sjs.targets.kubernetes.settings import Settings
-from sjs.targets.kubernetes.trouble import Absent, Exists, OverQuota
+from sjs.targets.kubernetes.trouble import Absent, Changed, Exists, OverQuota
 from sjs.values import dataclass
 
 
@@ -44,8 +44,11 @@ class Posting:
         settings: Settings,
         target: str,
         room: Callable[[], tuple[int, int]],
+        notice: Callable[[str], None],
     ) -> None:
         self._api = api
+        self._maps = Maps(api)
+        self._notice = notice
         self._seen = seen
         self._counter = counter
         self._settings = settings
@@ -68,15 +71,53 @@ class Posting:
             first = self._counter.allot(len(chunk.specs), self._next_id)
         chunk.begun = True
         self._seen.forget()
+        made = _Made(repeated)
+        try:
+            first = self._make(chunk, first, digest, made)
+        except Refused as error:
+            raise self._refusal(error, made) from None
+        return Accepted(first, len(chunk.specs), maximum or len(chunk.specs), made.found)
+
+    def _make(self, chunk: Chunk, first: int, digest: str, made: _Made) -> int:
+        """Have all of it there; its first id, which is another one where somebody else was first."""
         parts = self._parts(chunk, first)
-        job = self._have_job(parts[0], digest, False)
+        for part in parts:
+            for one in part.maps:
+                made.have(one, *self._maps.have(one))
+        job = self._have_job(parts[0], digest, made)
         decided = self._first_of(chunk.key, digest, [job])
-        if decided is not None and decided != first:  # somebody else was first
-            repeated, first, parts = True, decided, self._parts(chunk, decided)
-        self._have_maps(parts[0], job)
-        for part in parts[1:]:
-            self._have_maps(part, self._have_job(part, digest, True))
-        return Accepted(first, len(chunk.specs), maximum or len(chunk.specs), repeated)
+        if decided is not None and decided != first:
+            first, parts = decided, self._parts(chunk, decided)
+        for part in parts:
+            job = job if part is parts[0] else self._have_job(part, digest, made)
+            for one in part.maps:
+                name = str(one["metadata"]["name"])
+                self._maps.give(name, job, made.maps.get(name), one)
+        return first
+
+    def _refusal(self, error: Refused, made: _Made) -> SjsError:
+        """What is to be said when the cluster takes only some of it. What a quota leaves room for stays, and the rest
+        can follow; of anything else, nothing stays."""
+        over = isinstance(error, OverQuota)
+        if not (over and made.jobs):
+            self._take_back(made)
+        if made.found or made.jobs:
+            return LinkLost(f"{error.message}; some of the jobs are there", "try again by their key, or cancel them")
+        return NoSpace(error.message, error.hint) if over else error
+
+    def _take_back(self, made: _Made) -> None:
+        """Remove what this has made; what we may not remove stays in `made`."""
+        for found, remove in ((made.jobs, self._remove), (made.new, self._maps.remove)):
+            for one in reversed(list(found)):
+                try:
+                    with suppress(Absent, Changed):  # gone, or somebody else's by now
+                        remove(one)
+                    found.remove(one)
+                except Refused as error:
+                    self._notice(f"{one['kind']} {one['metadata']['name']} stays there: {error.message}")
+
+    def _remove(self, job: Object) -> None:
+        self._api.delete_job(str(job["metadata"]["name"]), str(job["metadata"]["uid"]))
 
     def _next_id(self) -> int:
         self._seen.look_anew()
@@ -147,79 +188,50 @@ class Posting:
             self._groups = user_groups(self._api, self._settings)
         return self._groups
 
-    def _have_job(self, part: Part, digest: str, has_begun: bool) -> Object:
+    def _have_job(self, part: Part, digest: str, made: _Made) -> Object:
         """The Job of a part, made now or there before."""
         name = part.job["metadata"]["name"]
         while True:
             try:
-                return self._understood(part.job, self._api.create("jobs", part.job))
+                made.jobs.append(self._api.create("jobs", part.job))
+                return _understood(part.job, made.jobs[-1])
             except Exists:
                 try:
                     found = self._api.get("jobs", name)
                 except Absent:  # it has just gone
                     continue
-            except OverQuota as error:
-                if has_begun:
-                    raise LinkLost(f"{error.message}; some of the jobs are there", "try again by their key") from None
-                raise NoSpace(error.message, error.hint) from None
             if (found.get("metadata") or {}).get("deletionTimestamp"):
                 raise Conflict(f"Job {name} is about to be deleted", "try again")
             self._first_of(marks.said(part.job)[names.KEY], digest, [found])
+            made.found = True
             return found
 
-    def _understood(self, asked: Object, made: Object) -> Object:
-        """The Job that was made. Servers leave out what they do not know: then it is another Job than was meant."""
-        left_out = sorted(asked["spec"].keys() - (made.get("spec") or {}).keys())
-        if not left_out:
-            return made
-        meta = made["metadata"]
-        with suppress(Absent):
-            options = {**_just(str(meta["uid"])), "propagationPolicy": "Background"}
-            self._api.ask("DELETE", self._api.path("jobs", str(meta["name"])), None, options)
+
+def _understood(asked: Object, made: Object) -> Object:
+    """The Job that was made. Servers leave out what they do not know: then it is another Job than was meant."""
+    left_out = sorted(asked["spec"].keys() - (made.get("spec") or {}).keys())
+    if left_out:
         raise Refused(
             f"the cluster does not know what Jobs are told here: {', '.join(left_out)}",
             "it is to be Kubernetes 1.29 or newer",
         )
-
-    def _have_maps(self, part: Part, job: Object) -> None:
-        for one in part.maps:
-            self._have_map(one, job)
-
-    def _have_map(self, one: Object, job: Object) -> None:
-        """Have a ConfigMap that goes with its Job."""
-        meta = job["metadata"]
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}
-        body = {**one, "metadata": {**one["metadata"], "ownerReferences": [owner]}}
-        name = str(one["metadata"]["name"])
-        while True:
-            try:
-                self._api.create("configmaps", body)
-            except OverQuota as error:
-                raise LinkLost(f"{error.message}; the Job of it is there", "try again by their key") from None
-            except Exists:
-                if not self._is_stale(name, str(meta["uid"])):
-                    return
-                continue
-            return
-
-    def _is_stale(self, name: str, uid: str) -> bool:
-        """Whether it was that of a Job that is no more, and is gone now, too."""
-        try:
-            meta = self._api.get("configmaps", name).get("metadata") or {}
-            owners = meta.get("ownerReferences") or ()
-            if any(one.get("uid") == uid for one in owners):
-                return False
-            if not owners:
-                raise Conflict(f"a ConfigMap {name} is there already, and is none of ours")
-            self._api.ask("DELETE", self._api.path("configmaps", name), None, _just(str(meta.get("uid"))))
-        except Absent:
-            pass
-        return True
+    return made
 
 
-def _just(uid: str) -> dict[str, Any]:
-    """Delete this one, and none that has its name by then."""
-    return {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
+class _Made:
+    """What handing in has made until now. `found`: some Job of it was there before."""
+
+    def __init__(self, found: bool) -> None:
+        self.found = found
+        self.jobs: list[Object] = []
+        self.new: list[Object] = []
+        self.maps: dict[str, Object] = {}
+
+    def have(self, body: Object, there: Object, is_new: bool) -> None:
+        """A ConfigMap, as it is there."""
+        self.maps[str(body["metadata"]["name"])] = there
+        if is_new:
+            self.new.append(there)
 
 
 def _declined(key: str, queue: str) -> Object:

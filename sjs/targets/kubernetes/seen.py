@@ -176,16 +176,16 @@ class Seen:
         """Those of Indexed Jobs lie in ConfigMaps, and never change."""
         new = [one for one in chosen if one.uid not in self._specs]
         many = [one for one in new if one.indexed]
-        maps: dict[str, list[Object]] = {}
+        maps: dict[tuple[str, str], list[Object]] = {}
         if many:
             asked = f"{self.selector},{names.PART}={names.SPECS}"
             if len(many) == 1 and names.KEY in marks.labels(many[0].raw):
                 asked += f",{names.KEY}={marks.labels(many[0].raw)[names.KEY]}"
             for found in self._maps(asked):
-                name = str(found["metadata"]["name"]).rpartition(f"-{names.SPECS}-")[0]
-                maps.setdefault(name, []).append(found)
+                name = str(found["metadata"]["name"])
+                maps.setdefault((names.job_of_map(name, names.SPECS), name.rpartition("-")[2]), []).append(found)
         for one in new:
-            specs = specs_of(one, maps.get(one.name, ()))
+            specs = specs_of(one, maps.get((one.name, names.of_digest(marks.said(one.raw))), ()))
             if specs is not None:
                 self._specs[one.uid] = specs
 

@@ -13,8 +13,9 @@ from sjs.answers import Cancelled
 from sjs.core.job import Job, Range, ranges
 from sjs.core.lifecycle import FINAL, HELD, LIVE, QUEUED, WAITING
 from sjs.errors import Conflict, Refused
-from sjs.targets.kubernetes import marks, names, scripts
+from sjs.targets.kubernetes import manifest, marks, names, scripts
 from sjs.targets.kubernetes.api import Api, Object
+from sjs.targets.kubernetes.maps import Maps
 from sjs.targets.kubernetes.records import Held
 from sjs.targets.kubernetes.seen import Seen, spec_text
 from sjs.targets.kubernetes.trouble import Absent, Changed, Exists
@@ -29,9 +30,11 @@ Group = tuple[Held, list[Job]]
 class Steering:
     """Of one queue."""
 
-    def __init__(self, api: Api, seen: Seen) -> None:
+    def __init__(self, api: Api, seen: Seen, notice: Callable[[str], None]) -> None:
         self._api = api
         self._seen = seen
+        self._maps = Maps(api)
+        self._notice = notice
 
     def cancel(self, jobs: Sequence[Range] | None, grace: float | None, note: str | None) -> Cancelled:
         """End them. The Job stays, suspended for good, with a note: it is the record."""
@@ -160,22 +163,12 @@ class Steering:
             if there.get(marks.ATTEMPT_OF) != marks.said(made)[marks.ATTEMPT_OF]:
                 raise Conflict(f"a Job {name} is there already, and is no try of job {job.id}") from None
             return
-        if one.indexed or _needs_maps(made):
-            self._own_maps(one, created)
-
-    def _own_maps(self, one: Held, created: Object) -> None:
-        """What its pods mount is to stay as long as it does."""
-        chosen = {"labelSelector": f"{self._seen.selector},{names.PART}"}
-        meta = created["metadata"]
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"]}
-        origin = marks.said(one.raw).get(marks.ATTEMPT_OF, one.name)
-        for found in self._api.list(self._api.path("configmaps"), chosen).items:
-            name = str(found["metadata"]["name"])
-            if name == f"{origin}-{names.ENV}" or name.startswith(
-                (f"{origin}-{names.RUN}-", f"{origin}-{names.SPECS}-")
-            ):
-                owners = [*(found["metadata"].get("ownerReferences") or ()), owner]
-                self._api.patch("configmaps", name, {"metadata": {"ownerReferences": owners}})
+        try:
+            for name in manifest.maps_of(created):
+                self._maps.give(name, created)
+        except Refused as error:
+            self._api.delete_job(str(created["metadata"]["name"]), str(created["metadata"]["uid"]))
+            raise Refused(f"job {job.id} is not tried again: {error.message}", error.hint) from None
 
     def _clean(self, groups: list[Group], named: bool) -> list[int]:
         """Remove those that have ended, with all their tries. A Job that is many goes as a whole: of one of which
@@ -195,14 +188,11 @@ class Steering:
         gone = ended - kept
         for one in list(self._seen.held.values()):
             if one.first in gone:
-                self._delete(one)
+                with suppress(Absent, Changed):  # it is gone, though another one may have its name
+                    self._api.delete_job(one.name, one.uid)
+        if not named:
+            self._maps.tidy(self._seen.selector, self._seen.held, self._notice)
         return sorted(gone)
-
-    def _delete(self, one: Held) -> None:
-        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
-        body = {**options, "preconditions": {"uid": one.uid}}
-        with suppress(Absent):
-            self._api.ask("DELETE", self._api.path("jobs", one.name), None, body)
 
     def _changed(self, one: Held, change: dict[str, Any]) -> None:
         with suppress(Absent):  # it has gone meanwhile, which ends it, too
@@ -212,9 +202,8 @@ class Steering:
         """Let its pods have no more time than this."""
         for pod in self._seen.pods_of(one):
             if (pod.get("status") or {}).get("phase") in ("Pending", "Running"):
-                body = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": int(grace)}
                 with suppress(Absent):
-                    self._api.ask("DELETE", self._api.path("pods", str(pod["metadata"]["name"])), None, body)
+                    self._api.delete("pods", str(pod["metadata"]["name"]), gracePeriodSeconds=int(grace))
 
 
 def another(one: Held, job: Job) -> Object:
@@ -271,10 +260,6 @@ def _not_theirs(meta: Object) -> Object:
     """Without what the cluster has written there."""
     labels = {key: said for key, said in (meta.get("labels") or {}).items() if key.rpartition("/")[2] not in _THEIRS}
     return {"labels": labels, "annotations": dict(meta.get("annotations") or {})}
-
-
-def _needs_maps(job: Object) -> bool:
-    return "envFrom" in job["spec"]["template"]["spec"]["containers"][0]
 
 
 def _ids(jobs: Iterable[Job]) -> list[Range]:

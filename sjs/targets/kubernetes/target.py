@@ -62,8 +62,8 @@ class KubernetesTarget:
         self._seen = Seen(self._api, settings.queue, entry.notice)
         self._counter = Counter(self._api, settings.queue)
         self._room = Room(self._api, self._counter)
-        self._posting = Posting(self._api, self._seen, self._counter, settings, entry.name, self._free)
-        self._steering = steering.Steering(self._api, self._seen)
+        self._posting = Posting(self._api, self._seen, self._counter, settings, entry.name, self._free, entry.notice)
+        self._steering = steering.Steering(self._api, self._seen, entry.notice)
         self._chunks: deque[Chunk] = deque()
 
     @property
