@@ -12,6 +12,7 @@ from tests.kube.status import Refused
 
 TEXTS = {
     401: ("Unauthorized", "Unauthorized"),
+    403: ("Forbidden", 'jobs.batch is forbidden: User "admin" cannot list resource "jobs" in API group "batch"'),
     410: ("Expired", "The resourceVersion for the provided watch is too old."),
     500: ("InternalError", "Internal error occurred: etcdserver: request timed out"),
     503: ("ServiceUnavailable", "the server is currently unable to handle the request"),

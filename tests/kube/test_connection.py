@@ -14,7 +14,7 @@ import pytest
 from sjs.core.job import Spec
 from sjs.errors import ConfigError, NotReached, Refused, SjsError, Unreachable, UsageError
 from sjs.extras import how_to_get
-from sjs.targets.kubernetes import connection, credentials, trouble
+from sjs.targets.kubernetes import api, connection, credentials, trouble
 from sjs.targets.kubernetes.connection import Connection, lost
 from sjs.targets.kubernetes.kubeconfig import from_pod, load
 from tests.kube import kubeconfig
@@ -194,6 +194,28 @@ def test_a_server_that_is_restarted_is_waited_for(cluster: Cluster) -> None:
     assert [job.id for job in one.list()] == [0]
     assert [line.partition(";")[2] for line in told] == [" asking again for 30 seconds"]
     thread.join(20)
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_one_that_is_just_back_may_know_nobody_yet(
+    cluster: Cluster, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "PAUSES", (0.01,))
+    one = target(cluster)
+    hand_in(one, ONE)
+    cluster.faults.answer(code, times=2, verb="list", resource="jobs")
+    with pytest.raises((Refused, Unreachable)):
+        next(one.list())
+    assert cluster.faults.pending[0].times == 1
+    cluster.faults.reset(verb="list", resource="jobs")
+    cluster.faults.pending.reverse()
+    assert [job.id for job in one.list()] == [0]
+    monkeypatch.setattr(api, "SETTLING", 0.0)
+    one.change("hold", None)
+    cluster.faults.reset(verb="list", resource="jobs")
+    cluster.faults.answer(code, verb="list", resource="jobs")
+    with pytest.raises((Refused, Unreachable)):
+        next(one.list())
 
 
 def test_one_that_was_never_there_is_told_of_at_once(cluster: Cluster) -> None:

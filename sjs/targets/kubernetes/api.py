@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sjs.errors import LinkLost, NotReached, Unreachable
+from sjs.errors import LinkLost, NotReached, SjsError, Unreachable
 from sjs.targets.kubernetes.connection import ANSWER, JSON, Connection, Query, lost
-from sjs.targets.kubernetes.trouble import Busy, Changed, Cut, Gone, error_of
+from sjs.targets.kubernetes.trouble import Busy, Changed, Cut, Gone, Rejected, Unproven, error_of
 from sjs.targets.outage import PAUSES, Outage
 from sjs.values import dataclass
 
@@ -18,6 +18,9 @@ PATIENCE = 30.0
 
 FIRST_PATIENCE = 5.0
 """… so many."""
+
+SETTLING = 10.0
+"""Seconds after an outage in which nobody is believed who refuses us: a server answers before it has read its roles."""
 
 PAGE = 500
 """Objects of one answer."""
@@ -45,6 +48,7 @@ class Api:
         self._namespace = namespace
         self._notice = notice
         self._greeted = False
+        self._settled = float("-inf")
 
     @property
     def namespace(self) -> str:
@@ -116,8 +120,10 @@ class Api:
             while data := answer.read1(1 << 16):
                 yield data
         except urllib3.exceptions.HTTPError as error:
+            self._has_broken()
             raise Cut(str(lost(error, self.server))) from None
         except OSError as error:
+            self._has_broken()
             raise Cut(f"the connection broke: {error.strerror}") from None
         finally:
             answer.close()
@@ -146,7 +152,13 @@ class Api:
                 found = attempt()
                 self._greeted = True
                 return found
-            except Unreachable as error:
+            except (Unreachable, Rejected) as error:
+                if self._may_settle(error):
+                    time.sleep(PAUSES[-1])
+                    continue
+                if isinstance(error, Rejected):
+                    raise
+                self._has_broken()
                 if outage is None:
                     if not (isinstance(error, LinkLost) or (self._greeted and isinstance(error, NotReached))):
                         raise
@@ -156,6 +168,14 @@ class Api:
                 outage.pause(error)
                 if isinstance(error, Busy):
                     time.sleep(min(error.after, outage.seconds))
+
+    def _has_broken(self) -> None:
+        self._settled = time.monotonic() + SETTLING
+
+    def _may_settle(self, error: SjsError) -> bool:
+        """Whether a server that is just back may only not know yet who we are, or what we may do."""
+        refused = isinstance(error, Unproven) or type(error) is Rejected and error.status == 403
+        return refused and self._greeted and time.monotonic() < self._settled
 
     def close(self) -> None:
         self._connection.close()

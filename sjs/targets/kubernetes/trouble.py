@@ -51,6 +51,12 @@ class OverQuota(Rejected, Full):
     code = Full.code
 
 
+class Unproven(Unreachable):
+    """Nobody there believes that we are who we say."""
+
+    code = Unreachable.code
+
+
 class Cut(LinkLost):
     """What was being read has stopped coming."""
 
@@ -75,7 +81,7 @@ def error_of(status: int, data: bytes, namespace: str, after: str = "") -> SjsEr
     if status in AGAIN:
         return Busy(f"the API server can not answer now: {text}", float(after) if after.isdecimal() else 0.0)
     if status == 401:
-        return Unreachable("the cluster does not take our credentials", "log in again, as for kubectl")
+        return Unproven("the cluster does not take our credentials", "log in again, as for kubectl")
     if status == 403 and "exceeded quota" in text:
         return OverQuota(status, f"the quota of namespace {namespace} is used up: {text}")
     if status == 403:
