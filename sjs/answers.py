@@ -247,12 +247,14 @@ class Occupied:
 @dataclass(frozen=True)
 class Occupancy:
     """What all users of a cluster have in it. `updated`: when somebody looked, if that is not now; `alone`: the one
-    namespace that could be looked at, if it is not all; `notice`: what else is to be said of it."""
+    namespace that could be looked at, if it is not all; `notice`: what else is to be said of it; `by`: what `flavor` is
+    there."""
 
     rows: Sequence[Occupied]
     updated: str = ""
     alone: str = ""
     notice: str = ""
+    by: str = "flavor"
 
 
 @dataclass(frozen=True)

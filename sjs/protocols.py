@@ -104,6 +104,9 @@ class Machine(Protocol):
     def checks(self, settings: Mapping[str, Any]) -> Sequence[Check]:
         """Whether it is fit for the queue; `settings`: what its entry says that only its kind knows."""
 
+    def slurm_queue(self) -> Occupancy:
+        """What all users have in the Slurm of a login node."""
+
     @property
     def program(self) -> str:
         """Where our code for it lies there."""

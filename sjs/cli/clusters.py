@@ -10,7 +10,6 @@ from sjs.routing import Choice
 from sjs.values import replace
 
 INSTEAD: Mapping[str, str] = {
-    "queue": "its jobs: submit {name} list",
     "flavors": "what it has: submit {name} hosts",
     "images": "what it has: submit {name} hosts",
     "image-details": "what it has: submit {name} hosts",

@@ -55,7 +55,7 @@ VERBS: Mapping[str, Verb] = {
     "export": Verb("export:export", "write what waits into a file", "submit gpu1 export --hold > queue.jsonl"),
     "import": Verb("import_:import_jobs", "hand in what export wrote", "submit gpu2 import queue.jsonl"),
     "rebalance": Verb("rebalance:rebalance", "move waiting jobs to where they start sooner", "submit all rebalance"),
-    "queue": Verb("cluster:queue", "what all users of a cluster have in it", "submit k8s queue"),
+    "queue": Verb("queue:queue", "what all users of a cluster have in it", "submit k8s queue"),
     "flavors": Verb("cluster:flavors", "the sets of resources that a cluster has names for", "submit k8s flavors"),
     "images": Verb("cluster:images", "the images that jobs can run in", "submit k8s images"),
     "image-details": Verb("cluster:image_details", "what is said of an image", "submit k8s image-details tensorflow"),

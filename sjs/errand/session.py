@@ -23,7 +23,7 @@ from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
 MODULES = {
     "facts": ("facts", "time"),
     "checks": ("checks",),
-    "slurm": ("slurm",),
+    "slurm": ("slurm", "slurm_queue"),
     "running": ("run",),
     "deploying": ("deploy",),
     "upgrading": ("upgrade",),

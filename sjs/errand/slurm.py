@@ -1,33 +1,84 @@
-"""Whether Slurm is there for a queue whose jobs it runs."""
+"""What Slurm says of itself to whose jobs it runs: whether it is there, and what all users have in it."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-from typing import Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from sjs.daemon.ground.places import Places
+from sjs.daemon.slurm import nodes, words
 from sjs.errand.client import Client, Errand, Reply, Request
 from sjs.errand.verdicts import FAIL, OK, WARN, Check
+from sjs.errors import Refused
 
 PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol")
 PATIENCE = 30.0
 """Seconds for one of them; who asks a controller that is down hears of it after ten."""
 
-OWN = ("SINFO_", "SLURM_", "SCONTROL_")
+_MEM = re.compile(r"([\d.]+)([KMGT]?)")
+
+OWN = ("SINFO_", "SQUEUE_", "SLURM_", "SCONTROL_")
 """How variables begin that change what Slurm's programs say."""
 
 
 def errands() -> Dict[str, Errand]:
     """What can be asked, by one client."""
-    return {"slurm": slurm}
+    return {"slurm": slurm, "slurm_queue": slurm_queue}
 
 
 def slurm(request: Request, client: Client, where: Places) -> Reply:
     """The same as `checks` answers. `partition`: where the jobs are to run, with commas between several."""
     wanted = request.get("partition")
     return {"checks": [["slurm", *one] for one in look(wanted.split(",") if isinstance(wanted, str) else [])]}
+
+
+def slurm_queue(request: Request, client: Client, where: Places) -> Reply:
+    """What has not ended of all users, as far as Slurm shows it: `rows`: [partition, CPUs, bytes, GPUs by kind, how
+    many there are, how many of them are one's own, how many run]."""
+    argv = ("squeue", "--noheader", f"--states={','.join(words.ALIVE)}", "--format=%P|%C|%m|%b|%T|%U|%K")
+    is_well, said = _asked(*argv, SLURM_BITSTR_LEN="0")
+    if not is_well:
+        raise Refused(f"squeue: {_last(said)}")
+    return {"rows": occupied(said, os.geteuid())}
+
+
+def occupied(said: str, me: int) -> List[List[Any]]:
+    """Those together of a partition that ask for the same. A line may stand for all of an array that wait."""
+    groups: Dict[Tuple[str, str, str, str], List[int]] = {}
+    for line in said.splitlines():
+        fields = line.strip().split("|")
+        if len(fields) == 7:
+            state, user, numbers = fields[4:]
+            count = len(words.indexes(numbers)) or 1
+            found = groups.setdefault((fields[0], fields[1], fields[2], fields[3]), [0, 0, 0])
+            found[0] += count
+            found[1] += count * (user == str(me))
+            found[2] += count * (state in words.RUNNING)
+    return [
+        [where, _count(cpus), _bytes(mem), _gpus(gres), *counts] for (where, cpus, mem, gres), counts in groups.items()
+    ]
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def _bytes(text: str) -> int:
+    """`4000M`, `1.50G`; 0 is what the partition gives."""
+    found = _MEM.match(text)
+    return int(float(found[1]) * 1024 ** (" KMGT".index(found[2] or "M"))) if found else 0
+
+
+def _gpus(text: str) -> Dict[str, int]:
+    """`gres:gpu:a100:2`, `gres/gpu:1`."""
+    found: Dict[str, int] = {}
+    for one in nodes.GRES.finditer(text):
+        kind = one["kind"] or "gpu"
+        found[kind] = found.get(kind, 0) + int(one["count"] or 1)
+    return found
 
 
 def look(wanted: List[str]) -> Iterator[Check]:
@@ -77,13 +128,13 @@ def _partitions(wanted: List[str]) -> Iterator[Check]:
         yield WARN, f"no partition is the default; there are {there}", "set `partition`, or say --partition"
 
 
-def _asked(*argv: str) -> Tuple[bool, str]:
-    """Whether it went well, and what it said."""
+def _asked(*argv: str, **more: str) -> Tuple[bool, str]:
+    """Whether it went well, and what it said. `more`: variables of its environment."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(OWN) or name == "SLURM_CONF"}
     try:
         done = subprocess.run(
             argv,
-            env=environ,
+            env={**environ, **more},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from sjs import wire
-from sjs.answers import Boot, Check, Exit, Facts, Gate, Piece
+from sjs.answers import Boot, Check, Exit, Facts, Gate, Occupancy, Occupied, Piece
 from sjs.core import metrics
 from sjs.core.job import Job, Range
 from sjs.core.metrics import Measured, Number, Values
@@ -66,6 +66,9 @@ class DistantMachine:
             replies.append(self._opened().call(self._door.kind, SLOW, **settings))
         found = [one for reply in replies for one in understood(lambda reply: list(reply["checks"]), reply)]
         return [Check(*map(str, one)) for one in found]
+
+    def slurm_queue(self) -> Occupancy:
+        return understood(_occupancy, self._opened().call("slurm_queue", SLOW))
 
     @property
     def program(self) -> str:
@@ -192,6 +195,16 @@ def _measured(reply: dict[str, Any]) -> tuple[Measured, int]:
         for job, values in reply["found"]
     }
     return Measured(found, [(int(job), str(why)) for job, why in reply["troubles"]]), int(reply["done"])
+
+
+def _occupancy(reply: dict[str, Any]) -> Occupancy:
+    rows = [
+        Occupied(
+            str(where), float(cpus), int(mem), {str(kind): int(count) for kind, count in gpus.items()}, *map(int, jobs)
+        )
+        for where, cpus, mem, gpus, *jobs in reply["rows"]
+    ]
+    return Occupancy(sorted(rows, key=lambda row: (-row.total, row.flavor, row.cpus, row.mem)), by="partition")
 
 
 def _series(reply: dict[str, Any]) -> list[Values]:

@@ -183,9 +183,9 @@ def test_a_description_is_shown_as_it_is_meant(
 
 def test_a_machine_is_no_cluster(tmp_path: Path, types: Types) -> None:
     (tmp_path / "config.yaml").write_text("managers: {m: {transport: local, root: .}}\n")
-    status, out, err = types("m", "queue")
+    status, out, err = types("m", "flavors")
     assert (status, out) == (1, "")
-    assert err == "submit: m: no cluster, and `queue` is of clusters (its jobs: submit m list)\n"
+    assert err == "submit: m: no cluster, and `flavors` is of clusters (what it has: submit m hosts)\n"
 
 
 def test_in_a_set_machines_are_passed_over(idle: Cluster, tmp_path: Path, types: Types) -> None:

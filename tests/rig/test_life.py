@@ -174,9 +174,12 @@ def test_what_is_for_clusters_no_machine_takes(life: Life) -> None:
 
 
 def test_a_machine_is_asked_as_a_machine(life: Life) -> None:
-    for line in ("queue", "flavors", "images", "image-details -i base"):
+    for line in ("flavors", "images", "image-details -i base"):
         done = life.types(line)
         assert done.status == 1 and f"h: no cluster, and `{line.split()[0]}` is of clusters" in done.err, done
+    life.ids("--hold --command 'sleep 600'")
+    assert "held" in life.well("queue") and life.well("queue --json") == life.well("list --json")
+    life.well("cancel all")
 
 
 def test_each_end_has_its_state_and_reason(life: Life) -> None:

@@ -69,6 +69,24 @@ def test_what_waits_there_is_said_with_slurms_reason(anna: Person) -> None:
     anna.until_in_slurm(0)
 
 
+def test_what_all_users_have_in_slurm_is_counted_by_what_they_ask_for(anna: Person) -> None:
+    anna.slurm.set("PartitionName=main", "State=DOWN")
+    anna.ids("-c 2 --mem 100M --partition main --command-file " + str(anna.file(*["true"] * 30)))
+    anna.slurm.ask(
+        "sbatch", "--cpus-per-task=2", "--mem=100M", "--array=1-3", "--chdir=/", "--output=/dev/null", "--wrap=:"
+    )
+    anna.slurm.ask("sbatch", "--partition=short", "--chdir=/", "--output=/dev/null", "--wrap=sleep 600")
+    anna.until_in_slurm(33, "PENDING")
+    anna.until_in_slurm(1, "RUNNING")
+    assert [line.split() for line in anna.well("queue").splitlines()] == [
+        ["PARTITION", "JOBS", "MINE", "RUNNING", "CPU", "MEMORY"],
+        ["main", "33", "30", "0", "2", "100M"],
+        ["short", "1", "0", "1", "1", "-"],
+    ]
+    assert [row["partition"] for row in anna.table("queue")] == ["main", "short"]
+    anna.slurm.ask("scancel", "--user=root")
+
+
 def test_hold_takes_back_what_waits_there_and_release_hands_it_in_again(anna: Person) -> None:
     left = folder(anna.slurm.login, "held")
     anna.slurm.set("PartitionName=main", "State=DOWN")

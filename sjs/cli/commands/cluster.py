@@ -1,4 +1,4 @@
-"""The verbs queue, flavors, images and image-details: what a cluster is asked besides the jobs that are ours."""
+"""The verbs flavors, images and image-details: what a cluster is asked besides the jobs that are ours."""
 
 from __future__ import annotations
 
@@ -9,52 +9,13 @@ from typing import Any
 
 import click
 
-from sjs.answers import Flavor, Image, Occupancy, Occupied
+from sjs.answers import Flavor, Image
 from sjs.cli.clusters import clusters
 from sjs.cli.common import Call, fan_out, verb
 from sjs.cli.output import Output
 from sjs.cli.text import columns, printable
 from sjs.core.quantities import size_text
 from sjs.errors import UsageError
-
-
-@verb("queue")
-def queue(call: Call) -> int:
-    """What all users of a cluster have in it that has not ended, by flavor, or else by what is asked for.
-
-    MINE are those of the entry's namespace. CPU, MEMORY and each kind of GPU are what one job asks for. Who may not
-    look at all namespaces is shown the own one, and told so.
-    """
-    return fan_out(call, lambda target: target.cluster.queue(), _show_queue, clusters(call, "queue"))
-
-
-def _show_queue(out: Output, name: str, found: Occupancy) -> None:
-    if found.notice:
-        out.notice(name, found.notice)
-    if found.alone:
-        out.notice(name, f"only namespace {found.alone}: you may not look at the jobs of others")
-    if out.json:
-        about = {key: said for key, said in (("updated", found.updated), ("namespace", found.alone)) if said}
-        for row in found.rows:
-            out.record(name, {**vars(row), **about})
-        return
-    kinds = list(dict.fromkeys(kind for row in found.rows for kind in row.gpus))
-    head = ("FLAVOR", "JOBS", "MINE", "RUNNING", "CPU", "MEMORY", *map(printable, kinds))
-    _table(out, name, head, [_occupied(row, kinds) for row in found.rows])
-    if found.updated:
-        out.notice(name, f"as of {found.updated}")
-
-
-def _occupied(row: Occupied, kinds: Sequence[str]) -> Sequence[str]:
-    return (
-        row.flavor or "-",
-        str(row.total),
-        str(row.mine),
-        "-" if row.running is None else str(row.running),
-        f"{row.cpus:.4g}" if row.cpus else "-",
-        size_text(row.mem) if row.mem else "-",
-        *(str(row.gpus.get(kind) or "-") for kind in kinds),
-    )
 
 
 @verb("flavors")

@@ -71,22 +71,28 @@ def list_jobs(
     if watch:
         from sjs.cli.watch import watch as keep_watching
 
-        return keep_watching(call, choice, lambda target: list(_found(target, wanted, states, only)), _show_jobs)
+        return keep_watching(call, choice, lambda target: list(_found(target, wanted, states, only)), show_jobs)
     # One queue is shown as it comes, for it may be longer than memory; several are asked at once.
     gather = iter if len(choice.managers) == 1 else list
-    return fan_out(call, lambda target: gather(_found(target, wanted, states, only)), _show_jobs, choice)
+    return fan_out(call, lambda target: gather(_found(target, wanted, states, only)), show_jobs, choice)
 
 
 def _found(target: Target, wanted: ids.Ids | None, states: tuple[str, ...], only: Filter) -> Iterator[Job]:
     if wanted is not None:
         yield from target.list(wanted.on(target), states or None, only=only)
         return
+    yield from newest_jobs(target)
+
+
+def newest_jobs(target: Target) -> Iterator[Job]:
+    """Those that ended last, then those that run, then those that wait."""
     yield from target.list(states=FINAL, newest=NEWEST)
     yield from target.list(states=LIVE)
     yield from target.list(states=(*PENDING, MOVING))
 
 
-def _show_jobs(out: Output, name: str, jobs: Iterable[Job]) -> None:
+def show_jobs(out: Output, name: str, jobs: Iterable[Job]) -> None:
+    """Each in a line."""
     now = time.time()
     rest = iter(jobs)
     first = list(islice(rest, 1))  # what is refused has no header

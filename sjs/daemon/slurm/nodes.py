@@ -11,7 +11,7 @@ from typing import Any, Dict, List
 PATIENCE = 60.0
 MIB = 1 << 20
 
-_GRES = re.compile(r"gpu(?::(?P<kind>[A-Za-z_][^:(,]*))?(?::(?P<count>\d+))?(?:\(|,|$)")
+GRES = re.compile(r"gpu(?::(?P<kind>[A-Za-z_][^:(,]*))?(?::(?P<count>\d+))?(?:\(|,|$)")
 
 
 def main(arguments: List[str]) -> int:
@@ -33,7 +33,7 @@ def largest(text: str) -> Dict[str, Any]:
         fields = line.split("|", 2)
         if len(fields) == 3:
             cpus, mem = max(cpus, _number(fields[0])), max(mem, _number(fields[1]) * MIB)
-            gpus = max(gpus, sum(int(one["count"] or 1) for one in _GRES.finditer(fields[2])))
+            gpus = max(gpus, sum(int(one["count"] or 1) for one in GRES.finditer(fields[2])))
     found = [{"name": str(number), "mem": 0, "kind": "", "pids": []} for number in range(gpus)]
     return {"cpus": cpus, "mem": mem, "gpus": found}
 

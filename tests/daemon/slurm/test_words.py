@@ -9,6 +9,7 @@ import pytest
 from sjs.daemon.slurm import node, signals, words
 from sjs.daemon.slurm.nodes import largest
 from sjs.daemon.slurm.trial import verdict
+from sjs.errand.slurm import occupied
 
 QUEUE = """\
 2|4-9%2|PENDING|Resources|main||2027-11-22T02:55:42|sjs:ab:c1
@@ -97,6 +98,23 @@ def test_what_a_refusal_means(said: str, meaning: str) -> None:
 )
 def test_what_a_trial_says(status: int, said: str, known: bool, refused: str) -> None:
     assert verdict(status, said) == {"known": known, "refused": refused}
+
+
+def test_who_has_what_in_slurm() -> None:
+    said = """\
+gpu|8|4000M|gres:gpu:a100:2|PENDING|7|0-4,7%2
+gpu|8|4000M|gres:gpu:a100:2|RUNNING|8|N/A
+gpu|8|4000M|gres/gpu:1|COMPLETING|8|3
+cpu|1|1.50G|N/A|SUSPENDED|7|N/A
+cpu|1|0|(null)|PENDING|7|N/A
+slurm_load_jobs error
+"""
+    assert occupied(said, 7) == [
+        ["gpu", 8, 4000 << 20, {"a100": 2}, 7, 6, 1],
+        ["gpu", 8, 4000 << 20, {"gpu": 1}, 1, 0, 1],
+        ["cpu", 1, 3 << 29, {}, 1, 1, 1],
+        ["cpu", 1, 0, {}, 1, 1, 0],
+    ]
 
 
 def test_the_last_complaint_is_told() -> None:
