@@ -285,9 +285,10 @@ class Target(Protocol):
         follow: bool = False,
         lines: int | None = None,
         since: float | None = None,
+        attempt: int | None = None,
     ) -> Iterator[Piece]:
         """A job's output: the last `lines` lines or all of it, with `follow` until the job has ended; `since`: nothing
-        of a stream to which nothing has been written since."""
+        of a stream to which nothing has been written since; `attempt`: of that one instead of the last."""
 
     def left(self, attempts: Sequence[tuple[int, int]], name: str) -> Sequence[bytes | None]:
         """What attempts of jobs have left in the folders of their own under a name."""

@@ -264,9 +264,10 @@ class DaemonTarget:
         follow: bool = False,
         lines: int | None = None,
         since: float | None = None,
+        attempt: int | None = None,
     ) -> Iterator[Piece]:
         begin = {"lines": lines, "since": since} if lines is not None or since is not None else {"offset": 0}
-        output = Reading({"job": job, "follow": follow}, streams, _said(begin))
+        output = Reading(_said({"job": job, "follow": follow, "of": attempt}), streams, _said(begin))
         while not output.done:
             message = self._persist(output.next)
             yield from output.pieces(message)

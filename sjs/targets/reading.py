@@ -61,6 +61,8 @@ class Reading:
             raise Refused(message, f"submit {there} logs {number}")
 
     def _request(self, session: Session) -> None:
+        if "of" in self._asked and not session.hello.get("attempts"):
+            raise Refused("its manager shows the output of the last attempt alone", "`upgrade` puts a newer one there")
         self._numbers = {}
         for stream, place in self._places.items():
             if place is None:

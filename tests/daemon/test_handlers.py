@@ -11,7 +11,7 @@ from sjs.core.job import GRACE, Range
 from sjs.daemon.manager.explaining import PAGE_TEXT
 from sjs.daemon.manager.handlers import PARKED, Handlers
 from sjs.daemon.queue.pending import PIECE
-from sjs.errors import BadRequest, Conflict, Full, NoManager, SjsError, Stopping, UnknownJob, UnknownRequest
+from sjs.errors import BadRequest, Conflict, Full, NoManager, Refused, SjsError, Stopping, UnknownJob, UnknownRequest
 from tests.daemon import queues
 from tests.daemon.queues import NOW, Queue
 
@@ -251,6 +251,21 @@ def test_output_is_where_the_attempt_wrote(queue: Queue) -> None:
     reply = queue.ask("output", job=0)
     assert reply["out"].endswith("/jobs/0/0.out")
     assert (reply["final"], reply["record"]["state"]) == (False, "queued")
+
+
+def test_output_of_an_attempt_before_is_where_that_wrote(queue: Queue) -> None:
+    queue.submit("a")
+    for _ in range(2):
+        (tag,) = queue.start_all()
+        queue.end(tag, exit=3)
+        queue.ask("again", jobs=[[0, 0]])
+    found = [queue.ask("output", job=0, of=attempt) for attempt in (1, 2)]
+    assert [one["err"].rpartition("/")[2] for one in found] == ["0.err", "0.2.err"]
+    assert [(one["final"], one["record"]["attempt"]) for one in found] == [(True, 1), (False, 2)]
+    with pytest.raises(Refused, match=r"job 0 has had 2 attempt\(s\)"):
+        queue.ask("output", job=0, of=3)
+    with pytest.raises(BadRequest, match="'of' must be"):
+        queue.ask("output", job=0, of="1")
 
 
 def test_who_follows_a_queued_job_waits_for_its_start(queue: Queue) -> None:

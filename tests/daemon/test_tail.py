@@ -90,6 +90,14 @@ def test_a_part_of_it(client: Client, fields: dict[str, int], data: bytes) -> No
     assert client.data == data
 
 
+def test_of_another_attempt(client: Client) -> None:
+    client.path.write_bytes(b"one\n")
+    client.read(of=1)
+    assert client.asked == [{"op": "output", "id": "ask.1", "job": 7, "follow": False, "of": 1}]
+    client.hear(record={**RECORD, "attempt": 1})
+    assert client.data == b"one\n"
+
+
 def test_who_wrote_nothing_has_no_file(client: Client) -> None:
     client.read()
     client.hear()

@@ -110,6 +110,30 @@ def test_a_container_that_is_started_again_in_its_place_is_followed(cluster: Clu
     assert told == []
 
 
+def test_each_attempt_has_its_own_output(cluster: Cluster) -> None:
+    told: list[str] = []
+    one = target(cluster, told)
+    count = cluster.folder / "count"
+    hand_in(one, Spec(command=f"echo x >> {count}; wc -l < {count}; exit 1", retry=Retry(1)))
+    one.wait([(0, 0)], 30.0)
+    one.change("again", [(0, 0)])
+    one.wait([(0, 0)], 30.0)
+
+    def attempt(number: int) -> str:
+        return b"".join(piece.data for piece in target(cluster).read(0, ["out"], attempt=number)).decode()
+
+    numbers = [found["attempt"] for found in target(cluster).details(0).attempts]
+    assert [attempt(number).strip() for number in numbers] == [str(number) for number in numbers]
+    assert len(numbers) >= 3, "two, and those of the retry"
+    with pytest.raises(Refused, match=rf"job 0 has had {numbers[-1]} attempt\(s\) \(`details` shows them\)"):
+        attempt(numbers[-1] + 1)
+    first = pods(cluster)[0]
+    cluster.store.remove(PODS, first)
+    with pytest.raises(Refused, match="the pod of attempt 1 of job 0 is gone, and its output with it"):
+        attempt(1)
+    assert attempt(2).strip() == "2"
+
+
 def test_the_last_lines_are_those_of_the_last_try(cluster: Cluster) -> None:
     one = target(cluster)
     mark = cluster.folder / "mark"

@@ -409,12 +409,18 @@ def test_each_job_of_a_sweep_is_what_all_were_told(life: Life) -> None:
 
 
 def test_what_failed_is_tried_again(life: Life) -> None:
-    jobs = life.ids("-n again --command 'test -e better' --command true")
+    jobs = life.ids("-n again --command 'echo $SJS_ATTEMPT; test -e better' --command true")
     assert life.ends(jobs) == [("failed", "exit"), ("succeeded", "exit")]
     (life.host.root / "better").touch()
     assert life.well(f"retry --failed {jobs[0]}-{jobs[1]}") == f"1 waiting again ({jobs[0]})\n"
     assert life.ends(jobs) == [("succeeded", "exit")] * 2
     assert [one["attempt"] for one in life.table("list --name again")] == [2, 1]
+    assert [life.well(f"logs {jobs[0]}{which}") for which in ("", " --attempt 2", " --attempt 1")] == [
+        "2\n",
+        "2\n",
+        "1\n",
+    ]
+    assert "has had 2 attempt(s)" in life.types(f"logs {jobs[0]} --attempt 3").err
 
 
 def test_a_job_runs_in_what_was_there_and_so_does_another(life: Life) -> None:

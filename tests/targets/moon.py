@@ -285,6 +285,7 @@ class Moon:
         follow: bool = False,
         lines: int | None = None,
         since: float | None = None,
+        attempt: int | None = None,
     ) -> Iterator[Piece]:
         if "out" in streams:
             yield Piece("out", f"said by {self._job(job).id}, loss={job + 1}\n".encode(), 0)

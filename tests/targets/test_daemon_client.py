@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sjs import spec_json, wire
 from sjs.answers import Accepted, Configured, Piece
 from sjs.core.job import Spec
-from sjs.errors import Conflict, LinkLost, NoManager, NotReached, Stopped, Unreachable
+from sjs.errors import Conflict, LinkLost, NoManager, NotReached, Refused, Stopped, Unreachable
 from sjs.protocols import Stream
 from sjs.targets import daemon_client, reading
 from sjs.targets.chunks import chunks
@@ -290,6 +290,14 @@ def test_last_lines_are_never_shown_twice(folder: Path) -> None:
     with pytest.raises(Unreachable, match="how much"):
         next(pieces)
     machine.target.close()
+
+
+def test_a_manager_that_knows_only_last_attempts_is_not_asked_for_others(folder: Path) -> None:
+    machine = FakeMachine(folder, "hello()\nhear()")
+    with pytest.raises(Refused, match="the last attempt alone"):
+        list(machine.target.read(5, ("out",), attempt=1))
+    machine.target.close()
+    assert [one["op"] for one in machine.requests] == []
 
 
 def test_a_silent_manager_is_asked_for_a_sign(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ class Wish:
     stream: str
     merged: bool
     since: float | None
+    attempt: int | None
 
 
 @verb("logs")
@@ -47,6 +48,12 @@ class Wish:
     metavar="TIME",
     help="Nothing, if it has written nothing since: 2h (ago), 14:30. Else all of it, for lines carry no times.",
 )
+@click.option(
+    "--attempt",
+    type=click.IntRange(1),
+    metavar="N",
+    help="What this attempt printed, of those that `details` shows, as long as it is kept.",
+)
 @click.option("--raw", is_flag=True, help="Let escape sequences other than colours reach the terminal, too.")
 def logs(
     call: Call,
@@ -57,9 +64,13 @@ def logs(
     errors: bool,
     merged: bool,
     since: float | None,
+    attempt: int | None,
     raw: bool,
 ) -> int:
     """What a job printed. ID is a number or `last`. Into a pipe or a file the bytes go unchanged.
+
+    Of a job that was tried more than once it is what the last attempt printed; in a Kubernetes cluster, what all of
+    them did, one after the other, since it was handed in or somebody retried it.
 
     --merged shows stdout and stderr in the order in which they were written, if the job was handed in with
     --merge-output. Else that order was not kept: what is there comes one after the other, first stdout; with -f, what
@@ -67,8 +78,10 @@ def logs(
     """
     if errors and merged:
         raise UsageError("--stderr and --merged", "give one of them")
+    if follow and attempt is not None:
+        raise UsageError("--follow and --attempt", "-f alone goes on from the last attempt")
     wanted = ids.parse_one(which, name)
-    wish = Wish(follow, lines, "err" if errors else "out", merged, since)
+    wish = Wish(follow, lines, "err" if errors else "out", merged, since, attempt)
     tamer = None if raw or call.json or not sys.stdout.isatty() else Tamer()
 
     def copy(target: Target) -> None:
@@ -88,13 +101,14 @@ def logs(
 def pieces(target: Target, job: int, wish: Wish, out: Output) -> Iterator[Piece]:
     """What is to be seen, with a notice where that is not quite what was asked for."""
     told = target.details(job).job if wish.merged or wish.since is not None else None
+    of = {} if wish.attempt is None else {"attempt": wish.attempt}
     if told is None:
-        return target.read(job, [wish.stream], wish.follow, wish.lines)
+        return target.read(job, [wish.stream], wish.follow, wish.lines, **of)
     is_apart = wish.merged and not told.spec.merge
     if is_apart:
         out.notice(target.name, APART)
-    found = target.read(job, ["out", "err"] if is_apart else [wish.stream], wish.follow, wish.lines, wish.since)
-    if wish.since is not None and told.started is not None and told.started < wish.since:
+    found = target.read(job, ["out", "err"] if is_apart else [wish.stream], wish.follow, wish.lines, wish.since, **of)
+    if wish.since is not None and (of or (told.started is not None and told.started < wish.since)):
         found = _owning_up(found, target.name, out)
     return woven(found) if is_apart else found
 

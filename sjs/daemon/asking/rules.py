@@ -81,7 +81,7 @@ FIELDS: Mapping[str, Sequence[str]] = {
     "details": ("job",),
     "why": ("job",),
     "environment": ("digest",),
-    "read": ("job", "stream", "follow", "offset", "lines", "since", "attempt", "brief"),
+    "read": ("job", "stream", "follow", "offset", "lines", "since", "attempt", "brief", "of"),
     "wait": ("jobs", "timeout", "attempt"),
     "cancel": ("jobs", "grace", "after", "signal", "note"),
     "hold": ("jobs", "after"),

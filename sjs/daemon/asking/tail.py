@@ -128,7 +128,7 @@ class Tails:
         self._ask_manager({"op": "wait", "id": name, "jobs": [[job, job]], "attempt": reply["record"]["attempt"]})
 
     def _ask_where(self, name: str, tail: Tail, job: Any) -> None:
-        asked = {"op": "output", "id": name, "job": job, "follow": tail.follow}
+        asked = {"op": "output", "id": name, "job": job, "follow": tail.follow, **tail.of}
         self._ask_manager(asked if tail.submitter is None else {**asked, "submitter": tail.submitter})
 
     def _ask_manager(self, request: Dict[str, Any]) -> None:
@@ -150,6 +150,7 @@ class Tail:
         self.look_at: Optional[float] = None  # where another machine writes it
         self.stream = "err" if request.get("stream") == "err" else "out"
         self.submitter = request.get("submitter")
+        self.of = {} if request.get("of") is None else {"of": request["of"]}
         self.follow = request.get("follow") is True
         self._is_brief = request.get("brief") is True
         self._last = b""

@@ -88,6 +88,7 @@ class Handlers:
                 "submitters": True,
                 "snapshots": True,
                 "sweeps": True,
+                "attempts": True,
                 "records": records,
             }
         }
@@ -227,11 +228,15 @@ class Handlers:
 
     def _where_output_is(self, request: Request) -> Reply:
         job = self._subjects.named(request)
+        last = max(1, job.attempt)
+        attempt = wire.whole(request, "of", 1, wire.MAX_ID, last)
+        if attempt > last:
+            raise Refused(f"job {job.id} has had {job.attempt} attempt(s)", "`details` shows them")
         paths = {
-            stream: workspace.output_path(self._where.jobs, job.id, max(1, job.attempt), stream)
-            for stream in workspace.STREAMS
+            stream: workspace.output_path(self._where.jobs, job.id, attempt, stream) for stream in workspace.STREAMS
         }
-        reply = {**paths, "final": job.state in FINAL, "record": wire.job_to_wire(job)}
+        record = {**wire.job_to_wire(job), "attempt": min(attempt, job.attempt)}
+        reply = {**paths, "final": job.state in FINAL or attempt < last, "record": record}
         if self._ledger.is_elsewhere:
             reply["elsewhere"] = True
         retention = self._ledger.retention

@@ -44,24 +44,13 @@ class Output:
                     continue
                 known.add(name)
                 is_last = pod is _begun(pods)[-1]
-                yield from self._of_pod(pod, follow, lines if is_last or lines is None else 0, since)
+                last = lines if is_last or lines is None else 0
+                yield from of_pod(self._api, pod, self._notice, last, since, follow)
                 lines = None if follow and is_last else lines
             if not follow or job.end is not None:
                 return
             self._await(job, pods, known)
             job, pods = self._look()
-
-    def _of_pod(self, pod: Object, follow: bool, lines: int | None, since: float | None) -> Iterator[Piece]:
-        if lines == 0 and (not follow or ends.is_over(pod)):
-            return
-        name = pod["metadata"]["name"]
-        try:
-            for line in PodLog(self._api, pod, self._notice, lines, since).read(follow):
-                yield Piece("out", line)
-        except Absent:
-            self._notice(f"pod {name} is gone, and the rest of its output with it")
-        except Malformed as error:  # its container was not started in the end
-            self._notice(f"pod {name}: {error.message}")
 
     def _await(self, job: Job, pods: Sequence[Object], known: set[str]) -> None:
         """Until there is a pod to be read, or the job may have ended: of that the Job tells, and after its pods."""
@@ -86,6 +75,27 @@ class Output:
                     return
         except (Gone, Cut):
             return
+
+
+def of_pod(
+    api: Api,
+    pod: Object,
+    notice: Callable[[str], None],
+    lines: int | None = None,
+    since: float | None = None,
+    follow: bool = False,
+) -> Iterator[Piece]:
+    """That of one pod, and of its container's earlier runs; `notice` is told what is not to be had."""
+    if lines == 0 and (not follow or ends.is_over(pod)):
+        return
+    name = pod["metadata"]["name"]
+    try:
+        for line in PodLog(api, pod, notice, lines, since).read(follow):
+            yield Piece("out", line)
+    except Absent:
+        notice(f"pod {name} is gone, and the rest of its output with it")
+    except Malformed as error:  # its container was not started in the end
+        notice(f"pod {name}: {error.message}")
 
 
 PAUSE = 15.0

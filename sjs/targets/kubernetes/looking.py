@@ -10,7 +10,7 @@ from typing import Any
 from sjs.answers import Filter, Members, SweepCounts, Waited
 from sjs.core.job import Job, Range, Spec, ranges
 from sjs.core.lifecycle import LIVE, PENDING
-from sjs.targets.kubernetes.ends import Attempt, Object, attempt_of, in_turn, index_of
+from sjs.targets.kubernetes.ends import Object, attempt_of, in_turn, index_of
 from sjs.targets.kubernetes.records import Held
 from sjs.targets.kubernetes.seen import Seen
 from sjs.wire import REMOVED
@@ -104,13 +104,16 @@ def pods_of(one: Held, job: int, pods: Sequence[Object]) -> list[Object]:
     return in_turn(pod for pod in pods if not one.indexed or index_of(pod) == job - one.first)
 
 
-def attempts(one: Held, job: int, pods: Sequence[Object]) -> Iterator[Mapping[str, Any]]:
-    """Each pod of a job as an attempt."""
-    for number, pod in enumerate(pods_of(one, job, pods), one.retried + 1):
-        yield _attempt(number, attempt_of(pod))
+def numbered(one: Held, job: int, pods: Sequence[Object], last: int) -> Iterator[tuple[int, Object]]:
+    """The pods of one job, each with the number of the attempt that it is. `last`: that of the last one; if there are
+    fewer, those that are gone were the first."""
+    own = pods_of(one, job, pods)
+    yield from enumerate(own, max(one.retried, last - len(own)) + 1)
 
 
-def _attempt(number: int, found: Attempt) -> Mapping[str, Any]:
+def attempt(number: int, pod: Object) -> Mapping[str, Any]:
+    """A pod as an attempt."""
+    found = attempt_of(pod)
     end = found.end
     said = {
         "attempt": number,

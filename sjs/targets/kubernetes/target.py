@@ -32,7 +32,7 @@ from sjs.targets.kubernetes.api import Api
 from sjs.targets.kubernetes.connection import Connection
 from sjs.targets.kubernetes.counter import Counter
 from sjs.targets.kubernetes.kubeconfig import finder
-from sjs.targets.kubernetes.logs import Output
+from sjs.targets.kubernetes.logs import Output, of_pod
 from sjs.targets.kubernetes.posting import Chunk, Posting
 from sjs.targets.kubernetes.records import Held
 from sjs.targets.kubernetes.room import Room
@@ -166,13 +166,15 @@ class KubernetesTarget:
     def details(self, job: int) -> Details:
         one, record, pods = self._look_at(job)
         merged = looking.with_one_stream(record)
-        earlier = [
-            attempt
-            for tried in self._seen.earlier(job)[:-1]
-            for attempt in looking.attempts(tried, job, self._seen.pods_of(tried))
-        ]
-        attempts = [*earlier, *looking.attempts(one, job, pods)]
+        attempts = [looking.attempt(number, pod) for number, pod in self._tries(one, record, pods)]
         return Details(merged, attempts, (), {"kubernetes": {"job": one.raw, "pods": pods}})
+
+    def _tries(self, one: Held, record: Job, pods: Sequence[Object]) -> Iterator[tuple[int, Object]]:
+        """The pods that there are of a job, those of Jobs before this one too, with the numbers of their attempts."""
+        tries = self._seen.earlier(record.id)
+        for tried, after in zip(tries, tries[1:], strict=False):
+            yield from looking.numbered(tried, record.id, self._seen.pods_of(tried), after.retried)
+        yield from looking.numbered(one, record.id, pods, record.attempt)
 
     def why(self, job: int) -> Sequence[str]:
         one, record, pods = self._look_at(job)
@@ -262,9 +264,12 @@ class KubernetesTarget:
         follow: bool = False,
         lines: int | None = None,
         since: float | None = None,
+        attempt: int | None = None,
     ) -> Iterator[Piece]:
         if "out" not in streams:  # a container has one output for both
             return iter(())
+        if attempt is not None:
+            return self._read_one(job, attempt, lines, since)
 
         def look() -> tuple[Job, list[Object]]:
             self._seen.forget()
@@ -275,6 +280,16 @@ class KubernetesTarget:
             next(self._seen.changes(deadline), None)
 
         return Output(self._api, look, job_changes, self._notice).read(follow, lines, since)
+
+    def _read_one(self, job: int, attempt: int, lines: int | None, since: float | None) -> Iterator[Piece]:
+        """The output of one attempt."""
+        one, record, pods = self._look_at(job)
+        pod = dict(self._tries(one, record, pods)).get(attempt)
+        if pod is None and attempt > record.attempt:
+            raise Refused(f"job {job} has had {record.attempt} attempt(s)", "`details` shows them")
+        if pod is None:
+            raise Refused(f"the pod of attempt {attempt} of job {job} is gone, and its output with it")
+        return of_pod(self._api, pod, self._notice, lines, since)
 
     def left(self, attempts: Sequence[tuple[int, int]], name: str) -> Sequence[bytes | None]:
         self._refuse("what jobs leave in folders goes with their pods", "have them write to a --volume")
