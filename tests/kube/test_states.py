@@ -11,6 +11,7 @@ import pytest
 from sjs.answers import Filter
 from sjs.core.job import Job, Retry, Spec, Task
 from sjs.errors import Refused, UnknownJob
+from sjs.targets.kubernetes import seen
 from tests.kube.cluster import Cluster
 from tests.kube.doing import begin, end, hand_in, pods, put, target, until, waits
 from tests.kube.making import stamp
@@ -330,3 +331,23 @@ def test_the_maximum_is_what_was_set_or_what_a_quota_leaves(cluster: Cluster) ->
         with pytest.raises(Refused, match="k8s is a Kubernetes target: "):
             refused()
     assert list(one.moves()) == []
+
+
+def test_what_has_just_ended_well_among_many_is_not_queued(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seen, "PAGE", 2)
+    one = target(cluster)
+    hand_in(one, *FOUR)
+    hand_in(one, ONE, key="one/0")
+    for index in range(3):
+        end(cluster, begin(cluster, pods(cluster, index)[0]))
+    cluster.api.seen.clear()
+    assert [job.state for job in target(cluster).list()] == ["succeeded"] * 3 + ["queued"] * 2
+    assert cluster.api.counts()["list", "pods"] == 1, "nothing is asked twice"
+    monkeypatch.setattr(cluster.jobs, "sync", lambda task: None)  # which tells of it a second later, or more
+    (last,) = (pod for pod in pods(cluster, 3))
+    (plain,) = (pod for pod in pods(cluster) if "one" in str(pod["spec"]))
+    for pod in (last, plain):
+        end(cluster, begin(cluster, pod))
+    cluster.api.seen.clear()
+    assert [job.state for job in target(cluster).list()] == ["succeeded"] * 5
+    assert cluster.api.counts()["list", "pods"] == 2

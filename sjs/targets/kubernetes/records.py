@@ -68,6 +68,13 @@ class Held:
         found = (self.raw.get("status") or {}).get("conditions") or ()
         return next((one for one in found if one.get("type") == name and one.get("status") == "True"), None)
 
+    @property
+    def went_well(self) -> bool:
+        """Whether a plain one has: its end is counted before it is called complete."""
+        status = self.raw.get("status") or {}
+        counted = (status.get("uncountedTerminatedPods") or {}).get("succeeded")
+        return bool(status.get("succeeded") or counted or self.condition("Complete"))
+
     def unended(self, low: int, high: int) -> int:
         """Of how many of these indexes there is more to come, as far as the Job alone tells."""
         status = self.raw.get("status") or {}
@@ -147,6 +154,24 @@ def job(one: Held, index: int, spec: Spec, attempts: Sequence[Attempt]) -> Job:
     )
 
 
+def has_unseen(one: Held, pods: Sequence[Object]) -> bool:
+    """Whether pods have ended well that are not among these, from which such are left out, though the Job does not
+    tell of them yet: it takes one for active, or one is missing below others. They are made by ascending index."""
+    if one.finished or one.suspended:
+        return False
+    active = sum(
+        (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+        and not (pod.get("metadata") or {}).get("deletionTimestamp")
+        for pod in pods
+    )
+    if active < int((one.raw.get("status") or {}).get("active") or 0):
+        return True
+    known = {index_of(pod) for pod in pods} if one.indexed else set()
+    for low, high in (*one.done, *one.failed):
+        known.update(range(low, high + 1))
+    return one.indexed and len(known) <= max(known, default=-1)
+
+
 def _submitted(one: Held) -> float:
     """When it was handed in; that it was tried anew later does not change that."""
     try:
@@ -172,7 +197,7 @@ def _ended(one: Held, last: Attempt | None) -> float | None:
 
 def _state(one: Held, index: int, attempts: Sequence[Attempt]) -> tuple[str, End | None]:
     last = attempts[-1] if attempts else None
-    if contains(one.done, index) or (not one.indexed and one.condition("Complete")):
+    if contains(one.done, index) or (not one.indexed and one.went_well):
         return SUCCEEDED, End("exit", 0)
     if contains(one.failed, index) or (not one.indexed and one.condition("Failed")):
         if one.cancelled is not None and (last is None or last.deleted):  # what was ended so counts as a failure there

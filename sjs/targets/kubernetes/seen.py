@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import merge
 
 from sjs import spec_json
@@ -12,7 +12,7 @@ from sjs.core.job import Job, Range, Spec
 from sjs.errors import Refused, SjsError
 from sjs.targets.kubernetes import manifest, marks, names, records
 from sjs.targets.kubernetes.api import PAGE, Api, Object
-from sjs.targets.kubernetes.ends import owner_of
+from sjs.targets.kubernetes.ends import JOB_NAME, owner_of
 from sjs.targets.kubernetes.records import Held
 from sjs.targets.kubernetes.trouble import Cut, Gone
 
@@ -22,6 +22,9 @@ FRESH = 0.5
 REST = 0.5
 """Seconds before a watch is begun anew that ended before anything came."""
 
+
+AT_ONCE = 50
+"""Names of Jobs in one question."""
 
 UNKNOWN = Spec()
 """Of a job of which nobody can read what it runs."""
@@ -161,16 +164,26 @@ class Seen:
         return list(self._api.list(self._api.path("pods"), chosen).items)
 
     def _see_pods(self, chosen: Sequence[Held]) -> None:
-        """Those that have something to say, in one list. Of many that went well, their Jobs tell."""
+        """Those that have something to say, in one list. Of many that went well, their Jobs tell, if not at once."""
         if self._has_pods or all(one.suspended and not one.done and not one.failed for one in chosen):
             return
         asked = {"labelSelector": self.selector}
         if sum(high - low + 1 for one in self.held.values() for low, high in one.done) > PAGE or len(self.held) > PAGE:
             asked["fieldSelector"] = "status.phase!=Succeeded"
-        self._pods = {}
-        for pod in self._api.list(self._api.path("pods"), asked).items:
-            self._pods.setdefault(owner_of(pod), []).append(pod)
+        found: dict[str, dict[str, Object]] = {}
+        self._add_pods(found, asked)
+        if "fieldSelector" in asked:
+            jobs = self.held.values()
+            late = [one.name for one in jobs if records.has_unseen(one, list(found.get(one.name, {}).values()))]
+            for start in range(0, len(late), AT_ONCE):
+                theirs = f"{self.selector},{JOB_NAME} in ({','.join(late[start : start + AT_ONCE])})"
+                self._add_pods(found, {"labelSelector": theirs, "fieldSelector": "status.phase=Succeeded"})
+        self._pods = {name: list(pods.values()) for name, pods in found.items()}
         self._has_pods = True
+
+    def _add_pods(self, found: dict[str, dict[str, Object]], asked: Mapping[str, str]) -> None:
+        for pod in self._api.list(self._api.path("pods"), asked).items:
+            found.setdefault(owner_of(pod), {})[str(pod["metadata"]["uid"])] = pod
 
     def _see_specs(self, chosen: Sequence[Held]) -> None:
         """Those of Indexed Jobs lie in ConfigMaps, and never change."""
