@@ -172,9 +172,13 @@ class _Draft:
         ttl = self._settings.ttl if self._native.ttl is None else self._native.ttl
         if ttl is not None:
             spec["ttlSecondsAfterFinished"] = ttl
-        if self._spec.hold:
-            spec["suspend"] = True
         labels = {**self._user_labels(), **self._labels()}
+        if self._spec.hold:
+            if names.KUEUE in labels:
+                raise Refused(
+                    "--hold: Kueue starts and stops the Jobs of its queues", "hand in later, or stop its queue"
+                )
+            spec["suspend"] = True
         spec["template"] = {"metadata": {"labels": labels, "annotations": self._user_annotations()}, "spec": pod}
         return spec
 

@@ -64,6 +64,9 @@ TAG = f"tag.{OURS}"
 FLAVOR = f"{OURS}/flavor"
 """Annotation: the name of its flavor, where the entry knows no other name for it."""
 
+KUEUE = "kueue.x-k8s.io/queue-name"
+"""Label of somebody else's: Kueue suspends and resumes a Job that has it, by the room in that queue of its own."""
+
 NAME_MAX = 63
 """Of a Job: its pods have it as a label."""
 

@@ -19,7 +19,7 @@ from sjs.core.lifecycle import (
 )
 from sjs.targets.kubernetes import marks
 from sjs.targets.kubernetes.ends import Attempt, Object, attempt_of, in_turn, index_of, moment
-from sjs.targets.kubernetes.names import COUNT, FIRST, VIA
+from sjs.targets.kubernetes.names import COUNT, FIRST, KUEUE, VIA
 from sjs.values import dataclass
 
 _STATES = {"succeed": SUCCEEDED, "fail": FAILED, "time out": TIMEOUT, "lose": LOST, "cancel": CANCELLED}
@@ -52,6 +52,11 @@ class Held:
     def suspended(self) -> bool:
         """Whether the cluster is to leave it alone."""
         return bool((self.raw.get("spec") or {}).get("suspend"))
+
+    @property
+    def kueue(self) -> str:
+        """The queue of Kueue that starts and stops it; nothing if it is ours to suspend."""
+        return marks.labels(self.raw).get(KUEUE, "")
 
     @property
     def cancelled(self) -> marks.Note | None:
@@ -213,7 +218,7 @@ def _state(one: Held, index: int, attempts: Sequence[Attempt]) -> tuple[str, End
         return CANCELLED, End("cancelled", detail=_said(one.condition("Failed")))
     if last is not None and last.phase == "Running":
         return RUNNING, None
-    if one.suspended:
+    if one.suspended and not one.kueue:
         return HELD, None
     if last is not None and last.end is not None:
         return _failed(one, last) if _is_last(one, attempts) else (WAITING, None)

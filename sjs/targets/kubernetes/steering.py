@@ -46,7 +46,7 @@ class Steering:
             ran = found[0] if not one.indexed and found[0].state in LIVE else None
             known = marks.Note(time.time(), note or "", ran.attempt if ran else 0, ran.started if ran else None)
             text = marks.note_text(known)
-            change = {"metadata": {"annotations": {marks.CANCELLED: text}}, "spec": {"suspend": True}}
+            change = {"metadata": {"annotations": {marks.CANCELLED: text}}, "spec": _ended(one)}
             self._changed(one, change)
             if grace is not None:
                 self._hurry(one, grace)
@@ -61,8 +61,8 @@ class Steering:
     def change(self, how: str, jobs: Sequence[Range] | None) -> Sequence[Range]:
         """`hold`, `release`, `again` or `clean`; those that this has changed."""
         work: dict[str, Callable[[list[Group]], list[int]]] = {
-            "hold": self._hold,
-            "release": self._release,
+            "hold": partial(self._hold, named=jobs is not None),
+            "release": partial(self._release, named=jobs is not None),
             "again": self._again,
             "clean": partial(self._clean, named=jobs is not None),
         }
@@ -98,9 +98,22 @@ class Steering:
                 f"name all that have not ended: {one.first}-{one.last}",
             )
 
-    def _hold(self, groups: list[Group]) -> list[int]:
+    def _ours(self, groups: list[Group], named: bool, what: str) -> list[Group]:
+        """Without those that are somebody else's to start and stop, who would undo it; of these, who named them is
+        refused, and who named none is told."""
+        theirs = [(job.id, one.kueue) for one, found in groups if one.kueue for job in found if job.state not in FINAL]
+        if theirs:
+            number, queue = theirs[0]
+            more = f" and {len(theirs) - 1} others" if theirs[1:] else ""
+            line = f"job {number}{more}: Kueue starts and stops it, in its queue {queue}, so it is not {what}"
+            if named:
+                raise Refused(line, "`cancel` ends it")
+            self._notice(line)
+        return [(one, found) for one, found in groups if not one.kueue]
+
+    def _hold(self, groups: list[Group], named: bool) -> list[int]:
         changed: list[int] = []
-        for one, found in groups:
+        for one, found in self._ours(groups, named, "held"):
             waiting = [job.id for job in found if job.state in (QUEUED, WAITING)]
             if not waiting or one.suspended:
                 continue
@@ -130,9 +143,9 @@ class Steering:
             one = now
         return False
 
-    def _release(self, groups: list[Group]) -> list[int]:
+    def _release(self, groups: list[Group], named: bool) -> list[int]:
         changed: list[int] = []
-        for one, found in groups:
+        for one, found in self._ours(groups, named, "released"):
             waiting = [job.id for job in found if job.state == HELD]
             if waiting:
                 self._check_whole(one, found, "be released")
@@ -204,6 +217,12 @@ class Steering:
             if (pod.get("status") or {}).get("phase") in ("Pending", "Running"):
                 with suppress(Absent):
                     self._api.delete("pods", str(pod["metadata"]["name"]), gracePeriodSeconds=int(grace))
+
+
+def _ended(one: Held) -> Object:
+    """What a Job is told for its end. Kueue would resume one that is only suspended, once it is admitted: so that is
+    to have no pods then, and no time."""
+    return {"suspend": True, **({"parallelism": 0, "activeDeadlineSeconds": 1} if one.kueue else {})}
 
 
 def another(one: Held, job: Job) -> Object:

@@ -50,6 +50,8 @@ def why(one: Held, job: Job, pods: Sequence[Object], events: Sequence[Object]) -
         return [f"it is running{f' on {node}' if node else ''}"]
     if job.state == HELD:
         return ["held; release it"]
+    if one.suspended:  # or it would be held
+        return [f"Kueue has not admitted it yet, or has taken it back, in its queue {one.kueue}"]
     reasons = list(_of_job(one, events)) if not pods or job.state == WAITING else []
     for pod in pods[-NAMED:]:
         reasons += [line for line in _of_pod(pod, events) if line not in reasons]
