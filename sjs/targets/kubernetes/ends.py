@@ -114,7 +114,9 @@ def end_of(pod: Object) -> End:
     if status.get("phase") == "Succeeded":
         return End("exit", 0)
     if reason == "DeadlineExceeded":
-        return End("timeout", detail="it ran for longer than it was to")
+        if done.get("startedAt"):
+            return End("timeout", detail="it ran for longer than it was to")
+        return End("timeout", detail="its time was over before it had begun: having its image pulled is part of that")
     lost = _disruption(status) or (f"{reason}: {message}" if message else reason if reason in _LOST else "")
     if reason in _LOST or (lost and code in (None, 137, 143)):
         return End("host-lost", detail=lost)

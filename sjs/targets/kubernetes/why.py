@@ -55,6 +55,8 @@ def why(one: Held, job: Job, pods: Sequence[Object], events: Sequence[Object]) -
     reasons = list(_of_job(one, events)) if not pods or job.state == WAITING else []
     for pod in pods[-NAMED:]:
         reasons += [line for line in _of_pod(pod, events) if line not in reasons]
+    if pods and reasons:
+        reasons += _of_time(pods[-1])
     if job.state == WAITING:
         reasons.append("its last try failed; the cluster tries it again after a pause")
     return reasons or [_turn(one)]
@@ -105,6 +107,13 @@ def _of_pod(pod: Object, events: Sequence[Object]) -> Iterator[str]:
     if not warnings and not waiting:
         node = (pod.get("spec") or {}).get("nodeName")
         yield f"its node {node} is about to start it" if node else "the scheduler has not looked at it yet"
+
+
+def _of_time(pod: Object) -> Iterator[str]:
+    """That it has only so much, if that is being used up: the cluster counts from when a node has taken it."""
+    limit, status = (pod.get("spec") or {}).get("activeDeadlineSeconds"), pod.get("status") or {}
+    if limit is not None and status.get("startTime") and status.get("phase") == "Pending":
+        yield f"its time ({limit} s) runs since its node has taken it: having its image pulled is part of that"
 
 
 def _waiting(status: Object) -> list[Object]:
