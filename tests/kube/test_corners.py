@@ -227,7 +227,7 @@ def test_other_ways_to_say_who_one_is(tmp_path: Path) -> None:
 
     token = tmp_path / "token"
     token.write_text("abc\n")
-    assert proof(tokenFile=str(token)).header == "Bearer abc"
+    assert proof(tokenFile=str(token), token="old").header == "Bearer abc"
     assert proof(username="me", password="secret").header == "Basic bWU6c2VjcmV0"
     script = tmp_path / "plugin"
     script.write_text('#!/bin/sh\necho "$KUBERNETES_EXEC_INFO" >&2\n')

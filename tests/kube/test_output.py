@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from sjs.core.job import Retry, Spec
-from sjs.errors import Refused
+from sjs.errors import LinkLost, Refused
+from sjs.targets.kubernetes import api
 from sjs.targets.kubernetes.podlog import MISSED, PodLog
 from tests.kube.cluster import Cluster
 from tests.kube.doing import hand_in, pods, target, until
@@ -132,6 +133,23 @@ def test_each_attempt_has_its_own_output(cluster: Cluster) -> None:
     with pytest.raises(Refused, match="the pod of attempt 1 of job 0 is gone, and its output with it"):
         attempt(1)
     assert attempt(2).strip() == "2"
+
+
+def test_a_node_that_is_gone_takes_only_the_output_of_its_own_pods(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "PATIENCE", 0.01)
+    told: list[str] = []
+    one = target(cluster, told)
+    hand_in(one, Spec(command="echo one; exit 1", retry=Retry(1)))
+    one.wait([(0, 0)], 30.0)
+    cluster.faults.answer(500, times=2, verb="get", resource="pods/log")
+    assert b"".join(piece.data for piece in one.read(0, ["out"])) == b"one\n"
+    name = pods(cluster)[0]["metadata"]["name"]
+    assert [text.partition(":")[0] for text in told] == [f"the output of pod {name} can not be had now"]
+    cluster.faults.answer(500, times=4, verb="get", resource="pods/log")
+    with pytest.raises(LinkLost, match="can not answer now"):
+        list(one.read(0, ["out"]))
 
 
 def test_the_last_lines_are_those_of_the_last_try(cluster: Cluster) -> None:

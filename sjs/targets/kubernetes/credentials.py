@@ -37,10 +37,10 @@ def prove(user: Mapping[str, Any], cluster: Mapping[str, Any], environ: Mapping[
     certificate = pem(user, "client-certificate")
     key = pem(user, "client-key")
     header = ""
-    if user.get("token"):
-        header = f"Bearer {str(user['token']).strip()}"
-    elif user.get("tokenFile"):
+    if user.get("tokenFile"):  # which counts more than a token beside it: it is the one that is renewed
         header = f"Bearer {_read(str(user['tokenFile']), 'the token').decode('utf-8', 'replace').strip()}"
+    elif user.get("token"):
+        header = f"Bearer {str(user['token']).strip()}"
     elif user.get("username"):
         pair = f"{user['username']}:{user.get('password', '')}".encode()
         header = f"Basic {base64.b64encode(pair).decode()}"

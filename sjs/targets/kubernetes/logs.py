@@ -11,7 +11,7 @@ from sjs.errors import Refused
 from sjs.targets.kubernetes import ends
 from sjs.targets.kubernetes.api import Api, Object
 from sjs.targets.kubernetes.podlog import PodLog
-from sjs.targets.kubernetes.trouble import Absent, Cut, Gone, Malformed
+from sjs.targets.kubernetes.trouble import Absent, Busy, Cut, Gone, Malformed
 from sjs.targets.kubernetes.why import trouble_of
 
 Look = Callable[[], "tuple[Job, list[Object]]"]
@@ -45,7 +45,12 @@ class Output:
                 known.add(name)
                 is_last = pod is _begun(pods)[-1]
                 last = lines if is_last or lines is None else 0
-                yield from of_pod(self._api, pod, self._notice, last, since, follow)
+                try:
+                    yield from of_pod(self._api, pod, self._notice, last, since, follow)
+                except Busy as error:  # as where its node is gone, and that of the next one is not
+                    if is_last:
+                        raise
+                    self._notice(f"the output of pod {name} can not be had now: {error.message}")
                 lines = None if follow and is_last else lines
             if not follow or job.end is not None:
                 return
