@@ -126,6 +126,24 @@ def test_what_is_held_comes_back_first(queue: Queue, elsewhere: Elsewhere, said:
     assert elsewhere.is_quiet(NOW.steady) and not elsewhere.is_quiet(NOW.steady + QUIET)
 
 
+def test_a_queue_that_is_paused_has_nothing_begin_there(
+    queue: Queue, elsewhere: Elsewhere, said: list[dict[str, Any]]
+) -> None:
+    begun(queue, 3, 0)
+    assert not elsewhere.must_wait(ask("pause", jobs=[[1, 1]])), "it does not run"
+    assert not elsewhere.must_wait(ask("pause", submitter="alice")), "it is about her jobs"
+    assert elsewhere.must_wait(ask("pause"))
+    assert said == [{"do": "withdraw", "tags": ["1.1", "2.1"]}]
+    queue.submit("true")
+    assert queue.ledger.gates.reasons, "what comes meanwhile is not handed on"
+    (back,) = elsewhere.withdrawn({"tags": ["1.1", "2.1"]}, NOW)
+    assert not elsewhere.must_wait(back)
+    assert queue.ask("pause") == {"changed": [(0, 0)], "next": None, "paused": True}
+    assert states(queue) == [(0, RUNNING, 1), (1, QUEUED, 0), (2, QUEUED, 0), (3, QUEUED, 0)]
+    queue.ask("resume")
+    assert not queue.ledger.gates.reasons
+
+
 def test_who_begins_meanwhile_runs_on(queue: Queue, elsewhere: Elsewhere) -> None:
     begun(queue, 1)
     assert elsewhere.must_wait(ask("hold"))

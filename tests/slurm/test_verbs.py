@@ -105,6 +105,22 @@ def test_hold_takes_back_what_waits_there_and_release_hands_it_in_again(anna: Pe
     assert anna.outs(left) == dict.fromkeys("01235", "x\n"), "each once, and who was cancelled never"
 
 
+def test_a_queue_that_is_paused_takes_back_what_waits_there(anna: Person) -> None:
+    left = folder(anna.slurm.login, "paused")
+    anna.slurm.set("PartitionName=main", "State=DOWN")
+    jobs = anna.ids("--command-file " + str(anna.file(*(f"echo x >> {left}/{one}" for one in range(3)))))
+    anna.until_in_slurm(3, "PENDING")
+    before = anna.slurm.count()["scancel"]
+    anna.well("pause")
+    anna.slurm.set("PartitionName=main", "State=UP")
+    anna.until_in_slurm(0)
+    assert anna.states(jobs) == ["queued"] * 3 and anna.outs(left) == {}
+    assert anna.slurm.count()["scancel"] == before + 1, "for all of them"
+    anna.well("resume")
+    assert anna.types(f"wait {jobs[0]}-{jobs[-1]}").status == 0
+    assert anna.outs(left) == dict.fromkeys("012", "x\n")
+
+
 def test_what_a_job_prints_is_followed_and_its_end_is_that_of_the_command(anna: Person) -> None:
     script = "echo begun; until test -e go; do sleep 0.1; done; echo over; exit 5"
     (job,) = anna.ids(f"--command '{script}'")

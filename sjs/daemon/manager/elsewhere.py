@@ -14,12 +14,13 @@ from sjs.core.job import contains
 from sjs.core.lifecycle import STARTING, UNENDED
 from sjs.daemon.ground.clock import Now
 from sjs.daemon.manager.desk import Ask
+from sjs.daemon.manager.subjects import submitter
 from sjs.daemon.manager.waits import Waits
 from sjs.daemon.queue.ledger import Ledger
 from sjs.errors import BadRequest
 
 TAKING = ("hold", "move")
-"""Requests for which jobs come back."""
+"""Requests for which jobs come back; the pause of a whole queue is another."""
 
 IDLE = 300.0
 """Seconds after which a manager ends that has nothing to do and nobody to speak with: on a login node it is a guest."""
@@ -43,7 +44,8 @@ class Elsewhere:
 
     def must_wait(self, ask: Ask) -> bool:
         """Whether the request is kept here until the keeper has given back what it is about."""
-        if not self._ledger.is_elsewhere or ask.request.get("op") not in TAKING:
+        stops_all = _stops_all(ask.request)
+        if not self._ledger.is_elsewhere or not (stops_all or ask.request.get("op") in TAKING):
             return False
         if ask in self._answered:
             self._answered.remove(ask)
@@ -51,6 +53,8 @@ class Elsewhere:
         tags = self._begun_by(ask.request)
         if not tags:
             return False
+        if stops_all:  # or more would be handed on while these come back
+            self._ledger.gates.pause(True)
         self._send({"do": "withdraw", "tags": tags})
         self._asked.append(ask)
         return True
@@ -114,3 +118,8 @@ class Elsewhere:
         if self._ledger.is_elsewhere and is_awaited != self._is_awaited:
             self._is_awaited = is_awaited
             self._send({"do": "attend", "awaited": is_awaited})
+
+
+def _stops_all(request: Dict[str, Any]) -> bool:
+    """Whether it pauses the queue, and not some of its jobs."""
+    return request.get("op") == "pause" and request.get("jobs") is None and not submitter(request)
