@@ -63,7 +63,7 @@ def _shown(container: Obj, runs: list[Process]) -> Obj:
 
 
 def _state(process: Process) -> Obj:
-    started = stamp(process.started)
+    started = stamp(0 if process.trouble else process.started)
     if not process.started:
         return {"waiting": {"reason": "PodInitializing"}}
     if process.status is None:

@@ -228,10 +228,13 @@ def test_one_that_was_never_there_is_told_of_at_once(cluster: Cluster) -> None:
 
 
 def test_what_is_not_allowed_is_said_with_who_can_help(cluster: Cluster) -> None:
+    cluster.add_namespace("lab")
     cluster.accounts.forbid("admin", "create", resource="jobs")
     one = target(cluster)
     with pytest.raises(Refused, match=r"not allowed: .*cannot create resource .*\(who manages namespace default"):
         hand_in(one, ONE)
+    with pytest.raises(Refused, match="who manages namespace lab can give"):  # the entry's, not the context's
+        hand_in(target(cluster, namespace="lab"), ONE)
     cluster.accounts.forbid("admin", "list", resource="resourcequotas")
     assert one.report().report.max_running == 1000
 

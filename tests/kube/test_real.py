@@ -93,6 +93,17 @@ def test_a_container_of_which_nobody_knows_was_lost_and_not_killed() -> None:
     assert ends.end_of(pod("Failed", 137, "ContainerStatusUnknown")).reason == "host-lost"
 
 
+def test_what_could_not_be_started_was_not_in_1970(cluster: Cluster) -> None:
+    one = target(cluster)
+    hand_in(one, Spec(argv=("no-such-command",)))
+    assert one.wait([(0, 0)], 20.0).counts == {"failed": 1}
+    job = next(one.list())
+    assert job.end is not None and job.end.reason == "spawn-error"
+    assert job.started is not None and job.started >= job.submitted
+    (attempt,) = one.details(0).attempts
+    assert (attempt["started"], attempt["ended"]) == (None, job.ended)
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"])
 def test_no_proxy_is_asked_for_a_cluster_on_this_machine(host: str) -> None:
     assert connection._proxy(f"https://{host}:6443", {"https_proxy": "http://p:1"}) == ""

@@ -278,7 +278,7 @@ def test_a_command_that_is_not_there_is_told(cluster: Cluster, admin: Caller) ->
     admin("POST", JOBS, job("typo", "no-such-command"))
     assert ended(cluster, "typo")["failed"] == 1
     state = pods(admin, "typo")[0]["status"]["containerStatuses"][0]["state"]["terminated"]
-    assert (state["exitCode"], state["reason"]) == (128, "StartError")
+    assert (state["exitCode"], state["reason"], state["startedAt"]) == (128, "StartError", "1970-01-01T00:00:00Z")
     assert 'exec: "no-such-command": executable file not found in $PATH' in state["message"]
 
 

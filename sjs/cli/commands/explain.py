@@ -101,7 +101,7 @@ def _attempt(one: Mapping[str, Any]) -> str:
     if how is None and ended is None:
         when = "not started yet" if began is None else f"since {_clock(began)}"
     else:
-        when = f"{how or 'unknown'}, {_clock(began)} to {_clock(ended)}"
+        when = f"{how or 'unknown'}, " + " to ".join(filter(None, (_clock(began), _clock(ended))))
     place = f", {one['pod']} on {one['node'] or 'no node yet'}" if one.get("pod") else ""
     place += f", Slurm's {_in_slurm(one['slurm'])}" if one.get("slurm") else ""
     return when + place

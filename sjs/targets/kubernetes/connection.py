@@ -81,7 +81,8 @@ class Connection:
             answer.drain_conn()
             answer = self._sent(method, path, query, body, content_type, seconds)
         if answer.status >= 300:
-            raise error_of(answer.status, _rest(answer), self.access.namespace, answer.headers.get("Retry-After", ""))
+            namespace = _namespace(path) or self.access.namespace
+            raise error_of(answer.status, _rest(answer), namespace, answer.headers.get("Retry-After", ""))
         return answer
 
     def close(self) -> None:
@@ -184,6 +185,12 @@ class Connection:
         password = urlsplit(proxy).password
         known = urllib3.make_headers(proxy_basic_auth=f"{user}:{password or ''}") if user else None
         return urllib3.ProxyManager(proxy, proxy_headers=known, **more)
+
+
+def _namespace(path: str) -> str:
+    """That of which something is asked."""
+    _, _, rest = path.partition("/namespaces/")
+    return rest.partition("/")[0]
 
 
 def _by_socks(proxy: str, more: dict[str, Any]) -> PoolManager:

@@ -59,7 +59,7 @@ def attempt_of(pod: Object) -> Attempt:
         str((pod.get("spec") or {}).get("nodeName", "")),
         str(status.get("phase", "Pending")),
         moment(meta.get("creationTimestamp")) or 0.0,
-        moment(ran.get("startedAt")) if state.get("terminated") or state.get("running") else None,
+        moment(ran.get("startedAt")) or None,  # what could not be started, was in 1970
         ended,
         end_of(pod) if has_ended else None,
         bool(meta.get("deletionTimestamp")),
