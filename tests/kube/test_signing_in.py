@@ -124,6 +124,8 @@ def test_who_has_to_ask_and_can_not_is_not_run(tmp_path: Path) -> None:
     assert ask(command, interactiveMode="IfAvailable").header == "Bearer t"
     with pytest.raises(ConfigError, match="known are Never, IfAvailable, Always"):
         ask(command, interactiveMode="Sometimes")
+    with pytest.raises(UsageError, match=r"failed: signal 9 \(log in"):
+        ask(script(tmp_path, "kill -9 $$"))
 
 
 @pytest.mark.parametrize(
@@ -409,10 +411,45 @@ def test_a_token_expires_while_somebody_follows(cluster: Cluster) -> None:
     gate.touch()
     assert [piece.data for piece in output] == [b"b\n"]
     assert (cluster.folder / "dave.calls").read_text().count("called") == 2
+
+
+def test_a_plugin_that_gives_the_same_again_is_not_run_for_each_refusal(cluster: Cluster) -> None:
+    path = cluster.kubeconfig_by_plugin("dave")
+    one = Connection(lambda: load({}, str(path)), {})
     cluster.accounts.refusing_all = True
-    with pytest.raises(Unreachable, match=r"does not take our credentials \(log in again"):
-        list(one.read(0, ["out"], follow=True))
-    assert (cluster.folder / "dave.calls").read_text().count("called") == 3, "asked once more, and no more than that"
+    for _ in range(3):
+        with pytest.raises(Unreachable, match=r"does not take our credentials \(log in again"):
+            one.send("GET", PODS)
+    assert (cluster.folder / "dave.calls").read_text().count("called") == 2, "once, and once more"
+
+
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ({"exec": "x"}, "exec is no object"),
+        ({"auth-provider": "gcp"}, "auth-provider is no object"),
+        ({"auth-provider": {"name": "oidc", "config": "x"}}, "config of the auth-provider is no object"),
+        ({"exec": {"command": "x", "args": "one"}}, "args of the exec plugin is no list"),
+        ({"exec": {"command": "x", "env": 5}}, "env of the exec plugin is no list"),
+        ({"as": "me", "as-groups": "boss"}, "as-groups is no list"),
+        ({"as": "me", "as-user-extra": ["x"]}, "as-user-extra is no object"),
+        ({"as": "me", "as-user-extra": {"why": "x"}}, "why of as-user-extra is no list"),
+    ],
+)
+def test_who_is_nobody_by_mistake_does_not_go_on_as_nobody(tmp_path: Path, user: Any, said: str) -> None:
+    path = tmp_path / "config"
+    cluster = {"name": "c", "cluster": {"server": "https://h:1"}}
+    context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+    whole = {
+        "current-context": "x",
+        "contexts": [context],
+        "clusters": [cluster],
+        "users": [{"name": "u", "user": user}],
+    }
+    path.write_text(json.dumps(whole))
+    with pytest.raises(ConfigError) as raised:
+        load({}, str(path))
+    assert raised.value.message == f"{path}: {said}"
 
 
 def test_files_of_windows_are_read_and_a_user_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 import sjs
 from sjs.core.job import Spec
-from sjs.errors import Refused, UsageError
+from sjs.errors import ConfigError, Refused, SjsError, Unreachable, UsageError
 from sjs.targets.kubernetes import connection
 from sjs.targets.kubernetes.connection import Connection
 from sjs.targets.kubernetes.kubeconfig import load
@@ -88,12 +88,21 @@ def test_a_proxy_is_that_of_the_file_or_of_the_environment(cluster: Cluster) -> 
         assert len(heads) == 1
         assert asked(with_cluster(cluster, **{"proxy-url": url})) == 200
         assert len(heads) == 2
+    with pytest.raises(SjsError, match="is not reached: its proxy: Connection refused"):
+        asked(with_cluster(cluster, **{"proxy-url": "http://127.0.0.1:1"}))
+    for wrong in ("nonsense://me:secret@h:1", "http://me:secret@h:99999"):
+        with pytest.raises(ConfigError, match="the address of the proxy is none that is known") as raised:
+            asked(with_cluster(cluster, **{"proxy-url": wrong}))
+        assert "secret" not in str(raised.value)
     with pytest.raises(UsageError, match="PySocks"):
         asked(with_cluster(cluster, **{"proxy-url": "socks5://127.0.0.1:1"}))
 
 
 def test_a_server_may_have_another_name_than_its_address(cluster: Cluster) -> None:
     assert asked(with_cluster(cluster, **{"tls-server-name": "localhost"})) == 200
+    with pytest.raises(Unreachable, match="certificate is another host's") as raised:
+        asked(with_cluster(cluster, **{"tls-server-name": "other.example"}))
+    assert type(raised.value) is Unreachable, "which is not tried again"
 
 
 def test_a_new_token_comes_from_the_issuer() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -31,6 +32,9 @@ ANSWER = 60.0
 DEAD = 15
 """Seconds after which a peer that says nothing is asked by the kernel, and given up."""
 
+NEW = 30.0
+"""Seconds for which no plugin is run again because the server refuses what it gave."""
+
 JSON = "application/json"
 Query = Mapping[str, "str | int"]
 
@@ -53,6 +57,7 @@ class Connection:
         self._find = find
         self._environ = environ
         self._login = Login(self._told_anew, self._http_for, notice)
+        self._renewal = float("-inf")
         self._access: Access | None = None
         self._proof: Proof | None = None
         self._pool: PoolManager | None = None
@@ -77,7 +82,7 @@ class Connection:
         if self._proof is not None and self._proof.has_expired:
             self._renewed()
         answer = self._sent(method, path, query, body, content_type, seconds)
-        if answer.status == 401 and self._renewed():
+        if answer.status == 401 and not self._is_new() and self._renewed():
             answer.drain_conn()
             answer = self._sent(method, path, query, body, content_type, seconds)
         if answer.status >= 300:
@@ -120,8 +125,13 @@ class Connection:
         except urllib3.exceptions.HTTPError as error:
             raise lost(error, self.access.server) from None
 
+    def _is_new(self) -> bool:
+        """Whether a plugin has just been run for another proof: it may ask somebody, and once is enough."""
+        return isinstance(self.access.user.get("exec"), dict) and time.monotonic() - self._renewal < NEW
+
     def _renewed(self) -> bool:
         """Whether there is another proof than the one that was refused."""
+        self._renewal = time.monotonic()
         before, known = self._proof, self.access
         self._access = self._proof = None
         if (self.access.server, self.access.namespace) != (known.server, known.namespace):
@@ -181,10 +191,14 @@ class Connection:
         proxy = proxy if "://" in proxy else f"http://{proxy}"
         if proxy.startswith("socks"):
             return _by_socks(proxy, more)
-        user = urlsplit(proxy).username
-        password = urlsplit(proxy).password
+        user, password = urlsplit(proxy).username, urlsplit(proxy).password
         known = urllib3.make_headers(proxy_basic_auth=f"{user}:{password or ''}") if user else None
-        return urllib3.ProxyManager(proxy, proxy_headers=known, **more)
+        try:
+            return urllib3.ProxyManager(proxy, proxy_headers=known, **more)
+        except (urllib3.exceptions.HTTPError, ValueError):  # what it says may have a password in it
+            raise ConfigError(
+                "the address of the proxy is none that is known", "http://HOST:PORT, or socks5://"
+            ) from None
 
 
 def _namespace(path: str) -> str:
@@ -264,16 +278,20 @@ def lost(error: Exception, server: str) -> SjsError:
     """What has become of a request or of what was being read."""
     from urllib3 import exceptions
 
+    by_proxy = isinstance(error, exceptions.ProxyError)
     cause = error.original_error if isinstance(error, exceptions.ProxyError) else error
     host = urlsplit(server).netloc
     if isinstance(cause, exceptions.SSLError):
+        if "doesn't match" in str(cause):
+            hint = "`tls-server-name` in the kubeconfig says whose certificate it is to have"
+            return Unreachable(f"{host} can not show that it is this cluster: its certificate is another host's", hint)
         if "CERTIFICATE_VERIFY_FAILED" in str(cause):
             return Unreachable(f"{host} can not show that it is this cluster: {_why(cause)}", "see the kubeconfig's CA")
         return LinkLost(f"{host}: {_why(cause)}")
     if isinstance(cause, exceptions.NameResolutionError):
         return NotReached(f"{host}: no such host is known")
     if isinstance(cause, exceptions.NewConnectionError | exceptions.ConnectTimeoutError | OSError):
-        return NotReached(f"{host} is not reached: {_why(cause)}")
+        return NotReached(f"{host} is not reached: {'its proxy: ' if by_proxy else ''}{_why(cause)}")
     if isinstance(cause, exceptions.ReadTimeoutError):
         return LinkLost(f"{host} does not answer")
     if isinstance(cause, exceptions.ProtocolError):

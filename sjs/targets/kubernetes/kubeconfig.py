@@ -119,6 +119,7 @@ def _chosen(documents: Sequence[tuple[str, Mapping[str, Any]]], context: str) ->
     there = ""
     if said.get("user"):
         user, there = _named(documents, "users", "user", str(said["user"]), source)
+        _check_shape(user, there)
         user = _with_paths(user, ("client-certificate", "client-key", "tokenFile"), there)
         plugin = user.get("exec")
         if isinstance(plugin, dict) and os.sep in str(plugin.get("command", "")):
@@ -129,6 +130,23 @@ def _chosen(documents: Sequence[tuple[str, Mapping[str, Any]]], context: str) ->
     cluster = _with_paths(cluster, ("certificate-authority",), where)
     namespace = str(said.get("namespace") or DEFAULT_NAMESPACE)
     return Access(server.rstrip("/"), namespace, user, cluster, source, current, there)
+
+
+def _check_shape(user: Mapping[str, Any], path: str) -> None:
+    """Refuse what is not as kubectl has it: who is nobody by mistake would go on as nobody."""
+    plugin, provider, extra = (user.get(key) or {} for key in ("exec", "auth-provider", "as-user-extra"))
+    objects = {"exec": plugin, "auth-provider": provider, "as-user-extra": extra}
+    if isinstance(provider, dict):
+        objects["config of the auth-provider"] = provider.get("config") or {}
+    lists = {"as-groups": user.get("as-groups") or []}
+    if isinstance(plugin, dict):
+        lists |= {f"{key} of the exec plugin": plugin.get(key) or [] for key in ("args", "env")}
+    if isinstance(extra, dict):
+        lists |= {f"{key} of as-user-extra": values or [] for key, values in extra.items()}
+    wrong = [f"{key} is no object" for key, value in objects.items() if not isinstance(value, dict)]
+    wrong += [f"{key} is no list" for key, value in lists.items() if not isinstance(value, list)]
+    if wrong:
+        raise ConfigError(f"{path}: {wrong[0]}", "see `kubectl config view`")
 
 
 def _named(

@@ -95,7 +95,8 @@ def _run(said: Mapping[str, Any], command: str, env: Mapping[str, str], interact
         raise UsageError(f"the kubeconfig's exec plugin {command} failed: {why}", _AGAIN) from None
     if ran.returncode:
         last = (ran.stderr or b"").decode("utf-8", "replace").strip().splitlines()[-1:]
-        why = f"exit status {ran.returncode}{f': {last[0]:.200}' if last else ''}"
+        how = f"exit status {ran.returncode}" if ran.returncode > 0 else f"signal {-ran.returncode}"
+        why = f"{how}{f': {last[0]:.200}' if last else ''}"
         raise UsageError(f"the kubeconfig's exec plugin {os.path.basename(command)} failed: {why}", _AGAIN)
     return ran.stdout
 
