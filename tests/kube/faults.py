@@ -89,6 +89,10 @@ class Faults:
         """End the next watch in the middle of a line, after so many whole ones."""
         self.cuts["watch"] = after
 
+    def fail_watches(self, code: int, times: int, resource: str = "jobs") -> None:
+        """So many watches are taken, and then tell of this code as their only event."""
+        self.pending.append(Fault(code, times, "event", resource))
+
     def cut_logs(self, after: int = 0) -> None:
         """End the next log that is followed in the middle of a line, after so many whole ones."""
         self.cuts["pods/log"] = after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import threading
@@ -96,6 +97,19 @@ def test_a_proxy_is_that_of_the_file_or_of_the_environment(cluster: Cluster) -> 
         assert "secret" not in str(raised.value)
     with pytest.raises(UsageError, match="PySocks"):
         asked(with_cluster(cluster, **{"proxy-url": "socks5://127.0.0.1:1"}))
+
+
+def test_a_proxy_needs_no_scheme_and_its_password_may_have_any_letter(cluster: Cluster) -> None:
+    port = cluster.server.url.rpartition(":")[2]
+    with proxy() as (url, heads):
+        short = url.removeprefix("http://").replace("secret", "s%40%3Acret")
+        assert asked(with_cluster(cluster, **{"proxy-url": short})) == 200
+        elsewhere = with_cluster(cluster, server=f"https://cluster.test:{port}", **{"tls-server-name": "localhost"})
+        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+            assert asked(elsewhere, {name: short}) == 200
+        assert asked(elsewhere, {"https_proxy": short.rpartition("@")[2]}) == 200
+    said = b"basic " + base64.b64encode(b"me:s@:cret").lower()
+    assert [said in head.lower() for head in heads] == [True] * 4 + [False]
 
 
 def test_a_server_may_have_another_name_than_its_address(cluster: Cluster) -> None:

@@ -11,7 +11,7 @@ from tests.kube.faults import Faults
 from tests.kube.listing import chosen
 from tests.kube.routes import Route
 from tests.kube.selecting import Chosen
-from tests.kube.status import Obj, bad_request, expired
+from tests.kube.status import Obj, Refused, bad_request, expired
 from tests.kube.store import Change, Store
 
 Waiting = Callable[[tuple[int, ...], float | None], bool]
@@ -27,6 +27,10 @@ def watched(store: Store, route: Route, wait: Waiting, faults: Faults, pace: flo
     asked = route.params.get("resourceVersion") or "0"
     if not asked.isdigit():
         raise bad_request(f'invalid resource version "{asked}": strconv.ParseUint: parsing "{asked}": invalid syntax')
+    fault = faults.take("event", route.resource.plural)
+    if fault is not None:
+        refusal = fault.refusal()
+        return iter([line("ERROR", refusal.body() if isinstance(refusal, Refused) else {"code": fault.code})])
     pick = chosen(route)
     initial = route.flag("sendInitialEvents")
     if asked != "0" and not initial and int(asked) < store.floor:

@@ -135,12 +135,14 @@ class Api:
         asked = {**query, "watch": 1, "allowWatchBookmarks": "true", "timeoutSeconds": max(1, int(seconds))}
         rest = b""
         for data in self.stream(path, asked, seconds):
+            if time.monotonic() >= deadline:  # who sends slowly, and on and on, has no say in this
+                return
             *lines, rest = (rest + data).split(b"\n")
             for line in filter(None, lines):
                 event = _parsed(line)
                 if event.get("type") == "ERROR":
                     status = event.get("object") or {}
-                    error = error_of(int(status.get("code") or 500), json.dumps(status).encode(), self.namespace)
+                    error = error_of(_code(status), json.dumps(status).encode(), self.namespace)
                     raise Cut(error.message) if isinstance(error, Busy) else error
                 yield event
 
@@ -194,6 +196,11 @@ class Api:
 
 SLICE = 240.0
 """Seconds after which a watch is begun anew, by whoever is between us and the server at the latest."""
+
+
+def _code(status: Object) -> int:
+    code = status.get("code")
+    return code if isinstance(code, int) else 500
 
 
 def _parsed(data: bytes) -> Object:

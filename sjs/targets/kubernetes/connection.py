@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from sjs.errors import ConfigError, LinkLost, NotReached, SjsError, Unreachable, UsageError
 from sjs.extras import how_to_get
@@ -191,8 +191,8 @@ class Connection:
         proxy = proxy if "://" in proxy else f"http://{proxy}"
         if proxy.startswith("socks"):
             return _by_socks(proxy, more)
-        user, password = urlsplit(proxy).username, urlsplit(proxy).password
-        known = urllib3.make_headers(proxy_basic_auth=f"{user}:{password or ''}") if user else None
+        user, password = (unquote(said or "") for said in (urlsplit(proxy).username, urlsplit(proxy).password))
+        known = urllib3.make_headers(proxy_basic_auth=f"{user}:{password}") if user else None
         try:
             return urllib3.ProxyManager(proxy, proxy_headers=known, **more)
         except (urllib3.exceptions.HTTPError, ValueError):  # what it says may have a password in it

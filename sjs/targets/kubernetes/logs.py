@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sjs.answers import Piece
 from sjs.core.job import Job
-from sjs.errors import Refused
+from sjs.errors import Refused, SjsError
 from sjs.targets.kubernetes import ends
 from sjs.targets.kubernetes.api import Api, Object
+from sjs.targets.kubernetes.breaks import REST, Breaks
 from sjs.targets.kubernetes.podlog import PodLog
 from sjs.targets.kubernetes.trouble import Absent, Busy, Cut, Gone, Malformed
 from sjs.targets.kubernetes.why import trouble_of
@@ -30,6 +31,7 @@ class Output:
         self._job_changes = job_changes
         self._notice = notice
         self._told: set[str] = set()
+        self._breaks = Breaks()
 
     def read(self, follow: bool, lines: int | None, since: float | None) -> Iterator[Piece]:
         """All of it; with `follow`, until the job has ended."""
@@ -74,12 +76,17 @@ class Output:
         """Until it is another than it was."""
         meta = pod["metadata"]
         query = {"fieldSelector": f"metadata.name={meta['name']}", "resourceVersion": str(meta["resourceVersion"])}
+        began = time.monotonic()
+        trouble: SjsError | None = None
         try:
-            for event in self._api.watch(self._api.path("pods"), query, time.monotonic() + PAUSE):
+            for event in self._api.watch(self._api.path("pods"), query, began + PAUSE):
                 if event.get("type") != "BOOKMARK":
+                    self._breaks.over()
                     return
-        except (Gone, Cut):
-            return
+        except (Gone, Cut) as error:
+            trouble = error
+        if time.monotonic() - began < REST:
+            self._breaks.pause(trouble, began + PAUSE)
 
 
 def of_pod(

@@ -12,15 +12,13 @@ from sjs.core.job import Job, Range, Spec
 from sjs.errors import Refused, SjsError
 from sjs.targets.kubernetes import manifest, marks, names, records
 from sjs.targets.kubernetes.api import PAGE, Api, Object
+from sjs.targets.kubernetes.breaks import REST, Breaks
 from sjs.targets.kubernetes.ends import JOB_NAME, owner_of
 from sjs.targets.kubernetes.records import Held
 from sjs.targets.kubernetes.trouble import Cut, Gone
 
 FRESH = 0.5
 """Seconds for which questions about the whole queue that follow each other are answered from one look."""
-
-REST = 0.5
-"""Seconds before a watch is begun anew that ended before anything came."""
 
 
 AT_ONCE = 50
@@ -38,6 +36,7 @@ class Seen:
         self._queue = queue
         self._notice = notice
         self._told_refusal = False
+        self._breaks = Breaks()
         self._at = float("-inf")
         self._specs: dict[str, Sequence[Spec]] = {}
         self._pods: dict[str, list[Object]] = {}
@@ -74,20 +73,24 @@ class Seen:
         """Until the deadline, once for each change of a Job."""
         path, selector = self._api.path("jobs"), f"{self.selector},{names.FIRST}"
         while time.monotonic() < deadline:
-            began, came = time.monotonic(), False
+            began, version = time.monotonic(), self.version
+            trouble: SjsError | None = None
             try:
-                query = {"labelSelector": selector, "resourceVersion": self.version}
+                query = {"labelSelector": selector, "resourceVersion": version}
                 for event in self._api.watch(path, query, deadline):
-                    came = True
-                    if self._apply(event):
+                    changed = self._apply(event)
+                    if self.version != version:
+                        self._breaks.over()
+                    if changed:
                         yield
-            except Gone:
+            except (Gone, Cut) as error:  # who begins anew says so, if nobody is there
+                trouble = error
+            quick, came = time.monotonic() - began < REST, self.version != version
+            if isinstance(trouble, Gone):
                 self.look_anew()
                 yield
-            except Cut:  # who begins anew says so, if nobody is there
-                pass
-            if not came and time.monotonic() - began < REST:
-                time.sleep(max(0.0, min(REST, deadline - time.monotonic())))
+            if quick and (trouble is not None or not came):
+                self._breaks.pause(trouble, deadline)
 
     def _apply(self, event: Object) -> bool:
         raw = event.get("object") or {}
