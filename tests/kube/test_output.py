@@ -152,6 +152,18 @@ def test_a_node_that_is_gone_takes_only_the_output_of_its_own_pods(
         list(one.read(0, ["out"]))
 
 
+def test_who_follows_a_job_that_is_cancelled_sees_its_last_words_and_no_complaint(cluster: Cluster) -> None:
+    """Its pod goes with it, at one moment or another."""
+    told: list[str] = []
+    one = target(cluster, told)
+    hand_in(one, Spec(command="trap 'echo bye; exit' TERM; echo hello; while :; do sleep 0.02; done"))
+    output = one.read(0, ["out"], follow=True)
+    assert next(output).data == b"hello\n"
+    target(cluster).cancel([(0, 0)])
+    assert [piece.data for piece in output][-1] == b"bye\n"
+    assert told == []
+
+
 def test_the_last_lines_are_those_of_the_last_try(cluster: Cluster) -> None:
     one = target(cluster)
     mark = cluster.folder / "mark"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from sjs.targets.kubernetes import ends
 from sjs.targets.kubernetes.api import PATIENCE, Api, Object
 from sjs.targets.kubernetes.manifest import CONTAINER
 from sjs.targets.kubernetes.seam import Seam
-from sjs.targets.kubernetes.trouble import Cut, Gone, Malformed
+from sjs.targets.kubernetes.trouble import Absent, Cut, Gone, Malformed
 from sjs.targets.outage import Outage
 
 SILENCE = 3_600.0
@@ -51,9 +51,12 @@ class PodLog:
             yield from self._of_before()
         if follow and self._lines == 0:
             self._find_end()
+        was_whole = False
         while follow and not ends.is_over(self._pod):
-            yield from self._followed()
+            was_whole = yield from self._followed()
             now = self._look()
+            if now is None and not was_whole:
+                raise Absent(404, f"pod {self._name} is gone")
             if now is None:
                 yield from self._seam.end()
                 return
@@ -61,7 +64,11 @@ class PodLog:
             self._seam.begin()
             if ends.restarts(now) > ends.restarts(before):
                 yield from self._of_before()
-        yield from self._whole()
+        try:
+            yield from self._whole()
+        except Absent:
+            if not was_whole:
+                raise  # else it ended, and went: as one does that is cancelled
 
     def _find_end(self) -> None:
         """Begin after the last line that there is now."""
@@ -71,8 +78,8 @@ class PodLog:
         self._lines = None
         self._seam.begin()
 
-    def _followed(self) -> Iterator[bytes]:
-        """One request, until somebody ends it."""
+    def _followed(self) -> Generator[bytes, None, bool]:
+        """One request, until somebody ends it; whether that looked like the end of it all."""
         is_cut = False
         try:
             yield from self._request({"follow": "true"})
@@ -81,6 +88,7 @@ class PodLog:
         self._tell_of_request()
         self._fruitless = 0 if self._seam.is_new else self._fruitless + 1
         self._is_at_once = is_cut and self._seam.is_new
+        return not is_cut
 
     def _whole(self, **more: str) -> Iterator[bytes]:
         """What there is now, to its end."""
