@@ -10,7 +10,7 @@ from sjs.core.job import Spec
 from sjs.targets.kubernetes import connection, ends, records
 from tests.kube.auth import Account, Rule
 from tests.kube.cluster import Cluster
-from tests.kube.doing import end, hand_in, pods, target, until
+from tests.kube.doing import begin, end, hand_in, pods, target, until
 from tests.kube.kinds import JOBS, QUOTAS
 
 Object = dict[str, Any]
@@ -102,6 +102,27 @@ def test_what_could_not_be_started_was_not_in_1970(cluster: Cluster) -> None:
     assert job.started is not None and job.started >= job.submitted
     (attempt,) = one.details(0).attempts
     assert (attempt["started"], attempt["ended"]) == (None, job.ended)
+
+
+def test_what_was_seen_to_run_is_ended_and_removed(cluster: Cluster) -> None:
+    one = target(cluster)
+    hand_in(one, Spec(command="exec sleep 60"))
+    until(lambda: [job.state for job in target(cluster).list()] == ["running"], "it runs")
+    assert list(one.cancel([(0, 0)]).stopping) == [(0, 0)]
+    assert one.wait([(0, 0)], 20.0).counts == {"cancelled": 1}
+    assert list(one.change("clean", [(0, 0)])) == [(0, 0)]
+
+
+def test_what_is_ended_runs_until_its_pod_is_gone(still: Cluster) -> None:
+    one = target(still)
+    hand_in(one, Spec(command="true"))
+    pod = begin(still, pods(still)[0])
+    one.cancel(None)
+    still.settle()
+    job = next(target(still).list())
+    assert job.state == "running"
+    end(still, pod, 143)
+    assert next(target(still).list()).state == "cancelled"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"])

@@ -80,6 +80,14 @@ class Held:
         counted = (status.get("uncountedTerminatedPods") or {}).get("succeeded")
         return bool(status.get("succeeded") or counted or self.condition("Complete"))
 
+    @property
+    def has_no_pods(self) -> bool:
+        """Whether it is certain from the Job alone that there is nothing to be learnt of pods: it is suspended, none of
+        them is left, and none has ended."""
+        status = self.raw.get("status") or {}
+        known = any(status.get(key) for key in ("active", "terminating", "succeeded", "failed"))
+        return self.suspended and not (known or self.finished or self.done or self.failed)
+
     def unended(self, low: int, high: int) -> int:
         """Of how many of these indexes there is more to come, as far as the Job alone tells."""
         status = self.raw.get("status") or {}

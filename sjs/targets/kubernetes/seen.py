@@ -168,7 +168,10 @@ class Seen:
 
     def _see_pods(self, chosen: Sequence[Held]) -> None:
         """Those that have something to say, in one list. Of many that went well, their Jobs tell, if not at once."""
-        if self._has_pods or all(one.suspended and not one.done and not one.failed for one in chosen):
+        if self._has_pods:
+            return
+        if all(one.has_no_pods for one in chosen):
+            self._pods = {}  # those of an earlier look are gone
             return
         asked = {"labelSelector": self.selector}
         if sum(high - low + 1 for one in self.held.values() for low, high in one.done) > PAGE or len(self.held) > PAGE:
