@@ -20,6 +20,9 @@ def create(store: Store, resource: Resource, obj: Obj, namespace: str, admit: Ad
     with store.lock:
         if namespace and store.get(NAMESPACES, "", namespace) is None:
             raise not_found(NAMESPACES, namespace)
+        if namespace and (store.get(NAMESPACES, "", namespace) or {})["metadata"].get("deletionTimestamp"):
+            why = f"unable to create new content in namespace {namespace} because it is being terminated"
+            raise forbidden(resource, (obj.get("metadata") or {}).get("name", ""), why)
         made = _made(store, resource, obj, namespace)
         causes = checks.checked(resource, made)
         if causes:

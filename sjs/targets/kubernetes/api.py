@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sjs.errors import LinkLost, NotReached, SjsError, Unreachable
+from sjs.errors import ConfigError, LinkLost, NotReached, SjsError, Unreachable
+from sjs.targets.kubernetes import names
 from sjs.targets.kubernetes.connection import ANSWER, JSON, Connection, Query, lost
 from sjs.targets.kubernetes.trouble import Busy, Changed, Cut, Gone, Rejected, Unproven, error_of
 from sjs.targets.outage import PAUSES, Outage
@@ -53,7 +54,10 @@ class Api:
     @property
     def namespace(self) -> str:
         """Where our objects are."""
-        return self._namespace or self._connection.access.namespace
+        name = self._namespace or self._connection.access.namespace
+        if not names.is_name(name):
+            raise ConfigError(f"'{name}' can not be a namespace", "small letters, digits and '-', at most 63")
+        return name
 
     @property
     def server(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode, urlsplit
 
-from sjs.errors import ConfigError, LinkLost, NotReached, SjsError, Unreachable, UsageError
+from sjs.errors import BadRequest, ConfigError, LinkLost, NotReached, SjsError, Unreachable, UsageError
 from sjs.extras import how_to_get
 from sjs.targets.kubernetes import credentials
 from sjs.targets.kubernetes.credentials import Proof
@@ -110,7 +110,7 @@ class Connection:
         if self._proof is not None and self._proof.header:
             headers["Authorization"] = self._proof.header
         url = f"{self.access.server}{path}{f'?{urlencode(query)}' if query else ''}"
-        data = None if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        data = None if body is None else _encoded(body)
         try:
             return pool.request(
                 method,
@@ -205,6 +205,13 @@ def _namespace(path: str) -> str:
     """That of which something is asked."""
     _, _, rest = path.partition("/namespaces/")
     return rest.partition("/")[0]
+
+
+def _encoded(body: Any) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        raise BadRequest("what is said is not UTF-8, and Kubernetes takes no other text") from None
 
 
 def _by_socks(proxy: str, more: dict[str, Any]) -> PoolManager:

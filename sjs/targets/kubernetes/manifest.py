@@ -75,9 +75,12 @@ def parts(chunk: Chunk, specs: Sequence[Spec], settings: Settings, envs: Envs) -
     of_all = digest(specs)
     found: list[Part] = []
     start = 0
-    for number, run in enumerate(contents.runs(specs)):
-        found.append(_Draft(chunk, run, start, number, settings, envs, of_all).part())
-        start += len(run)
+    try:
+        for number, run in enumerate(contents.runs(specs)):
+            found.append(_Draft(chunk, run, start, number, settings, envs, of_all).part())
+            start += len(run)
+    except UnicodeEncodeError:
+        raise BadRequest("a command or a variable is not UTF-8, and Kubernetes takes no other text") from None
     return found
 
 
@@ -347,12 +350,9 @@ def _packed(items: Mapping[str, str], what: str) -> Iterable[dict[str, str]]:
 
 def _check(job: Object, maps: Iterable[Object]) -> None:
     """Refuse what the cluster would refuse in words that nobody understands."""
-    try:
-        size = len(json.dumps(job, ensure_ascii=False).encode())
-        for one in maps:
-            json.dumps(one, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise BadRequest("a command or a variable is not UTF-8, and Kubernetes takes no other text") from None
+    size = len(json.dumps(job, ensure_ascii=False).encode())
+    for one in maps:
+        json.dumps(one, ensure_ascii=False).encode()
     if size > MAX_JOB:
         raise BadRequest(
             f"a Job of {size} bytes, and a cluster takes {MAX_JOB}", "put some of it into a file of the image"

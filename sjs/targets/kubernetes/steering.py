@@ -12,7 +12,7 @@ from typing import Any
 from sjs.answers import Cancelled
 from sjs.core.job import Job, Range, ranges
 from sjs.core.lifecycle import FINAL, HELD, LIVE, QUEUED, WAITING
-from sjs.errors import Conflict, Refused
+from sjs.errors import Conflict, LinkLost, Refused
 from sjs.targets.kubernetes import manifest, marks, names, scripts
 from sjs.targets.kubernetes.api import Api, Object
 from sjs.targets.kubernetes.maps import Maps
@@ -208,8 +208,14 @@ class Steering:
         return sorted(gone)
 
     def _changed(self, one: Held, change: dict[str, Any]) -> None:
-        with suppress(Absent):  # it has gone meanwhile, which ends it, too
-            self._api.patch("jobs", one.name, change)
+        for _ in range(TRIES):
+            try:
+                with suppress(Absent):  # it has gone meanwhile, which ends it, too
+                    self._api.patch("jobs", one.name, change)
+                return
+            except Changed:  # by many, all the time
+                continue
+        raise LinkLost(f"others change Job {one.name} all the time", "try again")
 
     def _hurry(self, one: Held, grace: float) -> None:
         """Let its pods have no more time than this."""

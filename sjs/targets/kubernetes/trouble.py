@@ -84,6 +84,8 @@ def error_of(status: int, data: bytes, namespace: str, after: str = "") -> SjsEr
         return Unproven("the cluster does not take our credentials", "log in again, as for kubectl")
     if status == 403 and "exceeded quota" in text:
         return OverQuota(status, f"the quota of namespace {namespace} is used up: {text}")
+    if status == 403 and "because it is being terminated" in text:
+        return Rejected(status, f"namespace {namespace} is being deleted, and takes nothing new")
     if status == 403:
         return Rejected(status, f"not allowed: {text}", f"who manages namespace {namespace} can give you a role")
     if status == 404:
