@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -23,8 +24,18 @@ def too_old() -> dict[Version, str]:
     return {version: path for version, path in _all().items() if version < FLOOR}
 
 
+TOLD = "SJS_TEST_PYTHONS"
+"""What was found, for the other processes of a run: to ask each takes as long as many a test."""
+
+
 @functools.cache
 def _all() -> dict[Version, str]:
+    if TOLD not in os.environ:
+        os.environ[TOLD] = json.dumps(list(_looked_for().items()))
+    return {tuple(version): path for version, path in json.loads(os.environ[TOLD])}
+
+
+def _looked_for() -> dict[Version, str]:
     names = ["python3", *(f"python3.{minor}" for minor in range(4, 30))]
     paths = [path for path in map(which, names) if path]
     paths += map(str, Path.home().glob(".pyenv/versions/*/bin/python3"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -35,7 +36,9 @@ def steps(*headings: str) -> list[Step]:
 
 def make_ready() -> None:
     """Let `submit` make its environment, of which it tells."""
-    subprocess.run([ROOT / "submit", "--version"], check=True, capture_output=True, timeout=300)
+    # What is used of it is compiled when it is, and the most is not.
+    environment = {**os.environ, "PIP_COMPILE": "0"}
+    subprocess.run([ROOT / "submit", "--version"], check=True, capture_output=True, timeout=300, env=environment)
 
 
 def script(wanted: list[Step]) -> str:

@@ -15,6 +15,9 @@ import pytest
 
 from tests.live.machine import DEADLINE, ENVIRONMENT, SUBMIT, Machine, until, wait_for_end
 
+PART = 1000 * int(os.environ.get("SJS_TEST_ROUNDS", "1"))
+LINES = 10 * PART
+
 Submit = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
@@ -131,20 +134,20 @@ def test_waiting_goes_on_while_the_manager_dies(person: Person, machine: Machine
 
 
 def test_a_file_is_taken_once_while_the_manager_dies_again_and_again(person: Person, machine: Machine) -> None:
-    """20,000 lines from a pipe that we fill: after each part the manager is killed."""
+    """Lines from a pipe that we fill: after each part the manager is killed."""
     person.types("m configure --max-jobs-running 0")
     taking = person.begins("m job --command-file - -p", stdin=subprocess.PIPE)
     assert taking.stdin is not None
-    for part in range(10):
-        taking.stdin.write(b"".join(b"true %d\n" % number for number in range(part * 2_000, part * 2_000 + 2_000)))
+    for first in range(0, LINES, PART):
+        taking.stdin.write(b"".join(b"true %d\n" % number for number in range(first, first + PART)))
         taking.stdin.flush()
         machine.kill_manager()
         until(lambda: _answers(machine), "the next manager")
     printed, complaint = taking.communicate(timeout=DEADLINE)
     assert taking.returncode == 0, complaint
-    assert sorted(map(int, printed.split())) == list(range(20_000))
+    assert sorted(map(int, printed.split())) == list(range(LINES))
     records = map(json.loads, person.types("m list --all --json").stdout.splitlines())
-    assert [record["command"] for record in records] == [f"true {number}" for number in range(20_000)]
+    assert [record["command"] for record in records] == [f"true {number}" for number in range(LINES)]
 
 
 def _answers(machine: Machine) -> bool:

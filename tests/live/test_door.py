@@ -9,9 +9,10 @@ import json
 import os
 import random
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -25,6 +26,8 @@ BETWEEN = 16
 
 FLAT = 20_000
 """Kilobytes by which the manager may have grown."""
+
+T = TypeVar("T")
 
 PORTS = ["../victim", "../../../../../../etc/passwd", "/etc/passwd", "victim", "link", "folder", "jobs.pipe", "theirs"]
 PORTS += [".", "..", "a/b", "nobody-reads", "no-such", "x" * 300, "port\n", "\0"]
@@ -73,10 +76,10 @@ def writer(root: str, number: int) -> None:
         assert json.loads(os.read(reading, 65536))["status"] == "OK"
 
 
-def run_all(work: Callable[[str, int], None], machine: Machine, numbers: range) -> list[int | None]:
+def run_all(work: Callable[[str, T], None], machine: Machine, shares: Iterable[T]) -> list[int | None]:
     """A process for each; their exit statuses."""
     context = get_context("fork")
-    processes = [context.Process(target=work, args=(str(machine.root), number)) for number in numbers]
+    processes = [context.Process(target=work, args=(str(machine.root), share)) for share in shares]
     for one in processes:
         one.start()
     for one in processes:
@@ -113,8 +116,13 @@ def test_every_good_record_is_answered(machine: Machine, capsys: pytest.CaptureF
         print(f"\nseed {SEED}: {WRITERS * ROUNDS * BETWEEN} malformed, {WRITERS * ROUNDS} good, grown by {grown} kB")
 
 
+def one_shots(root: str, numbers: Sequence[int]) -> None:
+    """Open the door for one record and no more, again and again: every second one is a job, the others are none."""
+    for number in numbers:
+        one_shot(root, number)
+
+
 def one_shot(root: str, number: int) -> None:
-    """One record and no more: every second one is a job, the others are none."""
     job = json.dumps({"type": "job", "run": f"true {number} {'x' * 400}", "git": False, "make": False}).encode()
     data = job if number % 2 else malformed(random.Random(SEED + number), status_request("nobody"))
     door = os.open(os.path.join(root, "jobs.pipe"), os.O_WRONLY)
@@ -127,9 +135,7 @@ def test_one_shot_writers_are_each_heard_once(machine: Machine) -> None:
     with machine.client() as client:
         client.ask("configure", max_jobs=0)
         before = memory_kb(machine.manager_pid)
-        for first in range(0, count, WRITERS):
-            numbers = range(first, min(count, first + WRITERS))
-            assert run_all(one_shot, machine, numbers) == [0] * len(numbers)
+        assert run_all(one_shots, machine, [range(first, count, WRITERS) for first in range(WRITERS)]) == [0] * WRITERS
         until(lambda: client.ask("report")["queued"] >= count // 2, "the last of the jobs")
         seen = []
         for low in range(0, count // 2, 1000):

@@ -9,7 +9,7 @@ import pytest
 
 from sjs.core.aims import Aim
 from sjs.errors import UnknownJob
-from sjs.results import dots, picture
+from sjs.results import dots
 from sjs.results.dots import HEIGHT, Style
 from sjs.results.plotting import Plot, axis, is_log_spaced, plot
 from sjs.results.rows import Row
@@ -100,6 +100,8 @@ WORDS = [one for one in grid() if one.values["lr"] == "0.1"]
     ],
 )
 def test_each_kind_can_be_drawn(rows: list[Row], tmp_path: Path) -> None:
+    from sjs.results import picture  # which takes a second, for all who collect tests
+
     picture.save(drawn(rows), "lr-3f9a1c", str(tmp_path / "loss.png"))
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
     for style in (Style(80), Style(1), Style(40, is_plain=True)):

@@ -2,8 +2,8 @@
 
 A line that is cut is made again, wherever it was. One that falls silent, or a byte that is changed, may also end with
 an error, but only before the server has begun a session, and then there is no job. The bytes are those around the
-ends of packets, between which a cut makes no difference to whoever decrypts them, and some in between. SJS_RIG_LONG=1
-cuts at every byte (15 minutes), SJS_RIG_LONG=5 at every fifth.
+ends of packets, between which a cut makes no difference to whoever decrypts them, and some in between; of these, some,
+and others each time. SJS_RIG_LONG=1 cuts at every byte (15 minutes), SJS_RIG_LONG=5 at every fifth.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from tests.rig.lab import Host, Lab, Plan, rig
 from tests.rig.proxy import DOWN, UP
 
 LONG = int(os.environ.get("SJS_RIG_LONG", "0"))
+SEED = int(os.environ.get("SJS_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
 LIMIT = 7200 if LONG else 4 * DEADLINE
 TRANSPORTS = ("ssh", "openssh")
 
@@ -81,6 +83,11 @@ def places(marks: Mapping[str, list[int]], step: int) -> list[Place]:
     return found
 
 
+def some(where: Sequence[Place], step: int) -> Sequence[Place]:
+    """One in so many, others each time; in the long form all."""
+    return where if LONG else where[SEED % step :: step]
+
+
 def faults(kind: str, where: Iterable[Place]) -> list[Fault]:
     return [{"kind": kind, "way": way, "after": after} for way, after in where]
 
@@ -89,7 +96,7 @@ def summed_up(what: str, outcomes: Sequence[Outcome], answers: int) -> None:
     """Say what was tried, for who tries nothing proves nothing. Whoever is slow may give up before a fault comes."""
     struck = Counter(one["fault"]["kind"] for one in outcomes if one["struck"])
     too_late = sum(not one["struck"] and not one.get("error") for one in outcomes)
-    print(f"{what}: {dict(struck)}, {too_late} too late, of {len(outcomes)}; {answers} answers")
+    print(f"{what}: {dict(struck)}, {too_late} too late, of {len(outcomes)}; {answers} answers, seed {SEED}")
     assert answers and too_late <= max(2, 0.1 * len(outcomes))
 
 
@@ -136,7 +143,7 @@ def pair() -> Iterator[Pair]:
 def test_a_line_that_is_cut_brings_one_job_and_one_answer(pair: Pair) -> None:
     chosen = {}
     for name, marks in pair.marks.items():
-        found = places(marks, LONG or 250)[:: 1 if LONG else 2]
+        found = some(places(marks, LONG or 250), 5)
         chosen[name] = faults("close", found[::2]) + faults("reset", found[1::2])
     for mine in pair.hand_in(chosen, 4, DEADLINE).values():
         assert [one for one in mine if one["id"] is None] == []
@@ -147,7 +154,8 @@ def test_a_byte_is_changed_or_the_line_falls_silent(pair: Pair) -> None:
     chosen = {}
     for name, marks in pair.marks.items():
         found = places(marks, 8 * LONG or 320)
-        chosen[name] = faults("stall", found[:: 2 if LONG else 6]) + faults("corrupt", found[:: 1 if LONG else 4])
+        stalled = found[::2] if LONG else some(found, 12)
+        chosen[name] = faults("stall", stalled) + faults("corrupt", some(found, 9))
     for name, mine in pair.hand_in(chosen, 32, 20).items():
         begun = pair.begun(name)
         for one in mine:
@@ -159,7 +167,7 @@ def test_a_byte_is_changed_or_the_line_falls_silent(pair: Pair) -> None:
 def test_a_job_for_any_runs_on_one_machine_at_most() -> None:
     """Whatever fails on the way to both machines. Where it was acknowledged, there it runs; where it was kept, a later
     command has handed it in."""
-    workers = 4
+    workers = 4 if LONG else 2
     with rig(2) as lab:
         lab.manage(1, 1)
         first_ports = {2000: "ssh", 3000: "openssh"}
@@ -187,8 +195,12 @@ def test_a_job_for_any_runs_on_one_machine_at_most() -> None:
 
 def faults_for_any(marks: Mapping[str, list[int]]) -> list[Fault]:
     """Some everywhere, and each kind when a machine has been chosen."""
-    late = [(way, marks[way][-1] - back) for way in (UP, DOWN) for back in (1, 150)]
-    return faults("stall", late) + faults("close", places(marks, 1000)[:: LONG or 90]) + faults("reset", late)
+    late = some([(way, marks[way][-1] - back) for way in (UP, DOWN) for back in (1, 150)], 2)
+    return (
+        faults("stall", late)
+        + faults("close", places(marks, 1000)[::LONG] if LONG else some(places(marks, 1000), 60))
+        + faults("reset", late)
+    )
 
 
 def jobs(lab: Lab) -> dict[str, list[str]]:

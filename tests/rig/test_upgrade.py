@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 
 from tests.live.machine import until
-from tests.rig.lab import Lab, rig
+from tests.rig.lab import PROJECT, Lab, rig
 
 RUNNING, WAITING = 20, 5
-JOB = "echo $SJS_ATTEMPT >> ran-$SJS_JOB_ID; while [ ! -e go ]; do sleep 1; done; exit $((SJS_JOB_ID % 7))"
+JOB = "echo $SJS_ATTEMPT >> ran-$SJS_JOB_ID; : < go; exit $((SJS_JOB_ID % 7))"
+"""It waits until somebody has opened the other end of that pipe."""
 
 
 def jobs(lab: Lab, *options: str) -> dict[tuple[str, int], tuple[str, int | None, int | None]]:
@@ -23,6 +25,8 @@ def test_twenty_running_jobs_on_each_of_three_machines() -> None:
     with rig(3) as lab:
         lab.manage(*[RUNNING] * 3)
         lab.config()
+        for host in lab.hosts:
+            host.call("mkfifo", f"{PROJECT}/go")
         (lab.home / "commands.txt").write_text(f"{JOB}\n" * (RUNNING + WAITING))
         assert lab.submit("all", "job", "--command-file", "commands.txt").returncode == 0
         until(lambda: [len(list(host.root.glob("ran-*"))) for host in lab.hosts] == [RUNNING] * 3, "as many as slots")
@@ -32,9 +36,10 @@ def test_twenty_running_jobs_on_each_of_three_machines() -> None:
         programs = {json.loads(line)["program"] for line in upgraded.stdout.splitlines()}
         assert len(programs) == 1 and "/.cache/sjs/" in programs.pop()
         assert jobs(lab) == before and len(before) == 3 * (RUNNING + WAITING)
-        for host in lab.hosts:
-            (host.root / "go").touch()
+        ends = [os.open(host.root / "go", os.O_RDWR) for host in lab.hosts]
         lab.submit("all", "wait")
+        for end in ends:
+            os.close(end)
         ended = jobs(lab, "--all")
         assert {number: code for (_, number), (_, _, code) in ended.items()} == {
             number: number % 7 for number in range(RUNNING + WAITING)

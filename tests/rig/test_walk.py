@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from collections import Counter
@@ -12,7 +13,7 @@ import pytest
 from tests.live.test_transcript import steps
 from tests.rig.lab import Count, Lab
 
-LINES = 1000
+LINES = 1200 if os.environ.get("SJS_RIG_LONG") else 240
 
 
 @pytest.fixture(params=["ssh", "openssh"])
