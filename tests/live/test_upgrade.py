@@ -21,7 +21,7 @@ from tests.live.test_kill import ROUNDS, SEED, Load, check, integrity, is_up_aga
 from tests.live.trees import Tree
 
 JOBS = 8
-UPGRADES = max(2, ROUNDS // 5)
+UPGRADES = max(1, ROUNDS // 5)
 """Up, and down again, under load."""
 
 COUNTER = """
