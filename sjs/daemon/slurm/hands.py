@@ -279,11 +279,11 @@ class SlurmHands:
             if found != task.seen and found is not None:
                 task.seen = found
                 changed.append(task)
-            if found is not None and found.is_alive:
-                task.silent_since = None
-                self._silent.pop(task.tag, None)
+            is_back = found is not None and task.has_begun and found.state in words.WAITING
+            if found is not None and found.is_alive and not is_back:
+                self._is_there(task)
             else:
-                task.over = found
+                task.over = None if is_back else found
                 if task.silent_since is None:
                     task.silent_since = now
                     self._looking.soon(now)
@@ -294,6 +294,10 @@ class SlurmHands:
             ]
             self._tell({"on": "seen", "jobs": told})
         self._looking.has_answered(bool(changed))
+
+    def _is_there(self, task: Task) -> None:
+        task.silent_since = None
+        self._silent.pop(task.tag, None)
 
     def _conclude(self, now: float) -> None:
         """Those of which Slurm says no more, once what they have left had its time to come over a network."""
@@ -338,6 +342,12 @@ class SlurmHands:
         if task.own is None and status == f"{words.AGAIN}:0" and not task.is_doubtful:
             task.asks, task.is_doubtful = None, True  # what has ended was not the job, which may still run
             return
+        if task.own is None and state in words.RUNNING:
+            task.asks = None
+            self._is_there(task)
+            return
+        if task.has_begun and state in words.WAITING:  # it would be begun again, in vain, or be there for ever
+            self._signals.cancel([task])
         end = words.end(task.own, state or task.asks or "", status, task.cancelled)
         if task.own is None and not task.has_begun and end["reason"] in ("exit", "signal"):
             said = chunk.last_words() or "does its node see that folder?"

@@ -165,6 +165,8 @@ _REASONS: Dict[str, Tuple[str, str]] = {
 }
 """Which of our reasons a state of Slurm's is, and what there is to be said of it."""
 
+BACK = "Slurm took it back, or had forgotten that it ran, and would have begun it again"
+
 FOREIGN = (9, 15)
 """Signals by which kernels, Slurm and those who run it end jobs. The job may hear of it before the program does."""
 
@@ -185,6 +187,8 @@ def end(own: Optional[Dict[str, Any]], state: str, status: Optional[str], cancel
     if own is not None and is_telling(own):
         return found
     base, _, _ = state.partition(" ")
+    if base in WAITING:
+        return {**found, "reason": "host-lost", "detail": BACK}
     if base in _REASONS:
         reason, detail = _REASONS[base]
         return {**found, "reason": reason, "detail": detail}
@@ -197,10 +201,7 @@ def _by_status(state: str, status: Optional[str]) -> Dict[str, Any]:
     code, _, number = (status or "").partition(":")
     note = "it left no end; this is what Slurm says"
     if code == str(AGAIN):
-        return {
-            "reason": "host-lost",
-            "detail": "Slurm took it back, or had forgotten that it ran, and would have begun it again",
-        }
+        return {"reason": "host-lost", "detail": BACK}
     if state == "COMPLETED":
         return {"reason": "exit", "exit": 0, "detail": note}
     if state == "FAILED" and number.isdigit() and int(number):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sjs.daemon.slurm import words
+from sjs.daemon.slurm.calls import Result
 from sjs.daemon.slurm.handing import SLOWEST
 from sjs.daemon.slurm.looking import Looking
 from tests.daemon.slurm.pretended import Queue
@@ -244,6 +245,41 @@ def test_what_slurm_forgets_to_have_started_it_starts_again_in_vain(
     queue.slurm.end("1", 0, "FAILED", reason="exit", exit=0)
     queue.run(Looking.LOST)
     assert queue.ends()["0.1"]["exit"] == 0
+
+
+@pytest.mark.parametrize("state", ["REQUEUE_HOLD", "PENDING"])
+def test_what_an_administrator_takes_back_is_lost_and_not_begun_again(
+    queue: Queue, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed(queue, "0.1", "1.1")
+    for number in (0, 1):
+        assert queue.slurm.begin("1", number, monkeypatch)
+    queue.run(2.0)
+    queue.slurm.jobs["1", 0][0] = queue.slurm.jobs["1", 1][0] = state
+    queue.run(Looking.LOST / 2)
+    assert queue.ends() == {}, "a controller that had forgotten that it runs says the same"
+    queue.slurm.jobs["1", 1][0] = "RUNNING"
+    queue.run(2 * Looking.LOST)
+    assert {tag: end["reason"] for tag, end in queue.ends().items()} == {"0.1": "host-lost"}
+    assert ["scancel", "--quiet", "1_[0]"] in queue.slurm.asked
+
+
+def test_what_was_ended_to_be_taken_back_is_lost_at_once(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    handed(queue, "0.1")
+    assert queue.slurm.begin("1", 0, monkeypatch)
+    queue.slurm.end("1", 0, "PENDING", reason="signal", signal=15, told=True)
+    queue.run(Looking.LOST / 4)
+    assert queue.ends()["0.1"]["reason"] == "host-lost"
+
+
+def test_who_slurm_says_runs_is_not_gone(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was not in the queue that was told of, and is there when it is asked about."""
+    handed(queue, "0.1")
+    assert queue.slurm.begin("1", 0, monkeypatch)
+    queue.run(2.0)
+    monkeypatch.setattr(queue.slurm, "squeue", lambda argv: Result(0, "garbage\n", ""))
+    queue.run(2 * Looking.LOST)
+    assert queue.ends() == {}
 
 
 def test_somebody_cancels_it_in_slurm_while_it_waits(queue: Queue) -> None:
