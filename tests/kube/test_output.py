@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -88,6 +89,25 @@ def test_what_nobody_could_read_any_more_is_told_of(cluster: Cluster) -> None:
     gate.touch()
     assert [piece.data for piece in output] == [b"c\n"]
     assert told == [f"pod {pods(cluster)[0]['metadata']['name']}: {MISSED}"]
+
+
+def test_a_container_that_is_gone_before_its_pod_is_put_nothing_aside(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, stream, told = "unable to retrieve container logs for containerd://1", api.Api.stream, list[str]()
+
+    def gone(self: api.Api, path: str, query: dict[str, str], seconds: float) -> Iterator[bytes]:
+        has_gone = path.endswith("/log") and "follow" not in query
+        return iter([words.encode()]) if has_gone else stream(self, path, query, seconds)
+
+    one = target(cluster, told)
+    gate = cluster.folder / "gate"
+    hand_in(one, Spec(command=f"echo a; while [ ! -e {gate} ]; do sleep 0.02; done"))
+    monkeypatch.setattr(api.Api, "stream", gone)
+    for piece in one.read(0, ["out"], follow=True):
+        assert piece.data == b"a\n"
+        gate.touch()
+    assert told == [f"pod {pods(cluster)[0]['metadata']['name']}: its node says: {words}"]
 
 
 def test_a_container_that_is_started_again_in_its_place_is_followed(cluster: Cluster) -> None:

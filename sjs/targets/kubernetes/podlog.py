@@ -150,8 +150,8 @@ class PodLog:
 
     def _tell_of_request(self) -> None:
         if self._seam.words:
-            self._tell(f"its node says: {self._seam.words}")
-        if self._seam.misses:
+            self._tell(f"its node says: {self._seam.words}")  # as when the container is gone before its pod is
+        elif self._seam.misses:
             self._tell(MISSED)
 
     def _tell(self, text: str) -> None:
