@@ -143,6 +143,8 @@ def counted(self, *given, **named):
 Connection.send = counted
 entry = Entry("k8s", {{"kubeconfig": {config!r}, "image": "alpine"}}, dict(os.environ), print)
 target = find("kubernetes").build(entry)
+if not sys.stdin.readline():
+    sys.exit()
 target.post("key/0", MANY)
 target.collect()
 print("requests", count[0])
@@ -153,10 +155,18 @@ def test_who_dies_between_any_two_requests_has_its_jobs_completed_by_the_next(cl
     """In one process, whose requests are counted; each death is another one's, by the number of the request."""
     script = tmp_path / "dying.py"
     script.write_text(DYING.format(here=os.getcwd(), config=str(cluster.kubeconfig())))
-    for number in range(100):
-        ran = subprocess.run(
-            [sys.executable, str(script), str(number)], capture_output=True, text=True, timeout=60, check=False
+
+    def begun(number: int) -> subprocess.Popen[str]:
+        """One that has loaded all it needs, while the one before it is looked at, and waits for its turn."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            [sys.executable, str(script), str(number)], stdin=pipe, stdout=pipe, stderr=pipe, text=True
         )
+
+    following = begun(0)
+    for number in range(100):
+        ran, following = following, begun(number + 1)
+        out, err = ran.communicate("go\n", timeout=60)
         known = {one["metadata"]["uid"] for one in cluster.store.all(JOBS, "default")}
         for job in cluster.store.all(JOBS, "default"):
             assert set(maps_of(job)) <= {
@@ -178,9 +188,10 @@ def test_who_dies_between_any_two_requests_has_its_jobs_completed_by_the_next(cl
         cluster.settle()
         assert cluster.store.all(JOBS, "default") == []
         if ran.returncode == 0:
-            assert number >= 6, ran.stdout
+            following.communicate("", timeout=60)
+            assert number >= 6, out
             return
-        assert ran.returncode == -signal.SIGKILL, ran.stderr
+        assert ran.returncode == -signal.SIGKILL, err
     raise AssertionError("a hundred requests were not enough")
 
 
