@@ -216,6 +216,7 @@ class Dealer:
         self._share = share
         self._reports = None if reports is None else list(reports)
         self._passed_over: set[str] = set()
+        self._too_small: set[str] = set()
         self._left = deque(entry.pending.values())
         self._sent: deque[Share] = deque()
 
@@ -291,18 +292,28 @@ class Dealer:
             return
         name = shares[0].target
         shares += [share for share in self._taken_back(self._left, name) if not share.again]
+        if isinstance(error, TooLarge):
+            self._too_small.add(name)
         if name not in self._passed_over:
             self._passed_over.add(name)
             self._fleet.notice(name, f"passed over: {error}")
         try:
             pieces = [piece for share in shares for piece in self._pieces(share)]
-        except SjsError:
-            if any(share.again for share in shares) and not isinstance(error, Full):
+        except SjsError as nobody:
+            is_final = isinstance(error, Full) or self._is_too_large(error, nobody)
+            if any(share.again for share in shares) and not is_final:
                 self._keep(error, shares)  # nobody waits for the answer, and later somebody may take them
             else:
                 self._refuse(error, shares)
         else:
             self._left.extendleft(reversed(self._entry.move(shares, pieces)))
+
+    def _is_too_large(self, error: SjsError, nobody: SjsError) -> bool:
+        """Whether all who are meant have said so. `nobody`: why the rest, as far as they answer, get nothing."""
+        if not isinstance(error, TooLarge):
+            return False
+        said = {one.name for one in self._reports or ()} if isinstance(nobody, TooLarge) else set()
+        return self._too_small | said >= self._fleet.managers.keys()
 
     def _pieces(self, share: Share) -> Iterator[tuple[int, int, str]]:
         if self._reports is None:

@@ -186,7 +186,12 @@ class Sharing:
             return self._fitting.nobody(job)
         if not reports:
             return Unreachable("no manager can take jobs", "see `submit all status`")
-        return TooLarge("no target has what the job needs", "ask for less, or `submit all status` for what there is")
+        return nobody_holds()
+
+
+def nobody_holds() -> TooLarge:
+    """The error for a job that is too large for everybody."""
+    return TooLarge("no target has what the job needs", "ask for less, or `submit all status` for what there is")
 
 
 def sharing(fleet: Fleet, key: str, is_rehearsed: bool = False) -> Sharing:

@@ -10,11 +10,11 @@ from functools import partial
 
 from sjs.core.job import Range, Spec
 from sjs.core.lifecycle import BAD, CANCELLED, LIVE, MOVED, SUCCEEDED, UNENDED
-from sjs.errors import SjsError, Unreachable, UsageError
+from sjs.errors import SjsError, TooLarge, Unreachable, UsageError
 from sjs.outbox import Head, Outbox
 from sjs.protocols import Target
 from sjs.routing import Fleet
-from sjs.sharing import Spill
+from sjs.sharing import Spill, nobody_holds
 from sjs.sweeping.feeding import Feeder, News
 from sjs.sweeping.past import Past
 from sjs.sweeping.supply import Supply
@@ -53,6 +53,8 @@ class Standing:
     seconds: float
     taken: Mapping[str, tuple[Range, ...]] = field(default_factory=dict)
     """What was taken since the last one, and by whom."""
+    owed: Mapping[str, int] = field(default_factory=dict)
+    """How many jobs machines may have that do not answer."""
 
     @property
     def failed(self) -> int:
@@ -84,12 +86,13 @@ class Standing:
 
     @property
     def away(self) -> list[str]:
-        """Machines that do not answer, and have jobs of the sweep."""
-        return [
+        """Machines that do not answer, and have jobs of the sweep, or may have."""
+        has = [
             name
             for name, one in self.news.items()
             if one.report is None and any(one.counts.get(state, 0) for state in UNENDED)
         ]
+        return [*has, *(name for name in self.owed if name not in has)]
 
 
 class Run:
@@ -152,7 +155,7 @@ class Run:
                 yield now
                 if self._is_done(now):
                     done_since = done_since or time.monotonic()
-                    if not now.away or time.monotonic() >= done_since + PATIENCE:
+                    if self._gone.keys() >= {*now.away} or time.monotonic() >= done_since + PATIENCE:
                         return
                 else:
                     done_since = None
@@ -178,9 +181,13 @@ class Run:
         self._heard_of(name)
         if name in self._news:
             self._news[name] = News(name, None, self._news[name].counts, str(error))
+        if len(self._feeders) == 1:
+            raise error
         self._fleet.notice(name, f"passed over: {error}")
         if len(self._gone) == len(self._feeders):
-            raise error if len(self._gone) == 1 else Unreachable("no manager can take jobs", "see `submit all status`")
+            if all(isinstance(one, TooLarge) for one in self._gone.values()):
+                raise nobody_holds()
+            raise Unreachable("no manager can take jobs", "see `submit all status`")
 
     def _heard_of(self, name: str) -> None:
         if self._valve is not None:
@@ -191,7 +198,13 @@ class Run:
         for one in self._news.values():
             counts.update(one.counts)
         counts.subtract(self._before())
-        return Standing(dict(self._news), {state: n for state, n in counts.items() if state != MOVED}, seconds, taken)
+        owed = {name: feeder.owed for name, feeder in self._feeders.items() if self._is_silent(name)}
+        owed = {name: count for name, count in owed.items() if count}
+        counts.pop(MOVED, None)
+        return Standing(dict(self._news), counts, seconds, taken, owed)
+
+    def _is_silent(self, name: str) -> bool:
+        return name in self._gone or (name in self._news and self._news[name].report is None)
 
     def _before(self) -> Counter[str]:
         """What had ended when this run began."""
@@ -206,12 +219,12 @@ class Run:
 
     def _is_done(self, now: Standing) -> bool:
         """Whether nothing is left to do but on machines that do not answer: all jobs have been taken, of each of these
-        it is known that it was, and nothing of them has yet to end."""
+        it is known that it was, but where an answer is owed by one of those, and nothing of them has yet to end."""
         is_heard = len({*self._news, *self._gone}) == len(self._feeders)
-        owed = sum(feeder.owed for feeder in self._feeders.values())
-        away = sum(now.news[name].counts.get(state, 0) for name in now.away for state in UNENDED)
-        is_told = self._heard + owed == self._supply.handed
-        return is_heard and self._supply.is_dry and is_told and now.unended == away
+        away = [now.news[name].counts for name in now.away if name in now.news]
+        unended = sum(counts.get(state, 0) for counts in away for state in UNENDED)
+        is_told = self._heard + sum(now.owed.values()) == self._supply.handed
+        return is_heard and self._supply.is_dry and is_told and now.unended == unended
 
 
 def _valve(fleet: Fleet, key: str) -> Valve | None:

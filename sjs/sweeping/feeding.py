@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from itertools import compress
 from operator import not_
 
-from sjs.answers import Accepted
 from sjs.core import placement
 from sjs.core.job import Range, Report, Spec
 from sjs.core.lifecycle import QUEUED, UNENDED
 from sjs.core.needs import Needs
+from sjs.core.why import cannot_hold, lacks
 from sjs.errors import Refused, TooLarge, Unreachable
 from sjs.outbox import Head, Outbox
 from sjs.protocols import Target
@@ -78,6 +79,7 @@ class Feeder:
         self._delay = PACE
         self._open: list[tuple[Lot, Posting]] = []
         self._counts: Mapping[str, int] = {}
+        self._untold: list[Range] = []
 
     def feed(self, target: Target) -> Iterator[News]:
         """How the machine stands, each time that this changes, until it is over."""
@@ -94,9 +96,13 @@ class Feeder:
                 except Unreachable as error:
                     if not self._was_heard:
                         raise
-                    yield News(target.name, None, self._counts, f"does not answer: {error.message}")
+                    yield News(target.name, None, self._counts, f"does not answer: {error.message}", self._told())
                     target.close()
                     self._over.wait(next(pauses, PAUSES[-1]))
+        except Refused:
+            if self._untold:
+                yield News(target.name, None, self._counts, taken=self._told())
+            raise
         finally:
             self.close()
 
@@ -122,7 +128,7 @@ class Feeder:
 
     def _turn(self, target: Target) -> News:
         """Look at the machine, and give it what it needs."""
-        taken = self._ask_again(target)
+        self._ask_again(target)
         report = target.report().report
         found = target.sweeps(self._sweep)
         self._counts = found[0].counts if found else {}
@@ -132,14 +138,21 @@ class Feeder:
         first = self._supply.first
         trouble = ""
         if first is not None:
-            if not placement.can_hold(report, first.needs):
-                raise TooLarge("it has not what the jobs need")
-            if problem := self._problem(first):
-                raise Refused(problem)
-            new, trouble = self._hand_in(target, self._lot(report, first.needs, unended))
-            self._counts = {**self._counts, QUEUED: self._counts.get(QUEUED, 0) + sum(map(_size, new))}
-            taken += new
-        return News(target.name, report, self._counts, trouble, tuple(taken))
+            try:
+                self._check(report, first)
+                trouble = self._hand_in(target, self._lot(report, first.needs, unended))
+            except TooLarge as error:
+                if not any(self._counts.get(state, 0) for state in UNENDED):
+                    raise
+                trouble = f"takes no more: {error.message}"  # but what it has is seen through
+        return News(target.name, report, self._counts, trouble, self._told())
+
+    def _check(self, report: Report, first: Spec) -> None:
+        """Refuse a machine that could never run what goes next."""
+        if not placement.can_hold(report, first.needs):
+            raise TooLarge(_what_lacks(report, first.needs), "ask for less, or another target")
+        if problem := self._problem(first):
+            raise Refused(problem)
 
     def _lot(self, report: Report, needs: Needs, ours: int) -> Lot:
         """What it is to get now."""
@@ -151,29 +164,39 @@ class Feeder:
         self._supply.give_back(report.name, Lot(lot.start, list(compress(lot.specs, map(not_, let)))))
         return Lot(lot.start, list(compress(lot.specs, let)))
 
-    def _hand_in(self, target: Target, lot: Lot) -> tuple[list[Range], str]:
-        """What the machine took, and why not all of it."""
-        taken: list[Range] = []
+    def _hand_in(self, target: Target, lot: Lot) -> str:
+        """Why the machine did not take all of it. What it was not asked for, and what it refused, others may have."""
         trouble = ""
-        start = lot.start
-        for piece in chunks(lot.specs):
-            part = Lot(start, piece)
-            start += len(piece)
-            specs = list(map(self._place, piece))
-            self._open.append((part, Posting(self._outbox, self._head, target.name, part.start, specs)))
-            try:
-                taken += self._settled(target, *self._open[-1]).ranges
-            except NotTaken as error:
+        left = deque(_parts(lot))
+        try:
+            while left:
+                part = left.popleft()
+                specs = list(map(self._place, part.specs))
+                self._open.append((part, Posting(self._outbox, self._head, target.name, part.start, specs)))
+                try:
+                    self._settled(target, *self._open[-1])
+                except NotTaken as error:
+                    self._supply.give_back(target.name, part)
+                    if isinstance(error.error, TooLarge):  # it would say so each time
+                        raise error.error from None
+                    trouble = f"takes no more: {error.error.message}"
+                except Refused:
+                    self._supply.give_back(target.name, part)
+                    raise
+        finally:
+            for part in left:
                 self._supply.give_back(target.name, part)
-                trouble = f"takes no more: {error.error.message}"
-        return taken, trouble
+                if self._valve is not None:
+                    self._valve.settle(target.name, part.specs, False)
+        return trouble
 
-    def _settled(self, target: Target, lot: Lot, posting: Posting) -> Accepted:
+    def _settled(self, target: Target, lot: Lot, posting: Posting) -> None:
         is_open = is_taken = False
         try:
-            accepted = posting.attempt(target)
+            ranges = posting.attempt(target).ranges
             is_taken = True
-            return accepted
+            self._untold += ranges
+            self._counts = {**self._counts, QUEUED: self._counts.get(QUEUED, 0) + sum(map(_size, ranges))}
         except Unreachable:
             is_open = True
             raise
@@ -183,15 +206,35 @@ class Feeder:
                 if self._valve is not None:
                     self._valve.settle(target.name, lot.specs, is_taken)
 
-    def _ask_again(self, target: Target) -> list[Range]:
-        """What became of jobs that the machine had not answered for when the link broke: those that it has."""
-        taken: list[Range] = []
+    def _ask_again(self, target: Target) -> None:
+        """What became of jobs that the machine had not answered for when the link broke."""
         for lot, posting in list(self._open):
             try:
-                taken += self._settled(target, lot, posting).ranges
+                self._settled(target, lot, posting)
             except NotTaken:
                 self._supply.give_back(target.name, lot)
-        return taken
+            except Refused:
+                self._supply.give_back(target.name, lot)
+                raise
+
+    def _told(self) -> tuple[Range, ...]:
+        """What was taken since this was asked last."""
+        told, self._untold = tuple(self._untold), []
+        return told
+
+
+def _what_lacks(report: Report, needs: Needs) -> str:
+    if report.machine is None:
+        return "it does not say what it has, and the jobs need more than a slot"
+    return cannot_hold(lacks(report.machine, needs), report.machine.each)
+
+
+def _parts(lot: Lot) -> Iterator[Lot]:
+    """As many at a time as go into a request."""
+    start = lot.start
+    for piece in chunks(lot.specs):
+        yield Lot(start, piece)
+        start += len(piece)
 
 
 def _size(span: Range) -> int:

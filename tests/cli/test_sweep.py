@@ -13,9 +13,10 @@ import pytest
 from sjs.core.job import Task
 from sjs.core.needs import Machine, room
 from sjs.environment import digest
+from sjs.sweeping import attending, feeding
 from sjs.wire import machine_to_wire
 from tests.cli.conftest import CommandLine
-from tests.cli.test_verbs import REFUSAL, accepted, answers, report
+from tests.cli.test_verbs import GONE, REFUSAL, accepted, answers, report
 
 NONE: Mapping[str, object] = {"sweeps": [], "next": None}
 
@@ -187,3 +188,94 @@ def test_what_makes_no_sense_is_said_before_anything_is_asked(cli: CommandLine, 
     outcome = cli.submit(*words.split())
     assert (outcome.status, why in outcome.err) == (2, True), outcome
     assert not (machine.folder / "requests").exists()
+
+
+def serves(reply: str, cpus: int = 8, state: str = "'succeeded'") -> str:
+    """A scene: a manager that runs at once what it takes. `reply`: what it says to jobs; `state`: in which those
+    are that it took; both are expressions."""
+    has = Machine(slots=2, cpus=cpus)
+    told = report(**machine_to_wire(has, room(has, [])))
+    return f"""
+raw(b'sjs 1\\n')
+say(hello={{'version': '9', 'host': 'fake', 'pid': 1, 'root': '/fake', 'sweeps': True}})
+version = done = 0
+def takes():
+    return {{'first': done, 'count': len(asked['jobs']), 'repeated': False, 'max': 2}}
+while True:
+    asked = hear()
+    if asked is None:
+        break
+    version += 1
+    reply = {told!r}
+    if asked['op'] == 'changes':
+        reply = {{'version': str(version)}}
+    elif asked['op'] == 'sweeps':
+        one = {{'name': 'big', 'counts': {{{state}: done}}, 'began': 1.0, 'grew': 2.0}}
+        reply = {{'sweeps': [one] if done else [], 'next': None}}
+    elif asked['op'] == 'submit':
+        reply = {reply}
+        done += reply.get('count', 0)
+    say(id=asked['id'], **reply)
+"""
+
+
+LARGE = "{'error': {'code': 'too_large', 'message': 'needs 4 cpus', 'hint': 'ask for less'}}"
+ATTENDED = ("sweep", "--wait", "-n", "big", "--cpus", "4", "-p", "a", "1", "2", "3", "--", "x", "{a}")
+
+
+def left(cli: CommandLine) -> list[str]:
+    return [path.name for path in (cli.folder / ".local/state/sjs/outbox").glob("*")]
+
+
+@pytest.mark.parametrize(("cpus", "why"), [(2, "this machine can not hold it: needs 4 cpus, it has 2"), (8, "needs 4")])
+@pytest.mark.parametrize("word", ["m", "any"])
+def test_what_a_machine_can_never_hold_is_refused_in_a_line_at_once(
+    cli: CommandLine, word: str, cpus: int, why: str
+) -> None:
+    """By what it says of itself before, or by its answer to the jobs."""
+    cli.play("m", serves(LARGE, cpus))
+    outcome = cli.submit(word, *ATTENDED)
+    (line,) = outcome.err.splitlines()
+    assert (outcome.status, outcome.out, left(cli)) == (1, "", []), outcome
+    assert line.startswith(f"submit: {why}"), line
+
+
+def test_what_nobody_can_ever_hold_says_so_of_all(cli: CommandLine) -> None:
+    cli.play("m", serves(LARGE))
+    cli.play("n", serves(LARGE, cpus=2))
+    outcome = cli.submit("any", *ATTENDED)
+    assert (outcome.status, outcome.out, left(cli)) == (1, "", []), outcome
+    last = outcome.err.splitlines()[-1]
+    assert last.startswith("submit: no target has what the job needs (ask for less"), outcome.err
+
+
+@pytest.mark.parametrize(
+    "said", [LARGE, "{'error': {'code': 'refused', 'message': 'needs 4 cpus', 'hint': 'ask for less'}}"]
+)
+def test_others_run_what_one_machine_refuses(cli: CommandLine, said: str) -> None:
+    cli.play("m", serves(said))
+    other = cli.play("n", serves("takes()"))
+    outcome = cli.submit("any", *ATTENDED)
+    assert (outcome.status, left(cli)) == (0, []), outcome
+    assert sorted(job["argv"][1] for job in jobs(other)) == ["1", "2", "3"]
+
+
+def test_who_holds_jobs_no_more_is_seen_through_with_those_it_took(cli: CommandLine) -> None:
+    """It was told to have less after the first ones."""
+    cli.play("m", serves(f"{LARGE} if done else takes()", state="'running' if version < 9 else 'succeeded'"))
+    outcome = cli.submit("m", *ATTENDED)
+    assert (outcome.status, left(cli)) == (1, []), outcome
+    assert outcome.err.splitlines()[-1] == "submit: needs 4 cpus (ask for less)"
+    assert "m: takes no more: needs 4 cpus" in outcome.err
+
+
+def test_jobs_of_which_nobody_says_whether_they_were_taken_are_no_success(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attending, "PATIENCE", 0.05)
+    monkeypatch.setattr(attending, "TICK", 0.02)
+    monkeypatch.setattr(feeding, "PAUSES", (0.02,))
+    cli.play("m", serves("sys.exit(1) if done else takes()"), GONE.replace("no_manager", "unreachable"))
+    outcome = cli.submit("m", *ATTENDED)
+    assert (outcome.status, len(left(cli))) == (255, 1), outcome
+    assert "does not say whether it has 1 more job(s) of the sweep (the next command asks again)" in outcome.err

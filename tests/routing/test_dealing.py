@@ -179,6 +179,32 @@ def test_when_no_other_is_there_the_next_command_keeps_them(box: Box, error: Sjs
     assert (only.taken, told(dealer), box.outbox.left()) == (["0", "1", "2"], [], [])
 
 
+def test_what_is_too_large_for_all_is_refused_and_not_kept(box: Box) -> None:
+    """Also where the answer comes to a later command, for one that was cut short."""
+    only = FakeTarget("a")
+    only.errors = [LinkLost("cut"), TooLarge("needs 5 cpus")]
+    fleet, _ = fleet_of(only)
+    with fleet:
+        box.deal(fleet, [specs(3)])
+        dealer, _ = box.finish(fleet)
+    assert (told(dealer), box.outbox.left()) == ([("a", "needs 5 cpus", 3, False)], [])
+
+
+def test_what_is_too_large_for_one_is_kept_while_another_does_not_answer(box: Box) -> None:
+    small, away = FakeTarget("a", 9), FakeTarget("b", 0)
+    small.errors = [LinkLost("cut"), TooLarge("needs 5 cpus")]
+    fleet, _ = fleet_of(small, away)
+    with fleet:
+        box.deal(fleet, [specs(3)])
+        away.error = Unreachable("no route")
+        dealer, _ = box.finish(fleet)
+        assert told(dealer) == [("a", "needs 5 cpus", 3, True)]
+        away.error = None
+        small.errors = [TooLarge("needs 5 cpus")]
+        box.finish(fleet)
+    assert (away.taken, box.outbox.left()) == (["0", "1", "2"], [])
+
+
 def test_a_job_that_is_refused_itself_is_offered_to_nobody_else(box: Box) -> None:
     first, second = FakeTarget("a"), FakeTarget("b")
     first.errors = second.errors = [BadRequest("no"), BadRequest("no")]

@@ -199,6 +199,10 @@ class _Errand:
         if run.stopped:
             self._say_way_on(f"stopped: {run.stopped}")
         for name in now.away:
+            if name in now.owed:
+                what = f"does not say whether it has {now.owed[name]} more job(s) of the sweep"
+                self._out.failed(name, Unreachable(what, "the next command asks again"))
+                continue
             how = f"to come back: {self._call.prog} {name} wait {self._jobs.name}"
             self._out.failed(name, Unreachable("has jobs of the sweep, and does not answer", how))
         flush()
