@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from sjs.daemon.keeper import tree
@@ -60,7 +61,8 @@ def while_what_it_left_is_ended(machine: Machine) -> bool:
         path.unlink()
         session = [one.pid for one in tree.processes().values() if one.session == pid]
         for one in session:
-            os.kill(one, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a sleep of it that has just ended
+                os.kill(one, signal.SIGKILL)
         until(lambda: not any(tree.stat(one) for one in session), "the reaping of the job's session")
         other = innocent(pid)
         record = client.ask("wait", jobs=[[number, number]])["job"]

@@ -185,11 +185,13 @@ def test_a_machine_that_dies_is_taken_up_again_and_only_what_ran_there_is_lost(l
 
 
 def test_a_machine_that_goes_away_holds_up_nobody_and_comes_back(lab: Lab) -> None:
-    words = lab.sweep(60, "sleep 0.2", "-n", "away", "--wait")
+    gone = lab.home / "gone"
+    words = lab.sweep(60, f"until [ {{x}} -le 20 ] || [ -e {gone} ]; do sleep 0.05; done", "-n", "away", "--wait")
     with lab.begins(words) as client:
         until(lambda: sum(lab.ran().values()) >= 8, "some settings have run")
         assert lab.types("m3 stop --force").returncode == 0
         stopped = lab.ran()
+        gone.touch()
         until(lambda: sum(lab.ran().values()) >= sum(stopped.values()) + 10, "the others go on")
         assert lab.types("m3 start").returncode == 0
         _, err = client.communicate(timeout=DEADLINE)

@@ -449,10 +449,15 @@ class Manager:
         return watch
 
     def _look_around(self) -> None:
-        """Something happened to the folder. A door that was made again on its way out goes, too."""
-        if list(self._folder.read()) and not os.path.exists(self._where.database):
-            self._mailbox.remove_door()
+        if list(self._folder.read()) and self.was_removed():
             raise Removed
+
+    def was_removed(self) -> bool:
+        """Whether the queue has gone under it. A door that was made again on its way out goes, too."""
+        if os.path.exists(self._where.database):
+            return False
+        self._mailbox.remove_door()
+        return True
 
     def _listen_to_term(self) -> None:
         reading, writing = os.pipe()

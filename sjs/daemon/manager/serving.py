@@ -38,11 +38,13 @@ def main(arguments: List[str]) -> int:
     try:
         keeper_lives = manager.run()
         manager.close()
-    except StorageError as error:
-        _end_now(where, error)
-    except Removed:
-        note(f"{where.state} was removed: this manager ends, and what runs is let run")
-        return EX_NOINPUT
+    except (Removed, FileNotFoundError, StorageError) as error:
+        if manager.was_removed():  # of all that is gone then, anything may be missed first
+            note(f"{where.state} was removed: this manager ends, and what runs is let run")
+            return EX_NOINPUT
+        if isinstance(error, StorageError):
+            _end_now(where, error)
+        raise
     if not keeper_lives:
         os.umask(manager.umask)
         _become_keeper(where, lock)
