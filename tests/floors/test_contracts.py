@@ -39,6 +39,7 @@ PLANTED = {
     "thin": ("sjs/link/frames.py", "import json"),
     "siblings": ("sjs/targets/daemon_client.py", "import sjs.dialects.pipe"),
     "cluster-words": ("sjs/targets/kubernetes/scripts.py", "import sjs.targets.kubernetes.api"),
+    "gateway-rooms": ("sjs/gateway/specs/spec.py", "import sjs.gateway.identity.tokens"),
     "light-values": ("sjs/cli/ids.py", "from dataclasses import dataclass"),
     "stdlib-only": ("sjs/daemon/queue/store.py", "def late():\n    import yaml"),
 }
