@@ -40,6 +40,7 @@ PLANTED = {
     "siblings": ("sjs/targets/daemon_client.py", "import sjs.dialects.pipe"),
     "cluster-words": ("sjs/targets/kubernetes/scripts.py", "import sjs.targets.kubernetes.api"),
     "gateway-rooms": ("sjs/gateway/specs/spec.py", "import sjs.gateway.identity.tokens"),
+    "zips-order": ("sjs/gateway/zips/names.py", "import sjs.gateway.zips.directory"),
     "light-values": ("sjs/cli/ids.py", "from dataclasses import dataclass"),
     "stdlib-only": ("sjs/daemon/queue/store.py", "def late():\n    import yaml"),
 }
