@@ -1,0 +1,85 @@
+"""Who asks, before anything of what they send is read; and how much one of them may ask for. Plain ASGI, behind the
+guard."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from time import monotonic, time
+
+from sjs.gateway.identity.guard import App, Receive, Scope, Send
+from sjs.gateway.identity.heads import values_of
+from sjs.gateway.identity.limits import Exceeded, Limits, Meters
+from sjs.gateway.identity.refusals import Refusal
+from sjs.gateway.identity.tokens import Denied, Token, bearer, check
+
+Lookup = Callable[[str], Awaitable["Token | None"]]
+"""What is kept under a public id."""
+
+FAILURES = Limits(rate=1.0, burst=20)
+"""Of one address: how many requests without a good token are told so, and not to wait."""
+
+
+class Entry:
+    """An ASGI application before another: each request but those to `public` paths has a token, which is then in
+    scope["state"]["token"]. `seen` hears of each, and may write down when it was used."""
+
+    def __init__(
+        self,
+        app: App,
+        lookup: Lookup,
+        *,
+        public: Collection[str] = (),
+        is_stream: Callable[[Scope], bool] = lambda scope: False,
+        seen: Callable[[Token, float], None] = lambda token, now: None,
+        clock: Callable[[], float] = time,
+        ticks: Callable[[], float] = monotonic,
+    ) -> None:
+        self._app = app
+        self._lookup = lookup
+        self._public = frozenset(public)
+        self._is_stream = is_stream
+        self._seen = seen
+        self._clock = clock
+        self._ticks = ticks
+        self.meters = Meters()
+        self.failures = Meters()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self._public:
+            await self._app(scope, receive, send)
+            return
+        found = await self._who(scope)
+        if isinstance(found, Denied):
+            scope["state"]["refusal"] = self._denied(scope, found)
+            return
+        is_stream = self._is_stream(scope)
+        exceeded = self.meters.begin(found.id, found.limits, self._ticks(), is_stream)
+        if exceeded is not None:
+            scope["state"]["refusal"] = _too_many(exceeded)
+            return
+        try:
+            self._seen(found, self._clock())
+            scope["state"]["token"] = found
+            await self._app(scope, receive, send)
+        finally:
+            self.meters.end(found.id, is_stream)
+
+    async def _who(self, scope: Scope) -> Token | Denied:
+        presented = bearer(values_of(scope, b"authorization"))
+        if isinstance(presented, Denied):
+            check(None, None, self._clock())
+            return presented
+        return check(presented, await self._lookup(presented.id), self._clock())
+
+    def _denied(self, scope: Scope, denied: Denied) -> Refusal:
+        """Who tries often is told to wait; whoever has a good token is not held up by that."""
+        address = scope.get("client")
+        exceeded = self.failures.count(str(address[0]) if address else "", FAILURES, self._ticks())
+        if exceeded is not None:
+            return _too_many(exceeded)
+        error = "" if denied.code == "none" else ', error="invalid_token"'
+        return Refusal(401, f"token_{denied.code}", denied.text, {"www-authenticate": f'Bearer realm="sjs"{error}'})
+
+
+def _too_many(exceeded: Exceeded) -> Refusal:
+    return Refusal(429, f"too_many_{exceeded.code}", exceeded.text, {"retry-after": str(exceeded.retry_after)})

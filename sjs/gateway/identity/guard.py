@@ -1,0 +1,223 @@
+"""What stands before everything that answers: hosts, origins, sizes, slow bodies, headers of answers. Plain ASGI.
+
+server -> Guard -> Entry -> the API
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from secrets import token_hex
+from typing import Any
+
+from sjs.gateway.identity.heads import HeadRules, check_head, declared_length, has_body
+from sjs.gateway.identity.refusals import Headers, Refusal, document
+from sjs.values import dataclass
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+NO_CONTENT = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+"""The policy for answers that are no pages."""
+
+LINGER_BYTES = 1_048_576
+LINGER_SECONDS = 2.0
+"""How much is still read of a body that was refused: a connection that is closed with bytes unread loses the answer,
+too."""
+
+_BAD_VALUE = re.compile(rb"[\x00\r\n]")
+_BUSY = Refusal(503, "busy", "too many requests are open", {"retry-after": "1"})
+_SLOW = Refusal(408, "too_slow", "the body came too slowly")
+_BROKEN = Refusal(500, "bad_answer", "the answer had a header that can not be sent")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """`most_body`: bytes of a body, by method and path; `slowest`: bytes a second that a body comes with at least,
+    after a time of `grace`, and it never pauses for longer than `pause`; `policy`: the Content-Security-Policy of
+    answers that bring none; `most_requests`: open at a time, of all callers."""
+
+    head: HeadRules
+    most_body: Callable[[str, str], int] = lambda method, path: 1_048_576
+    grace: float = 20.0
+    slowest: float = 16_384.0
+    pause: float = 20.0
+    policy: str = NO_CONTENT
+    most_requests: int = 256
+
+
+class Guard:
+    """An ASGI application before another. The id of each request is in scope["state"]["request_id"]; an application
+    that leaves a Refusal in scope["state"]["refusal"], and sends nothing, has it sent."""
+
+    def __init__(self, app: App, rules: Rules) -> None:
+        self._app = app
+        self._rules = rules
+        self.open = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # there are none here, of whatever origin
+        else:
+            await self._app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request
+        answer = _Answer(send, self._rules.policy, request)
+        refusal = _BUSY if self.open >= self._rules.most_requests else check_head(scope, self._rules.head)
+        if refusal is not None:
+            await answer.refuse(refusal, receive, has_body(scope))
+            return
+        most = self._rules.most_body(scope["method"], scope["path"])
+        length = declared_length(scope)
+        if length is not None and length > most:
+            await answer.refuse(_too_large(most), receive, has_body(scope))
+            return
+        self.open += 1
+        try:
+            await self._pass(scope, _Body(receive, self._rules, most, length == 0), answer)
+        finally:
+            self.open -= 1
+
+    async def _pass(self, scope: Scope, body: _Body, answer: _Answer) -> None:
+        async def send(message: Message) -> None:
+            if body.refusal is None or answer.has_begun:
+                await answer.send(message)
+
+        try:
+            await self._app(scope, body.receive, send)
+        except Exception:
+            if body.refusal is None or answer.has_begun:
+                raise
+        # what the application makes of half a body is not what is to be said of it
+        refusal = body.refusal or answer.refusal or scope["state"].get("refusal")
+        if refusal is not None and not answer.has_begun:
+            await answer.refuse(refusal, body.rest, not body.is_whole)
+
+
+class _Body:
+    """A body as it comes: counted, and not waited for without end. After a refusal, the caller is gone to the
+    application."""
+
+    def __init__(self, receive: Receive, rules: Rules, most: int, is_whole: bool) -> None:
+        self.rest = receive
+        self.refusal: Refusal | None = None
+        self._rules = rules
+        self._most = most
+        self.is_whole = is_whole
+        self._count = 0
+        self._waited = 0.0
+
+    async def receive(self) -> Message:
+        if self.refusal is not None:
+            return {"type": "http.disconnect"}
+        if self.is_whole:
+            return await self.rest()
+        message = await self._next()
+        if message is None:
+            self.refusal = _SLOW
+            return {"type": "http.disconnect"}
+        if message["type"] == "http.request":
+            self._count += len(message.get("body", b""))
+            self.is_whole = not message.get("more_body", False)
+        if self._count > self._most:
+            self.refusal = _too_large(self._most)
+            return {"type": "http.disconnect"}
+        return message
+
+    async def _next(self) -> Message | None:
+        """What comes next; None if that takes too long. Only waiting counts: what the application does meanwhile is not
+        the caller's slowness."""
+        left = self._rules.grace + self._count / self._rules.slowest - self._waited
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        try:
+            return await asyncio.wait_for(self.rest(), max(0.0, min(left, self._rules.pause)))
+        except asyncio.TimeoutError:
+            return None
+        finally:
+            self._waited += clock() - begun
+
+
+class _Answer:
+    """What is sent, with the headers that all answers have."""
+
+    def __init__(self, send: Send, policy: str, request: str) -> None:
+        self.has_begun = False
+        self.refusal: Refusal | None = None
+        self._send = send
+        self._policy = policy
+        self._request = request
+
+    async def send(self, message: Message) -> None:
+        if self.refusal is not None:
+            return
+        if message["type"] == "http.response.start":
+            headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
+            if any(_BAD_VALUE.search(name) or _BAD_VALUE.search(value) for name, value in headers):
+                self.refusal = _BROKEN
+                return
+            self.has_begun = True
+            message = {**message, "headers": secured(headers, self._policy, self._request)}
+        await self._send(message)
+
+    async def refuse(self, refusal: Refusal, receive: Receive, has_more: bool) -> None:
+        """The answer first; its end, with which the connection is closed, when little or nothing more of the body
+        comes."""
+        self.refusal = None
+        headers, text = document(refusal, self._request)
+        headers += [(b"connection", b"close")] if has_more else []
+        await self.send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        if has_more:
+            await self._send({"type": "http.response.body", "body": text, "more_body": True})
+            await _linger(receive)
+            text = b""
+        await self._send({"type": "http.response.body", "body": text})
+
+
+async def _linger(receive: Receive) -> None:
+    async def read() -> None:
+        left = LINGER_BYTES
+        while left > 0:
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return
+
+    try:
+        await asyncio.wait_for(read(), LINGER_SECONDS)
+    except asyncio.TimeoutError:
+        return  # who still sends loses the connection
+
+
+def secured(headers: Headers, policy: str, request: str) -> Headers:
+    """The headers of an answer, and those that all have; what an answer says itself of its policy and its keeping
+    stands."""
+    there = {name.lower() for name, _ in headers}
+    usual = {
+        b"content-security-policy": policy.encode("ascii"),
+        b"cache-control": b"no-store",
+        **_ALWAYS,
+        b"x-request-id": request.encode("ascii"),
+    }
+    kept = [(name, value) for name, value in headers if name.lower() not in _ALWAYS]
+    return kept + [(name, value) for name, value in usual.items() if name not in there or name in _ALWAYS]
+
+
+_ALWAYS: Mapping[bytes, bytes] = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"x-frame-options": b"DENY",
+    b"cross-origin-resource-policy": b"same-origin",
+}
+
+
+def _too_large(most: int) -> Refusal:
+    return Refusal(413, "body_too_large", f"the body may have {most} bytes")
