@@ -25,7 +25,8 @@ from sjs.errors import (
     Unreachable,
     UsageError,
 )
-from sjs.outbox import Entry, Head, Outbox, Share
+from sjs.outbox import Outbox
+from sjs.plans import Head, Plan, Share
 from sjs.protocols import Envs, Target
 from sjs.routing import Fleet
 from sjs.sharing import Found, Sharing, sharing
@@ -146,7 +147,7 @@ def to_best(fleet: Fleet, command: Head, chunks: Iterable[Sequence[Spec]], again
 
 
 def plan(
-    entry: Entry,
+    entry: Plan,
     chunks: Iterable[Sequence[Spec]],
     reports: Sequence[Report],
     share: Sharing,
@@ -182,7 +183,7 @@ def _cut(low: int, stop: int, known: deque[Found]) -> Iterator[tuple[int, int, s
 
 
 def _plan_new(
-    entry: Entry, specs: Sequence[Spec], start: int, reports: Sequence[Report], share: Sharing
+    entry: Plan, specs: Sequence[Spec], start: int, reports: Sequence[Report], share: Sharing
 ) -> list[Report]:
     left = list(reports)
     for one in share.shares(left, specs, entry.head.if_free):
@@ -209,7 +210,7 @@ class Dealer:
     have stays with them, in the outbox.
     """
 
-    def __init__(self, fleet: Fleet, entry: Entry, share: Sharing, reports: Sequence[Report] | None = None) -> None:
+    def __init__(self, fleet: Fleet, entry: Plan, share: Sharing, reports: Sequence[Report] | None = None) -> None:
         self._failed: dict[tuple[str, bool], Failure] = {}
         self._fleet = fleet
         self._entry = entry
@@ -274,7 +275,7 @@ class Dealer:
             self._give_up(share.target, error)
         else:
             self._sent.popleft()
-            self._entry.take(share, accepted.first)
+            self._entry.take(share, accepted)
             yield share.target, accepted
 
     def _give_up(self, name: str, error: SjsError) -> None:
@@ -306,7 +307,10 @@ class Dealer:
             else:
                 self._refuse(error, shares)
         else:
-            self._left.extendleft(reversed(self._entry.move(shares, pieces)))
+            self._give(shares, pieces)
+
+    def _give(self, shares: Sequence[Share], pieces: Sequence[tuple[int, int, str]]) -> None:
+        self._left.extendleft(reversed(self._entry.move(shares, pieces)))
 
     def _is_too_large(self, error: SjsError, nobody: SjsError) -> bool:
         """Whether all who are meant have said so. `nobody`: why the rest, as far as they answer, get nothing."""
@@ -329,7 +333,7 @@ class Dealer:
 
     def _refuse(self, error: SjsError, shares: Sequence[Share]) -> None:
         for share in shares:
-            self._entry.refuse(share)
+            self._entry.refuse(share, error)
         self._fail(error, shares, is_open=False)
 
     def _keep(self, error: SjsError, shares: Sequence[Share]) -> None:

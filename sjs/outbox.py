@@ -22,59 +22,22 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from sjs import spec_json, wire
+from sjs.answers import Accepted
 from sjs.core.job import Spec
 from sjs.errors import SjsError
+from sjs.plans import Head, Plan, Share
 from sjs.promises import Promises, sync_folder
-from sjs.values import dataclass, field
 
 VERSION = 1
 _UNFINISHED = "new-"
 
 
-@dataclass(frozen=True)
-class Share:
-    """Some jobs of a command, counted from `start`, that are for one target. `again`: it may have them already."""
-
-    target: str
-    start: int
-    count: int
-    again: bool = False
-    place: int = 0
-    """Where in the file the line with their texts begins, …"""
-
-    skip: int = 0
-    """… and how many jobs of that line come before them."""
-
-    @property
-    def part(self) -> str:
-        """What stands behind the command's key in the key of this share."""
-        return f"{self.start}-{self.start + self.count - 1}"
-
-
-@dataclass(frozen=True)
-class Head:
-    """What there is to know of a command to finish it: its key, and how the targets were configured then."""
-
-    key: str
-    if_free: bool
-    config: str
-    managers: Mapping[str, Any]
-    at: float
-    envs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """The environment that its jobs begin with, by the digest that they have of it."""
-
-    via: str = "any"
-    """The word for several targets that was typed."""
-
-
-class Entry:
+class Entry(Plan):
     """One command's file. Left as a context, it is gone if everything in it is settled."""
 
     def __init__(self, path: str, log: BinaryIO, head: Head) -> None:
-        self.path = path
-        self.head = head
-        self.pending: dict[int, Share] = {}
-        self.taken: list[tuple[Share, int]] = []
+        super().__init__(head)
+        self._path = path
         self.tried: tuple[float, str] = (0.0, "")
         self._log = log
         self._texts: BinaryIO | None = None
@@ -89,54 +52,49 @@ class Entry:
             self._texts.close()
         self._log.close()
 
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self._path
+
     def add(self, target: str, start: int, specs: Sequence[Spec], again: bool = False) -> None:
-        """Plan a share."""
         place = self._log.tell()
         self.pending[start] = Share(target, start, len(specs), again, place)
         self._write({"to": target, "start": start, "jobs": [spec_json.to_wire(spec) for spec in specs]})
 
     def seal(self) -> None:
-        """Make the plan durable: from now on it will be carried out, whatever becomes of this process."""
         self._sync()
         folder, name = os.path.split(self.path)
         path = os.path.join(folder, name.removeprefix(_UNFINISHED))
         os.rename(self.path, path)
-        self.path = path
+        self._path = path
         sync_folder(folder)
         self.open_texts()
-
-    @property
-    def is_planned(self) -> bool:
-        """Whether the plan is whole, so that it will be carried out."""
-        return self._texts is not None
 
     def open_texts(self) -> None:
         """Be ready for `jobs`."""
         self._texts = os.fdopen(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC), "rb")
+        self.is_planned = True
 
     def jobs(self, share: Share) -> list[Spec]:
-        """The jobs of a share."""
         assert self._texts is not None, "the plan is not whole yet"
         self._texts.seek(share.place)
         bodies = json.loads(self._texts.readline())["jobs"]
         return [spec_json.from_wire(body) for body in bodies[share.skip : share.skip + share.count]]
 
-    def take(self, share: Share, first: int) -> None:
-        """Its target has taken the share, and gave it ids from `first` on."""
-        self._note({"taken": [share.start, first]})
+    def take(self, share: Share, accepted: Accepted) -> None:
+        self._note({"taken": [share.start, accepted.first]})
 
-    def refuse(self, share: Share) -> None:
-        """Nobody takes the share, and its sender knows."""
+    def refuse(self, share: Share, error: SjsError) -> None:
+        """Its sender knows."""
         self._note({"refused": share.start})
 
     def move(self, shares: Iterable[Share], pieces: Sequence[tuple[int, int, str]]) -> list[Share]:
-        """Give shares, whole or in pieces (start, count, target), to others; durable on return."""
         self._note({"moved": [share.start for share in shares], "to": pieces})
         self._sync()
         return [self.pending[start] for start, _, _ in pieces]
 
     def try_later(self, why: str) -> None:
-        """It cannot be finished now."""
         self._note({"tried": time.time(), "why": why})
 
     def read(self, line: bytes, place: int) -> None:
@@ -156,10 +114,7 @@ class Entry:
         elif "refused" in body:
             del self.pending[body["refused"]]
         elif "moved" in body:
-            sources = [self.pending.pop(start) for start in body["moved"]]
-            for start, count, name in body["to"]:
-                one = next(one for one in sources if one.start <= start < one.start + one.count)
-                self.pending[start] = Share(name, start, count, again, one.place, one.skip + start - one.start)
+            self._moved(body["moved"], body["to"], again)
         elif "tried" in body:
             self.tried = (float(body["tried"]), str(body["why"]))
 

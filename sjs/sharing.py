@@ -16,7 +16,7 @@ from sjs.core.needs import Needs
 from sjs.core.overflow import Limits, Overflow, Spent, price
 from sjs.errors import Full, SjsError, TooLarge, Unreachable
 from sjs.fitting import Fitting
-from sjs.outbox import Entry
+from sjs.plans import Plan
 from sjs.routing import Fleet
 from sjs.values import dataclass
 
@@ -117,7 +117,7 @@ class Sharing:
         self._fitting = fitting
         self.spill = spill
 
-    def settle(self, entry: Entry) -> None:
+    def settle(self, entry: Plan) -> None:
         """What was planned in this entry is in other hands, or will be: by it, the rest of what may go is counted."""
         if self.spill is not None:
             shares = [*(share for share, _ in entry.taken), *entry.pending.values()] if entry.is_planned else []

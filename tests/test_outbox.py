@@ -11,9 +11,11 @@ from typing import BinaryIO
 
 import pytest
 
+from sjs.answers import Accepted
 from sjs.core.job import Spec
-from sjs.errors import SjsError
-from sjs.outbox import Entry, Head, Outbox, Share
+from sjs.errors import Full, SjsError
+from sjs.outbox import Entry, Outbox
+from sjs.plans import Head, Share
 
 HEAD = Head("key", False, "/config.yaml", {"a": {"host": "h"}}, 1.5)
 
@@ -111,18 +113,18 @@ def test_nobody_takes_what_has_a_living_owner(box: Outbox) -> None:
 
 def test_settled_shares_are_remembered_and_the_last_one_ends_it(box: Outbox) -> None:
     entry = planned(box)
-    entry.take(entry.pending[0], 7)
+    entry.take(entry.pending[0], Accepted(7, entry.pending[0].count, 4))
     die(entry)
     with again(box) as entry:
         assert [(share.target, first) for share, first in entry.taken] == [("a", 7)]
         assert list(entry.pending) == [3]
-        entry.refuse(entry.pending[3])
+        entry.refuse(entry.pending[3], Full("no"))
     assert box.left() == []
 
 
 def test_unsettled_shares_keep_it(box: Outbox) -> None:
     with planned(box) as entry:
-        entry.take(entry.pending[0], 7)
+        entry.take(entry.pending[0], Accepted(7, entry.pending[0].count, 4))
     with again(box) as entry:
         assert list(entry.pending) == [3]
 
@@ -134,7 +136,7 @@ def test_a_share_moves_in_pieces_and_they_move_on(box: Outbox) -> None:
             ("b", "0-0", False, jobs(0)),
             ("c", "1-2", False, jobs(1, 2)),
         ]
-        entry.take(entry.pending[3], 0)
+        entry.take(entry.pending[3], Accepted(0, entry.pending[3].count, 4))
         entry.move([entry.pending[1]], [(1, 1, "b"), (2, 1, "d")])
     with again(box) as entry:
         found = {one.start: (one.target, one.again, entry.jobs(one)) for one in entry.pending.values()}
@@ -146,7 +148,7 @@ def test_a_move_is_durable_before_it_returns(box: Outbox, monkeypatch: pytest.Mo
     with planned(box) as entry:
         monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(Path(entry.path).read_bytes()))
         entry.move([entry.pending[0]], [(0, 3, "c")])
-        entry.take(entry.pending[0], 0)
+        entry.take(entry.pending[0], Accepted(0, entry.pending[0].count, 4))
     (content,) = synced
     assert json.loads(content.splitlines()[-1])["moved"] == [0]
 

@@ -22,6 +22,7 @@ from sjs.api.handing import HandingIn, told
 from sjs.api.jobs import Job
 from sjs.api.options import JobOptions, terms
 from sjs.api.runner import ANSWER
+from sjs.api.watching import Listener
 from sjs.core import job as core
 from sjs.core.lifecycle import CANCELLED, LIVE
 from sjs.errors import Refused, SjsError, UsageError
@@ -58,7 +59,7 @@ class Call(futures.Future[T]):
         return not self.done() and self.job is not None and self.job.state in LIVE
 
 
-class Executor(futures.Executor):
+class Executor(futures.Executor, Listener):
     """Runs functions on the machines of a fleet: on whoever is best, or on the one target that a view means.
 
     `python` is what runs them there, `options` are those of any job. The function, its arguments and its answer travel

@@ -10,7 +10,7 @@ from typing import Any
 
 from sjs.answers import Cancelled, Details
 from sjs.api.sessions import Sessions
-from sjs.api.watching import moved_to
+from sjs.api.watching import Listener, moved_to
 from sjs.core import job as core
 from sjs.core.job import Range
 from sjs.core.lifecycle import FINAL, LIVE
@@ -186,7 +186,7 @@ class Job:
             self._target, self._id, self._record = target, record.id, record
 
 
-class _End:
+class _End(Listener):
     """Tells the futures of jobs."""
 
     def ended(self, target: Target, jobs: Sequence[tuple[tuple[Job, Future[core.Job]], core.Job]]) -> None:

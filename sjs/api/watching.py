@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sjs.core.job import Job, ranges
-from sjs.core.lifecycle import FINAL, MOVED
+from sjs.core.lifecycle import FINAL, LIVE, MOVED
 from sjs.errors import LinkLost, NotReached, SjsError
 from sjs.protocols import Target
 
@@ -34,12 +35,20 @@ AGAIN = 5.0
 Told = tuple["Listener", Any]
 
 
-class Listener(Protocol):
+class Listener(ABC):
     """Who waits for jobs, each under a key of his own."""
 
+    hears_begins = False
+    """Whether he is told, too, when they begin to run."""
+
+    def began(self, target: Target, jobs: Sequence[tuple[Any, Job]]) -> None:  # noqa: B027 (who does not hear of it)
+        """These run, for the first time or again."""
+
+    @abstractmethod
     def ended(self, target: Target, jobs: Sequence[tuple[Any, Job]]) -> None:
         """These have; the target may be asked more of them. After LinkLost it is told again, at least of the others."""
 
+    @abstractmethod
     def failed(self, keys: Sequence[Any], error: SjsError) -> None:
         """Nobody will hear of their ends."""
 
@@ -52,6 +61,7 @@ class Watcher:
         self._name = name
         self._lock = threading.Lock()
         self._awaited: dict[int, list[Told]] = {}
+        self._begun: dict[int, int] = {}
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
         self._rest = BRIEF
@@ -128,9 +138,12 @@ class Watcher:
 
     def _look(self, target: Target, numbers: Iterable[int]) -> None:
         """Tell of those that have ended."""
-        found = list(target.list(ranges(sorted(numbers)), FINAL))
+        states = (*LIVE, *FINAL) if self._hears_begins() else FINAL
+        found = list(target.list(ranges(sorted(numbers)), states))
         with self._lock:
-            told = [(one, job) for job in found for one in self._awaited.pop(job.id, ())]
+            began = [one for job in found if job.state in LIVE for one in self._new_begin(job)]
+            told = [(one, job) for job in found if job.state in FINAL for one in self._popped(job.id)]
+        _to_each(began, lambda listener, jobs: listener.began(target, jobs))
         here: list[tuple[Told, Job]] = []
         for one, job in told:
             place = moved_to(job)
@@ -139,6 +152,20 @@ class Watcher:
             else:
                 here.append((one, job))
         _to_each(here, partial(self._tell, target))
+
+    def _hears_begins(self) -> bool:
+        with self._lock:
+            return any(one[0].hears_begins for some in self._awaited.values() for one in some)
+
+    def _new_begin(self, job: Job) -> list[tuple[Told, Job]]:
+        if self._begun.get(job.id) == job.attempt:
+            return []
+        self._begun[job.id] = job.attempt
+        return [(one, job) for one in self._awaited.get(job.id, ()) if one[0].hears_begins]
+
+    def _popped(self, number: int) -> Sequence[Told]:
+        self._begun.pop(number, None)
+        return self._awaited.pop(number, ())
 
     def _tell(self, target: Target, listener: Listener, jobs: list[tuple[Any, Job]]) -> None:
         try:

@@ -21,7 +21,8 @@ from sjs.dealing import Dealer, Failure, same_managers
 from sjs.errors import SjsError, Unreachable, UsageError
 from sjs.moving import Carried, Trip, Trips, finish
 from sjs.moving import Head as MovesHead
-from sjs.outbox import Entry, Head, Outbox
+from sjs.outbox import Entry, Outbox
+from sjs.plans import Head
 from sjs.promises import Promises
 from sjs.routing import Fleet, select
 from sjs.sharing import sharing

@@ -1,2 +1,1 @@
-"""The gateway: the fleet over HTTP. It runs nothing itself: jobs go to targets by `sjs.api`. Its rooms do not know
-each other."""
+"""The gateway: the fleet over HTTP. It runs nothing itself: jobs go to targets by `sjs.api`."""

@@ -11,7 +11,8 @@ from functools import partial
 from sjs.core.job import Range, Spec
 from sjs.core.lifecycle import BAD, CANCELLED, LIVE, MOVED, SUCCEEDED, UNENDED
 from sjs.errors import SjsError, TooLarge, Unreachable, UsageError
-from sjs.outbox import Head, Outbox
+from sjs.outbox import Outbox
+from sjs.plans import Head
 from sjs.protocols import Target
 from sjs.routing import Fleet
 from sjs.sharing import Spill, nobody_holds

@@ -10,7 +10,8 @@ from sjs.answers import Accepted
 from sjs.core.job import Report, Spec
 from sjs.dealing import Dealer, Failure, plan
 from sjs.errors import Unreachable
-from sjs.outbox import Head, Outbox
+from sjs.outbox import Outbox
+from sjs.plans import Head
 from sjs.routing import Fleet
 from sjs.sharing import sharing
 from sjs.targets.chunks import chunks

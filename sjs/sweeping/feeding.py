@@ -19,7 +19,8 @@ from sjs.core.lifecycle import QUEUED, UNENDED
 from sjs.core.needs import Needs
 from sjs.core.why import cannot_hold, lacks
 from sjs.errors import Refused, TooLarge, Unreachable
-from sjs.outbox import Head, Outbox
+from sjs.outbox import Outbox
+from sjs.plans import Head
 from sjs.protocols import Target
 from sjs.sweeping.ahead import Ends, Pace, overflowing, reserve, wanted
 from sjs.sweeping.posting import NotTaken, Posting

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from sjs.answers import Accepted
 from sjs.core.job import Spec
 from sjs.errors import Full, NoQueue, NoSpace, Refused, SjsError, Stopping, TooLarge, Unreachable
-from sjs.outbox import Head, Outbox
+from sjs.outbox import Outbox
+from sjs.plans import Head
 from sjs.protocols import Target
 
 NOT_HERE = (NoQueue, Stopping, Full, NoSpace, TooLarge)
@@ -51,10 +52,10 @@ class Posting:
             target.post(key, self._specs, again=again, envs=head.envs, via=head.via)
             accepted = target.collect()
         except NOT_HERE as error:
-            self._settle(None)
+            self._settle(error)
             raise NotTaken(error) from None
-        except Refused:
-            self._settle(None)
+        except Refused as error:
+            self._settle(error)
             raise
         except Unreachable as error:
             with self._closing:
@@ -69,14 +70,14 @@ class Posting:
         with self._closing:
             self._close()
 
-    def _settle(self, accepted: Accepted | None) -> None:
+    def _settle(self, said: Accepted | SjsError) -> None:
         with self._closing:
             if self._is_closed:  # the next command asks again, by the key
                 return
-            if accepted is None:
-                self._entry.refuse(self._share)
+            if isinstance(said, SjsError):
+                self._entry.refuse(self._share, said)
             else:
-                self._entry.take(self._share, accepted.first)
+                self._entry.take(self._share, said)
             self._close()
 
     def _close(self) -> None:

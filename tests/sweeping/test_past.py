@@ -10,7 +10,8 @@ import pytest
 from sjs.answers import Filter, Members, SweepCounts
 from sjs.core.job import End, Job, Spec, Task
 from sjs.errors import Conflict, LinkLost, NoQueue, Refused, SjsError
-from sjs.outbox import Head, Outbox
+from sjs.outbox import Outbox
+from sjs.plans import Head
 from sjs.routing import Answer, Fleet
 from sjs.sweeping.past import describe, looked_up, new_key
 

@@ -11,7 +11,8 @@ import pytest
 from sjs.answers import Accepted
 from sjs.core.job import Spec
 from sjs.errors import Full
-from sjs.outbox import Head, Outbox
+from sjs.outbox import Outbox
+from sjs.plans import Head
 from sjs.protocols import Target
 from sjs.sweeping.posting import NotTaken, Posting
 
@@ -65,7 +66,7 @@ def test_who_leaves_before_the_answer_comes_leaves_it_to_the_next_command(
     entry = outbox.take_over(path)
     assert entry is not None
     assert [(share.target, share.count) for share in entry.pending.values()] == [("m1", 2)]
-    entry.refuse(entry.pending[1])
+    entry.refuse(entry.pending[1], Full("no"))
     entry.__exit__(None, None, None)
 
 

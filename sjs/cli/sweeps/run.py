@@ -28,7 +28,8 @@ from sjs.core.stopping import Rule
 from sjs.dealing import folder, head
 from sjs.errors import Conflict, Unreachable, UsageError
 from sjs.making.sweep import Sweep
-from sjs.outbox import Head, Outbox
+from sjs.outbox import Outbox
+from sjs.plans import Head
 from sjs.protocols import Envs, Target
 from sjs.routing import Choice, Fleet
 from sjs.sweeping.alone import alone

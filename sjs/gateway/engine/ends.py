@@ -1,0 +1,66 @@
+"""Hears of jobs that targets have: when they begin, and when they end; and writes it down."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from sjs.api.jobs import Job, cancel
+from sjs.api.sessions import Sessions
+from sjs.api.watching import Listener
+from sjs.core import job as core
+from sjs.errors import SjsError, Unreachable
+from sjs.gateway.records import jobs
+from sjs.gateway.records.jobs import CANCEL, Place
+from sjs.gateway.records.writer import Writer
+from sjs.protocols import Target
+
+LOG = logging.getLogger("sjs.gateway")
+
+AGAIN = 5.0
+"""Seconds after which somebody who was away is asked again."""
+
+
+class Ends(Listener):
+    """One for all targets. `after`: what is done with jobs whose ends have been written down."""
+
+    hears_begins = True
+
+    def __init__(self, sessions: Sessions, write: Writer, after: Callable[[Sequence[int]], None]) -> None:
+        self._sessions = sessions
+        self._write = write
+        self._after = after
+
+    def await_them(self, places: Sequence[Place]) -> None:
+        """From now on. Whoever was to be cancelled on the way there is."""
+        by_target: dict[str, dict[int, int]] = {}
+        unwanted: list[Job] = []
+        for place in places:
+            by_target.setdefault(place.target, {})[place.number] = place.job
+            if place.wish == CANCEL:
+                unwanted.append(Job(self._sessions, place.target, place.number))
+        try:
+            for name, there in by_target.items():
+                self._sessions.watcher(name).add(self, there)
+            cancel(unwanted)
+        except Unreachable as error:
+            LOG.warning("%s; it is asked again", error)
+            again = threading.Timer(AGAIN, self.await_them, [places])
+            again.daemon = True
+            again.start()
+
+    def began(self, target: Target, seen: Sequence[tuple[int, core.Job]]) -> None:
+        now = time.time()
+        self._write(lambda connection: jobs.begun(connection, seen, now))
+
+    def ended(self, target: Target, seen: Sequence[tuple[int, core.Job]]) -> None:
+        now = time.time()
+        rows = [(number, target.name, job) for number, job in seen]
+        self._write(lambda connection: jobs.ended(connection, rows, now))
+        self._after([number for number, _ in seen])
+
+    def failed(self, keys: Sequence[int], error: SjsError) -> None:
+        """The gateway ends, or the target is no more in its config: the next one that knows it goes on."""
+        LOG.warning("%d jobs are not waited for any more: %s", len(keys), error)

@@ -1,0 +1,203 @@
+"""Hands in the batches for one word: `any`, `@gpus`, `gpu1`. Each word has a lane of its own, so that nobody waits for
+a machine that others want and that is away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+
+from sqlalchemy import Connection, Engine
+
+from sjs.api.sessions import START, Sessions
+from sjs.core import placement
+from sjs.core.job import End, Report, Spec
+from sjs.dealing import Dealer, folder, head, plan
+from sjs.errors import Full, NoSpace, SjsError, Stopping, TooLarge, Unreachable, UsageError
+from sjs.fitting import Fitting
+from sjs.gateway.engine.ends import AGAIN, LOG
+from sjs.gateway.engine.plan import BatchPlan, specs
+from sjs.gateway.records import jobs
+from sjs.gateway.records.jobs import Batch, Place
+from sjs.gateway.records.writer import Writer
+from sjs.plans import Head, Share
+from sjs.routing import Choice, Fleet, select
+from sjs.sharing import Sharing, sharing
+from sjs.targets.chunks import chunks
+
+
+class Lane:
+    """Its thread sleeps until there is something for it, or until somebody who was away is to be asked again."""
+
+    def __init__(
+        self,
+        word: str,
+        sessions: Sessions,
+        engine: Engine,
+        write: Writer,
+        arrived: Callable[[Sequence[Place]], None],
+        form_again: Callable[[], None],
+    ) -> None:
+        self._word = word
+        self._sessions = sessions
+        self._engine = engine
+        self._write = write
+        self._arrived = arrived
+        self._form_again = form_again
+        self._put_back = False
+        self._away: dict[str, float] = {}
+        self._wanted = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name=f"sjs lane {word}", daemon=True)
+        self._thread.start()
+
+    def kick(self) -> None:
+        """There may be a batch for it."""
+        self._wanted.set()
+
+    def close(self) -> None:
+        """Finish what is being handed in, and begin no more."""
+        self._closed = True
+        self._wanted.set()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        left = False
+        while not self._closed:
+            if not self._wanted.wait(AGAIN if left or self._put_back else None) and self._put_back:
+                self._put_back = False
+                self._form_again()
+            self._wanted.clear()
+            left = self._round()
+
+    def _round(self) -> bool:
+        """Go through all batches; whether something is left of one."""
+        left = False
+        with self._engine.connect() as connection:
+            found = jobs.open_batches(connection, self._word)
+        for batch in found:
+            if self._closed:
+                return True
+            try:
+                left = not self._hand_in(batch) or left
+            except SjsError as error:
+                LOG.warning("%s: %s; tried again", self._word, error)
+                left = True
+        return left
+
+    def _hand_in(self, batch: Batch) -> bool:
+        """Whether all its jobs have a home now, or an end."""
+        try:
+            choice = _one_home(select(self._sessions.config, batch.word), batch.word)
+        except UsageError as error:
+            self._refuse_all(batch, error)
+            return True
+        entry = BatchPlan(self._head(batch, choice), batch, self._engine, self._write)
+        if entry.pending and all(self._is_away(one.target) for one in entry.pending.values()):
+            return False
+        turn = self._sessions.dealing if choice.any else nullcontext()
+        with turn, self._sessions.fleet(choice.managers, START, choice.overflow) as fleet:
+            share = sharing(fleet, batch.key)
+            if not entry.is_planned:
+                self._plan(entry, batch, choice, fleet, share)
+            self._deal(batch, entry, Patient(fleet, entry, share))
+        return self._write(lambda connection: jobs.settle_batch(connection, batch.id))
+
+    def _plan(self, entry: BatchPlan, batch: Batch, choice: Choice, fleet: Fleet, share: Sharing) -> None:
+        """Who gets what; jobs that nobody could ever run have ended, and those that only somebody could who is away now
+        come into a later batch."""
+        with self._engine.connect() as connection:
+            found = jobs.members(connection, batch.id)
+        reports = fleet.reports()
+        if not reports and choice.overflow is None:
+            raise Unreachable("nobody of these can take jobs now")
+        everybody = len(reports) + len(share.spare) == len(choice.managers)
+        fates = Fates(fleet.fitting, [*reports, *share.spare], everybody)
+        kept: dict[int, Spec] = {}
+        for number, spec in zip([number for number, _ in found], specs(body for _, body in found), strict=True):
+            if fates.fits(number, spec):
+                kept[number] = spec if spec.snapshot else spec.but(cwd=folder(choice.managers[0], spec.cwd))
+        self._put_back |= len(kept) + len(fates.refused) < len(found)
+        self._write(lambda connection: _sort_out(connection, batch.id, list(kept), fates.refused))
+        try:
+            plan(entry, chunks(kept.values()), reports, share)
+            entry.seal()
+        finally:
+            share.settle(entry)
+        share.tell()
+
+    def _deal(self, batch: Batch, entry: BatchPlan, dealer: Dealer) -> None:
+        for _ in dealer.deal():
+            share = entry.taken[-1][0]
+            with self._engine.connect() as connection:
+                places = jobs.places_of(connection, batch.id, share.start, share.count)
+            self._arrived(places)
+        for failure in dealer.failed:
+            if failure.is_open:
+                self._away[failure.name] = time.monotonic() + AGAIN
+                LOG.warning("%s: %d jobs wait for it: %s", failure.name, failure.count, failure.error)
+
+    def _is_away(self, name: str) -> bool:
+        return self._away.get(name, 0.0) > time.monotonic()
+
+    def _head(self, batch: Batch, choice: Choice) -> Head:
+        word = batch.word if choice.any else ""
+        return head(batch.key, False, self._sessions.config_file, choice.managers, via=word)
+
+    def _refuse_all(self, batch: Batch, error: SjsError) -> None:
+        with self._engine.connect() as connection:
+            numbers = [number for number, _ in jobs.members(connection, batch.id)]
+        self._write(lambda connection: _sort_out(connection, batch.id, (), dict.fromkeys(numbers, error)))
+        self._write(lambda connection: jobs.settle_batch(connection, batch.id))
+
+
+class Patient(Dealer):
+    """Nobody waits for its answers. So jobs that nobody can take now are kept; and of a chunk that is refused, each job
+    is handed in by itself, so that only the one goes that is at fault."""
+
+    def _refuse(self, error: SjsError, shares: Sequence[Share]) -> None:
+        for share in shares:
+            if isinstance(error, (Unreachable, Full, Stopping, NoSpace)):
+                self._keep(error, [share])
+            elif share.count > 1:
+                self._give([share], [(share.start + at, 1, share.target) for at in range(share.count)])
+            else:
+                super()._refuse(error, [share])
+
+
+class Fates:
+    """What becomes of jobs before anybody is asked to take them."""
+
+    def __init__(self, fitting: Fitting, reports: Sequence[Report], everybody: bool) -> None:
+        self._fitting = fitting
+        self._reports = reports
+        self._everybody = everybody
+        self.refused: dict[int, SjsError] = {}
+
+    def fits(self, number: int, spec: Spec) -> bool:
+        """Whether somebody can run it. One that nobody could, although all were asked, is `refused`."""
+        try:
+            self._fitting.check(spec)
+        except SjsError as error:
+            self.refused[number] = error
+            return False
+        unfit = self._fitting.passed_over(spec)
+        if any(placement.can_hold(one, spec.needs) for one in self._reports if one.name not in unfit):
+            return True
+        if self._everybody:
+            self.refused[number] = TooLarge("no target has what the job needs", "ask for less")
+        return False
+
+
+def _one_home(choice: Choice, word: str) -> Choice:
+    if not choice.any and len(choice.managers) != 1:
+        raise UsageError(f"'{word}' are several targets", f"any:{word} is the best of them")
+    return choice
+
+
+def _sort_out(connection: Connection, batch: int, kept: Sequence[int], refused: Mapping[int, SjsError]) -> None:
+    now = time.time()
+    for number, error in refused.items():
+        jobs.refuse(connection, [number], End("refused", detail=str(error)), now)
+    jobs.keep_in_batch(connection, batch, kept)

@@ -1,0 +1,100 @@
+"""All that carries jobs: takes them in, has them handed in, hears of their ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Engine
+
+from sjs.api.jobs import Job, cancel
+from sjs.api.sessions import Sessions
+from sjs.config import Config
+from sjs.gateway.engine.ends import LOG, Ends
+from sjs.gateway.engine.lane import Lane
+from sjs.gateway.records import jobs
+from sjs.gateway.records.jobs import New, Taken
+from sjs.gateway.records.writer import Writer
+
+BATCH = 1_000
+"""Jobs that are handed in together, at most."""
+
+
+class Office:
+    """What was accepted before is gone on with when it opens. Any number of threads may ask it."""
+
+    def __init__(
+        self,
+        config: Config,
+        engine: Engine,
+        write: Writer,
+        ended: Callable[[Sequence[int]], None] = lambda numbers: None,
+    ) -> None:
+        self._sessions = Sessions(config, None, _told, None, float("inf"))
+        self._engine = engine
+        self._write = write
+        self._ends = Ends(self._sessions, write, ended)
+        self._lanes: dict[str, Lane] = {}
+        self._wanted = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="sjs office", daemon=True)
+        self._thread.start()
+
+    def kick(self) -> None:
+        """Jobs were accepted."""
+        self._wanted.set()
+
+    def close(self) -> None:
+        """Hand in no more, and hear of nothing; the next office goes on."""
+        self._closed = True
+        self._wanted.set()
+        self._thread.join()
+        for lane in self._lanes.values():
+            lane.close()
+        self._sessions.close()
+
+    def _serve(self) -> None:
+        with self._engine.connect() as connection:
+            known = jobs.unended(connection)
+            words = {batch.word for batch in jobs.open_batches(connection)}
+        self._ends.await_them(known)
+        for word in words:
+            self._lane(word).kick()
+        while not self._closed:
+            formed = self._form()
+            for word in formed:
+                self._lane(word).kick()
+            if not formed:
+                self._wanted.wait()
+                self._wanted.clear()
+
+    def _form(self) -> Sequence[str]:
+        keys = [uuid.uuid4().hex for _ in range(BATCH)]
+        now = time.time()
+        return self._write(lambda connection: jobs.form_batches(connection, BATCH, now, keys))
+
+    def _lane(self, word: str) -> Lane:
+        if word not in self._lanes:
+            self._lanes[word] = Lane(word, self._sessions, self._engine, self._write, self._ends.await_them, self.kick)
+        return self._lanes[word]
+
+    def accept(self, new: Sequence[New], owner: str, origin: str, key: str | None = None) -> Taken:
+        """Take jobs in: once this has returned they run, whatever becomes of this process."""
+        now = time.time()
+        taken = self._write(lambda connection: jobs.accept(connection, new, owner, origin, now, key))
+        self.kick()
+        return taken
+
+    def cancel(self, numbers: Sequence[int], grace: float | None = None) -> None:
+        """End jobs that have not ended, wherever they are. Unreachable where that cannot be said to their target."""
+        now = time.time()
+        self._write(lambda connection: jobs.withdraw(connection, numbers, now))
+        with self._engine.connect() as connection:
+            places = jobs.places(connection, numbers)
+        cancel([Job(self._sessions, one.target, one.number) for one in places], grace)
+
+
+def _told(name: str, line: str) -> None:
+    LOG.info("[%s] %s", name, line)

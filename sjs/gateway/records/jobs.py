@@ -1,0 +1,329 @@
+"""What is written and read of jobs. Each function is work for the writer, or a question; none waits for anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
+
+from sjs.core.job import End, Job, Range
+from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, LIVE, QUEUED, RUNNING
+from sjs.errors import Conflict
+from sjs.gateway.records.tables import batches, events, jobs, keys, shares
+from sjs.values import dataclass
+
+ACCEPTED, BEGUN, ENDED, KEPT = "job.accepted", "job.running", "job.ended", "job.kept"
+"""Kinds of events."""
+
+CANCEL = "cancel"
+"""A wish."""
+
+WANTED, DONE = "wanted", "done"
+"""Of what a job leaves: it is to be collected when the job has ended; it has been."""
+
+
+@dataclass(frozen=True)
+class New:
+    """A job that is handed in: what to run (`body`, as it goes over the wire), for which target (`word`)."""
+
+    word: str
+    body: str
+    name: str = ""
+    public: str | None = None
+    spec: str | None = None
+    parameters: str | None = None
+    rules: str | None = None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The ids under which jobs were taken, now or (`repeated`) when the same was asked for before."""
+
+    first: int
+    count: int
+    repeated: bool = False
+
+
+def accept(
+    connection: Connection, new: Sequence[New], owner: str, origin: str, now: float, key: str | None = None
+) -> Taken:
+    """Take jobs in. Under a key that was used before, only say what came of it; Conflict if that was for others."""
+    digest = sha256(json.dumps([vars(one) for one in new], sort_keys=True).encode()).hexdigest() if key else ""
+    if key:
+        known = select(keys.c.digest, keys.c.first, keys.c.count).where(keys.c.owner == owner, keys.c.key == key)
+        for before, first, count in connection.execute(known):
+            if before != digest:
+                raise Conflict(f"the key {key!r} was used before, for something else", "take another one")
+            return Taken(first, count, repeated=True)
+    rows = [
+        {**vars(one), "owner": owner, "origin": origin, "state": QUEUED, "created": now}
+        | ({"kept": WANTED} if one.rules is not None else {"kept": ""})
+        for one in new
+    ]
+    made = connection.scalars(insert(jobs).returning(jobs.c.id, sort_by_parameter_order=True), rows).all()
+    if key:
+        row = {"owner": owner, "key": key, "digest": digest, "first": made[0], "count": len(made), "created": now}
+        connection.execute(insert(keys), row)
+    _tell(
+        connection, ACCEPTED, now, [(number, owner, {"name": one.name}) for number, one in zip(made, new, strict=True)]
+    )
+    return Taken(made[0], len(made))
+
+
+def form_batches(connection: Connection, most: int, now: float, new_key: Sequence[str]) -> Sequence[str]:
+    """Put the jobs that have no batch yet, the oldest, into one for each word; the words. `new_key`: keys to take, of
+    which there are at least as many as there can be words."""
+    waiting = connection.execute(
+        select(jobs.c.id, jobs.c.word)
+        .where(jobs.c.state == QUEUED, jobs.c.batch.is_(None), jobs.c.target.is_(None))
+        .order_by(jobs.c.id)
+        .limit(most)
+    ).all()
+    by_word: dict[str, list[int]] = {}
+    for number, word in waiting:
+        by_word.setdefault(word, []).append(number)
+    for (word, numbers), key in zip(by_word.items(), new_key, strict=False):
+        values = {"key": key, "word": word, "created": now}
+        batch = connection.execute(insert(batches).values(values).returning(batches.c.id)).scalar_one()
+        connection.execute(
+            update(jobs).where(jobs.c.id == bindparam("this")).values(batch=batch, place=bindparam("at")),
+            [{"this": number, "at": at} for at, number in enumerate(numbers)],
+        )
+    return list(by_word)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Jobs that are handed in together."""
+
+    id: int
+    key: str
+    word: str
+
+
+def open_batches(connection: Connection, word: str | None = None) -> Sequence[Batch]:
+    """Those of which some jobs have no home yet, the oldest first."""
+    found = select(batches.c.id, batches.c.key, batches.c.word).order_by(batches.c.id)
+    if word is not None:
+        found = found.where(batches.c.word == word)
+    return [Batch(*row) for row in connection.execute(found)]
+
+
+def keep_in_batch(connection: Connection, batch: int, numbers: Sequence[int]) -> None:
+    """Only these stay in it, in this order; the others are to come into another one."""
+    connection.execute(update(jobs).where(jobs.c.batch == batch).values(batch=None, place=None))
+    if numbers:
+        connection.execute(
+            update(jobs).where(jobs.c.id == bindparam("this")).values(batch=batch, place=bindparam("at")),
+            [{"this": number, "at": at} for at, number in enumerate(numbers)],
+        )
+
+
+def members(connection: Connection, batch: int) -> Sequence[tuple[int, str]]:
+    """The jobs of a batch: their ids, and what they run."""
+    found = select(jobs.c.id, jobs.c.body).where(jobs.c.batch == batch, jobs.c.state == QUEUED).order_by(jobs.c.place)
+    return [(row.id, row.body) for row in connection.execute(found)]
+
+
+def bodies(connection: Connection, batch: int, start: int, stop: int) -> Sequence[str]:
+    """What the jobs at these places of a batch run."""
+    found = select(jobs.c.body).where(jobs.c.batch == batch, jobs.c.place >= start, jobs.c.place < stop)
+    return connection.scalars(found.order_by(jobs.c.place)).all()
+
+
+def homeless(connection: Connection, batch: int) -> Sequence[Range]:
+    """The places of a batch's jobs that have neither a home nor an end."""
+    from sjs.core.job import ranges
+
+    found = select(jobs.c.place).where(jobs.c.batch == batch, jobs.c.target.is_(None), jobs.c.state == QUEUED)
+    return ranges(connection.scalars(found.order_by(jobs.c.place)))
+
+
+def taken_there(connection: Connection, batch: int, start: int, target: str, numbers: Iterable[int]) -> None:
+    """A target has jobs of a batch, from one place on, under these ids of its own."""
+    rows = [{"at": start + at, "there": number} for at, number in enumerate(numbers)]
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.batch == batch, jobs.c.place == bindparam("at"))
+        .values(target=target, number=bindparam("there"), version=jobs.c.version + 1),
+        rows,
+    )
+    settle_share(connection, batch, start)
+
+
+def settle_share(connection: Connection, batch: int, start: int) -> None:
+    """Nobody waits for the answer to it any more."""
+    connection.execute(delete(shares).where(shares.c.batch == batch, shares.c.start == start))
+
+
+def settle_batch(connection: Connection, batch: int) -> bool:
+    """Forget a batch all of whose jobs have a home or an end; whether it was so."""
+    if homeless(connection, batch):
+        return False
+    connection.execute(delete(batches).where(batches.c.id == batch))
+    return True
+
+
+def refuse_share(connection: Connection, batch: int, start: int, count: int, end: End, now: float) -> None:
+    """Nobody will have these jobs of a batch, ever: they have ended."""
+    those = select(jobs.c.id).where(jobs.c.batch == batch, jobs.c.place >= start, jobs.c.place < start + count)
+    refuse(connection, connection.scalars(those).all(), end, now)
+    settle_share(connection, batch, start)
+
+
+def refuse(connection: Connection, numbers: Sequence[int], end: End, now: float) -> None:
+    """Jobs that nobody has, or will have, have ended."""
+    owners = _owners(connection, numbers)
+    _end(connection, [(number, owners[number], FAILED, end, None, now, 0) for number in numbers], now)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job is, and under which id there."""
+
+    job: int
+    target: str
+    number: int
+    wish: str = ""
+
+
+def unended(connection: Connection) -> Sequence[Place]:
+    """The jobs that targets have, and that have not ended as far as is known."""
+    found = select(jobs.c.id, jobs.c.target, jobs.c.number, jobs.c.wish).where(
+        jobs.c.state.in_((QUEUED, *LIVE)), jobs.c.target.is_not(None)
+    )
+    return [Place(*row) for row in connection.execute(found.order_by(jobs.c.id))]
+
+
+def places(connection: Connection, numbers: Sequence[int]) -> Sequence[Place]:
+    """Where those of these jobs are that targets have, and that have not ended."""
+    found = select(jobs.c.id, jobs.c.target, jobs.c.number, jobs.c.wish).where(
+        jobs.c.id.in_(numbers), jobs.c.state.in_((QUEUED, *LIVE)), jobs.c.target.is_not(None)
+    )
+    return [Place(*row) for row in connection.execute(found)]
+
+
+def places_of(connection: Connection, batch: int, start: int, count: int) -> Sequence[Place]:
+    """Where these jobs of a batch are."""
+    found = select(jobs.c.id, jobs.c.target, jobs.c.number, jobs.c.wish).where(
+        jobs.c.batch == batch, jobs.c.place >= start, jobs.c.place < start + count, jobs.c.target.is_not(None)
+    )
+    return [Place(*row) for row in connection.execute(found.order_by(jobs.c.place))]
+
+
+def begun(connection: Connection, seen: Iterable[tuple[int, Job]], now: float) -> None:
+    """These run."""
+    changed: dict[int, int] = {}
+    for number, job in seen:
+        values = {"job": number, "try": job.attempt, "since": job.started}
+        if connection.execute(_BEGIN, values).rowcount:
+            changed[number] = job.attempt
+    owners = _owners(connection, list(changed))
+    _tell(connection, BEGUN, now, [(number, owners[number], {"attempt": at}) for number, at in changed.items()])
+
+
+_BEGIN = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"), or_(jobs.c.state == QUEUED, jobs.c.attempt < bindparam("try")))
+    .where(jobs.c.state.not_in(FINAL))
+    .values(state=RUNNING, attempt=bindparam("try"), begun=bindparam("since"), version=jobs.c.version + 1)
+)
+
+
+def ended(connection: Connection, seen: Iterable[tuple[int, str, Job]], now: float) -> None:
+    """These have ended: the target where it was, and its record there."""
+    found = {number: (target, job) for number, target, job in seen}
+    owners = _owners(connection, list(found))
+    for number, (target, job) in found.items():
+        connection.execute(update(jobs).where(jobs.c.id == number).values(target=target, number=job.id))
+    _end(
+        connection,
+        [
+            (number, owners[number], job.state, job.end or End("lost"), job.started, job.ended or now, job.attempt)
+            for number, (_, job) in found.items()
+        ],
+        now,
+    )
+
+
+def withdraw(connection: Connection, numbers: Sequence[int], now: float) -> Sequence[int]:
+    """Cancel jobs that no target can have yet; those that it was in time for. The others are to be cancelled there, at
+    once or when they have arrived."""
+    nowhere = and_(jobs.c.id.in_(numbers), jobs.c.state == QUEUED, jobs.c.target.is_(None))
+    early = connection.execute(select(jobs.c.id, jobs.c.owner).where(nowhere, jobs.c.batch.is_(None))).all()
+    _end(connection, [(number, owner, CANCELLED, End("cancelled"), None, now, 0) for number, owner in early], now)
+    connection.execute(update(jobs).where(nowhere).values(wish=CANCEL, version=jobs.c.version + 1))
+    return [number for number, _ in early]
+
+
+def get(connection: Connection, number: int) -> Row[Any] | None:
+    """The row of a job."""
+    return connection.execute(select(jobs).where(jobs.c.id == number)).one_or_none()
+
+
+def page(
+    connection: Connection,
+    owner: str | None,
+    before: int | None = None,
+    limit: int = 100,
+    states: Sequence[str] = (),
+    name: str | None = None,
+) -> Sequence[Row[Any]]:
+    """Jobs, the newest first; `owner` None: everybody's."""
+    found = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
+    if owner is not None:
+        found = found.where(jobs.c.owner == owner)
+    if before is not None:
+        found = found.where(jobs.c.id < before)
+    if states:
+        found = found.where(jobs.c.state.in_(states))
+    if name is not None:
+        found = found.where(jobs.c.name == name)
+    return connection.execute(found).all()
+
+
+def waiting_of(connection: Connection, owner: str) -> int:
+    """How many jobs of somebody have not ended."""
+    found = select(func.count()).where(jobs.c.owner == owner, jobs.c.state.in_((QUEUED, *LIVE)))
+    return int(connection.scalar(found) or 0)
+
+
+_Ending = tuple[int, str, str, End, "float | None", float, int]
+
+
+def _end(connection: Connection, found: Iterable[_Ending], now: float) -> None:
+    told: list[tuple[int, str, Mapping[str, Any]]] = []
+    for number, owner, state, end, started, at, attempt in found:
+        values: dict[str, Any] = {
+            "state": state,
+            "reason": end.reason,
+            "exit": end.exit,
+            "signal": end.signal,
+            "detail": end.detail,
+            "ended": at,
+            "attempt": attempt,
+            "version": jobs.c.version + 1,
+        }
+        if started is not None:
+            values["begun"] = started
+        changed = update(jobs).where(jobs.c.id == number, jobs.c.state.not_in(FINAL)).values(values)
+        if connection.execute(changed).rowcount:
+            told.append((number, owner, {"state": state, "reason": end.reason, "exit": end.exit, "signal": end.signal}))
+    _tell(connection, ENDED, now, told)
+
+
+def _owners(connection: Connection, numbers: Sequence[int]) -> Mapping[int, str]:
+    found = connection.execute(select(jobs.c.id, jobs.c.owner).where(jobs.c.id.in_(numbers)))
+    return {row.id: row.owner for row in found}
+
+
+def _tell(connection: Connection, kind: str, now: float, of: Sequence[tuple[int, str, Mapping[str, Any]]]) -> None:
+    if of:
+        rows = [
+            {"time": now, "kind": kind, "owner": owner, "job": number, "data": json.dumps(data)}
+            for number, owner, data in of
+        ]
+        connection.execute(insert(events), rows)

@@ -1,0 +1,167 @@
+"""The first tables."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from sjs.gateway.records.columns import ID, LONG, MYSQL, NAME
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "batches",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("key", sa.String(length=32), nullable=False),
+        sa.Column("word", NAME, nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_batches"),
+        sa.UniqueConstraint("key", name="uq_batches_key"),
+        sqlite_autoincrement=True,
+        **MYSQL,
+    )
+    op.create_table(
+        "shares",
+        sa.Column("batch", ID, nullable=False),
+        sa.Column("start", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("target", NAME, nullable=False),
+        sa.ForeignKeyConstraint(["batch"], ["batches.id"], name="fk_shares_batch", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("batch", "start", name="pk_shares"),
+        **MYSQL,
+    )
+    op.create_table(
+        "events",
+        sa.Column("seq", ID, nullable=False),
+        sa.Column("time", sa.Double(), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("owner", NAME, nullable=False),
+        sa.Column("job", ID),
+        sa.Column("data", LONG, nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_events"),
+        sqlite_autoincrement=True,
+        **MYSQL,
+    )
+    op.create_index("ix_events_time", "events", ["time"])
+
+    op.create_table(
+        "hooks",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("owner", NAME, nullable=False),
+        sa.Column("url", LONG, nullable=False),
+        sa.Column("secret", LONG, nullable=False),
+        sa.Column("wanted", LONG, nullable=False),
+        sa.Column("since", ID, nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_hooks"),
+        sqlite_autoincrement=True,
+        **MYSQL,
+    )
+    op.create_index("ix_hooks_owner", "hooks", ["owner"])
+
+    op.create_table(
+        "jobs",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("owner", NAME, nullable=False),
+        sa.Column("origin", sa.String(length=16), nullable=False),
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("public", NAME),
+        sa.Column("spec", NAME),
+        sa.Column("parameters", LONG),
+        sa.Column("word", NAME, nullable=False),
+        sa.Column("body", LONG, nullable=False),
+        sa.Column("rules", LONG),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("batch", ID),
+        sa.Column("place", sa.Integer()),
+        sa.Column("target", NAME),
+        sa.Column("number", sa.BigInteger()),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.Column("begun", sa.Double()),
+        sa.Column("ended", sa.Double()),
+        sa.Column("exit", sa.Integer()),
+        sa.Column("signal", sa.Integer()),
+        sa.Column("reason", sa.String(length=16), nullable=False),
+        sa.Column("detail", LONG, nullable=False),
+        sa.Column("wish", sa.String(length=16), nullable=False),
+        sa.Column("kept", sa.String(length=16), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_jobs"),
+        sa.UniqueConstraint("public", name="uq_jobs_public"),
+        sqlite_autoincrement=True,
+        **MYSQL,
+    )
+    op.create_index("ix_jobs_batch_place", "jobs", ["batch", "place"])
+    op.create_index("ix_jobs_kept_id", "jobs", ["kept", "id"])
+    op.create_index("ix_jobs_owner_id", "jobs", ["owner", "id"])
+    op.create_index("ix_jobs_state_id", "jobs", ["state", "id"])
+    op.create_index("ix_jobs_target_number", "jobs", ["target", "number"])
+
+    op.create_table(
+        "keys",
+        sa.Column("owner", NAME, nullable=False),
+        sa.Column("key", NAME, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("first", ID, nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("owner", "key", name="pk_keys"),
+        **MYSQL,
+    )
+    op.create_index("ix_keys_created", "keys", ["created"])
+
+    op.create_table(
+        "tokens",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("owner", NAME, nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("terms", LONG, nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.Column("expires", sa.Double()),
+        sa.Column("revoked", sa.Double()),
+        sa.Column("used", sa.Double()),
+        sa.PrimaryKeyConstraint("id", name="pk_tokens"),
+        **MYSQL,
+    )
+    op.create_index("ix_tokens_owner", "tokens", ["owner"])
+
+    op.create_table(
+        "artifacts",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("job", ID, nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("name", LONG, nullable=False),
+        sa.Column("mime", NAME, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("uuid", sa.String(length=36), nullable=False),
+        sa.Column("place", NAME, nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["job"], ["jobs.id"], name="fk_artifacts_job", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name="pk_artifacts"),
+        sa.UniqueConstraint("uuid", name="uq_artifacts_uuid"),
+        sqlite_autoincrement=True,
+        **MYSQL,
+    )
+    op.create_index("ix_artifacts_job_id", "artifacts", ["job", "id"])
+
+    op.create_table(
+        "deliveries",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("hook", ID, nullable=False),
+        sa.Column("event", ID, nullable=False),
+        sa.Column("body", LONG, nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("due", sa.Double()),
+        sa.Column("why", LONG, nullable=False),
+        sa.ForeignKeyConstraint(["hook"], ["hooks.id"], name="fk_deliveries_hook", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name="pk_deliveries"),
+        sa.UniqueConstraint("hook", "event", name="uq_deliveries_hook_event"),
+        sqlite_autoincrement=True,
+        **MYSQL,
+    )
+    op.create_index("ix_deliveries_due", "deliveries", ["due"])

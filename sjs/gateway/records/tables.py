@@ -1,0 +1,187 @@
+"""The tables. Their history is in `migrations`; what differs between databases is said here once.
+
+jobs        all that is known of a job; the rows of those that have not ended are what the engine works on
+batches     jobs that are handed in together, under one key
+keys        what was answered to whom under an Idempotency-Key
+artifacts   files that jobs have left, and where they are kept
+events      what has happened, in order; what listens goes on from a number in it
+tokens      who may ask for what; of a secret only its digest
+hooks, deliveries   who is called of events, and what has not been told yet
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from sjs.gateway.records.columns import ID, LONG, MYSQL, NAME
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", ID, primary_key=True, autoincrement=True),
+    Column("owner", NAME, nullable=False),
+    Column("origin", String(16), nullable=False, doc="by which dialect it came"),
+    Column("name", NAME, nullable=False, default=""),
+    Column("public", NAME, unique=True, doc="the name that its client has given it, where the dialect has such"),
+    Column("spec", NAME, doc="of which job spec it was made"),
+    Column("parameters", LONG, doc="JSON"),
+    Column("word", NAME, nullable=False, doc="the target that was asked for"),
+    Column("body", LONG, nullable=False, doc="what to run, as it goes over the wire"),
+    Column("rules", LONG, doc="which of its files are taken as artifacts, as JSON"),
+    Column("state", String(16), nullable=False),
+    Column("batch", ID, doc="with which jobs it is handed in, …"),
+    Column("place", Integer, doc="… and as which of them, counted from 0"),
+    Column("target", NAME),
+    Column("number", BigInteger, doc="its id there"),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("created", Double, nullable=False),
+    Column("begun", Double),
+    Column("ended", Double),
+    Column("exit", Integer),
+    Column("signal", Integer),
+    Column("reason", String(16), nullable=False, default=""),
+    Column("detail", LONG, nullable=False, default=""),
+    Column("wish", String(16), nullable=False, default="", doc="what was asked of it before it had a home"),
+    Column("kept", String(16), nullable=False, default="", doc="how far what it has left was collected"),
+    Column("version", Integer, nullable=False, default=1, doc="how often the row has changed"),
+    Index(None, "owner", "id"),
+    Index(None, "state", "id"),
+    Index(None, "kept", "id"),
+    Index(None, "target", "number"),
+    Index(None, "batch", "place"),
+    sqlite_autoincrement=True,
+    **MYSQL,
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", ID, primary_key=True, autoincrement=True),
+    Column("key", String(32), nullable=False, unique=True),
+    Column("word", NAME, nullable=False),
+    Column("created", Double, nullable=False),
+    sqlite_autoincrement=True,
+    **MYSQL,
+)
+
+shares = Table(
+    "shares",
+    metadata,
+    Column("batch", ID, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("start", Integer, primary_key=True, autoincrement=False),
+    Column("count", Integer, nullable=False),
+    Column("target", NAME, nullable=False),
+    **MYSQL,
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("owner", NAME, primary_key=True),
+    Column("key", NAME, primary_key=True),
+    Column("digest", String(64), nullable=False, doc="of what was asked for under it"),
+    Column("first", ID, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("created", Double, nullable=False),
+    Index(None, "created"),
+    **MYSQL,
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("id", ID, primary_key=True, autoincrement=True),
+    Column("job", ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("name", LONG, nullable=False),
+    Column("mime", NAME, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("uuid", String(36), nullable=False, unique=True),
+    Column("place", NAME, nullable=False, doc="its key in the store"),
+    Column("created", Double, nullable=False),
+    Index(None, "job", "id"),
+    sqlite_autoincrement=True,
+    **MYSQL,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", ID, primary_key=True, autoincrement=True),
+    Column("time", Double, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("owner", NAME, nullable=False),
+    Column("job", ID),
+    Column("data", LONG, nullable=False),
+    Index(None, "time"),
+    sqlite_autoincrement=True,
+    **MYSQL,
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", NAME, nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("terms", LONG, nullable=False, doc="scopes, lists and limits, as JSON"),
+    Column("created", Double, nullable=False),
+    Column("expires", Double),
+    Column("revoked", Double),
+    Column("used", Double),
+    Index(None, "owner"),
+    **MYSQL,
+)
+
+hooks = Table(
+    "hooks",
+    metadata,
+    Column("id", ID, primary_key=True, autoincrement=True),
+    Column("owner", NAME, nullable=False),
+    Column("url", LONG, nullable=False),
+    Column("secret", LONG, nullable=False),
+    Column("wanted", LONG, nullable=False, doc="of which events, as JSON"),
+    Column("since", ID, nullable=False, doc="the last event that it has been told of, or is not to be told of"),
+    Column("created", Double, nullable=False),
+    Index(None, "owner"),
+    sqlite_autoincrement=True,
+    **MYSQL,
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", ID, primary_key=True, autoincrement=True),
+    Column("hook", ID, ForeignKey("hooks.id", ondelete="CASCADE"), nullable=False),
+    Column("event", ID, nullable=False),
+    Column("body", LONG, nullable=False),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("due", Double, doc="when it is tried next; nothing where it was given up"),
+    Column("why", LONG, nullable=False, default="", doc="what came of the last try"),
+    UniqueConstraint("hook", "event"),
+    Index(None, "due"),
+    sqlite_autoincrement=True,
+    **MYSQL,
+)

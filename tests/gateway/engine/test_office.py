@@ -1,0 +1,154 @@
+"""Jobs from the records to two real queues on this machine, and their ends back."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, Row
+
+from sjs import spec_json
+from sjs.config import Config, from_mapping
+from sjs.core.job import Spec
+from sjs.core.lifecycle import FINAL
+from sjs.core.needs import Needs
+from sjs.gateway.engine.office import Office
+from sjs.gateway.records import jobs
+from sjs.gateway.records.jobs import New
+from sjs.gateway.records.migrating import migrate
+from sjs.gateway.records.opening import engine_of, owned
+from sjs.gateway.records.writer import Writer
+from tests.live.machine import DEADLINE, Machine, running
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Machine]]:
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("home")
+        patch.setenv("HOME", str(home))
+        for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+            patch.delenv(name, raising=False)
+        with running(home / "a", slots=2) as a, running(home / "b", slots=2) as b:
+            yield {"a": a, "b": b}
+
+
+@pytest.fixture
+def config(machines: dict[str, Machine]) -> Config:
+    managers = {name: {"transport": "local", "root": str(one.root)} for name, one in machines.items()}
+    return from_mapping({"managers": managers, "groups": {"both": ["a", "b"]}}, {})
+
+
+class Desk:
+    """An office, and who waits until something of the records is so."""
+
+    def __init__(self, config: Config, engine: Engine) -> None:
+        self._changed = threading.Condition()
+        self.engine = engine
+        self.write = Writer(engine, self._tell)
+        self.office = Office(config, engine, self.write)
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def rows(self, numbers: Sequence[int]) -> list[Row[Any]]:
+        with self.engine.connect() as connection:
+            found = [jobs.get(connection, number) for number in numbers]
+        return [row for row in found if row is not None]
+
+    def wait(self, numbers: Sequence[int], states: Sequence[str] = FINAL) -> list[Row[Any]]:
+        with self._changed:
+            assert self._changed.wait_for(lambda: all(row.state in states for row in self.rows(numbers)), DEADLINE)
+        return self.rows(numbers)
+
+    def close(self) -> None:
+        self.office.close()
+        self.write.close()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = engine_of(f"sqlite:///{tmp_path}/gateway.db")
+    with owned(engine):
+        migrate(engine)
+        yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def desk(config: Config, engine: Engine) -> Iterator[Desk]:
+    desk = Desk(config, engine)
+    yield desk
+    desk.close()
+
+
+def job(command: str, word: str = "any", **more: Any) -> New:
+    return New(word, json.dumps(spec_json.to_wire(Spec(command=command, **more))))
+
+
+def test_jobs_go_to_whom_they_are_for_and_their_ends_come_back(desk: Desk) -> None:
+    new = [job("exit 3", "a"), job("true", "b"), job("kill -9 $$"), job("true", "any:@both")]
+    taken = desk.office.accept(new, "me", "api")
+    numbers = list(range(taken.first, taken.first + taken.count))
+    three, well, killed, either = desk.wait(numbers)
+    assert (three.target, three.state, three.exit) == ("a", "failed", 3)
+    assert (well.target, well.state, well.exit) == ("b", "succeeded", 0)
+    assert (killed.state, killed.signal) == ("failed", 9)
+    assert either.state == "succeeded" and either.target in ("a", "b")
+    assert all(row.created <= row.begun <= row.ended for row in (three, well, either))
+    desk.office.close()
+    with desk.engine.connect() as connection:
+        assert jobs.open_batches(connection) == []
+
+
+def test_what_nobody_can_ever_run_ends_and_keeps_nobody_else(desk: Desk) -> None:
+    """One batch: a job that is too large, one for a target that does not exist, and one that is well."""
+    huge = job("true", needs=Needs(cpus=10**6))
+    taken = desk.office.accept([huge, job("true"), job("true", "nowhere"), job("true", "a,b")], "me", "api")
+    large, well, lost, several = desk.wait(range(taken.first, taken.first + 4))
+    assert (large.state, large.reason) == ("failed", "refused")
+    assert "no target has what the job needs" in large.detail
+    assert well.state == "succeeded"
+    assert (lost.state, lost.reason) == ("failed", "refused") and "nowhere" in lost.detail
+    assert (several.state, several.reason) == ("failed", "refused") and "several targets" in several.detail
+
+
+def test_under_a_key_that_was_used_before_nothing_runs_twice(desk: Desk, tmp_path: Path) -> None:
+    new = [job(f"echo x >> {tmp_path}/ran", "a")] * 3
+    first = desk.office.accept(new, "me", "api", "k")
+    again = desk.office.accept(new, "me", "api", "k")
+    assert (again.first, again.count, again.repeated) == (first.first, 3, True)
+    other = desk.office.accept(new, "you", "api", "k")
+    desk.wait([*range(first.first, first.first + 3), *range(other.first, other.first + 3)])
+    assert len((tmp_path / "ran").read_text().split()) == 6
+
+
+def test_a_job_is_seen_to_run_and_cancelled(desk: Desk) -> None:
+    taken = desk.office.accept([job("sleep 1000", "a")], "me", "api")
+    (row,) = desk.wait([taken.first], ["running"])
+    assert row.begun is not None and row.attempt == 1
+    desk.office.cancel([taken.first])
+    (row,) = desk.wait([taken.first])
+    assert (row.state, row.reason) == ("cancelled", "cancelled")
+
+
+def test_the_next_office_goes_on_where_one_has_ended(config: Config, engine: Engine, tmp_path: Path) -> None:
+    """With jobs that run, jobs that wait, and jobs that nobody was told of."""
+    gate = tmp_path / "gate"
+    first = Desk(config, engine)
+    taken = first.office.accept([job(f"until [ -e {gate} ]; do sleep 0.02; done", "a")] * 3, "me", "api")
+    numbers = range(taken.first, taken.first + 3)
+    first.wait(numbers[:2], ["running"])
+    first.close()
+    write = Writer(engine)
+    late = write(lambda connection: jobs.accept(connection, [job("true", "b")], "me", "api", time.time()))
+    write.close()
+    gate.touch()
+    second = Desk(config, engine)
+    assert [row.state for row in second.wait([*numbers, late.first])] == ["succeeded"] * 4
+    second.close()
