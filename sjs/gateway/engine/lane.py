@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from uuid import uuid4
 
 from sqlalchemy import Connection, Engine
 
@@ -26,6 +27,9 @@ from sjs.routing import Choice, Fleet, select
 from sjs.sharing import Sharing, sharing
 from sjs.targets.chunks import chunks
 
+BATCH = 1_000
+"""Jobs that are handed in together, at most."""
+
 
 class Lane:
     """Its thread sleeps until there is something for it, or until somebody who was away is to be asked again."""
@@ -37,15 +41,12 @@ class Lane:
         engine: Engine,
         write: Writer,
         arrived: Callable[[Sequence[Place]], None],
-        form_again: Callable[[], None],
     ) -> None:
         self._word = word
         self._sessions = sessions
         self._engine = engine
         self._write = write
         self._arrived = arrived
-        self._form_again = form_again
-        self._put_back = False
         self._away: dict[str, float] = {}
         self._wanted = threading.Event()
         self._closed = False
@@ -65,44 +66,47 @@ class Lane:
     def _serve(self) -> None:
         left = False
         while not self._closed:
-            if not self._wanted.wait(AGAIN if left or self._put_back else None) and self._put_back:
-                self._put_back = False
-                self._form_again()
+            self._wanted.wait(AGAIN if left else None)
             self._wanted.clear()
-            left = self._round()
+            try:
+                left = self._round()
+            except Exception:  # noqa: BLE001 (jobs wait for it, whatever has gone wrong)
+                LOG.exception("jobs for %s could not be handed in; it is tried again", self._word)
+                left = True
 
     def _round(self) -> bool:
-        """Go through all batches; whether something is left of one."""
-        left = False
+        """Go through all that waits; whether something is left."""
+        now, key = time.time(), uuid4().hex
+        if self._write(lambda connection: jobs.form_batch(connection, self._word, BATCH, now, key)) == BATCH:
+            self._wanted.set()
         with self._engine.connect() as connection:
             found = jobs.open_batches(connection, self._word)
         for batch in found:
             if self._closed:
-                return True
+                break
             try:
-                left = not self._hand_in(batch) or left
+                self._hand_in(batch)
             except SjsError as error:
-                LOG.warning("%s: %s; tried again", self._word, error)
-                left = True
-        return left
+                LOG.warning("%s: %s; it is tried again", self._word, error)
+        with self._engine.connect() as connection:
+            return self._word in jobs.words(connection)
 
-    def _hand_in(self, batch: Batch) -> bool:
-        """Whether all its jobs have a home now, or an end."""
+    def _hand_in(self, batch: Batch) -> None:
         try:
             choice = _one_home(select(self._sessions.config, batch.word), batch.word)
         except UsageError as error:
             self._refuse_all(batch, error)
-            return True
+            return
         entry = BatchPlan(self._head(batch, choice), batch, self._engine, self._write)
         if entry.pending and all(self._is_away(one.target) for one in entry.pending.values()):
-            return False
+            return
         turn = self._sessions.dealing if choice.any else nullcontext()
         with turn, self._sessions.fleet(choice.managers, START, choice.overflow) as fleet:
             share = sharing(fleet, batch.key)
             if not entry.is_planned:
                 self._plan(entry, batch, choice, fleet, share)
             self._deal(batch, entry, Patient(fleet, entry, share))
-        return self._write(lambda connection: jobs.settle_batch(connection, batch.id))
+        self._write(lambda connection: jobs.settle_batch(connection, batch.id))
 
     def _plan(self, entry: BatchPlan, batch: Batch, choice: Choice, fleet: Fleet, share: Sharing) -> None:
         """Who gets what; jobs that nobody could ever run have ended, and those that only somebody could who is away now
@@ -118,7 +122,6 @@ class Lane:
         for number, spec in zip([number for number, _ in found], specs(body for _, body in found), strict=True):
             if fates.fits(number, spec):
                 kept[number] = spec if spec.snapshot else spec.but(cwd=folder(choice.managers[0], spec.cwd))
-        self._put_back |= len(kept) + len(fates.refused) < len(found)
         self._write(lambda connection: _sort_out(connection, batch.id, list(kept), fates.refused))
         try:
             plan(entry, chunks(kept.values()), reports, share)

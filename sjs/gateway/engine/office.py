@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import Engine
 
@@ -17,9 +16,6 @@ from sjs.gateway.engine.lane import Lane
 from sjs.gateway.records import jobs
 from sjs.gateway.records.jobs import New, Taken
 from sjs.gateway.records.writer import Writer
-
-BATCH = 1_000
-"""Jobs that are handed in together, at most."""
 
 
 class Office:
@@ -37,54 +33,32 @@ class Office:
         self._write = write
         self._ends = Ends(self._sessions, write, ended)
         self._lanes: dict[str, Lane] = {}
-        self._wanted = threading.Event()
-        self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="sjs office", daemon=True)
-        self._thread.start()
-
-    def kick(self) -> None:
-        """Jobs were accepted."""
-        self._wanted.set()
+        self._lock = threading.Lock()
+        with engine.connect() as connection:
+            known, words = jobs.unended(connection), jobs.words(connection)
+        self._ends.await_them(known)
+        self._kick(words)
 
     def close(self) -> None:
         """Hand in no more, and hear of nothing; the next office goes on."""
-        self._closed = True
-        self._wanted.set()
-        self._thread.join()
-        for lane in self._lanes.values():
+        with self._lock:
+            lanes = list(self._lanes.values())
+        for lane in lanes:
             lane.close()
         self._sessions.close()
 
-    def _serve(self) -> None:
-        with self._engine.connect() as connection:
-            known = jobs.unended(connection)
-            words = {batch.word for batch in jobs.open_batches(connection)}
-        self._ends.await_them(known)
-        for word in words:
-            self._lane(word).kick()
-        while not self._closed:
-            formed = self._form()
-            for word in formed:
-                self._lane(word).kick()
-            if not formed:
-                self._wanted.wait()
-                self._wanted.clear()
-
-    def _form(self) -> Sequence[str]:
-        keys = [uuid.uuid4().hex for _ in range(BATCH)]
-        now = time.time()
-        return self._write(lambda connection: jobs.form_batches(connection, BATCH, now, keys))
-
-    def _lane(self, word: str) -> Lane:
-        if word not in self._lanes:
-            self._lanes[word] = Lane(word, self._sessions, self._engine, self._write, self._ends.await_them, self.kick)
-        return self._lanes[word]
+    def _kick(self, words: Iterable[str]) -> None:
+        with self._lock:
+            for word in words:
+                if word not in self._lanes:
+                    self._lanes[word] = Lane(word, self._sessions, self._engine, self._write, self._ends.await_them)
+                self._lanes[word].kick()
 
     def accept(self, new: Sequence[New], owner: str, origin: str, key: str | None = None) -> Taken:
         """Take jobs in: once this has returned they run, whatever becomes of this process."""
         now = time.time()
         taken = self._write(lambda connection: jobs.accept(connection, new, owner, origin, now, key))
-        self.kick()
+        self._kick({one.word for one in new})
         return taken
 
     def cancel(self, numbers: Sequence[int], grace: float | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
-from sjs.core.job import End, Job, Range
+from sjs.core.job import End, Job
 from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, LIVE, QUEUED, RUNNING
 from sjs.errors import Conflict
 from sjs.gateway.records.tables import batches, events, jobs, keys, shares
@@ -73,26 +73,24 @@ def accept(
     return Taken(made[0], len(made))
 
 
-def form_batches(connection: Connection, most: int, now: float, new_key: Sequence[str]) -> Sequence[str]:
-    """Put the jobs that have no batch yet, the oldest, into one for each word; the words. `new_key`: keys to take, of
-    which there are at least as many as there can be words."""
-    waiting = connection.execute(
-        select(jobs.c.id, jobs.c.word)
-        .where(jobs.c.state == QUEUED, jobs.c.batch.is_(None), jobs.c.target.is_(None))
-        .order_by(jobs.c.id)
-        .limit(most)
-    ).all()
-    by_word: dict[str, list[int]] = {}
-    for number, word in waiting:
-        by_word.setdefault(word, []).append(number)
-    for (word, numbers), key in zip(by_word.items(), new_key, strict=False):
+def form_batch(connection: Connection, word: str, most: int, now: float, key: str) -> int:
+    """Put the oldest jobs for a word that are in no batch yet into one; how many they are."""
+    waiting = select(jobs.c.id).where(_unplaced, jobs.c.word == word).order_by(jobs.c.id).limit(most)
+    numbers = connection.scalars(waiting).all()
+    if numbers:
         values = {"key": key, "word": word, "created": now}
         batch = connection.execute(insert(batches).values(values).returning(batches.c.id)).scalar_one()
-        connection.execute(
-            update(jobs).where(jobs.c.id == bindparam("this")).values(batch=batch, place=bindparam("at")),
-            [{"this": number, "at": at} for at, number in enumerate(numbers)],
-        )
-    return list(by_word)
+        keep_in_batch(connection, batch, numbers)
+    return len(numbers)
+
+
+_unplaced = and_(jobs.c.state == QUEUED, jobs.c.batch.is_(None), jobs.c.target.is_(None))
+
+
+def words(connection: Connection) -> Sequence[str]:
+    """For whom there are jobs that have no home yet."""
+    waiting = select(jobs.c.word).where(_unplaced)
+    return connection.scalars(waiting.union(select(batches.c.word))).all()
 
 
 @dataclass(frozen=True)
@@ -104,11 +102,9 @@ class Batch:
     word: str
 
 
-def open_batches(connection: Connection, word: str | None = None) -> Sequence[Batch]:
-    """Those of which some jobs have no home yet, the oldest first."""
-    found = select(batches.c.id, batches.c.key, batches.c.word).order_by(batches.c.id)
-    if word is not None:
-        found = found.where(batches.c.word == word)
+def open_batches(connection: Connection, word: str) -> Sequence[Batch]:
+    """Those for a word of which some jobs have no home yet, the oldest first."""
+    found = select(batches.c.id, batches.c.key, batches.c.word).where(batches.c.word == word).order_by(batches.c.id)
     return [Batch(*row) for row in connection.execute(found)]
 
 
@@ -134,14 +130,6 @@ def bodies(connection: Connection, batch: int, start: int, stop: int) -> Sequenc
     return connection.scalars(found.order_by(jobs.c.place)).all()
 
 
-def homeless(connection: Connection, batch: int) -> Sequence[Range]:
-    """The places of a batch's jobs that have neither a home nor an end."""
-    from sjs.core.job import ranges
-
-    found = select(jobs.c.place).where(jobs.c.batch == batch, jobs.c.target.is_(None), jobs.c.state == QUEUED)
-    return ranges(connection.scalars(found.order_by(jobs.c.place)))
-
-
 def taken_there(connection: Connection, batch: int, start: int, target: str, numbers: Iterable[int]) -> None:
     """A target has jobs of a batch, from one place on, under these ids of its own."""
     rows = [{"at": start + at, "there": number} for at, number in enumerate(numbers)]
@@ -159,12 +147,10 @@ def settle_share(connection: Connection, batch: int, start: int) -> None:
     connection.execute(delete(shares).where(shares.c.batch == batch, shares.c.start == start))
 
 
-def settle_batch(connection: Connection, batch: int) -> bool:
-    """Forget a batch all of whose jobs have a home or an end; whether it was so."""
-    if homeless(connection, batch):
-        return False
-    connection.execute(delete(batches).where(batches.c.id == batch))
-    return True
+def settle_batch(connection: Connection, batch: int) -> None:
+    """Forget a batch all of whose jobs have a home or an end."""
+    waiting = select(jobs.c.id).where(jobs.c.batch == batch, jobs.c.target.is_(None), jobs.c.state == QUEUED)
+    connection.execute(delete(batches).where(batches.c.id == batch, ~waiting.exists()))
 
 
 def refuse_share(connection: Connection, batch: int, start: int, count: int, end: End, now: float) -> None:
@@ -252,9 +238,9 @@ def ended(connection: Connection, seen: Iterable[tuple[int, str, Job]], now: flo
 def withdraw(connection: Connection, numbers: Sequence[int], now: float) -> Sequence[int]:
     """Cancel jobs that no target can have yet; those that it was in time for. The others are to be cancelled there, at
     once or when they have arrived."""
-    nowhere = and_(jobs.c.id.in_(numbers), jobs.c.state == QUEUED, jobs.c.target.is_(None))
-    early = connection.execute(select(jobs.c.id, jobs.c.owner).where(nowhere, jobs.c.batch.is_(None))).all()
+    early = connection.execute(select(jobs.c.id, jobs.c.owner).where(jobs.c.id.in_(numbers), _unplaced)).all()
     _end(connection, [(number, owner, CANCELLED, End("cancelled"), None, now, 0) for number, owner in early], now)
+    nowhere = and_(jobs.c.id.in_(numbers), jobs.c.state == QUEUED, jobs.c.target.is_(None))
     connection.execute(update(jobs).where(nowhere).values(wish=CANCEL, version=jobs.c.version + 1))
     return [number for number, _ in early]
 

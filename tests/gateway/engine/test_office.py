@@ -13,34 +13,15 @@ import pytest
 from sqlalchemy import Engine, Row
 
 from sjs import spec_json
-from sjs.config import Config, from_mapping
+from sjs.config import Config
 from sjs.core.job import Spec
 from sjs.core.lifecycle import FINAL
 from sjs.core.needs import Needs
 from sjs.gateway.engine.office import Office
 from sjs.gateway.records import jobs
 from sjs.gateway.records.jobs import New
-from sjs.gateway.records.migrating import migrate
-from sjs.gateway.records.opening import engine_of, owned
 from sjs.gateway.records.writer import Writer
-from tests.live.machine import DEADLINE, Machine, running
-
-
-@pytest.fixture(scope="module")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Machine]]:
-    with pytest.MonkeyPatch.context() as patch:
-        home = tmp_path_factory.mktemp("home")
-        patch.setenv("HOME", str(home))
-        for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
-            patch.delenv(name, raising=False)
-        with running(home / "a", slots=2) as a, running(home / "b", slots=2) as b:
-            yield {"a": a, "b": b}
-
-
-@pytest.fixture
-def config(machines: dict[str, Machine]) -> Config:
-    managers = {name: {"transport": "local", "root": str(one.root)} for name, one in machines.items()}
-    return from_mapping({"managers": managers, "groups": {"both": ["a", "b"]}}, {})
+from tests.live.machine import DEADLINE
 
 
 class Desk:
@@ -63,21 +44,14 @@ class Desk:
 
     def wait(self, numbers: Sequence[int], states: Sequence[str] = FINAL) -> list[Row[Any]]:
         with self._changed:
-            assert self._changed.wait_for(lambda: all(row.state in states for row in self.rows(numbers)), DEADLINE)
-        return self.rows(numbers)
+            done = self._changed.wait_for(lambda: all(row.state in states for row in self.rows(numbers)), DEADLINE)
+        found = self.rows(numbers)
+        assert done, [row for row in found if row.state not in states]
+        return found
 
     def close(self) -> None:
         self.office.close()
         self.write.close()
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = engine_of(f"sqlite:///{tmp_path}/gateway.db")
-    with owned(engine):
-        migrate(engine)
-        yield engine
-    engine.dispose()
 
 
 @pytest.fixture
@@ -103,7 +77,7 @@ def test_jobs_go_to_whom_they_are_for_and_their_ends_come_back(desk: Desk) -> No
     assert all(row.created <= row.begun <= row.ended for row in (three, well, either))
     desk.office.close()
     with desk.engine.connect() as connection:
-        assert jobs.open_batches(connection) == []
+        assert jobs.words(connection) == []
 
 
 def test_what_nobody_can_ever_run_ends_and_keeps_nobody_else(desk: Desk) -> None:
