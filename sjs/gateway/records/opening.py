@@ -23,7 +23,6 @@ LOCK_NUMBER = 0x736A7367
 
 DRIVERS = {
     "sqlite": "sqlite+pysqlite",
-    "mysql": "mysql+pymysql",
     "mariadb": "mysql+pymysql",
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",

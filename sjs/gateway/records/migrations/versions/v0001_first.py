@@ -118,7 +118,7 @@ def upgrade() -> None:
         "tokens",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("owner", NAME, nullable=False),
-        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("terms", LONG, nullable=False),
         sa.Column("created", sa.Double(), nullable=False),
         sa.Column("expires", sa.Double()),

@@ -1,0 +1,93 @@
+"""The one who writes: many wait for one disk access, and none for the faults of another."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, wait
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from sjs.gateway.records.tables import batches
+from sjs.gateway.records.writer import Unavailable, Work, Writer
+from tests.live.machine import DEADLINE
+
+
+def new(key: str) -> Work[Any]:
+    return lambda connection: connection.execute(insert(batches).values(key=key, word="any", created=1.0))
+
+
+def held(write: Writer) -> tuple[threading.Event, Future[None]]:
+    """It has something to do until this is set."""
+    goes_on = threading.Event()
+    begun = threading.Event()
+
+    def work(connection: Connection) -> None:
+        begun.set()
+        assert goes_on.wait(DEADLINE)
+
+    future = write.put(work)
+    assert begun.wait(DEADLINE)
+    return goes_on, future
+
+
+def count(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.scalar(select(func.count()).select_from(batches)) or 0)
+
+
+def test_what_comes_while_it_writes_is_one_transaction(engine: Engine) -> None:
+    commits: list[int] = []
+    event.listen(engine, "commit", lambda connection: commits.append(1))
+    told: list[int] = []
+    write = Writer(engine, lambda: told.append(count(engine)))
+    goes_on, _ = held(write)
+    futures = [write.put(new(f"k{number}")) for number in range(100)]
+    goes_on.set()
+    assert wait(futures, DEADLINE).not_done == set()
+    write.close()
+    assert (len(commits), told) == (2, [0, 100])
+
+
+def test_one_that_is_at_fault_takes_no_other_with_it(engine: Engine) -> None:
+    write = Writer(engine)
+    goes_on, _ = held(write)
+    futures = [write.put(new(key)) for key in ("a", "b", "a", "c")]
+    goes_on.set()
+    wait(futures, DEADLINE)
+    write.close()
+    assert [type(future.exception()) for future in futures] == [type(None), type(None), IntegrityError, type(None)]
+    assert count(engine) == 3
+
+
+def test_what_was_asked_before_it_closes_is_done_and_no_more(engine: Engine) -> None:
+    write = Writer(engine)
+    goes_on, _ = held(write)
+    future = write.put(new("a"))
+    closing = threading.Thread(target=write.close)
+    closing.start()
+    goes_on.set()
+    closing.join(DEADLINE)
+    assert future.done() and count(engine) == 1
+    with pytest.raises(Unavailable):
+        write(new("b"))
+
+
+def test_a_database_that_has_gone_is_said_and_is_there_again_later(engine: Engine) -> None:
+    """As after a restart of its server: connections that were open are no more."""
+    write = Writer(engine)
+    write(new("a"))
+
+    def lost(connection: Connection) -> None:
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        raw.close()
+        connection.execute(select(batches))
+
+    with pytest.raises(Exception):  # noqa: B017 (each driver has its own for it)
+        write(lost)
+    write(new("b"))
+    write.close()
+    assert count(engine) == 2
