@@ -61,7 +61,7 @@ def test_a_wrong_url_is_said(url: str, said: str) -> None:
         engine_of(url)
 
 
-@pytest.mark.filterwarnings("ignore:.*unclosed <socket:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_a_server_that_is_not_there_is_said_without_its_password(tmp_path: Path) -> None:
     engine = engine_of(f"mariadb://me:hush@localhost/x?unix_socket={tmp_path}/none")
     with pytest.raises(SjsError) as caught, owned(engine):
