@@ -40,6 +40,8 @@ PLANTED = {
     "siblings": ("sjs/targets/daemon_client.py", "import sjs.dialects.pipe"),
     "cluster-words": ("sjs/targets/kubernetes/scripts.py", "import sjs.targets.kubernetes.api"),
     "gateway-rooms": ("sjs/gateway/specs/spec.py", "import sjs.gateway.identity.tokens"),
+    "gateway-engine": ("sjs/gateway/engine/plan.py", "import sjs.gateway.engine.lane"),
+    "gateway-records": ("sjs/gateway/records/opening.py", "import sjs.gateway.records.writer"),
     "zips-order": ("sjs/gateway/zips/names.py", "import sjs.gateway.zips.directory"),
     "light-values": ("sjs/cli/ids.py", "from dataclasses import dataclass"),
     "stdlib-only": ("sjs/daemon/queue/store.py", "def late():\n    import yaml"),
