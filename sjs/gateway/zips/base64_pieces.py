@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import binascii
 import re
-from typing import BinaryIO
 
-from sjs.errors import BadRequest, Refused, SjsError
-from sjs.gateway.zips.refusals import BadZip
+from sjs.errors import BadRequest
 
 _LINES = b"\r\n"
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -95,55 +93,3 @@ class Encoder:
         """The rest, padded."""
         rest, self._begun = self._begun, b""
         return binascii.b2a_base64(rest, newline=False)
-
-
-class Base64File:
-    """A sink of `ObjectReader` that puts what the base64 means into a file, up to `cap` bytes.
-
-    That it is no base64, or too much, is no error of whoever hands it on: it stands in `trouble`, and the rest is
-    not looked at. The file is empty then.
-    """
-
-    def __init__(self, file: BinaryIO, cap: int) -> None:
-        self.trouble: SjsError | None = None
-        self.size = 0
-        self._file = file
-        self._cap = cap
-        self._decoder = Decoder()
-
-    def begin(self) -> None:
-        """It begins, or begins anew."""
-        self._decoder = Decoder()
-        self.trouble = None
-        self._empty()
-
-    def write(self, piece: bytes) -> None:
-        """Some of the base64."""
-        if self.trouble is not None:
-            return
-        try:
-            data = self._decoder.feed(piece)
-            self.size += len(data)
-            if self.size > self._cap:
-                raise BadZip("zip_too_large", f"more than {self._cap:,} bytes")
-        except Refused as error:
-            self._fail(error)
-            return
-        self._file.write(data)
-
-    def close(self) -> None:
-        """Nothing more comes."""
-        if self.trouble is None:
-            try:
-                self._decoder.close()
-            except BadBase64 as error:
-                self._fail(error)
-
-    def _fail(self, error: SjsError) -> None:
-        self.trouble = error
-        self._empty()
-
-    def _empty(self) -> None:
-        self.size = 0
-        self._file.seek(0)
-        self._file.truncate()

@@ -1,5 +1,5 @@
 """The entries of an archive, once all that is said of them is found to agree: each byte of the archive belongs to
-exactly one thing. So nothing overlaps (CVE-2024-0450), nothing is hidden, and no other program reads it otherwise."""
+exactly one thing. So nothing overlaps (CVE-2024-0450), nothing is hidden, and no program finds other entries in it."""
 
 from __future__ import annotations
 

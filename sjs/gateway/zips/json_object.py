@@ -109,8 +109,7 @@ class ObjectReader:
     def scalar(self, written: bytes) -> None:
         if written == b"null" or not self._check("bool" if written in (b"true", b"false") else "number"):
             return
-        if self._field:
-            self._found[self._field] = written == b"true"
+        self._found[self._field] = written == b"true"
 
     def _check(self, kind: str) -> bool:
         """Whether a value of this kind may stand here and means something; if it may not, that is noted."""

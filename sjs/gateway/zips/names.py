@@ -31,8 +31,10 @@ def parts_of(name: bytes, is_utf8: bool, system: int, limits: Limits) -> tuple[l
         if wrong:
             raise BadZip(code, shown(name))
     is_folder = text.endswith("/")
-    parts = [part for part in text.removesuffix("/").split("/") if part != "."]
-    if "" in parts or not (parts or is_folder):
+    parts = text.removesuffix("/").split("/")
+    while parts[:1] == ["."]:  # as some write it who pack what is here
+        del parts[0]
+    if not {"", "."}.isdisjoint(parts) or not (parts or is_folder):
         raise BadZip("zip_name_empty", shown(name))
     if ".." in parts:
         raise BadZip("zip_name_escapes", shown(name))

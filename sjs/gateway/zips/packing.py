@@ -51,7 +51,7 @@ def pack(folder: str | os.PathLike[str], to: BinaryIO, limits: PackLimits | None
     with Folder(os.fspath(folder)) as top:
         walk = _Walk(limits or PackLimits())
         for fd, path, found in walk.files(top.fd, b"", 0):
-            content = _content(fd, found.st_size, top, os.fsdecode(path))
+            content = _content(fd, found.st_size, top, shown(path))
             writer.add(path, bool(found.st_mode & stat.S_IXUSR), found.st_size, content)
         writer.close()
     return Packed(writer.count, walk.size, writer.at, walk.others, walk.left_out, walk.why)
@@ -110,7 +110,7 @@ class _Walk:
         except OSError as error:
             self.left_out += 1
             if self.left_out <= TOLD:
-                self.why.append((os.fsdecode(path), error.strerror or str(error)))
+                self.why.append((shown(path), error.strerror or str(error)))
         return None
 
 

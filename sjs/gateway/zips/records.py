@@ -44,10 +44,6 @@ class Entry:
     parts: list[str]
     is_folder: bool
 
-    @property
-    def path(self) -> str:
-        return "/".join(self.parts)
-
 
 def extras(data: bytes, name: bytes) -> dict[int, bytes]:
     """The extra fields of an entry by their ids."""

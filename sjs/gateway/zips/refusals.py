@@ -34,7 +34,7 @@ REASONS = {
     "zip_kind": "it is said to be a file and a folder",
     "zip_folder_data": "it is a folder with content",
     # of their names
-    "zip_name_empty": "it has no name, or an empty one in its path",
+    "zip_name_empty": "it has no name, or there is an empty one, or a dot, in its path",
     "zip_name_utf8": "its name is said to be UTF-8, and is none",
     "zip_name_nul": "its name has a NUL in it",
     "zip_name_control": "its name has control characters in it",

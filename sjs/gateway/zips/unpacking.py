@@ -15,7 +15,7 @@ from sjs.gateway.zips.directory import Archive, entries
 from sjs.gateway.zips.limits import Limits
 from sjs.gateway.zips.records import STORED, Entry
 from sjs.gateway.zips.refusals import BadZip, shown
-from sjs.trees.folder import Folder, names_in
+from sjs.trees.folder import OPEN_FOLDER, Folder, names_in
 from sjs.values import dataclass
 
 PIECE = 64 << 10
@@ -46,7 +46,8 @@ def unpack(source: BinaryIO, folder: str | os.PathLike[str], limits: Limits | No
         archive = Archive(source)
         listed = entries(archive, limits or Limits())
         try:
-            return _put(archive, listed, top)
+            with contextlib.closing(_Folders(top)) as folders:
+                return _put(archive, listed, top, folders)
         except BaseException:
             for name in names_in(top.fd):
                 top.remove(os.fsdecode(name))
@@ -62,19 +63,18 @@ def _check_ours(top: Folder) -> None:
         raise Refused(f"{top.path}: this is no empty folder of ours", "name another one")
 
 
-def _put(archive: Archive, listed: list[tuple[Entry, int]], top: Folder) -> Unpacked:
-    folders = _Folders(top)
+def _put(archive: Archive, listed: list[tuple[Entry, int]], top: Folder, folders: _Folders) -> Unpacked:
     files = size = 0
     digest = ""
     for entry, place in listed:
-        folders.make(entry.parts if entry.is_folder else entry.parts[:-1])
+        above = folders.enter(entry.parts if entry.is_folder else entry.parts[:-1])
         is_suspect = entry.size == archive.size  # what is as large as the archive may be the archive
         content = _content(archive, entry, place)
         if entry.is_folder:
             for _ in content:
                 pass
             continue
-        with contextlib.closing(_File(top, entry, is_suspect)) as file:
+        with contextlib.closing(_File(top, above, entry, is_suspect)) as file:
             for piece in content:
                 file.write(piece)
         if is_suspect:
@@ -87,37 +87,54 @@ def _put(archive: Archive, listed: list[tuple[Entry, int]], top: Folder) -> Unpa
 
 
 class _Folders:
-    """Makes folders; those of the last entry are mostly those of the next."""
+    """Makes folders, and has those open in which the last entry lies: mostly the next one lies there, too."""
 
     def __init__(self, top: Folder) -> None:
         self.made = 0
         self._top = top
-        self._last: list[str] = []
+        self._names: list[str] = []
+        self._open: list[int] = []
 
-    def make(self, parts: list[str]) -> None:
-        if parts == self._last:
-            return
-        self._last = parts
-        for depth in range(1, len(parts) + 1):
-            path = "/".join(parts[:depth])
-            with self._top.told(path):
-                above, name = self._top.find(path)
-                with contextlib.suppress(FileExistsError):  # by an entry before; what else it may be, `find` refuses
-                    os.mkdir(name, 0o700, dir_fd=above)
-                    self.made += 1
+    def enter(self, names: list[str]) -> int:
+        """The open folder to which they lead."""
+        same = 0
+        while same < min(len(names), len(self._names)) and names[same] == self._names[same]:
+            same += 1
+        self._leave(same)
+        for name in names[same:]:
+            with self._top.told("/".join([*self._names, name])):
+                self._open.append(self._below(name))
+            self._names.append(name)
+        return self._at()
+
+    def close(self) -> None:
+        self._leave(0)
+
+    def _at(self) -> int:
+        return self._open[-1] if self._open else self._top.fd
+
+    def _below(self, name: str) -> int:
+        with contextlib.suppress(FileExistsError):  # by an entry before; nothing else can be opened as a folder
+            os.mkdir(name, 0o700, dir_fd=self._at())
+            self.made += 1
+        return os.open(name, OPEN_FOLDER, dir_fd=self._at())
+
+    def _leave(self, depth: int) -> None:
+        del self._names[depth:]
+        while len(self._open) > depth:
+            os.close(self._open.pop())
 
 
 class _File:
     """A file that nobody else has made."""
 
-    def __init__(self, top: Folder, entry: Entry, is_digested: bool) -> None:
+    def __init__(self, top: Folder, above: int, entry: Entry, is_digested: bool) -> None:
         self._top = top
-        self._path = entry.path
+        self._path = shown(entry.name)
         self._hash = sha256() if is_digested else None
         mode = 0o700 if entry.mode & stat.S_IXUSR else 0o600
-        with top.told(entry.path):
-            above, name = top.find(entry.path)
-            self._fd = os.open(name, NEW, mode, dir_fd=above)
+        with top.told(self._path):
+            self._fd = os.open(entry.parts[-1], NEW, mode, dir_fd=above)
 
     def write(self, piece: bytes) -> None:
         if self._hash is not None:

@@ -123,6 +123,8 @@ NAMES: dict[str, tuple[str, tuple[bytes, ...]]] = {
     "isolated": ("zip_name_direction", ("a\u2066b".encode(),)),
     "empty": ("zip_name_empty", (b"",)),
     "empty within": ("zip_name_empty", (b"a//b",)),
+    "dot within": ("zip_name_empty", (b"a/./b",)),
+    "dot at the end": ("zip_name_empty", (b"run.sh/.",)),
     "a file called dot": ("zip_name_empty", (b".",)),
     "twice": ("zip_duplicate", (b"run.sh", b"run.sh")),
     "twice, by a dot": ("zip_duplicate", (b"run.sh", b"./run.sh")),

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import base64
-import io
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sjs.gateway.zips.base64_pieces import BadBase64, Base64File, Decoder, Encoder
+from sjs.gateway.zips.base64_pieces import BadBase64, Decoder, Encoder
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -79,30 +78,3 @@ def test_what_is_none_is_told_as_go_tells_it(text: bytes, at: int) -> None:
 @pytest.mark.parametrize("text", [b"", b"\n", b"\r\n\r\n", b"AA=\n=\n", b"AA\n==", b"QR==", b"A\nA\nA\nA"])
 def test_what_is_some(text: bytes) -> None:
     assert decoded([text]) == decoded([text[at : at + 1] for at in range(len(text))])
-
-
-def test_into_a_file() -> None:
-    file = io.BytesIO()
-    sink = Base64File(file, cap=5)
-    sink.begin()
-    sink.write(b"AAAA")
-    sink.begin()  # as when a key comes twice: the last one counts
-    sink.write(b"aGVs")
-    sink.write(b"bG8=")
-    sink.close()
-    assert (file.getvalue(), sink.size, sink.trouble) == (b"hello", 5, None)
-
-
-@pytest.mark.parametrize(
-    ("pieces", "code"),
-    [([b"aGVs", b"bG9v"], "zip_too_large"), ([b"aGVs", b"?", b"aGVs"], "bad_base64"), ([b"aGV"], "bad_base64")],
-)
-def test_trouble_is_kept_and_the_file_is_empty(pieces: list[bytes], code: str) -> None:
-    file = io.BytesIO()
-    sink = Base64File(file, cap=5)
-    sink.begin()
-    for piece in pieces:
-        sink.write(piece)
-    sink.close()
-    assert sink.trouble is not None and sink.trouble.code == code
-    assert (file.getvalue(), sink.size) == (b"", 0)

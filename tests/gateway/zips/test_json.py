@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sjs.gateway.zips.base64_pieces import Base64File
 from sjs.gateway.zips.json_object import CAP, ObjectReader
 from sjs.gateway.zips.json_scan import BadJson, JsonTooLarge
+from sjs.gateway.zips.sinks import Base64File
 from tests.gateway.zips.test_base64 import cut, places
 
 FIELDS = {"id": str, "slurml": bool}

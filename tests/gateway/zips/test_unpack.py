@@ -10,6 +10,7 @@ import struct
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,7 @@ def test_for_the_owner_alone(folder: Path) -> None:
     ("item", "name"),
     [
         (Item(b"./run.sh"), "run.sh"),
-        (Item(b"a/./b"), "a/b"),
+        (Item(b"././b"), "b"),
         (Item(b"\xe4", mode=0), "\udce4"),
         (Item(b"\x84", central={"system": 0}), "\u00e4"),
         (Item("\u00e4".encode(), flags=1 << 11), "\u00e4"),
@@ -121,6 +122,37 @@ def test_names(item: Item, name: str, folder: Path) -> None:
 def test_the_folder_itself_may_be_an_entry(folder: Path) -> None:
     archive = build(Item(b"./", b"", mode=0o040755), Item(b"d/", b"", mode=0o040755), Item(b"d/a"))
     assert unpack(io.BytesIO(archive), folder) == Unpacked(files=1, folders=1, size=4)
+
+
+def test_a_folder_may_be_deflated(folder: Path) -> None:
+    assert unpack(io.BytesIO(build(Item(b"d/", b"", method=8, mode=0o040755))), folder).folders == 1
+
+
+def test_what_is_cut_while_it_is_read_leaves_nothing(folder: Path) -> None:
+    class Cut(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(size)
+            if data == b"first":
+                self.truncate(10)
+            return data
+
+    with pytest.raises(BadZip, match="cut off"):
+        unpack(Cut(build(Item(b"a", b"first"), Item(b"b"))), folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_folders_are_not_looked_for_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries that lie deep, in two folders by turns: the way there is gone once for each, and not for each part."""
+    deep = [b"/".join([side] * 19) + b"/%d" % number for number in range(50) for side in (b"a", b"b")]
+    opened, calls = os.open, []
+
+    def count(*given: Any, **options: Any) -> int:
+        calls.append(given[0])
+        return opened(*given, **options)
+
+    monkeypatch.setattr(os, "open", count)
+    assert unpack(io.BytesIO(build(*(Item(name) for name in deep))), folder).folders == 38
+    assert len(calls) <= 100 * 20 + 1
 
 
 def test_no_entry_is_no_mistake(folder: Path) -> None:
