@@ -66,7 +66,7 @@ def _check_ours(top: Folder) -> None:
 def _put(archive: Archive, listed: list[tuple[Entry, int]], top: Folder, folders: _Folders) -> Unpacked:
     files = size = 0
     digest = ""
-    for entry, place in listed:
+    for entry, place in sorted(listed, key=lambda one: one[0].parts):  # what is in one folder, after each other
         above = folders.enter(entry.parts if entry.is_folder else entry.parts[:-1])
         is_suspect = entry.size == archive.size  # what is as large as the archive may be the archive
         content = _content(archive, entry, place)

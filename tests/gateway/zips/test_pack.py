@@ -270,7 +270,7 @@ def once(content: bytes) -> Iterator[bytes]:
     yield content
 
 
-@pytest.mark.parametrize("big", [1, 30, 100, 200, 1 << 30])
+@pytest.mark.parametrize("big", [1, 30, 50, 100, 200, 1 << 30])
 @pytest.mark.parametrize("many", [1, 3, 100])
 def test_64_bits_where_they_are_needed(big: int, many: int, tmp_path: Path) -> None:
     """As if numbers were smaller: then other programs cannot tell which are in 64 bits, but ours can."""

@@ -35,6 +35,16 @@ def test_trouble_is_kept_and_the_file_is_empty(pieces: list[bytes], code: str) -
     assert (file.getvalue(), sink.size) == (b"", 0)
 
 
+def test_begun_anew_there_is_no_trouble() -> None:
+    file = io.BytesIO()
+    sink = Base64File(file, cap=5)
+    for piece in (b"?", b"aGVs"):
+        sink.begin()
+        sink.write(piece)
+    sink.close()
+    assert (file.getvalue(), sink.trouble) == (b"hel", None)
+
+
 def test_as_it_is_and_what_it_means() -> None:
     raw, data = io.BytesIO(), io.BytesIO()
     text, sink = TextFile(raw, cap=6), Base64File(data, cap=5)
