@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from secrets import token_hex
 from typing import Any
 
@@ -200,23 +200,24 @@ async def _linger(receive: Receive) -> None:
 def secured(headers: Headers, policy: str, request: str) -> Headers:
     """The headers of an answer, and those that all have; what an answer says itself of its policy and its keeping
     stands."""
-    there = {name.lower() for name, _ in headers}
-    usual = {
-        b"content-security-policy": policy.encode("ascii"),
-        b"cache-control": b"no-store",
-        **_ALWAYS,
-        b"x-request-id": request.encode("ascii"),
-    }
-    kept = [(name, value) for name, value in headers if name.lower() not in _ALWAYS]
-    return kept + [(name, value) for name, value in usual.items() if name not in there or name in _ALWAYS]
+    there = [name.lower() for name, _ in headers]
+    if not _NAMES.isdisjoint(there):
+        headers = [(name, value) for name, value in headers if name.lower() not in _NAMES]
+    found = [*headers, *_ALWAYS, (b"x-request-id", request.encode("ascii"))]
+    if b"content-security-policy" not in there:
+        found.append((b"content-security-policy", policy.encode("ascii")))
+    if b"cache-control" not in there:
+        found.append((b"cache-control", b"no-store"))
+    return found
 
 
-_ALWAYS: Mapping[bytes, bytes] = {
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
-    b"x-frame-options": b"DENY",
-    b"cross-origin-resource-policy": b"same-origin",
-}
+_ALWAYS: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+_NAMES = frozenset([b"x-request-id", *(name for name, _ in _ALWAYS)])
 
 
 def _too_large(most: int) -> Refusal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -23,6 +24,9 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,25
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://(\S+)", re.ASCII | re.IGNORECASE)
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+Said = dict[bytes, list[bytes]]
+"""The headers, by their names in small letters."""
 
 Host = tuple[str, str]
 """Name and port; no port is ''."""
@@ -45,12 +49,15 @@ class HeadRules:
 
 def check_head(scope: Scope, rules: HeadRules) -> Refusal | None:
     """Why the request goes no further, or None."""
+    said: Said = {}
+    for name, value in scope["headers"]:
+        said.setdefault(name.lower(), []).append(value)
     return (
         _size_trouble(scope, rules)
-        or _host_trouble(scope, rules)
+        or _host_trouble(said, rules)
         or _address_trouble(scope)
-        or _origin_trouble(scope, rules)
-        or _length_trouble(scope)
+        or _origin_trouble(scope, said, rules)
+        or _length_trouble(said)
     )
 
 
@@ -78,6 +85,7 @@ def has_body(scope: Scope) -> bool:
     return bool(values_of(scope, b"transfer-encoding")) or any(one != b"0" for one in said)
 
 
+@lru_cache(maxsize=256)
 def read_host(text: str) -> Host | None:
     """Name and port, in one spelling; None for what is none."""
     match = _HOST.fullmatch(text)
@@ -103,15 +111,15 @@ def _size_trouble(scope: Scope, rules: HeadRules) -> Refusal | None:
     return None
 
 
-def _host_trouble(scope: Scope, rules: HeadRules) -> Refusal | None:
+def _host_trouble(said: Said, rules: HeadRules) -> Refusal | None:
     """A page whose name was bound to our address asks for us by that name."""
-    said = values_of(scope, b"host")
-    host = read_host(said[0].decode("latin-1")) if len(said) == 1 else None
+    hosts = said.get(b"host", [])
+    host = read_host(hosts[0].decode("latin-1")) if len(hosts) == 1 else None
     if host is None:
         return Refusal(400, "bad_host", "exactly one header Host, with a name, is needed")
-    allowed = [read_host(one) for one in rules.hosts]
-    if host in allowed or (host[0], "") in allowed:
-        return None
+    for one in map(read_host, rules.hosts):
+        if one == host or one == (host[0], ""):
+            return None
     return Refusal(421, "unknown_host", "this server is not asked for by that name; its operator sets by which ones")
 
 
@@ -121,6 +129,8 @@ def _address_trouble(scope: Scope) -> Refusal | None:
         return Refusal(400, "bad_path", "a path begins with /")
     if _CONTROL.search(path):
         return Refusal(400, "bad_path", "there is a control character in the path")
+    if not query and not looks_like_one(path):
+        return None
     text = unquote_to_bytes(query.replace(b"+", b" ")).decode("latin-1")
     keys = {re.split(rb"=", part, maxsplit=1)[0] for part in re.split(rb"[&;]", query)}
     names = {unquote_to_bytes(key).decode("latin-1").strip().lower() for key in keys}
@@ -130,33 +140,34 @@ def _address_trouble(scope: Scope) -> Refusal | None:
     return None
 
 
-def _origin_trouble(scope: Scope, rules: HeadRules) -> Refusal | None:
+def _origin_trouble(scope: Scope, said: Said, rules: HeadRules) -> Refusal | None:
     """What a page of another site has a browser ask."""
-    origins = values_of(scope, b"origin")
+    origins = said.get(b"origin", [])
     if origins:
-        known = len(origins) == 1 and _is_ours(origins[0].decode("latin-1"), scope, rules)
+        known = len(origins) == 1 and _is_ours(origins[0].decode("latin-1"), said[b"host"][0], rules)
         return None if known else _FOREIGN
+    sites = said.get(b"sec-fetch-site", [])
+    if all(site.strip().lower() in (b"same-origin", b"none") for site in sites):
+        return None
     is_changing = rules.is_strict or scope["method"] not in SAFE or wants_stream(scope, rules)
-    sites = values_of(scope, b"sec-fetch-site")
-    is_foreign = any(site.strip().lower() not in (b"same-origin", b"none") for site in sites)
-    return _FOREIGN if is_changing and is_foreign else None
+    return _FOREIGN if is_changing else None
 
 
 _FOREIGN = Refusal(403, "foreign_origin", "pages of other sites are not answered")
 
 
-def _is_ours(origin: str, scope: Scope, rules: HeadRules) -> bool:
+def _is_ours(origin: str, asked: bytes, rules: HeadRules) -> bool:
     """Whether it is the server's own, whose host is known to be allowed, or one that is."""
     if origin.lower() in [one.lower().rstrip("/") for one in rules.origins]:
         return True
     match = _ORIGIN.fullmatch(origin)
     host = read_host(match[1]) if match else None
-    return host is not None and host == read_host(values_of(scope, b"host")[0].decode("latin-1"))
+    return host is not None and host == read_host(asked.decode("latin-1"))
 
 
-def _length_trouble(scope: Scope) -> Refusal | None:
-    said = values_of(scope, b"content-length")
-    is_right = len(said) <= 1 and all(_LENGTH.fullmatch(one) for one in said)
-    if not is_right or said and values_of(scope, b"transfer-encoding"):
+def _length_trouble(said: Said) -> Refusal | None:
+    lengths = said.get(b"content-length", [])
+    is_right = len(lengths) <= 1 and all(_LENGTH.fullmatch(one) for one in lengths)
+    if not is_right or lengths and b"transfer-encoding" in said:
         return Refusal(400, "bad_length", "the length of the body is said once, or not at all")
     return None

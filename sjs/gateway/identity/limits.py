@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 
-from sjs.values import dataclass, replace
+from sjs.values import dataclass
 
 MOST_KNOWN = 10_000
 """Callers of whom something is kept; who has nothing open, and was not seen for longest, is forgotten first."""
@@ -50,7 +50,7 @@ class Bucket:
     at: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class Use:
     """What one caller has open, and may."""
 
@@ -88,17 +88,19 @@ class Meters:
     def begin(self, who: str, limits: Limits, now: float, is_stream: bool = False) -> Exceeded | None:
         """One more request, for which `end` is to be called; or why not."""
         use = self._uses.get(who) or Use(Bucket(float(limits.burst), now))
-        bucket, wait = take(use.bucket, limits, now)
+        use.bucket, wait = take(use.bucket, limits, now)
         exceeded = _exceeded(use, limits, wait, is_stream)
         if exceeded is None:
-            use = replace(use, requests=use.requests + (not is_stream), streams=use.streams + is_stream)
-        self._keep(who, replace(use, bucket=bucket))
+            use.requests += not is_stream
+            use.streams += is_stream
+        self._keep(who, use)
         return exceeded
 
     def end(self, who: str, is_stream: bool = False) -> None:
         """What was begun has ended."""
         use = self._uses[who]
-        self._uses[who] = replace(use, requests=use.requests - (not is_stream), streams=use.streams - is_stream)
+        use.requests -= not is_stream
+        use.streams -= is_stream
 
     def count(self, who: str, limits: Limits, now: float) -> Exceeded | None:
         """Something that is over at once."""
