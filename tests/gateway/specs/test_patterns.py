@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -41,6 +42,32 @@ def test_they_fit_what_pythons_fit(text: str, values: list[str]) -> None:
         fits = python.fullmatch(value) is not None
         assert ours.fits(value) is fits, value
         assert (portable.fullmatch(value) is not None) is fits, (ours.portable, value)
+
+
+SHORT = ["".join(letters) for size in range(6) for letters in itertools.product("ab-", repeat=size)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a", "ab?", "a?b", "a?b?", "a*b?", "(ab)*", "(a?b)*a?", "a{2}", "a{0,2}", "a{1,3}b{0,1}", "a{2,}", "(ab?){2}"]
+    + [
+        "a|b",
+        "a|",
+        "|ab",
+        "(a|b-)*",
+        "(a*)*b",
+        "(a|ab)(b|-)",
+        "(a{0,2}b?){1,2}",
+        "a+b+|-*",
+        "[^a]*",
+        "(a?){3}",
+        "[-a]+b",
+    ]
+    + ["((a|b)?-)*", "(a*b*)*", "a*a?a", "(|a)+", "((a?b?)|-)*a", "a{0}b", "(a{0})*", "(a?b?){2}-{0,2}"],
+)
+def test_of_all_short_texts_they_fit_those_that_pythons_fit(text: str) -> None:
+    ours, python = pattern(text), re.compile(text)
+    assert [one for one in SHORT if ours.fits(one)] == [one for one in SHORT if python.fullmatch(one)]
 
 
 @pytest.mark.parametrize(
