@@ -2,8 +2,8 @@
 
 An artifact that is small goes in one request; a larger one in parts, which become an object when the last one is there
 and never if that does not come. `If-None-Match: *` keeps what is there. Some servers refuse it: it is left out; some
-ignore it: so it is asked before, too, whether something is there, and then only two puts of one key at the same moment,
-which come of the same file, can write twice. A put whose process was killed leaves parts, which `tidy` ends.
+ignore it: so before, it is asked whether something is there, and of all who put under one key in this process it is the
+turn of one at a time. A put whose process was killed leaves parts, which `tidy` ends.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from sjs.gateway.artifacts.store import (
     no_artifact,
     past_the_end,
 )
+from sjs.gateway.artifacts.turns import Turns
 
 PART = 8 << 20
 """Bytes that go in one request."""
@@ -60,6 +61,7 @@ class S3Store:
         self.errors: tuple[type[Exception], ...] = (BotoCoreError, ClientError)
         self.warn = warn
         self._conditions = True
+        self._turns = Turns()
         with self.told():
             session = boto3.Session(profile_name=settings.profile or None, **_pair(settings.keys, environ))
             self.client = _client(session, settings, settings.endpoint)
@@ -92,11 +94,9 @@ class S3Store:
     def put(self, key: str, pieces: Iterable[bytes], mime: str, limit: int) -> Stored:
         measure = Measure(limit)
         parts = _in_parts(measure.through(pieces), max(PART, -(-limit // MAX_PARTS)))
+        how = {**self.at(key), "ContentType": mime, **_encryption(self.settings)}
         first, is_all = next(parts)
-        is_new = self._head(key) is None
-        if is_new:
-            how = {**self.at(key), "ContentType": mime, **_encryption(self.settings)}
-            is_new = self._is_put(key, how, first) if is_all else self._is_put_in_parts(key, how, first, parts)
+        is_new = self._is_put(key, how, first) if is_all else self._is_put_in_parts(key, how, first, parts)
         for _ in parts:
             pass  # of what is not sent, it is to be known what it is
         stored = measure.stored()
@@ -105,13 +105,14 @@ class S3Store:
         return stored
 
     def _is_put(self, key: str, how: dict[str, str], data: bytearray) -> bool:
-        """False, where meanwhile something is there."""
-        with self.told(key):
-            return self._is_made(self.client.put_object, **how, Body=data, ContentMD5=_md5(data))
+        """False, where something is there."""
+        return self._is_made(key, self.client.put_object, **how, Body=data, ContentMD5=_md5(data))
 
     def _is_put_in_parts(
         self, key: str, how: dict[str, str], first: bytearray, rest: Iterator[tuple[bytearray, bool]]
     ) -> bool:
+        if self._head(key) is not None:
+            return False
         with self.told(key):
             upload = {**self.at(key), "UploadId": self.client.create_multipart_upload(**how)["UploadId"]}
         is_made = False
@@ -119,10 +120,8 @@ class S3Store:
             sent = [self._sent(key, upload, 1, first)]
             for number, (part, _) in enumerate(rest, 2):
                 sent.append(self._sent(key, upload, number, part))
-            with self.told(key):
-                is_made = self._head(key) is None and self._is_made(
-                    self.client.complete_multipart_upload, **upload, MultipartUpload={"Parts": sent}
-                )
+            end = self.client.complete_multipart_upload
+            is_made = self._is_made(key, end, **upload, MultipartUpload={"Parts": sent})
         finally:
             if not is_made:
                 self._abort(key, upload)
@@ -133,16 +132,20 @@ class S3Store:
             reply = self.client.upload_part(**upload, PartNumber=number, Body=data, ContentMD5=_md5(data))
         return {"PartNumber": number, "ETag": reply["ETag"]}
 
-    def _is_made(self, request: Callable[..., Any], **how: Any) -> bool:
-        """Ask for an object where there is none. False, where there is one: or this was asked twice, because the first
-        answer was lost."""
+    def _is_made(self, key: str, request: Callable[..., Any], **how: Any) -> bool:
+        """Ask for an object where there is none. False, where there is one."""
+        with self._turns.of(self.at(key)["Key"]), self.told(key):
+            return self._head(key) is None and self._is_done(request, how)
+
+    def _is_done(self, request: Callable[..., Any], how: dict[str, Any]) -> bool:
+        """False, where there is an object: or this was asked twice, because the first answer was lost."""
         try:
             request(**how, **({"IfNoneMatch": "*"} if self._conditions else {}))
         except self.errors as error:
             code = s3_words.code_of(error)
             if code in s3_words.NOT_OFFERED and self._conditions:
                 self._conditions = False
-                return self._is_made(request, **how)
+                return self._is_done(request, how)
             if code in s3_words.CONDITION_FAILED or code == "NoSuchUpload":
                 return False
             raise
@@ -169,7 +172,7 @@ class S3Store:
         how = {**self.at(key), **ranged(start, length)}
         if length != 0:
             try:
-                return S3Reading(self, key, how, start)
+                return S3Reading(self, key, how, start, length)
             except self.errors as error:
                 code = s3_words.code_of(error)
                 if code in s3_words.NOTHING_THERE:

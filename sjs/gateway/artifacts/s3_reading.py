@@ -16,7 +16,7 @@ class S3Reading:
     """Asks at once. Where the answer breaks off, it is asked for the rest of the same object, as often in a row as
     other requests are made again."""
 
-    def __init__(self, store: S3Store, key: str, how: dict[str, str], start: int) -> None:
+    def __init__(self, store: S3Store, key: str, how: dict[str, str], start: int, length: int | None) -> None:
         self._store = store
         self._key = key
         reply = store.client.get_object(**how)
@@ -26,6 +26,11 @@ class S3Reading:
             raise Refused(f"s3://{store.settings.bucket}: this server sends all where a range was asked for")
         self._at = start
         self._end = start + int(reply["ContentLength"])
+        total = reply.get("ContentRange", "").rpartition("/")[2]
+        if total.isdigit():
+            self._end = min(self._end, int(total))  # of what is empty, some promise a byte that does not come
+        if length is not None:
+            self._end = min(self._end, start + length)  # of the first byte alone, some send all
         self._same = {"IfMatch": reply["ETag"]}
         self._left = store.settings.retries
 
@@ -35,7 +40,7 @@ class S3Reading:
     def __next__(self) -> bytes:
         while self._at < self._end:
             try:
-                data: bytes = self._body.read(PIECE)
+                data: bytes = self._body.read(min(PIECE, self._end - self._at))
             except self._store.errors as error:
                 self._go_on(error)
                 continue

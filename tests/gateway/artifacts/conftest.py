@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -66,8 +66,8 @@ def impatient(canned_server: Canned) -> Iterator[S3Store]:
     store.close()
 
 
-def s3_store(server: Server) -> S3Store:
-    store = S3Store(server.settings(), server.environ, pytest.fail)
+def s3_store(server: Server, warn: Callable[[str], None]) -> S3Store:
+    store = S3Store(server.settings(), server.environ, warn)
     store.client.create_bucket(Bucket=store.settings.bucket)
     return store
 
@@ -89,16 +89,18 @@ def folder(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def opened_moto(moto: Server) -> Iterator[S3Store]:
     """A client is made in a quarter of a second: one for all tests."""
-    store = s3_store(moto)
+    store = s3_store(moto, pytest.fail)
     yield store
     store.close()
 
 
 @pytest.fixture(scope="session")
 def opened_s3rver(s3rver: Server) -> Iterator[S3Store]:
-    store = s3_store(s3rver)
+    warnings: list[str] = []
+    store = s3_store(s3rver, warnings.append)
     yield store
     store.close()
+    assert all("MethodNotAllowed" in warning for warning in warnings)  # it cannot end an upload
 
 
 @pytest.fixture(params=["folder", *REAL])
