@@ -10,11 +10,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from glob import glob
 from pathlib import Path
 
 from tests.live.machine import DEADLINE
 
-POSTGRES = "/usr/lib/postgresql/15/bin"
+POSTGRES = next(iter(sorted(glob("/usr/lib/postgresql/*/bin"))), "")
 TABLES = "/usr/share/mysql/mysql_system_tables.sql"
 SERVERS = {"mariadb": shutil.which("mariadbd"), "postgresql": shutil.which("initdb", path=POSTGRES)}
 

@@ -110,7 +110,8 @@ def open_batches(connection: Connection, word: str) -> Sequence[Batch]:
 
 def keep_in_batch(connection: Connection, batch: int, numbers: Sequence[int]) -> None:
     """Only these stay in it, in this order; the others are to come into another one."""
-    connection.execute(update(jobs).where(jobs.c.batch == batch).values(batch=None, place=None))
+    homeless = and_(jobs.c.batch == batch, jobs.c.target.is_(None))
+    connection.execute(update(jobs).where(homeless).values(batch=None, place=None))
     if numbers:
         connection.execute(
             update(jobs).where(jobs.c.id == bindparam("this")).values(batch=batch, place=bindparam("at")),
@@ -119,8 +120,9 @@ def keep_in_batch(connection: Connection, batch: int, numbers: Sequence[int]) ->
 
 
 def members(connection: Connection, batch: int) -> Sequence[tuple[int, str]]:
-    """The jobs of a batch: their ids, and what they run."""
-    found = select(jobs.c.id, jobs.c.body).where(jobs.c.batch == batch, jobs.c.state == QUEUED).order_by(jobs.c.place)
+    """The jobs of a batch that nobody has: their ids, and what they run."""
+    homeless = and_(jobs.c.batch == batch, jobs.c.state == QUEUED, jobs.c.target.is_(None))
+    found = select(jobs.c.id, jobs.c.body).where(homeless).order_by(jobs.c.place)
     return [(row.id, row.body) for row in connection.execute(found)]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, Row
+from sqlalchemy import Connection, Engine, Row, insert, update
 
 from sjs import spec_json
 from sjs.config import Config
@@ -18,8 +18,9 @@ from sjs.core.job import Spec
 from sjs.core.lifecycle import FINAL
 from sjs.core.needs import Needs
 from sjs.gateway.engine.office import Office
-from sjs.gateway.records import jobs
+from sjs.gateway.records import jobs, tables
 from sjs.gateway.records.jobs import New
+from sjs.gateway.records.tables import batches
 from sjs.gateway.records.writer import Writer
 from tests.live.machine import DEADLINE
 
@@ -126,3 +127,24 @@ def test_the_next_office_goes_on_where_one_has_ended(config: Config, engine: Eng
     second = Desk(config, engine)
     assert [row.state for row in second.wait([*numbers, late.first])] == ["succeeded"] * 4
     second.close()
+
+
+def test_what_a_target_has_is_not_planned_anew(desk: Desk, config: Config, engine: Engine, tmp_path: Path) -> None:
+    """As after a death between the note that a share was taken and the end of its batch."""
+    taken = desk.office.accept([job(f"echo x >> {tmp_path}/ran; sleep 1000", "a")], "me", "api")
+    desk.wait([taken.first], ["running"])
+    desk.office.close()
+
+    def reopened(connection: Connection) -> None:
+        made = connection.execute(insert(batches).values(key="k", word="a", created=1.0).returning(batches.c.id))
+        connection.execute(update(tables.jobs).values(batch=made.scalar_one(), place=0, state="queued", attempt=0))
+
+    desk.write(reopened)
+    again = Desk(config, engine)
+    again.wait([taken.first], ["running"])
+    again.office.cancel([taken.first])
+    again.wait([taken.first])
+    again.close()
+    with engine.connect() as connection:
+        assert jobs.words(connection) == []
+    assert (tmp_path / "ran").read_text() == "x\n"
