@@ -30,8 +30,8 @@ from sjs.cli import main
 from tests.live.machine import DEADLINE
 from tests.rig.lab import Lab
 
-SELDOM = ("sjs.daemon", "sjs.results.picture")
-"""What machines run; and what few commands draw with, which takes longer to load than all the rest."""
+SELDOM = ("sjs.daemon", "sjs.gateway", "sjs.results.picture")
+"""What machines run, or gateways; and what few commands draw with, which takes longer to load than all the rest."""
 
 PATIENCE = 4 * DEADLINE
 """Seconds for one command, which may wait for a thousand jobs."""

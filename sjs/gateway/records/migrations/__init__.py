@@ -1,1 +1,1 @@
-"""The history of the tables, a step in each file of `versions`; Alembic walks it."""
+"""The history of the tables, a step in each file of `versions`."""
