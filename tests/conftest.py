@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -20,6 +21,15 @@ os.environ.setdefault("SJS_NO_LINK", "1")
 # A shell has what it runs in the background ignore Ctrl-C, and so would all that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def interrupts_are_for_the_next_one_too() -> Iterator[None]:
+    """A command that leaves at Ctrl-C hears no second one: run in this process, nor would all that come after."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    if signal.getsignal(signal.SIGINT) is not before:
+        signal.signal(signal.SIGINT, before)
 
 
 def pytest_report_header() -> str:
