@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select, update
 
 from sjs.core.job import End, Job
 from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, LIVE, QUEUED, RUNNING
@@ -15,14 +15,14 @@ from sjs.errors import Conflict
 from sjs.gateway.records.tables import batches, events, jobs, keys, shares
 from sjs.values import dataclass
 
-ACCEPTED, BEGUN, ENDED, KEPT = "job.accepted", "job.running", "job.ended", "job.kept"
+ACCEPTED, BEGUN, ENDED = "job.accepted", "job.running", "job.ended"
 """Kinds of events."""
 
 CANCEL = "cancel"
 """A wish."""
 
-WANTED, DONE = "wanted", "done"
-"""Of what a job leaves: it is to be collected when the job has ended; it has been."""
+WANTED = "wanted"
+"""Of what a job leaves: it is to be collected when the job has ended."""
 
 
 @dataclass(frozen=True)
@@ -271,12 +271,6 @@ def page(
     if name is not None:
         found = found.where(jobs.c.name == name)
     return connection.execute(found).all()
-
-
-def waiting_of(connection: Connection, owner: str) -> int:
-    """How many jobs of somebody have not ended."""
-    found = select(func.count()).where(jobs.c.owner == owner, jobs.c.state.in_((QUEUED, *LIVE)))
-    return int(connection.scalar(found) or 0)
 
 
 _Ending = tuple[int, str, str, End, "float | None", float, int]
