@@ -42,6 +42,7 @@ PLANTED = {
     "gateway-rooms": ("sjs/gateway/specs/spec.py", "import sjs.gateway.identity.tokens"),
     "gateway-engine": ("sjs/gateway/engine/plan.py", "import sjs.gateway.engine.lane"),
     "gateway-records": ("sjs/gateway/records/opening.py", "import sjs.gateway.records.writer"),
+    "gateway-web": ("sjs/gateway/web/problems.py", "import sjs.gateway.web.api.jobs"),
     "artifacts-order": ("sjs/gateway/artifacts/store.py", "import sjs.gateway.artifacts.settings"),
     "zips-order": ("sjs/gateway/zips/names.py", "import sjs.gateway.zips.directory"),
     "light-values": ("sjs/cli/ids.py", "from dataclasses import dataclass"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 
 from sqlalchemy import Engine
 
@@ -54,11 +55,11 @@ class Office:
                     self._lanes[word] = Lane(word, self._sessions, self._engine, self._write, self._ends.await_them)
                 self._lanes[word].kick()
 
-    def accept(self, new: Sequence[New], owner: str, origin: str, key: str | None = None) -> Taken:
-        """Take jobs in: once this has returned they run, whatever becomes of this process."""
+    def accept(self, new: Sequence[New], owner: str, origin: str, key: str | None = None) -> Future[Taken]:
+        """Take jobs in: once this has come true they run, whatever becomes of this process."""
         now = time.time()
-        taken = self._write(lambda connection: jobs.accept(connection, new, owner, origin, now, key))
-        self._kick({one.word for one in new})
+        taken = self._write.put(lambda connection: jobs.accept(connection, new, owner, origin, now, key))
+        taken.add_done_callback(lambda done: self._kick({one.word for one in new}))
         return taken
 
     def cancel(self, numbers: Sequence[int], grace: float | None = None) -> None:

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, se
 from sjs.core.job import End, Job
 from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, LIVE, QUEUED, RUNNING
 from sjs.errors import Conflict
-from sjs.gateway.records.tables import batches, events, jobs, keys, shares
+from sjs.gateway.records.events import tell, touch
+from sjs.gateway.records.tables import batches, jobs, keys, shares
 from sjs.values import dataclass
 
 ACCEPTED, BEGUN, ENDED = "job.accepted", "job.running", "job.ended"
@@ -67,7 +68,7 @@ def accept(
     if key:
         row = {"owner": owner, "key": key, "digest": digest, "first": made[0], "count": len(made), "created": now}
         connection.execute(insert(keys), row)
-    _tell(
+    tell(
         connection, ACCEPTED, now, [(number, owner, {"name": one.name}) for number, one in zip(made, new, strict=True)]
     )
     return Taken(made[0], len(made))
@@ -141,6 +142,8 @@ def taken_there(connection: Connection, batch: int, start: int, target: str, num
         .values(target=target, number=bindparam("there"), version=jobs.c.version + 1),
         rows,
     )
+    places = select(jobs.c.id).where(jobs.c.batch == batch, jobs.c.place >= start, jobs.c.place < start + len(rows))
+    touch(connection, connection.scalars(places))
     settle_share(connection, batch, start)
 
 
@@ -210,7 +213,7 @@ def begun(connection: Connection, seen: Iterable[tuple[int, Job]], now: float) -
         if connection.execute(_BEGIN, values).rowcount:
             changed[number] = job.attempt
     owners = _owners(connection, list(changed))
-    _tell(connection, BEGUN, now, [(number, owners[number], {"attempt": at}) for number, at in changed.items()])
+    tell(connection, BEGUN, now, [(number, owners[number], {"attempt": at}) for number, at in changed.items()])
 
 
 _BEGIN = (
@@ -244,6 +247,7 @@ def withdraw(connection: Connection, numbers: Sequence[int], now: float) -> Sequ
     _end(connection, [(number, owner, CANCELLED, End("cancelled"), None, now, 0) for number, owner in early], now)
     nowhere = and_(jobs.c.id.in_(numbers), jobs.c.state == QUEUED, jobs.c.target.is_(None))
     connection.execute(update(jobs).where(nowhere).values(wish=CANCEL, version=jobs.c.version + 1))
+    touch(connection, numbers)
     return [number for number, _ in early]
 
 
@@ -294,18 +298,9 @@ def _end(connection: Connection, found: Iterable[_Ending], now: float) -> None:
         changed = update(jobs).where(jobs.c.id == number, jobs.c.state.not_in(FINAL)).values(values)
         if connection.execute(changed).rowcount:
             told.append((number, owner, {"state": state, "reason": end.reason, "exit": end.exit, "signal": end.signal}))
-    _tell(connection, ENDED, now, told)
+    tell(connection, ENDED, now, told)
 
 
 def _owners(connection: Connection, numbers: Sequence[int]) -> Mapping[int, str]:
     found = connection.execute(select(jobs.c.id, jobs.c.owner).where(jobs.c.id.in_(numbers)))
     return {row.id: row.owner for row in found}
-
-
-def _tell(connection: Connection, kind: str, now: float, of: Sequence[tuple[int, str, Mapping[str, Any]]]) -> None:
-    if of:
-        rows = [
-            {"time": now, "kind": kind, "owner": owner, "job": number, "data": json.dumps(data)}
-            for number, owner, data in of
-        ]
-        connection.execute(insert(events), rows)

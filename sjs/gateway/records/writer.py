@@ -3,6 +3,7 @@ at the same time wait for one disk access, and not for one each."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -13,9 +14,12 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from sjs.errors import SjsError
+from sjs.gateway.records.events import Changes, begin
 from sjs.gateway.records.opening import WRITES, reason
 
 T = TypeVar("T")
+
+LOG = logging.getLogger("sjs.gateway")
 
 Work = Callable[[Connection], T]
 """What is to be written. It may be called again, when another work of its transaction has gone wrong; so it does
@@ -35,6 +39,7 @@ class _Order(Generic[T]):
     def __init__(self, work: Work[T]) -> None:
         self.work = work
         self.future: Future[T] = Future()
+        self.future.set_running_or_notify_cancel()  # who waits for it may go, and it is written all the same
 
     def run(self, connection: Connection) -> Callable[[], None]:
         """Do the work; what is to be said of it once it is durable."""
@@ -43,9 +48,9 @@ class _Order(Generic[T]):
 
 
 class Writer:
-    """Takes works from any thread. `after` is called when some of them have become durable."""
+    """Takes works from any thread. `after` hears what has become durable, before whoever asked for it does."""
 
-    def __init__(self, engine: Engine, after: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, engine: Engine, after: Callable[[Changes], None] = lambda changes: None) -> None:
         self._engine = engine
         self._after = after
         self._orders: deque[_Order[Any]] = deque()
@@ -82,7 +87,6 @@ class Writer:
                 told = [one for order in orders for one in self._written_alone(order)]
             for one in told:
                 one()
-            self._after()
 
     def _next(self) -> list[_Order[Any]]:
         with self._changed:
@@ -107,7 +111,15 @@ class Writer:
 
     def _transaction(self, orders: list[_Order[Any]]) -> list[Callable[[], None]]:
         with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
-            return [order.run(connection) for order in orders]
+            changes = begin(connection)
+            told = [order.run(connection) for order in orders]
+        return [lambda: self._hear(changes), *told]
+
+    def _hear(self, changes: Changes) -> None:
+        try:
+            self._after(changes)
+        except Exception:
+            LOG.exception("what has become durable could not be told")
 
 
 def _told(error: Exception) -> Exception:

@@ -28,7 +28,7 @@ def main(config: str, database: str, ran: str, first: int, count: int) -> None:
         for number in range(first, first + count):
             word = ("a", "b", "any", "any:@both")[number % 4]
             body = json.dumps(spec_json.to_wire(Spec(command=f"echo {number} >> {ran}")))
-            office.accept([New(word, body)], "me", "api", f"k{number}")
+            office.accept([New(word, body)], "me", "api", f"k{number}").result()
             print(number, flush=True)
         print("done", flush=True)
         sys.stdin.read()

@@ -19,6 +19,7 @@ from sjs.core.lifecycle import FINAL
 from sjs.core.needs import Needs
 from sjs.gateway.engine.office import Office
 from sjs.gateway.records import jobs, tables
+from sjs.gateway.records.events import Changes
 from sjs.gateway.records.jobs import New
 from sjs.gateway.records.tables import batches
 from sjs.gateway.records.writer import Writer
@@ -34,7 +35,7 @@ class Desk:
         self.write = Writer(engine, self._tell)
         self.office = Office(config, engine, self.write)
 
-    def _tell(self) -> None:
+    def _tell(self, changes: Changes) -> None:
         with self._changed:
             self._changed.notify_all()
 
@@ -68,7 +69,7 @@ def job(command: str, word: str = "any", **more: Any) -> New:
 
 def test_jobs_go_to_whom_they_are_for_and_their_ends_come_back(desk: Desk) -> None:
     new = [job("exit 3", "a"), job("true", "b"), job("kill -9 $$"), job("true", "any:@both")]
-    taken = desk.office.accept(new, "me", "api")
+    taken = desk.office.accept(new, "me", "api").result()
     numbers = list(range(taken.first, taken.first + taken.count))
     three, well, killed, either = desk.wait(numbers)
     assert (three.target, three.state, three.exit) == ("a", "failed", 3)
@@ -84,7 +85,7 @@ def test_jobs_go_to_whom_they_are_for_and_their_ends_come_back(desk: Desk) -> No
 def test_what_nobody_can_ever_run_ends_and_keeps_nobody_else(desk: Desk) -> None:
     """One batch: a job that is too large, one for a target that does not exist, and one that is well."""
     huge = job("true", needs=Needs(cpus=10**6))
-    taken = desk.office.accept([huge, job("true"), job("true", "nowhere"), job("true", "a,b")], "me", "api")
+    taken = desk.office.accept([huge, job("true"), job("true", "nowhere"), job("true", "a,b")], "me", "api").result()
     large, well, lost, several = desk.wait(range(taken.first, taken.first + 4))
     assert (large.state, large.reason) == ("failed", "refused")
     assert "no target has what the job needs" in large.detail
@@ -95,16 +96,16 @@ def test_what_nobody_can_ever_run_ends_and_keeps_nobody_else(desk: Desk) -> None
 
 def test_under_a_key_that_was_used_before_nothing_runs_twice(desk: Desk, tmp_path: Path) -> None:
     new = [job(f"echo x >> {tmp_path}/ran", "a")] * 3
-    first = desk.office.accept(new, "me", "api", "k")
-    again = desk.office.accept(new, "me", "api", "k")
+    first = desk.office.accept(new, "me", "api", "k").result()
+    again = desk.office.accept(new, "me", "api", "k").result()
     assert (again.first, again.count, again.repeated) == (first.first, 3, True)
-    other = desk.office.accept(new, "you", "api", "k")
+    other = desk.office.accept(new, "you", "api", "k").result()
     desk.wait([*range(first.first, first.first + 3), *range(other.first, other.first + 3)])
     assert len((tmp_path / "ran").read_text().split()) == 6
 
 
 def test_a_job_is_seen_to_run_and_cancelled(desk: Desk) -> None:
-    taken = desk.office.accept([job("sleep 1000", "a")], "me", "api")
+    taken = desk.office.accept([job("sleep 1000", "a")], "me", "api").result()
     (row,) = desk.wait([taken.first], ["running"])
     assert row.begun is not None and row.attempt == 1
     desk.office.cancel([taken.first])
@@ -116,7 +117,7 @@ def test_the_next_office_goes_on_where_one_has_ended(config: Config, engine: Eng
     """With jobs that run, jobs that wait, and jobs that nobody was told of."""
     gate = tmp_path / "gate"
     first = Desk(config, engine)
-    taken = first.office.accept([job(f"until [ -e {gate} ]; do sleep 0.02; done", "a")] * 3, "me", "api")
+    taken = first.office.accept([job(f"until [ -e {gate} ]; do sleep 0.02; done", "a")] * 3, "me", "api").result()
     numbers = range(taken.first, taken.first + 3)
     first.wait(numbers[:2], ["running"])
     first.close()
@@ -131,7 +132,7 @@ def test_the_next_office_goes_on_where_one_has_ended(config: Config, engine: Eng
 
 def test_what_a_target_has_is_not_planned_anew(desk: Desk, config: Config, engine: Engine, tmp_path: Path) -> None:
     """As after a death between the note that a share was taken and the end of its batch."""
-    taken = desk.office.accept([job(f"echo x >> {tmp_path}/ran; sleep 1000", "a")], "me", "api")
+    taken = desk.office.accept([job(f"echo x >> {tmp_path}/ran; sleep 1000", "a")], "me", "api").result()
     desk.wait([taken.first], ["running"])
     desk.office.close()
 

@@ -42,7 +42,7 @@ def test_what_comes_while_it_writes_is_one_transaction(engine: Engine) -> None:
     commits: list[int] = []
     event.listen(engine, "commit", lambda connection: commits.append(1))
     told: list[int] = []
-    write = Writer(engine, lambda: told.append(count(engine)))
+    write = Writer(engine, lambda changes: told.append(count(engine)))
     goes_on, _ = held(write)
     futures = [write.put(new(f"k{number}")) for number in range(100)]
     goes_on.set()

@@ -1,0 +1,134 @@
+"""What can be asked of the gateway, in whatever dialect: who asks (`Token`), and values in, values out. Errors are
+those of sjs; each dialect has its own words for them.
+
+One loop asks it. Whatever waits for a disk or a machine does so in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Row
+
+from sjs.config import Config
+from sjs.errors import Refused, UnknownJob
+from sjs.gateway.artifacts.opening import open_store
+from sjs.gateway.artifacts.settings import parse as store_settings
+from sjs.gateway.artifacts.store import Store
+from sjs.gateway.engine.ends import LOG
+from sjs.gateway.engine.office import Office
+from sjs.gateway.hub import Hub
+from sjs.gateway.identity.tokens import Token, may, may_see, may_submit
+from sjs.gateway.records import jobs
+from sjs.gateway.records.events import Changes
+from sjs.gateway.records.jobs import New, Taken
+from sjs.gateway.records.migrating import migrate
+from sjs.gateway.records.opening import engine_of, owned
+from sjs.gateway.records.shelf import Shelf
+from sjs.gateway.records.writer import Writer
+from sjs.gateway.settings import Settings
+from sjs.gateway.specs.folder import SpecFolder
+from sjs.routing import select
+
+T = TypeVar("T")
+
+
+class Denied(Refused):
+    """Who asks may not."""
+
+    code = "forbidden"
+
+
+class Desk:
+    """Everything that answers requests stands on it."""
+
+    def __init__(self, settings: Settings, config: Config, engine: Engine, store: Store) -> None:
+        self.settings = settings
+        self.config = config
+        self.store = store
+        self.specs = SpecFolder(settings.specs)
+        self.hub = Hub()
+        self.shelf = Shelf(engine)
+        self._engine = engine
+        self.write = Writer(engine, self._changed)
+        self.office = Office(config, engine, self.write)
+
+    def close(self) -> None:
+        """Hand in no more, and write what was said."""
+        self.office.close()
+        self.write.close()
+
+    def _changed(self, changes: Changes) -> None:
+        self.shelf.forget(changes.jobs)
+        self.hub.tell(changes)
+
+    async def written(self, work: Callable[[Connection], T]) -> T:
+        """What the work gives back, once it is durable."""
+        return await asyncio.wrap_future(self.write.put(work))
+
+    async def read(self, question: Callable[[Connection], T]) -> T:
+        """The answer of the records."""
+        return await asyncio.to_thread(self._asked, question)
+
+    def _asked(self, question: Callable[[Connection], T]) -> T:
+        with self._engine.connect() as connection:
+            return question(connection)
+
+    async def accept(
+        self, token: Token, new: Sequence[New], origin: str, key: str | None = None, owner: str | None = None
+    ) -> Taken:
+        """Take jobs in. Once this has returned they run, whatever becomes of this process."""
+        for one in new:
+            check(may_submit(token, one.spec, self.targets(one.word)))
+        return await asyncio.wrap_future(self.office.accept(new, owner or token.owner, origin, key))
+
+    def targets(self, word: str) -> Sequence[str]:
+        """Whom a word means; UsageError if nobody."""
+        return [one.name for one in select(self.config, word).managers]
+
+    async def row(self, token: Token, number: int) -> Row[Any]:
+        """The row of a job. UnknownJob, too, for one that is somebody else's."""
+        check(may(token, "read"))
+        found = self.shelf.here(number) or await asyncio.to_thread(self.shelf.get, number)
+        if found is None or not may_see(token, found.owner):
+            raise UnknownJob(f"there is no job {number}")
+        return found
+
+    async def page(self, token: Token, **wanted: Any) -> Sequence[Row[Any]]:
+        """Jobs, the newest first: `before`, `limit`, `states`, `name`, as `records.jobs.page` has them."""
+        check(may(token, "read"))
+        owner = None if "admin" in token.scopes else token.owner
+        return await self.read(partial(jobs.page, owner=owner, **wanted))
+
+    async def cancel(self, token: Token, number: int, grace: float | None = None) -> Row[Any]:
+        """End a job, wherever it is; its row, in which the end may not stand yet."""
+        check(may(token, "cancel"))
+        row = await self.row(token, number)
+        await asyncio.to_thread(self.office.cancel, [row.id], grace)
+        return await self.row(token, number)
+
+
+def check(denied: Any) -> None:
+    """Raise what `may` and its like have against it."""
+    if denied is not None:
+        raise Denied(denied.text)
+
+
+@contextmanager
+def opened(settings: Settings, config: Config, environ: Mapping[str, str]) -> Iterator[Desk]:
+    """The desk, and all that it stands on. There is one for each database."""
+    with ExitStack() as stack:
+        engine = engine_of(settings.database)
+        stack.callback(engine.dispose)
+        stack.enter_context(owned(engine))
+        migrate(engine)
+        where = os.path.join(settings.folder, "artifacts")
+        store = open_store(store_settings(settings.artifacts, where), environ, LOG.warning)
+        desk = Desk(settings, config, engine, store)
+        stack.callback(desk.close)
+        yield desk

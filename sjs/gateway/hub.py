@@ -1,0 +1,79 @@
+"""Those who want to hear at once what has happened: clients that wait for a job or follow events, and what delivers to
+others. It keeps nothing; whoever has missed something reads it in the records."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sjs.gateway.records.events import Changes, Event
+
+MOST = 1_000
+"""Events that wait for one who hears them too slowly; then he is told that he missed some."""
+
+
+class Ear:
+    """Of one who listens, in the loop of the hub."""
+
+    def __init__(self) -> None:
+        self._heard: deque[Event] = deque()
+        self._wakes = asyncio.Event()
+        self._missed = False
+
+    def tell(self, events: Sequence[Event]) -> None:
+        if len(self._heard) + len(events) > MOST:
+            self._heard.clear()
+            self._missed = True
+        else:
+            self._heard.extend(events)
+        self._wakes.set()
+
+    async def hear(self) -> tuple[Sequence[Event], bool]:
+        """What has come since, at least one event; and whether some were missed, which the records have."""
+        await self._wakes.wait()
+        self._wakes.clear()
+        heard, missed = list(self._heard), self._missed
+        self._heard.clear()
+        self._missed = False
+        return heard, missed
+
+
+class Hub:
+    """In one event loop, told from any thread."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ears: set[Ear] = set()
+
+    def open(self) -> None:
+        """The loop that runs now is the one in which all listen."""
+        self._loop = asyncio.get_running_loop()
+
+    def close(self) -> None:
+        """The loop is about to end."""
+        self._loop = None
+
+    def tell(self, changes: Changes) -> None:
+        """This has become durable."""
+        loop, events = self._loop, changes.events
+        if loop is not None and events and self._ears:
+            try:
+                loop.call_soon_threadsafe(self._spread, events)
+            except RuntimeError:
+                self._loop = None  # it has ended, and with it all who listened
+
+    def _spread(self, events: Sequence[Event]) -> None:
+        for ear in self._ears:
+            ear.tell(events)
+
+    @contextmanager
+    def listening(self) -> Iterator[Ear]:
+        """Hear all that happens from now on."""
+        ear = Ear()
+        self._ears.add(ear)
+        try:
+            yield ear
+        finally:
+            self._ears.discard(ear)

@@ -1,0 +1,82 @@
+"""What has happened, in the order in which it became durable; and which jobs a transaction has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from sjs.compact import to_json
+from sjs.gateway.records.tables import events
+from sjs.values import dataclass, field
+
+_CHANGES = "sjs_changes"
+
+
+@dataclass(frozen=True)
+class Event:
+    """`job`: whose it is, if one's; `data`: JSON."""
+
+    seq: int
+    time: float
+    kind: str
+    owner: str
+    job: int | None
+    data: str
+
+
+@dataclass
+class Changes:
+    """Of one transaction, or of several: what happened, and the jobs whose rows are others now."""
+
+    events: list[Event] = field(default_factory=list)
+    jobs: set[int] = field(default_factory=set)
+
+
+def begin(connection: Connection) -> Changes:
+    """From now on, note what this connection's transaction changes."""
+    changes: Changes = Changes()
+    connection.info[_CHANGES] = changes
+    return changes
+
+
+def touch(connection: Connection, numbers: Iterable[int]) -> None:
+    """The rows of these jobs are others now."""
+    changes = connection.info.get(_CHANGES)
+    if changes is not None:
+        changes.jobs.update(numbers)
+
+
+def tell(connection: Connection, kind: str, now: float, of: Sequence[tuple[int, str, Mapping[str, Any]]]) -> None:
+    """This has happened to these jobs: their ids, owners, and what else there is to say."""
+    if not of:
+        return
+    rows = [
+        {"time": now, "kind": kind, "owner": owner, "job": number, "data": to_json(data)} for number, owner, data in of
+    ]
+    made = connection.scalars(insert(events).returning(events.c.seq, sort_by_parameter_order=True), rows).all()
+    changes = connection.info.get(_CHANGES)
+    if changes is not None:
+        changes.events += [Event(seq, **row) for seq, row in zip(made, rows, strict=True)]
+        changes.jobs.update(number for number, _, _ in of)
+
+
+def since(
+    connection: Connection, seq: int, owner: str | None, limit: int, kinds: Sequence[str] = (), job: int | None = None
+) -> Sequence[Event]:
+    """What came after, the oldest first; `owner` None: everybody's."""
+    found = select(events).where(events.c.seq > seq).order_by(events.c.seq).limit(limit)
+    if owner is not None:
+        found = found.where(events.c.owner == owner)
+    if kinds:
+        found = found.where(events.c.kind.in_(kinds))
+    if job is not None:
+        found = found.where(events.c.job == job)
+    return [Event(*row) for row in connection.execute(found)]
+
+
+def span(connection: Connection) -> tuple[int, int]:
+    """The first and the last that are kept; (0, 0) if there are none."""
+    low, high = connection.execute(select(func.min(events.c.seq), func.max(events.c.seq))).one()
+    return low or 0, high or 0

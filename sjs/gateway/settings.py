@@ -1,0 +1,34 @@
+"""What the gateway is told by its config and its command line, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sjs.gateway.identity.startup import Listener
+from sjs.values import dataclass, field
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`folder`: where it keeps what it needs, if nothing else is said: database, artifacts, keys, specs; `listeners`:
+    where it is asked; `hosts`: by which names, besides those; `origins`: of other pages that may ask it; `links`: for
+    how many seconds a link to an artifact is good."""
+
+    folder: str
+    database: str
+    specs: str
+    listeners: Sequence[Listener]
+    artifacts: Mapping[str, Any] | None = None
+    hosts: Sequence[str] = ()
+    origins: Sequence[str] = ()
+    most_body: int = 8 << 20
+    most_upload: int = 1 << 30
+    links: int = 7_200
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """In whose name a dialect's own port acts, by the dialect."""
+
+
+def usual(folder: str) -> Settings:
+    """What it is without a word in any config."""
+    return Settings(folder, f"sqlite:///{folder}/gateway.db", f"{folder}/jobspecs", [Listener("127.0.0.1", 8765)])

@@ -1,0 +1,70 @@
+"""The applications that are served, each behind its guard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import monotonic
+
+from fastapi import FastAPI
+
+from sjs.gateway import tokens
+from sjs.gateway.desk import Desk
+from sjs.gateway.identity.entry import Entry
+from sjs.gateway.identity.guard import App, Guard, Rules
+from sjs.gateway.identity.heads import HeadRules, wants_stream
+from sjs.gateway.identity.tokens import Token, used_now
+from sjs.gateway.web import problems
+from sjs.gateway.web.api import jobs
+
+PREFIX = "/api/v1"
+PUBLIC = ("/healthz", "/readyz")
+
+
+def native(desk: Desk, environ: Mapping[str, str]) -> FastAPI:
+    """The API alone."""
+    app = FastAPI(title="sjs", version="1", openapi_url=f"{PREFIX}/openapi.json", docs_url=None, redoc_url=None)
+    problems.install(app)
+    app.include_router(jobs.routes(desk, environ), prefix=PREFIX)
+    return app
+
+
+def guarded(desk: Desk, app: App, hosts: Sequence[str]) -> App:
+    """The same for those who have tokens, and for nobody else."""
+    head = HeadRules(hosts=hosts, origins=desk.settings.origins, is_stream=lambda path: path == f"{PREFIX}/events")
+    entry = Entry(
+        app,
+        Kept(desk).find,
+        public=PUBLIC,
+        is_stream=lambda scope: wants_stream(scope, head),
+        seen=lambda token, now: _seen(desk, token, now),
+    )
+    return Guard(entry, Rules(head, most_body=lambda method, path: desk.settings.most_body))
+
+
+class Kept:
+    """Tokens that were asked for lately, in memory: for so short a time that who revokes one need not wait."""
+
+    def __init__(self, desk: Desk, seconds: float = 1.0, most: int = 10_000) -> None:
+        self._desk = desk
+        self._seconds = seconds
+        self._most = most
+        self._known: dict[str, tuple[float, Token]] = {}
+
+    async def find(self, name: str) -> Token | None:
+        known = self._known.get(name)
+        if known is not None and monotonic() < known[0]:
+            return known[1]
+        found = await self._desk.read(lambda connection: tokens.find(connection, name))
+        if found is None:
+            self._known.pop(name, None)
+        else:
+            if len(self._known) >= self._most:
+                self._known.clear()
+            self._known[name] = (monotonic() + self._seconds, found)
+        return found
+
+
+def _seen(desk: Desk, token: Token, now: float) -> None:
+    at = used_now(token, now)
+    if at is not None:
+        desk.write.put(lambda connection: tokens.used(connection, token.id, at))
