@@ -52,7 +52,7 @@ def tell(connection: Connection, kind: str, now: float, of: Sequence[tuple[int, 
     """This has happened to these jobs: their ids, owners, and what else there is to say."""
     if not of:
         return
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"time": now, "kind": kind, "owner": owner, "job": number, "data": to_json(data)} for number, owner, data in of
     ]
     made = connection.scalars(insert(events).returning(events.c.seq, sort_by_parameter_order=True), rows).all()

@@ -73,6 +73,9 @@ def bearer(desk: Desk, owner: str = "ann", scopes: Sequence[str] = SCOPES) -> di
 @pytest.fixture
 def api(desk: Desk) -> Iterator[httpx.Client]:
     """Somebody who may do everything."""
-    with served(desk, guarded(desk, native(desk, {}), [HOST])) as port:
-        with httpx.Client(base_url=f"http://{HOST}:{port}/api/v1", headers=bearer(desk), timeout=DEADLINE) as client:
-            yield client
+    with served(desk, guarded(desk, native(desk, {}), [HOST])) as port, client(port, bearer(desk)) as asking:
+        yield asking
+
+
+def client(port: int, headers: dict[str, str]) -> httpx.Client:
+    return httpx.Client(base_url=f"http://{HOST}:{port}/api/v1", headers=headers, timeout=DEADLINE)

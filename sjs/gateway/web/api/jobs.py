@@ -26,6 +26,8 @@ Key = Annotated[
     ),
 ]
 
+Match = Annotated[str | None, Header(alias="If-None-Match", description="The ETag of what is known already.")]
+
 
 class NewJob(BaseModel):
     """A job to hand in: one of `command`, `argv` and `spec`."""
@@ -68,9 +70,7 @@ def routes(desk: Desk, environ: Mapping[str, str]) -> APIRouter:
         return Response(body, 200 if taken.repeated else 201, where, "application/json")
 
     @router.get("/{number}")
-    async def get(
-        number: Number, request: Request, match: Annotated[str | None, Header(alias="If-None-Match")] = None
-    ) -> Response:
+    async def get(number: Number, request: Request, match: Match = None) -> Response:
         """How it stands with a job."""
         row = await desk.row(request.state.token, number)
         tag = documents.etag(row)
