@@ -291,7 +291,7 @@ def _needs(body: Dict[str, Any]) -> Needs:
     return Needs(**found) if found else NEEDS
 
 
-_WORDS = "cwd name env_base priority timeout grace at hold on_lost stdin merge nice"
+_WORDS = "cwd name env_base priority timeout grace at hold on_lost stdin merge nice artifacts"
 _PLAIN = {key: USUAL[key] for key in _WORDS.split()}
 """Fields that are on the wire what they are in a spec, and what is usual."""
 
@@ -315,6 +315,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "snapshot": _snapshot,
     "task": _task,
     "native": _native,
+    "artifacts": _flag,
 }
 
 _COUNTS: Dict[str, Callable[[str, Any], int]] = {

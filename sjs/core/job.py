@@ -69,7 +69,8 @@ class Spec:
 
     `cwd` None means the project root, or the top of the `snapshot`; `env_base` names an environment that the queue
     keeps; `at` is the wall time before which it does not start; `timeout` and `grace` are seconds; `native` is what it
-    says to targets of one kind alone, as JSON by the kind's name.
+    says to targets of one kind alone, as JSON by the kind's name; with `artifacts` each attempt is given an empty folder
+    for files that somebody is to collect.
     """
 
     command: Optional[str] = None
@@ -94,6 +95,7 @@ class Spec:
     snapshot: Optional[Snapshot] = None
     task: Optional[Task] = None
     native: Tuple[Tuple[str, str], ...] = ()
+    artifacts: bool = False
 
     def but(self, **fields: Any) -> Spec:
         """The same with other fields, made without a check of each: a file may have a million lines."""

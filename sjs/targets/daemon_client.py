@@ -379,6 +379,8 @@ class DaemonTarget:
                     raise Refused("its manager knows nothing of snapshots", f"submit {self._name} upgrade")
                 if not session.hello.get("sweeps") and any("task" in job for job in chunk.jobs):
                     raise Refused("its manager knows nothing of sweeps", f"submit {self._name} upgrade")
+                if not session.hello.get("artifacts") and any("artifacts" in job for job in chunk.jobs):
+                    raise Refused("its manager knows nothing of artifacts", f"submit {self._name} upgrade")
                 chunk.begun = True
                 envs = {name: body for name, body in chunk.envs.items() if name not in self._known}
                 more = {**chunk.more, "envs": envs} if envs else chunk.more

@@ -388,12 +388,10 @@ def test_after_a_reboot_nothing_is_adopted(bench: Bench) -> None:
 # Grants
 
 
-def grant(bench: Bench, *tags: str, script: str = "true", folder: str = "") -> None:
+def grant(bench: Bench, *tags: str, script: str = "true", **more: Any) -> None:
     argv = ["/bin/sh", "-c", script]
     outs = {tag: str(bench.folder / f"{tag}.out") for tag in tags}
-    bench.attempts.grant(
-        [Start(tag, argv, str(bench.folder), {}, out, out, folder=folder) for tag, out in outs.items()]
-    )
+    bench.attempts.grant([Start(tag, argv, str(bench.folder), {}, out, out, **more) for tag, out in outs.items()])
 
 
 def test_who_is_granted_starts_in_the_slot_of_one_that_ends_and_is_told_of_with_its_end(bench: Bench) -> None:
@@ -440,6 +438,23 @@ def test_who_starts_in_its_place_takes_its_folder_if_that_is_as_it_was(
     assert second.is_dir()
     assert not second.is_symlink()
     assert (first.is_dir() and not first.is_symlink()) == (script.startswith("touch"))
+
+
+@pytest.mark.parametrize(("script", "stays"), {"true": False, "touch $PWD/1.1.dir/artifacts/it": True}.items())
+def test_a_folder_for_artifacts_is_in_its_own_and_stays_if_it_is_used(bench: Bench, script: str, stays: bool) -> None:
+    """Also in one that it has taken over; and nobody takes over one that has such a folder."""
+    first, second, third = (bench.folder / f"{number}.1.dir" for number in range(3))
+    bench.start(TOLD, slot=0, folder=str(first))
+    made = first.stat().st_ino
+    look = f"stat -c '%i %a' {second} {second}/artifacts; ls -A {second}/artifacts; {script}"
+    grant(bench, "1.1", script=look, folder=str(second), artifacts=str(second / "artifacts"))
+    grant(bench, "2.1", script=f"ls -A {third}", folder=str(third))
+    (bench.folder / "go").touch()
+    bench.end("2.1")
+    number, mode, _, inner = (bench.folder / "1.1.out").read_text().split()
+    assert (int(number), mode, inner) == (made, "700", "700")
+    assert not (bench.folder / "2.1.out").exists()
+    assert (second / "artifacts" / "it").exists() == second.exists() == stays
 
 
 def test_no_folder_is_inherited_while_a_stranger_may_be_in_it(bench: Bench) -> None:

@@ -67,6 +67,13 @@ def test_it_sees_its_gpus_and_no_others() -> None:
     assert "CUDA_VISIBLE_DEVICES" not in env
 
 
+def test_one_that_leaves_artifacts_is_told_where_also_as_clients_of_jobmgr_know_it() -> None:
+    told = order(Spec("a", artifacts=True))
+    assert told["artifacts"] == f"{told['folder']}/artifacts"
+    assert {told["env"][name] for name in ("SJS_ARTIFACTS_DIR", "JOBMGR_ARTIFACTS_DIR")} == {told["artifacts"]}
+    assert "artifacts" not in order(Spec("a"))
+
+
 def test_with_a_snapshot_its_process_first_makes_its_own_folder() -> None:
     """What it reads, and where it runs, is in there, so that process opens it."""
     told = order(Spec(argv=("./train", "-v"), cwd="sub", stdin="in.txt", snapshot=Snapshot("ab" * 32)))

@@ -51,6 +51,7 @@ SPECS = {
     "--snapshot": Spec("a", snapshot=Snapshot("0" * 64)),
     "--stdin": Spec("a", stdin="file"),
     "--nice": Spec("a", nice=1),
+    "artifacts": Spec("a", artifacts=True),
     "--priority": Spec("a", priority=1),
     "--slots": Spec("a", needs=Needs(slots=2)),
     "--gpu-mem": Spec("a", needs=Needs(gpu_mem=1)),

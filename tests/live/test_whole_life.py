@@ -231,3 +231,21 @@ def test_each_attempt_has_a_folder_of_its_own_that_stays_if_it_is_used(person: P
     assert sorted(path.name for path in outputs.iterdir()) == [f"{used}.dir", f"{used}.out"]
     assert person.types(f"m clean {used}").returncode == 0
     until(lambda: not outputs.exists() or not list(outputs.iterdir()), "the folder went with its outputs")
+
+
+def test_a_job_that_leaves_artifacts_has_an_empty_folder_for_each_attempt(machine: Machine) -> None:
+    """Who says nothing of them is told of none, and none is made."""
+    look = 'ls -A "$SJS_ARTIFACTS_DIR"; [ "$JOBMGR_ARTIFACTS_DIR" = "$SJS_ARTIFACTS_DIR" ]'
+    command = f'{look} && touch "$SJS_ARTIFACTS_DIR/$SJS_ATTEMPT" && [ $SJS_ATTEMPT = 2 ]'
+    quiet = 'env | grep -c ARTIFACTS_DIR; ls -A "$SJS_JOB_DIR"'
+    jobs = [{"command": command, "artifacts": True, "retry": {"count": 1}}, {"command": quiet}]
+    with machine.client() as client:
+        first = client.ask("submit", jobs=jobs)["first"]
+        client.ask("wait", jobs=[[first, first + 1]])
+        assert client.ask("details", job=first)["job"]["state"] == "succeeded"
+        assert (client.output(first), client.output(first + 1)) == (b"", b"0\n")
+        outputs = machine.state / "jobs" / "0"
+        left = sorted(str(path.relative_to(outputs)) for path in outputs.rglob("*") if path.is_file())
+        assert left == [f"{first}.2.dir/artifacts/2", f"{first}.dir/artifacts/1", f"{first + 1}.out"]
+        client.ask("clean", jobs=[[first, first]])
+        until(lambda: not list(outputs.glob(f"{first}.*")), "what it left went with its outputs")

@@ -59,6 +59,7 @@ specs = st.builds(
     stdin=st.none() | texts,
     merge=st.booleans(),
     nice=st.integers(0, 19),
+    artifacts=st.booleans(),
     snapshot=st.none()
     | st.builds(
         Snapshot,
@@ -114,6 +115,7 @@ def test_what_is_as_usual_is_not_said() -> None:
         ({"grace": -1}, "'grace' must be a number of seconds"),
         ({"hold": 1}, "'hold' must be true or false"),
         ({"on_lost": "again"}, "'on_lost' must be one of fail, requeue"),
+        ({"artifacts": 1}, "'artifacts' must be true or false"),
         ({"nice": 20}, "'nice' must be a whole number from 0 to 19"),
         ({"snapshot": "0f" * 32}, "'snapshot' must be an object"),
         ({"snapshot": {}}, "'snapshot.id' must be a digest"),

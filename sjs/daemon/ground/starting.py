@@ -23,6 +23,7 @@ class Start(NamedTuple):
     grace: Optional[float] = None
     mem: int = 0
     folder: str = ""  # its own, to be made
+    artifacts: str = ""  # … and one in that
     slot: int = -1
     slurm: Optional[Dict[str, Any]] = None  # what else Slurm is told, where it is to run the job (`slurm.shape`)
 

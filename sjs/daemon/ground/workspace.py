@@ -11,6 +11,9 @@ STREAMS = ("out", "err")
 FOLDER = "dir"
 """The folder of an attempt's own, where it may leave what it has found."""
 
+ARTIFACTS = "artifacts"
+"""What it is called, in that folder, where files go that are to be collected."""
+
 TREE = "tree"
 """The checkout of an attempt."""
 

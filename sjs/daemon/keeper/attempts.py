@@ -122,7 +122,7 @@ class Attempts:
         mark = f"{self._where.state}/{wanted.tag}"
         attempt = Attempt(wanted.tag, 0, self._mark(wanted.tag))
         attempt.slot = wanted.slot
-        attempt.outputs = [wanted.out, wanted.err, *filter(None, [wanted.folder])]
+        attempt.outputs = [wanted.out, wanted.err, *filter(None, [wanted.folder, wanted.artifacts])]
         attempt.limits = Limits(wanted.timeout, None, wanted.grace, wanted.mem).since(attempt.began)
         self._add(attempt)
         try:
@@ -461,6 +461,6 @@ def _remove_empty(outputs: Sequence[str]) -> None:
                 os.unlink(path)
         except FileNotFoundError:
             continue  # both may be one file
-    for folder in outputs[2:]:
+    for folder in reversed(outputs[2:]):
         with contextlib.suppress(OSError):  # it is not empty
             os.rmdir(folder)

@@ -135,7 +135,14 @@ class JobsFirst:
 
 
 def _make_folders(wanted: Start, spare: str) -> None:
-    """Its own, and that of its outputs, which others of its thousand have made, but for the first."""
+    _make_own(wanted, spare)
+    if wanted.artifacts:
+        with contextlib.suppress(FileExistsError):  # the machine could not start it then
+            os.mkdir(wanted.artifacts, 0o700)
+
+
+def _make_own(wanted: Start, spare: str) -> None:
+    """Its own folder, and that of its outputs, which others of its thousand have made, but for the first."""
     if not wanted.folder:
         make_folder(wanted.out)
         return

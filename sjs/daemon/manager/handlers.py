@@ -89,6 +89,7 @@ class Handlers:
                 "snapshots": True,
                 "sweeps": True,
                 "attempts": True,
+                "artifacts": True,
                 "records": records,
             }
         }

@@ -116,7 +116,7 @@ def _given() -> Dict[str, str]:
 
 
 def _start(job: Job, environment: Dict[str, str]) -> int:
-    for folder in (os.path.dirname(job["out"]), job.get("folder")):
+    for folder in (os.path.dirname(job["out"]), job.get("folder"), job.get("artifacts")):
         if folder:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o700)

@@ -24,6 +24,7 @@ def check(spec: Spec) -> None:
         (spec.at is not None, "--at and --in", ""),
         (spec.snapshot, "--snapshot", "build an image with the files, or mount a --volume"),
         (spec.stdin is not None, "--stdin", "say it in a command: --command 'program < file'"),
+        (spec.artifacts, "folder for artifacts", "have the job put its files where they are to be"),
         (spec.nice, "--nice", "say --priority-class"),
         (spec.priority, "--priority", "say --priority-class"),
         (spec.needs.slots != 1, "--slots", "say --cpus"),

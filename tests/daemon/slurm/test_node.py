@@ -27,19 +27,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def chunk_of(folder: Path, *commands: str, **more: Any) -> Chunk:
+def chunk_of(place: Path, *commands: str, **more: Any) -> Chunk:
     """A chunk of jobs for the shell."""
     starts = [
         Start(
             f"{number}.1",
             ["/bin/sh", "-c", command],
-            **{"cwd": str(folder), "env": {"SHARED": "s", "OWN": str(number)}, **more},
-            out=str(folder / "jobs" / "0" / f"{number}.out"),
-            err=str(folder / "jobs" / "0" / f"{number}.err"),
+            **{"cwd": str(place), "env": {"SHARED": "s", "OWN": str(number)}, **more},
+            out=str(place / "jobs" / "0" / f"{number}.out"),
+            err=str(place / "jobs" / "0" / f"{number}.err"),
         )
         for number, command in enumerate(commands)
     ]
-    return Chunks(str(folder)).make(("--job-name=n",), starts, 0o027)
+    return Chunks(str(place)).make(("--job-name=n",), starts, 0o027)
 
 
 def begin(chunk: Chunk, number: int = 0, **env: str) -> subprocess.Popen[str]:
@@ -72,6 +72,13 @@ def test_it_runs_the_job_of_its_number_as_it_was_ordered(folder: Path) -> None:
     assert mark is not None
     assert (mark.host, mark.id) == (os.uname().nodename, "7_1")
     assert sorted(chunk.marks()) == [(1, "end"), (1, "start")]
+
+
+def test_it_makes_the_folders_that_are_its_own(folder: Path) -> None:
+    own = folder / "jobs" / "0" / "0.dir"
+    more = {"folder": str(own), "artifacts": str(own / "artifacts")}
+    assert run(chunk_of(folder, f"stat -c %a {own} {own}/artifacts", **more))[0] == 0
+    assert out(folder) == "700\n700\n"
 
 
 def test_what_slurm_says_counts_more_than_where_it_was_handed_in(folder: Path) -> None:
