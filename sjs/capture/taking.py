@@ -61,7 +61,7 @@ def take(folder: str, store: Store, known: Known, progress: Progress, limit: int
                 known.forget({name.removeprefix(FILE_OBJECT) for name in lost})
                 continue
         known.save()
-        _sweep(store)
+        sweep(store)
         diff = _diff(entries, listing.changed)
         out = _links_out(folder, entries)
         size = sum(one.st_size for one in found.values())
@@ -196,7 +196,7 @@ def _links_out(folder: str, entries: Mapping[bytes, Entry]) -> list[str]:
     return found
 
 
-def _sweep(store: Store) -> None:
+def sweep(store: Store) -> None:
     """Once a day, away with what nobody has used for long."""
     stamp = os.path.join(store.folder, "new", ".swept")
     now = time.time()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +15,8 @@ import pytest
 from sqlalchemy import Connection, Engine, Row, insert, update
 
 from sjs import spec_json
-from sjs.config import Config
+from sjs.capture.whole import take_whole
+from sjs.config import Config, cache_path
 from sjs.core.job import Spec
 from sjs.core.lifecycle import FINAL
 from sjs.core.needs import Needs
@@ -23,7 +26,8 @@ from sjs.gateway.records.events import Changes
 from sjs.gateway.records.jobs import New
 from sjs.gateway.records.tables import batches
 from sjs.gateway.records.writer import Writer
-from tests.live.machine import DEADLINE
+from sjs.snapshots.store import Store
+from tests.live.machine import DEADLINE, Machine
 
 
 class Desk:
@@ -102,6 +106,30 @@ def test_under_a_key_that_was_used_before_nothing_runs_twice(desk: Desk, tmp_pat
     other = desk.office.accept(new, "you", "api", "k").result()
     desk.wait([*range(first.first, first.first + 3), *range(other.first, other.first + 3)])
     assert len((tmp_path / "ran").read_text().split()) == 6
+
+
+def test_a_job_runs_in_a_tree_of_its_own_that_was_given(
+    desk: Desk, machines: dict[str, Machine], tmp_path: Path
+) -> None:
+    """It may write there, and the next one finds nothing of that; the folder that was given is not needed any more."""
+    given = tmp_path / "given"
+    (given / "out").mkdir(parents=True)
+    (given / "run.sh").write_text("#!/bin/sh\nls out | wc -l; pwd; touch out/it; rm run.sh\n")
+    (given / "run.sh").chmod(0o775)
+    snapshot = take_whole(str(given), Store(cache_path("snapshots", os.environ)))
+    shutil.rmtree(given)
+    body = json.dumps(spec_json.to_wire(Spec(argv=("./run.sh",), snapshot=snapshot)))
+    taken = desk.office.accept([New(word, body) for word in ("a", "a", "b")], "me", "api").result()
+    rows = desk.wait(range(taken.first, taken.first + 3))
+    assert [row.state for row in rows] == ["succeeded"] * 3
+    said = []
+    for row in rows:
+        with machines[row.target].client() as client:
+            said.append(client.output(row.number).split())
+    assert [count for count, _ in said] == [b"0"] * 3
+    places = [Path(os.fsdecode(place)) for _, place in said]
+    assert len(set(places)) == 3
+    assert [sorted(path.name for path in place.rglob("*")) for place in places] == [["it", "out"]] * 3
 
 
 def test_a_job_is_seen_to_run_and_cancelled(desk: Desk) -> None:
