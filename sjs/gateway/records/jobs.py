@@ -26,6 +26,12 @@ WANTED = "wanted"
 """Of what a job leaves: it is to be collected when the job has ended."""
 
 
+class Exists(Conflict):
+    """The client has given this name to another job."""
+
+    code = "exists"
+
+
 @dataclass(frozen=True)
 class New:
     """A job that is handed in: what to run (`body`, as it goes over the wire), for which target (`word`)."""
@@ -51,7 +57,8 @@ class Taken:
 def accept(
     connection: Connection, new: Sequence[New], owner: str, origin: str, now: float, key: str | None = None
 ) -> Taken:
-    """Take jobs in. Under a key that was used before, only say what came of it; Conflict if that was for others."""
+    """Take jobs in. Under a key that was used before, only say what came of it; Conflict if that was for others. Exists
+    for a public name that is taken."""
     digest = sha256(json.dumps([vars(one) for one in new], sort_keys=True).encode()).hexdigest() if key else ""
     if key:
         known = select(keys.c.digest, keys.c.first, keys.c.count).where(keys.c.owner == owner, keys.c.key == key)
@@ -59,6 +66,9 @@ def accept(
             if before != digest:
                 raise Conflict(f"the key {key!r} was used before, for something else", "take another one")
             return Taken(first, count, repeated=True)
+    for one in new:
+        if one.public is not None and named(connection, owner, origin, one.public) is not None:
+            raise Exists(f"there is a job {one.public!r} already", "take another name")
     rows = [
         {**vars(one), "owner": owner, "origin": origin, "state": QUEUED, "created": now}
         | ({"kept": WANTED} if one.rules is not None else {"kept": ""})
@@ -254,6 +264,12 @@ def withdraw(connection: Connection, numbers: Sequence[int], now: float) -> Sequ
 def get(connection: Connection, number: int) -> Row[Any] | None:
     """The row of a job."""
     return connection.execute(select(jobs).where(jobs.c.id == number)).one_or_none()
+
+
+def named(connection: Connection, owner: str, origin: str, public: str) -> int | None:
+    """The id of the job to which a client has given this name."""
+    found = select(jobs.c.id).where(jobs.c.owner == owner, jobs.c.origin == origin, jobs.c.public == public)
+    return connection.scalar(found)
 
 
 def page(

@@ -91,7 +91,7 @@ def upgrade() -> None:
         sa.Column("kept", sa.String(length=16), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
-        sa.UniqueConstraint("public", name="uq_jobs_public"),
+        sa.UniqueConstraint("owner", "origin", "public", name="uq_jobs_owner_origin_public"),
         sqlite_autoincrement=True,
         **MYSQL,
     )
