@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, String, Text
+from sqlalchemy import BigInteger, Integer, LargeBinary, String, Text
 from sqlalchemy.dialects import mysql
 
 ID = BigInteger().with_variant(Integer, "sqlite")
@@ -14,5 +14,7 @@ NAME = String(255).with_variant(mysql.VARCHAR(255, collation="utf8mb4_bin"), "my
 """Compared byte by byte, whatever the database's own habit is."""
 
 LONG = Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql", "mariadb")
+
+BYTES = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 
 MYSQL: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_engine": "InnoDB"}

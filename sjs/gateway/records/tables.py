@@ -4,6 +4,7 @@ jobs        all that is known of a job; the rows of those that have not ended ar
 batches     jobs that are handed in together, under one key
 keys        what was answered to whom under an Idempotency-Key
 artifacts   files that jobs have left, and where they are kept
+outputs     what jobs have printed, where somebody is told that after their machines are gone
 events      what has happened, in order; what listens goes on from a number in it
 tokens      who may ask for what; of a secret only its digest
 hooks, deliveries   who is called of events, and what has not been told yet
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -24,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from sjs.gateway.records.columns import ID, LONG, MYSQL, NAME
+from sjs.gateway.records.columns import BYTES, ID, LONG, MYSQL, NAME
 
 metadata = MetaData(
     naming_convention={
@@ -123,6 +125,19 @@ artifacts = Table(
     Column("created", Double, nullable=False),
     Index(None, "job", "id"),
     sqlite_autoincrement=True,
+    **MYSQL,
+)
+
+outputs = Table(
+    "outputs",
+    metadata,
+    Column("job", ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("attempt", Integer, nullable=False),
+    Column("out", BYTES, nullable=False, doc="its stdout, from the beginning on"),
+    Column("is_cut", Boolean, nullable=False, doc="whether there was more"),
+    Column("err", BYTES, nullable=False, doc="the end of its stderr"),
+    Column("folder", LONG, nullable=False, doc="its own on its target; nothing where it left none"),
+    Column("lost", LONG, nullable=False, doc="why nothing of this could be had"),
     **MYSQL,
 )
 

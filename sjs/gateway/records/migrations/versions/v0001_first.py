@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from sjs.gateway.records.columns import ID, LONG, MYSQL, NAME
+from sjs.gateway.records.columns import BYTES, ID, LONG, MYSQL, NAME
 
 revision = "0001"
 down_revision = None
@@ -148,6 +148,19 @@ def upgrade() -> None:
         **MYSQL,
     )
     op.create_index("ix_artifacts_job_id", "artifacts", ["job", "id"])
+    op.create_table(
+        "outputs",
+        sa.Column("job", ID, autoincrement=False, nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("out", BYTES, nullable=False),
+        sa.Column("is_cut", sa.Boolean(), nullable=False),
+        sa.Column("err", BYTES, nullable=False),
+        sa.Column("folder", LONG, nullable=False),
+        sa.Column("lost", LONG, nullable=False),
+        sa.ForeignKeyConstraint(["job"], ["jobs.id"], name="fk_outputs_job", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("job", name="pk_outputs"),
+        **MYSQL,
+    )
 
     op.create_table(
         "deliveries",
