@@ -7,12 +7,12 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import pythons
 
-# A shared machine may pause for longer than an example may take; the whole run has its limit in setup.cfg.
-settings.register_profile("sjs", deadline=None)
+# A shared machine may pause for longer than an example, or ten of them, may take; the run has its limit in setup.cfg.
+settings.register_profile("sjs", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("sjs")
 
 # Each test's commands are its own, unless it is about the process that would carry them out (tests/link).
@@ -34,6 +34,27 @@ def interrupts_are_for_the_next_one_too() -> Iterator[None]:
 
 def pytest_report_header() -> str:
     return pythons.report()
+
+
+class Messenger:
+    """Tells of each failure when it comes: a run of many minutes that is cut off has said by then what was wrong."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._terminal.write_line("")
+            self._terminal.write_sep("-", f"{report.when} of {report.nodeid}")
+            self._terminal.write_line(report.longreprtext)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Only who runs the tests for a person has a terminal to tell it on."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:
+        config.pluginmanager.register(Messenger(terminal))
 
 
 LONGEST_FIRST = ("torture", "rig", "live")

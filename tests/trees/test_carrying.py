@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sjs.errors import NoSpace, Refused
@@ -77,7 +77,7 @@ def carry(source: Path, target: Path) -> list[Entry]:
 
 
 @given(tree=trees, size=st.integers(1, 5))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 def test_a_tree_arrives_as_it_is(tree: Tree, size: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("carried")
     source, target = folder / "source", folder / "target"
