@@ -162,25 +162,28 @@ def test_what_a_job_runs_can_not_be_changed(admin: Caller) -> None:
     assert (done.code, done.body["metadata"]["generation"]) == (200, 2)
 
 
-def test_deleted_jobs_take_their_pods_along_or_leave_them(cluster: Cluster, admin: Caller) -> None:
+def test_deleted_jobs_take_their_pods_along_or_leave_them(idle: Cluster) -> None:
+    """Nothing runs, so that a pod which is to go goes at once."""
+
     def pods() -> int:
-        cluster.settle()
+        idle.settle()
         return len(admin("GET", "/api/v1/namespaces/default/pods").body["items"])
 
-    for name in ("background", "foreground", "orphan"):
-        admin("POST", JOBS, job(name, "true"))
-    assert pods() == 3
-    assert admin("DELETE", f"{JOBS}/background?propagationPolicy=Background").body["status"] == "Success"
-    assert pods() == 2
-    going = admin("DELETE", f"{JOBS}/foreground", {"propagationPolicy": "Foreground"}).body
-    assert going["metadata"]["finalizers"] == ["foregroundDeletion"]
-    assert pods() == 1
-    assert admin("GET", f"{JOBS}/foreground").code == 404
-    left = admin("DELETE", f"{JOBS}/orphan")
-    assert "child pods are preserved by default" in left.headers["Warning"]
-    assert pods() == 1
-    assert admin("GET", f"{JOBS}/orphan").code == 404
-    assert "ownerReferences" not in admin("GET", "/api/v1/namespaces/default/pods").body["items"][0]["metadata"]
+    with idle.caller() as admin:
+        for name in ("background", "foreground", "orphan"):
+            admin("POST", JOBS, job(name, "true"))
+        assert pods() == 3
+        assert admin("DELETE", f"{JOBS}/background?propagationPolicy=Background").body["status"] == "Success"
+        assert pods() == 2
+        going = admin("DELETE", f"{JOBS}/foreground", {"propagationPolicy": "Foreground"}).body
+        assert going["metadata"]["finalizers"] == ["foregroundDeletion"]
+        assert pods() == 1
+        assert admin("GET", f"{JOBS}/foreground").code == 404
+        left = admin("DELETE", f"{JOBS}/orphan")
+        assert "child pods are preserved by default" in left.headers["Warning"]
+        assert pods() == 1
+        assert admin("GET", f"{JOBS}/orphan").code == 404
+        assert "ownerReferences" not in admin("GET", "/api/v1/namespaces/default/pods").body["items"][0]["metadata"]
 
 
 def test_what_belongs_to_a_job_goes_with_it(cluster: Cluster, admin: Caller) -> None:
