@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.live.machine import running, until
+from tests.live.machine import PATIENT, running, until
 from tests.live.test_kill import is_up_again
 from tests.live.test_outbox import Pair
 
@@ -15,7 +15,7 @@ WHY = "6 of its last 6 jobs failed at once (exit 127)"
 def test_a_machine_that_fails_what_others_do_not_is_passed_over_until_it_is_mended(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     with running(tmp_path / "m1", 4) as bad, running(tmp_path / "m2", 1) as good:
-        pair = Pair(tmp_path / "home", [bad, good])
+        pair = Pair(tmp_path / "home", [bad, good], PATIENT)
         with bad.client() as client:
             for _ in range(6):
                 client.run("no-such-program")

@@ -29,8 +29,9 @@ MANY = 2_500
 class Pair:
     """Two managers that run nothing yet, and somebody who hands in jobs."""
 
-    def __init__(self, home: Path, machines: list[Machine]) -> None:
+    def __init__(self, home: Path, machines: list[Machine], program: Sequence[str] = SUBMIT) -> None:
         self.home = home
+        self.program = program
         self.machines = machines
         self.outbox = home / ".local/state/sjs/outbox"
         self._environment = {**ENVIRONMENT, "HOME": str(home), "XDG_CONFIG_HOME": "", "XDG_STATE_HOME": ""}
@@ -48,7 +49,7 @@ class Pair:
 
     def begins(self, line: str, before: Sequence[str] = ()) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*before, *SUBMIT, *shlex.split(line)],
+            [*before, *self.program, *shlex.split(line)],
             cwd=self.home,
             env=self._environment,
             stdout=subprocess.PIPE,

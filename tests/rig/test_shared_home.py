@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.machine import until
+from tests.live.machine import PATIENT, until
 from tests.rig.lab import PROJECT, Lab, rig
 from tests.rig.shared import HOME, needs_gluster, share_home
 
@@ -19,8 +19,13 @@ ROUNDS = int(os.environ.get("SJS_TEST_ROUNDS", "1"))
 JOBS = 24
 SLOTS = 2
 
-KILL = "cd /var/tmp/sjs-*/*_project-*; kill -9 $(cut -d' ' -f2 keeper.lock manager.lock)"
-"""Keeper and manager, at once."""
+KILL = """
+cd /var/tmp/sjs-*/*_project-*
+set -- $(cut -d' ' -f2 keeper.lock manager.lock)
+kill -STOP $1
+kill -KILL $2 $1
+"""
+"""Keeper and manager, at once: neither has time to do the other's work."""
 
 pytestmark = needs_gluster
 
@@ -53,13 +58,14 @@ def test_each_has_a_queue_of_its_own_whatever_is_killed(pair: Lab, capsys: pytes
 def hand_in_and_kill(lab: Lab, number: int, ran: Path) -> None:
     jobs = [f"uname -n >> ran/{number}-{one}; sleep 0.05\n" for one in range(JOBS)]
     (lab.home / "commands.txt").write_text("".join(jobs))
-    told = lab.submit("any", "job", "--command-file", "commands.txt")
+    told = lab.call(*PATIENT, "any", "job", "--command-file", "commands.txt")
     assert (told.returncode, told.stderr) == (0, "")
     until(lambda: len(os.listdir(ran)) >= number * JOBS + JOBS // 4, "a quarter of the jobs")
     for host in lab.hosts:
         host.call("sh", "-c", KILL)
     lab.manage(SLOTS, SLOTS)
-    assert lab.submit("all", "wait").returncode in (0, 2), "some may be lost"
+    waited = lab.submit("all", "wait")
+    assert waited.returncode <= 2 * SLOTS, waited.stderr  # it is how many are lost
 
 
 def test_a_queue_on_the_shared_disk_is_refused_to_the_other_host(pair: Lab) -> None:

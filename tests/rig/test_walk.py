@@ -10,6 +10,7 @@ from collections import Counter
 
 import pytest
 
+from tests.live.machine import PATIENT
 from tests.live.test_transcript import steps
 from tests.rig.lab import Count, Lab
 
@@ -44,7 +45,7 @@ def test_a_file_of_commands_is_dealt_through_one_session_each(fleet: Lab, transp
     (fleet.home / "commands.txt").write_text("".join(f"echo {number} >> ran\n" for number in range(LINES)))
     fleet.submit("all", "status")  # the first command may have to put the program there
     before = fleet.counts
-    done = fleet.submit("any", "job", "--command-file", "commands.txt")
+    done = fleet.call(*PATIENT, "any", "job", "--command-file", "commands.txt")
     assert (done.returncode, done.stderr) == (0, "")
     assert fleet.since(before) == [Count(1 if transport == "ssh" else 0, 1)] * 3, "openssh keeps its connections"
     dealt = taken(done.stdout)

