@@ -23,11 +23,8 @@ DEADLINE = 60.0
 
 SUBMIT = [sys.executable, "-m", "sjs.cli"]
 
-PATIENT = [
-    sys.executable,
-    "-c",
-    f"from sjs import routing; routing.LATE = {DEADLINE}; from sjs.cli.main import submit; submit()",
-]
+_PATIENTLY = f"from sjs import routing; from sjs.cli.main import submit; routing.LATE = {DEADLINE}; submit()"
+PATIENT = [sys.executable, "-c", _PATIENTLY]
 """The same, where `any` waits for everybody: on a busy machine one may be late, and is passed over in words."""
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}

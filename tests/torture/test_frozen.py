@@ -51,9 +51,8 @@ def stands_still_before(lab: Lab, still: Host) -> None:
     with frozen(lab, still):
         done = lab.submit("any", "job", "--command-file", "commands", "-p")
         assert done.returncode == 0, done.stderr
-        assert {line.partition(":")[0] for line in done.stdout.split()} <= {"manager-1", "manager-3"}, (
-            "both, or who was not late"
-        )
+        took = {line.partition(":")[0] for line in done.stdout.split()}
+        assert took <= {"manager-1", "manager-3"}, "of those that live, one may be late"
 
 
 def stands_still_meanwhile(lab: Lab, still: Host, rng: random.Random) -> None:
