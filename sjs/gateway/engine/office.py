@@ -15,6 +15,7 @@ from sjs.config import Config
 from sjs.gateway.engine.ends import LOG, Ends
 from sjs.gateway.engine.lane import Lane
 from sjs.gateway.records import jobs
+from sjs.gateway.records.accepting import Asked, accept
 from sjs.gateway.records.jobs import New, Taken
 from sjs.gateway.records.writer import Writer
 
@@ -57,8 +58,7 @@ class Office:
 
     def accept(self, new: Sequence[New], owner: str, origin: str, key: str | None = None) -> Future[Taken]:
         """Take jobs in: once this has come true they run, whatever becomes of this process."""
-        now = time.time()
-        taken = self._write.put(lambda connection: jobs.accept(connection, new, owner, origin, now, key))
+        taken = self._write.put_among(accept, Asked(new, owner, origin, time.time(), key))
         taken.add_done_callback(lambda done: self._kick({one.word for one in new}))
         return taken
 

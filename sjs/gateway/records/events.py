@@ -55,11 +55,14 @@ def tell(connection: Connection, kind: str, now: float, of: Sequence[tuple[int, 
     rows: list[dict[str, Any]] = [
         {"time": now, "kind": kind, "owner": owner, "job": number, "data": to_json(data)} for number, owner, data in of
     ]
-    made = connection.scalars(insert(events).returning(events.c.seq, sort_by_parameter_order=True), rows).all()
+    made = connection.scalars(_ADD, rows).all()
     changes = connection.info.get(_CHANGES)
     if changes is not None:
         changes.events += [Event(seq, **row) for seq, row in zip(made, rows, strict=True)]
         changes.jobs.update(number for number, _, _ in of)
+
+
+_ADD = insert(events).returning(events.c.seq, sort_by_parameter_order=True)
 
 
 def since(

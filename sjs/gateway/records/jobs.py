@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select, update
@@ -13,7 +11,7 @@ from sjs.core.job import End, Job
 from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, LIVE, QUEUED, RUNNING
 from sjs.errors import Conflict
 from sjs.gateway.records.events import tell, touch
-from sjs.gateway.records.tables import batches, jobs, keys, shares
+from sjs.gateway.records.tables import batches, jobs, shares
 from sjs.values import dataclass
 
 ACCEPTED, BEGUN, ENDED = "job.accepted", "job.running", "job.ended"
@@ -52,36 +50,6 @@ class Taken:
     first: int
     count: int
     repeated: bool = False
-
-
-def accept(
-    connection: Connection, new: Sequence[New], owner: str, origin: str, now: float, key: str | None = None
-) -> Taken:
-    """Take jobs in. Under a key that was used before, only say what came of it; Conflict if that was for others. Exists
-    for a public name that is taken."""
-    digest = sha256(json.dumps([vars(one) for one in new], sort_keys=True).encode()).hexdigest() if key else ""
-    if key:
-        known = select(keys.c.digest, keys.c.first, keys.c.count).where(keys.c.owner == owner, keys.c.key == key)
-        for before, first, count in connection.execute(known):
-            if before != digest:
-                raise Conflict(f"the key {key!r} was used before, for something else", "take another one")
-            return Taken(first, count, repeated=True)
-    for one in new:
-        if one.public is not None and named(connection, owner, origin, one.public) is not None:
-            raise Exists(f"there is a job {one.public!r} already", "take another name")
-    rows = [
-        {**vars(one), "owner": owner, "origin": origin, "state": QUEUED, "created": now}
-        | ({"kept": WANTED} if one.rules is not None else {"kept": ""})
-        for one in new
-    ]
-    made = connection.scalars(insert(jobs).returning(jobs.c.id, sort_by_parameter_order=True), rows).all()
-    if key:
-        row = {"owner": owner, "key": key, "digest": digest, "first": made[0], "count": len(made), "created": now}
-        connection.execute(insert(keys), row)
-    tell(
-        connection, ACCEPTED, now, [(number, owner, {"name": one.name}) for number, one in zip(made, new, strict=True)]
-    )
-    return Taken(made[0], len(made))
 
 
 def form_batch(connection: Connection, word: str, most: int, now: float, key: str) -> int:

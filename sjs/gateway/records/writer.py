@@ -6,8 +6,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -17,6 +18,7 @@ from sjs.errors import SjsError
 from sjs.gateway.records.events import Changes, begin
 from sjs.gateway.records.opening import WRITES, reason
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 LOG = logging.getLogger("sjs.gateway")
@@ -25,8 +27,18 @@ Work = Callable[[Connection], T]
 """What is to be written. It may be called again, when another work of its transaction has gone wrong; so it does
 nothing but to write, and to give back what it knows then."""
 
+Bulk = Callable[[Connection, Sequence[A]], "Sequence[T | SjsError]"]
+"""Works of one kind that are done together, which is less than each by itself; what became of each. It may be called
+again, as they may."""
+
 MOST = 500
 """Works in one transaction."""
+
+
+FAILS = (OperationalError, InterfaceError)
+"""What says that it is not the work that is wrong."""
+
+UNKNOWN = "it is not known whether this was written; ask again"
 
 
 class Unavailable(SjsError):
@@ -35,16 +47,19 @@ class Unavailable(SjsError):
     code = "unavailable"
 
 
-class _Order(Generic[T]):
-    def __init__(self, work: Work[T]) -> None:
-        self.work = work
+class _Order(Generic[A, T]):
+    def __init__(self, bulk: Bulk[A, T], one: A) -> None:
+        self.bulk = bulk
+        self.one = one
         self.future: Future[T] = Future()
         self.future.set_running_or_notify_cancel()  # who waits for it may go, and it is written all the same
 
-    def run(self, connection: Connection) -> Callable[[], None]:
-        """Do the work; what is to be said of it once it is durable."""
-        value = self.work(connection)
-        return lambda: self.future.set_result(value)
+    def tell(self, value: T | Exception) -> None:
+        """This is what became of it."""
+        if isinstance(value, Exception):
+            self.future.set_exception(value)
+        else:
+            self.future.set_result(value)
 
 
 class Writer:
@@ -53,7 +68,7 @@ class Writer:
     def __init__(self, engine: Engine, after: Callable[[Changes], None] = lambda changes: None) -> None:
         self._engine = engine
         self._after = after
-        self._orders: deque[_Order[Any]] = deque()
+        self._orders: deque[_Order[Any, Any]] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="sjs records", daemon=True)
@@ -61,7 +76,12 @@ class Writer:
 
     def put(self, work: Work[T]) -> Future[T]:
         """Have it done; its value, once that is durable."""
-        order = _Order(work)
+        return self.put_among(_each, work)
+
+    def put_among(self, bulk: Bulk[A, T], one: A) -> Future[T]:
+        """The same, together with others of its kind that have come by then. An error in place of a value is that one's
+        own, and undoes nothing."""
+        order = _Order(bulk, one)
         with self._changed:
             if self._closed:
                 raise Unavailable("the gateway is about to end")
@@ -82,38 +102,38 @@ class Writer:
 
     def _serve(self) -> None:
         while orders := self._next():
-            told = self._written(orders)
-            if told is None:  # one of them is at fault
-                told = [one for order in orders for one in self._written_alone(order)]
-            for one in told:
-                one()
+            if not self._is_done(orders):
+                for order in orders:
+                    self._is_done([order])
 
-    def _next(self) -> list[_Order[Any]]:
+    def _next(self) -> list[_Order[Any, Any]]:
         with self._changed:
             self._changed.wait_for(lambda: self._orders or self._closed)
             return [self._orders.popleft() for _ in range(min(MOST, len(self._orders)))]
 
-    def _written(self, orders: list[_Order[Any]]) -> list[Callable[[], None]] | None:
-        """One transaction; nothing where it came to none, and each is to have one of its own."""
-        if len(orders) == 1:
-            return self._written_alone(orders[0])
+    def _is_done(self, orders: list[_Order[Any, Any]]) -> bool:
+        """Write them, and tell. False where one of several is at fault: nothing was written, and each is to have a
+        transaction of its own. When the database fails that is not so: it may have been written."""
         try:
-            return self._transaction(orders)
-        except Exception:  # noqa: BLE001 (whoever it is gets it when he is alone)
-            return None
-
-    def _written_alone(self, order: _Order[Any]) -> list[Callable[[], None]]:
-        try:
-            return self._transaction([order])
+            values = self._transaction(orders)
+        except FAILS as error:
+            values = [Unavailable(f"the database: {reason(error)}", UNKNOWN)] * len(orders)
         except Exception as error:  # noqa: BLE001 (whoever waits for it gets it)
-            order.future.set_exception(_told(error))
-            return []
+            if len(orders) > 1:
+                return False
+            values = [error]
+        for order, value in zip(orders, values, strict=True):
+            order.tell(value)
+        return True
 
-    def _transaction(self, orders: list[_Order[Any]]) -> list[Callable[[], None]]:
+    def _transaction(self, orders: list[_Order[Any, Any]]) -> list[Any]:
+        values: list[Any] = []
         with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
             changes = begin(connection)
-            told = [order.run(connection) for order in orders]
-        return [lambda: self._hear(changes), *told]
+            for bulk, alike in groupby(orders, lambda order: order.bulk):
+                values += bulk(connection, [order.one for order in alike])
+        self._hear(changes)
+        return values
 
     def _hear(self, changes: Changes) -> None:
         try:
@@ -122,7 +142,5 @@ class Writer:
             LOG.exception("what has become durable could not be told")
 
 
-def _told(error: Exception) -> Exception:
-    if isinstance(error, (OperationalError, InterfaceError)):
-        return Unavailable(f"the database: {reason(error)}", "it is not known whether this was written; ask again")
-    return error
+def _each(connection: Connection, works: Sequence[Work[T]]) -> list[T]:
+    return [work(connection) for work in works]

@@ -22,8 +22,9 @@ from sjs.core.lifecycle import FINAL
 from sjs.core.needs import Needs
 from sjs.gateway.engine.office import Office
 from sjs.gateway.records import jobs, tables
+from sjs.gateway.records.accepting import Asked, accept
 from sjs.gateway.records.events import Changes
-from sjs.gateway.records.jobs import New
+from sjs.gateway.records.jobs import New, Taken
 from sjs.gateway.records.tables import batches
 from sjs.gateway.records.writer import Writer
 from sjs.snapshots.store import Store
@@ -150,8 +151,9 @@ def test_the_next_office_goes_on_where_one_has_ended(config: Config, engine: Eng
     first.wait(numbers[:2], ["running"])
     first.close()
     write = Writer(engine)
-    late = write(lambda connection: jobs.accept(connection, [job("true", "b")], "me", "api", time.time()))
+    (late,) = write(lambda connection: accept(connection, [Asked([job("true", "b")], "me", "api", time.time())]))
     write.close()
+    assert isinstance(late, Taken)
     gate.touch()
     second = Desk(config, engine)
     assert [row.state for row in second.wait([*numbers, late.first])] == ["succeeded"] * 4

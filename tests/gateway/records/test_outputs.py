@@ -4,8 +4,9 @@ import os
 
 from sqlalchemy import Engine, delete, select
 
-from sjs.gateway.records import jobs, outputs, tables
-from sjs.gateway.records.jobs import New
+from sjs.gateway.records import outputs, tables
+from sjs.gateway.records.accepting import Asked, accept
+from sjs.gateway.records.jobs import New, Taken
 from sjs.gateway.records.outputs import MOST, MOST_ERR, Printed
 
 
@@ -13,7 +14,9 @@ def test_bytes_are_kept_as_they_were_and_go_with_their_job(engine: Engine) -> No
     large = Printed(os.urandom(MOST), True, os.urandom(MOST_ERR))
     odd = Printed(b"\0\xff'\\\r\n%s:a", folder="a:/x/\u00e4", lost="")
     with engine.begin() as connection:
-        first = jobs.accept(connection, [New("a", "{}"), New("a", "{}")], "ann", "jobmgr", 1.0).first
+        (taken,) = accept(connection, [Asked([New("a", "{}"), New("a", "{}")], "ann", "jobmgr", 1.0)])
+        assert isinstance(taken, Taken)
+        first = taken.first
         outputs.keep(connection, first, 1, large)
         outputs.keep(connection, first + 1, 1, large)
         outputs.keep(connection, first + 1, 2, odd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from sjs.errors import Conflict
 from sjs.gateway.records.tables import batches
 from sjs.gateway.records.writer import Unavailable, Work, Writer
 from tests.live.machine import DEADLINE
@@ -60,6 +62,48 @@ def test_one_that_is_at_fault_takes_no_other_with_it(engine: Engine) -> None:
     write.close()
     assert [type(future.exception()) for future in futures] == [type(None), type(None), IntegrityError, type(None)]
     assert count(engine) == 3
+
+
+def test_what_is_of_a_kind_is_done_together(engine: Engine) -> None:
+    """In the order in which it came; what is refused to one undoes nothing of the others."""
+    seen: list[list[str]] = []
+
+    def add(connection: Connection, keys: Sequence[str]) -> list[str | Conflict]:
+        seen.append(list(keys))
+        connection.execute(insert(batches), [{"key": key, "word": "any", "created": 1.0} for key in keys])
+        return [Conflict("no") if key == "c" else key.upper() for key in keys]
+
+    write = Writer(engine)
+    goes_on, _ = held(write)
+    futures = [write.put_among(add, key) for key in "abc"]
+    other = write.put(new("x"))
+    futures.append(write.put_among(add, "d"))
+    goes_on.set()
+    wait([*futures, other], DEADLINE)
+    write.close()
+    assert seen == [["a", "b", "c"], ["d"]]
+    assert [future.result() for future in futures if not future.exception()] == ["A", "B", "D"]
+    assert count(engine) == 5
+
+
+def test_what_may_have_been_written_is_not_written_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is lost before the answer to a commit has come."""
+    commit, lost = engine.dialect.do_commit, engine.dialect.loaded_dbapi.OperationalError("lost")
+
+    def commits(connection: Any) -> None:
+        commit(connection)
+        raise lost
+
+    write = Writer(engine)
+    goes_on, _ = held(write)
+    futures = [write.put(new("a")), write.put(new("b"))]
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.dialect, "do_commit", commits)
+        goes_on.set()
+        wait(futures, DEADLINE)
+    write.close()
+    assert [type(future.exception()) for future in futures] == [Unavailable] * 2
+    assert count(engine) == 2
 
 
 def test_what_was_asked_before_it_closes_is_done_and_no_more(engine: Engine) -> None:
