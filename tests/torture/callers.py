@@ -1,0 +1,163 @@
+"""Clients of a gateway that ask again until they are answered, whatever becomes of it; so many requests a second of all
+of them together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+REPEATED = 0.2
+"""The part of what was acknowledged that is handed in once more."""
+
+ABANDONED = 0.05
+"""The part of what is handed in for whose answer nobody waits."""
+
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+class Pace:
+    """When who is to ask next: turns at equal distances, none of which is left out."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._begin = time.monotonic()
+        self.turns = 0
+
+    async def turn(self) -> None:
+        self.turns += 1
+        await asyncio.sleep(self._begin + self.turns / self._rate - time.monotonic())
+
+
+class Caller:
+    """One connection at a time, and nothing else that is kept between requests."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._port = port
+        self._token = token
+        self._pipes: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self.again = 0
+
+    async def ask(self, method: str, path: str, said: Any = None, key: str = "") -> tuple[int, Any]:
+        """The answer, however often that is asked for."""
+        while True:
+            try:
+                status, body = await self._once(method, path, said, key)
+                if status not in (429, 503):
+                    return status, json.loads(body)
+                await asyncio.sleep(0.05)  # what it says itself is for those who are many
+            except (OSError, EOFError):
+                self.close()
+            self.again += 1
+
+    async def post(self, path: str, said: Any, key: str) -> None:
+        """Ask, and go away."""
+        try:
+            await self._send("POST", path, said, key)
+        except OSError:
+            self.again += 1
+        self.close()
+
+    def close(self) -> None:
+        if self._pipes is not None:
+            self._pipes[1].close()
+            self._pipes = None
+
+    async def _once(self, method: str, path: str, said: Any, key: str) -> tuple[int, bytes]:
+        reader = await self._send(method, path, said, key)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = LENGTH.search(head)
+        return int(head[9:12]), await reader.readexactly(int(length[1]) if length else 0)
+
+    async def _send(self, method: str, path: str, said: Any, key: str) -> asyncio.StreamReader:
+        if self._pipes is None:
+            self._pipes = await asyncio.open_connection("127.0.0.1", self._port)
+        body = b"" if said is None else json.dumps(said).encode()
+        lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", f"authorization: Bearer {self._token}"]
+        lines += [f"idempotency-key: {key}"] if key else []
+        lines += ["content-type: application/json", f"content-length: {len(body)}"] if body else []
+        reader, writer = self._pipes
+        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+        await writer.drain()
+        return reader
+
+
+class Crowd:
+    """Callers who hand in jobs, and look at them. `job`: what is handed in of a number."""
+
+    def __init__(self, port: int, token: str, seed: int, job: Callable[[int], Any], rate: float, size: int) -> None:
+        self.acknowledged: dict[int, int] = {}
+        self.abandoned: set[int] = set()
+        self.wrong: list[str] = []
+        self.answers = 0
+        self.again = 0
+        self._job = job
+        self._port = port
+        self._token = token
+        self._chance = random.Random(seed)
+        self._pace = Pace(rate)
+        self._size = size
+        self._next = 0
+        self._enough = False
+        self._waits: list[tuple[int, asyncio.Event]] = []
+
+    async def run(self) -> None:
+        """Until it is enough, and all that was asked is answered."""
+        await asyncio.gather(*(self._call() for _ in range(self._size)))
+
+    def stop(self) -> None:
+        self._enough = True
+
+    async def answered(self, count: int) -> None:
+        """So many more times."""
+        event = asyncio.Event()
+        self._waits.append((self.answers + count, event))
+        self._tell()
+        await event.wait()
+
+    def _tell(self) -> None:
+        for count, event in self._waits:
+            if self.answers >= count:
+                event.set()
+        self._waits = [one for one in self._waits if not one[1].is_set()]
+
+    def _count(self) -> None:
+        self.answers += 1
+        self._tell()
+
+    async def _call(self) -> None:
+        caller = Caller(self._port, self._token)
+        while not self._enough:
+            await self._pace.turn()
+            number, self._next = self._next, self._next + 1
+            if self._chance.random() < ABANDONED:
+                self.abandoned.add(number)
+                await caller.post("/api/v1/jobs", self._job(number), f"k{number}")
+                continue
+            await self._hand_in(caller, number)
+            if self._chance.random() < REPEATED:
+                await self._pace.turn()
+                await self._hand_in(caller, number)
+            await self._pace.turn()
+            await self._look(caller, self._chance.choice(list(self.acknowledged.items())))
+        caller.close()
+        self.again += caller.again
+
+    async def _hand_in(self, caller: Caller, number: int) -> None:
+        status, said = await caller.ask("POST", "/api/v1/jobs", self._job(number), f"k{number}")
+        self._count()
+        if status not in (200, 201):
+            self.wrong.append(f"k{number} was answered with {status}: {said}")
+        elif self.acknowledged.setdefault(number, said["id"]) != said["id"]:
+            self.wrong.append(f"k{number} is {said['id']}, and was {self.acknowledged[number]}")
+
+    async def _look(self, caller: Caller, known: tuple[int, int]) -> None:
+        number, job = known
+        status, said = await caller.ask("GET", f"/api/v1/jobs/{job}")
+        self._count()
+        if status != 200 or said["name"] != f"n{number}":
+            self.wrong.append(f"job {job}, which is k{number}, was answered with {status}: {said}")
