@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, Row
 
 from sjs.config import Config
 from sjs.errors import Refused, UnknownJob
+from sjs.gateway.artifacts.lending import Lending
 from sjs.gateway.artifacts.opening import open_store
 from sjs.gateway.artifacts.settings import parse as store_settings
 from sjs.gateway.artifacts.store import Store
@@ -31,6 +32,7 @@ from sjs.gateway.records.migrating import migrate
 from sjs.gateway.records.opening import engine_of, owned
 from sjs.gateway.records.shelf import Shelf
 from sjs.gateway.records.writer import Writer
+from sjs.gateway.retention import Retention
 from sjs.gateway.settings import Settings
 from sjs.gateway.specs.folder import SpecFolder
 from sjs.routing import select
@@ -50,16 +52,19 @@ class Desk:
     def __init__(self, settings: Settings, config: Config, engine: Engine, store: Store) -> None:
         self.settings = settings
         self.config = config
-        self.store = store
+        self.store = Lending(store)
         self.specs = SpecFolder(settings.specs)
         self.hub = Hub()
         self.shelf = Shelf(engine)
         self._engine = engine
         self.write = Writer(engine, self._changed)
         self.office = Office(config, engine, self.write)
+        self._retention = Retention(settings.keep, engine, self.write, self.store)
+        self._retention.start()
 
     def close(self) -> None:
         """Hand in no more, and write what was said."""
+        self._retention.close()
         self.office.close()
         self.write.close()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sjs.gateway.identity.startup import Listener
+from sjs.gateway.records.retention import Keep
 from sjs.values import dataclass, field
 
 
@@ -13,7 +14,9 @@ from sjs.values import dataclass, field
 class Settings:
     """`folder`: where it keeps what it needs, if nothing else is said: database, artifacts, keys, specs; `listeners`:
     where it is asked; `hosts`: by which names, besides those; `origins`: of other pages that may ask it; `links`: for
-    how many seconds a link to an artifact is good."""
+    how many seconds a link to an artifact is good; `keep`: what of all that is kept goes in time, in config.yaml
+    `gateway.keep: {days, jobs, output_days, output_bytes, artifact_days, artifacts, artifact_bytes, event_days, events,
+    key_days, dry}`."""
 
     folder: str
     database: str
@@ -25,6 +28,7 @@ class Settings:
     most_body: int = 8 << 20
     most_upload: int = 1 << 30
     links: int = 7_200
+    keep: Keep = field(default_factory=Keep)
     owners: Mapping[str, str] = field(default_factory=dict)
     """In whose name a dialect's own port acts, by the dialect."""
 
