@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -18,13 +19,15 @@ from sqlalchemy import Connection, Engine, Row
 from sjs.config import Config
 from sjs.errors import Refused, UnknownJob
 from sjs.gateway.artifacts.lending import Lending
+from sjs.gateway import tokens
 from sjs.gateway.artifacts.opening import open_store
 from sjs.gateway.artifacts.settings import parse as store_settings
 from sjs.gateway.artifacts.store import Store
 from sjs.gateway.engine.ends import LOG
 from sjs.gateway.engine.office import Office
+from sjs.gateway.feed import Feed, Wanted
 from sjs.gateway.hub import Hub
-from sjs.gateway.identity.tokens import Token, may, may_see, may_submit
+from sjs.gateway.identity.tokens import Token, is_usable, may, may_see, may_submit
 from sjs.gateway.records import jobs
 from sjs.gateway.records.events import Changes
 from sjs.gateway.records.jobs import New, Taken
@@ -54,7 +57,8 @@ class Desk:
         self.config = config
         self.store = Lending(store)
         self.specs = SpecFolder(settings.specs)
-        self.hub = Hub()
+        self.feed = Feed(self.read)
+        self.hub = Hub(self.feed)
         self.shelf = Shelf(engine)
         self._engine = engine
         self.write = Writer(engine, self._changed)
@@ -109,6 +113,22 @@ class Desk:
         check(may(token, "read"))
         owner = None if "admin" in token.scopes else token.owner
         return await self.read(partial(jobs.page, owner=owner, **wanted))
+
+    def wanted(
+        self, token: Token, kinds: Sequence[str] = (), job: int | None = None, owner: str | None = None
+    ) -> Wanted:
+        """The events that it may hear of, of those that it wants to."""
+        check(may(token, "read"))
+        if not may_see(token, token.owner if owner is None else owner):
+            raise Denied("this token may hear of its owner's jobs only")
+        if owner is None and "admin" not in token.scopes:
+            owner = token.owner
+        return Wanted(owner, tuple(sorted(set(kinds))), job)
+
+    async def is_good(self, token: Token) -> bool:
+        """Whether who came with it could come again."""
+        found = await self.read(lambda connection: tokens.find(connection, token.id))
+        return found is not None and is_usable(found, time.time())
 
     async def cancel(self, token: Token, number: int, grace: float | None = None) -> Row[Any]:
         """End a job, wherever it is; its row, in which the end may not stand yet."""

@@ -1,5 +1,5 @@
 """Those who want to hear at once what has happened: clients that wait for a job or follow events, and what delivers to
-others. It keeps nothing; whoever has missed something reads it in the records."""
+others. Who follows all events has them from the feed; what an ear has missed is in the records."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from sjs.gateway.feed import Feed
 from sjs.gateway.records.events import Changes, Event
 
 MOST = 1_000
@@ -43,7 +44,8 @@ class Ear:
 class Hub:
     """In one event loop, told from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ears: set[Ear] = set()
 
@@ -52,19 +54,21 @@ class Hub:
         self._loop = asyncio.get_running_loop()
 
     def close(self) -> None:
-        """The loop is about to end."""
+        """The loop is about to end. To be called in it, before it waits for those who follow: they end by this."""
         self._loop = None
+        self._feed.close()
 
     def tell(self, changes: Changes) -> None:
         """This has become durable."""
         loop, events = self._loop, changes.events
-        if loop is not None and events and self._ears:
+        if loop is not None and events:
             try:
                 loop.call_soon_threadsafe(self._spread, events)
             except RuntimeError:
                 self._loop = None  # it has ended, and with it all who listened
 
     def _spread(self, events: Sequence[Event]) -> None:
+        self._feed.tell(events)
         for ear in self._ears:
             ear.tell(events)
 

@@ -29,6 +29,8 @@ class Settings:
     most_upload: int = 1 << 30
     links: int = 7_200
     keep: Keep = field(default_factory=Keep)
+    heartbeat: float = 15.0
+    """Seconds after which a stream of events says that it is alive, and its token is looked at again."""
     owners: Mapping[str, str] = field(default_factory=dict)
     """In whose name a dialect's own port acts, by the dialect."""
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from secrets import token_hex
 from typing import Any
 
-from sjs.gateway.identity.heads import HeadRules, check_head, declared_length, has_body
+from sjs.gateway.identity.heads import HeadRules, check_head, declared_length, has_body, wants_stream
 from sjs.gateway.identity.refusals import Headers, Refusal, document
 from sjs.values import dataclass
 
@@ -39,7 +39,7 @@ _BROKEN = Refusal(500, "bad_answer", "the answer had a header that can not be se
 class Rules:
     """`most_body`: bytes of a body, by method and path; `slowest`: bytes a second that a body comes with at least,
     after a time of `grace`, and it never pauses for longer than `pause`; `policy`: the Content-Security-Policy of
-    answers that bring none; `most_requests`: open at a time, of all callers."""
+    answers that bring none; `most_requests`, `most_streams`: open at a time, of all callers."""
 
     head: HeadRules
     most_body: Callable[[str, str], int] = lambda method, path: 1_048_576
@@ -48,6 +48,7 @@ class Rules:
     pause: float = 20.0
     policy: str = NO_CONTENT
     most_requests: int = 256
+    most_streams: int = 2_048
 
 
 class Guard:
@@ -58,6 +59,7 @@ class Guard:
         self._app = app
         self._rules = rules
         self.open = 0
+        self.streams = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -71,7 +73,10 @@ class Guard:
         request = token_hex(8)
         scope.setdefault("state", {})["request_id"] = request
         answer = _Answer(send, self._rules.policy, request)
-        refusal = _BUSY if self.open >= self._rules.most_requests else check_head(scope, self._rules.head)
+        is_stream = wants_stream(scope, self._rules.head)
+        most = self._rules.most_streams if is_stream else self._rules.most_requests
+        is_busy = (self.streams if is_stream else self.open) >= most
+        refusal = _BUSY if is_busy else check_head(scope, self._rules.head)
         if refusal is not None:
             await answer.refuse(refusal, receive, has_body(scope))
             return
@@ -80,11 +85,13 @@ class Guard:
         if length is not None and length > most:
             await answer.refuse(_too_large(most), receive, has_body(scope))
             return
-        self.open += 1
+        self.open += not is_stream
+        self.streams += is_stream
         try:
             await self._pass(scope, _Body(receive, self._rules, most, length == 0), answer)
         finally:
-            self.open -= 1
+            self.open -= not is_stream
+            self.streams -= is_stream
 
     async def _pass(self, scope: Scope, body: _Body, answer: _Answer) -> None:
         async def send(message: Message) -> None:

@@ -108,7 +108,8 @@ def _added(connection: Connection, fresh: Mapping[object, Asked]) -> dict[object
     ]
     if under_keys:
         connection.execute(_ADD_KEYS, under_keys)
-    told = [(number, one.owner, {"name": job.name}) for number, (one, job) in zip(ids, new, strict=True)]
+    said = [(one.owner, {"name": job.name, "state": QUEUED}) for one, job in new]
+    told = [(number, *one) for number, one in zip(ids, said, strict=True)]
     tell(connection, ACCEPTED, new[-1][0].now, told)
     return known
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -81,5 +82,20 @@ def since(
 
 def span(connection: Connection) -> tuple[int, int]:
     """The first and the last that are kept; (0, 0) if there are none."""
-    low, high = connection.execute(select(func.min(events.c.seq), func.max(events.c.seq))).one()
-    return low or 0, high or 0
+    low = select(func.min(events.c.seq)).scalar_subquery()  # each by itself: SQLite goes through all rows for both
+    high = select(func.max(events.c.seq)).scalar_subquery()
+    first, last = connection.execute(select(low, high)).one()
+    return first or 0, last or 0
+
+
+def tail(connection: Connection, limit: int) -> tuple[Sequence[Event], int]:
+    """The last that are kept, the oldest first; and a place after which there are no others."""
+    found = connection.execute(select(events).order_by(events.c.seq.desc()).limit(limit)).all()
+    rows = [Event(*row) for row in reversed(found)]
+    return rows, rows[0].seq - 1 if rows else 0
+
+
+def document(event: Event) -> str:
+    """What all who hear of it are told, as JSON."""
+    data = {"id": event.job, "owner": event.owner, **json.loads(event.data)}
+    return to_json({"id": event.seq, "type": event.kind, "time": event.time, "data": data})

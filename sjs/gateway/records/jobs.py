@@ -191,7 +191,12 @@ def begun(connection: Connection, seen: Iterable[tuple[int, Job]], now: float) -
         if connection.execute(_BEGIN, values).rowcount:
             changed[number] = job.attempt
     owners = _owners(connection, list(changed))
-    tell(connection, BEGUN, now, [(number, owners[number], {"attempt": at}) for number, at in changed.items()])
+    tell(
+        connection,
+        BEGUN,
+        now,
+        [(number, owners[number], {"state": RUNNING, "attempt": at}) for number, at in changed.items()],
+    )
 
 
 _BEGIN = (

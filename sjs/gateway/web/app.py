@@ -14,7 +14,7 @@ from sjs.gateway.identity.guard import App, Guard, Rules
 from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.tokens import Token, used_now
 from sjs.gateway.web import problems
-from sjs.gateway.web.api import jobs
+from sjs.gateway.web.api import events, jobs
 
 PREFIX = "/api/v1"
 PUBLIC = ("/healthz", "/readyz")
@@ -25,12 +25,13 @@ def native(desk: Desk, environ: Mapping[str, str]) -> FastAPI:
     app = FastAPI(title="sjs", version="1", openapi_url=f"{PREFIX}/openapi.json", docs_url=None, redoc_url=None)
     problems.install(app)
     app.include_router(jobs.routes(desk, environ), prefix=PREFIX)
+    app.include_router(events.routes(desk), prefix=PREFIX)
     return app
 
 
 def guarded(desk: Desk, app: App, hosts: Sequence[str]) -> App:
     """The same for those who have tokens, and for nobody else."""
-    head = HeadRules(hosts=hosts, origins=desk.settings.origins, is_stream=lambda path: path == f"{PREFIX}/events")
+    head = HeadRules(hosts=hosts, origins=desk.settings.origins)
     entry = Entry(
         app,
         Kept(desk).find,

@@ -217,9 +217,7 @@ def test_what_is_above_the_limits_is_the_oldest() -> None:
     assert surplus.goes_beyond(old(4.0)) and not surplus.goes_beyond(old(5.0))
 
 
-def test_it_goes_by_itself_until_it_is_closed(
-    kept: Kept, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_it_goes_by_itself_until_it_is_closed(kept: Kept, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Also where a store can not be tidied."""
     kept.job(1)
     (tmp_path / "store" / "new").rmdir()

@@ -39,6 +39,7 @@ def served(desk: Desk, app: App) -> Iterator[int]:
         await server.startup()
         listens.set()
         await server.main_loop()
+        desk.hub.close()
         await server.shutdown()
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="server")
