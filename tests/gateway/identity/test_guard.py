@@ -163,7 +163,12 @@ def test_who_is_gone_is_gone() -> None:
     assert (behind.gone, answer.status) == (1, 200)
 
 
-def test_too_many_at_once_are_told_to_come_again() -> None:
+@pytest.mark.parametrize("headers", [[], [(b"accept", b"text/event-stream")]])
+def test_too_many_at_once_are_told_to_come_again(headers: list[tuple[bytes, bytes]]) -> None:
+    """Requests and streams are counted apart: who follows keeps nobody from asking."""
+    rules = replace(RULES, most_streams=1) if headers else replace(RULES, most_requests=1)
+    others: list[tuple[bytes, bytes]] = [] if headers else [(b"accept", b"text/event-stream")]
+
     async def go() -> list[Answer]:
         enter, leave = asyncio.Event(), asyncio.Event()
 
@@ -173,13 +178,15 @@ def test_too_many_at_once_are_told_to_come_again() -> None:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body"})
 
-        gate = Guard(slow, replace(RULES, most_requests=1))
-        first = asyncio.create_task(ask(gate, scope()))
+        gate = Guard(slow, rules)
+        first = asyncio.create_task(ask(gate, scope("GET", "/jobs", *headers)))
         await asyncio.wait_for(enter.wait(), WITHIN)
-        second = await ask(gate, scope())
+        second = await ask(gate, scope("GET", "/jobs", *headers))
+        other = asyncio.create_task(ask(gate, scope("GET", "/jobs", *others)))
         leave.set()
-        found = [await first, second, await ask(gate, scope())]
-        assert gate.open == 0
+        assert (await other).status == 200
+        found = [await first, second, await ask(gate, scope("GET", "/jobs", *headers))]
+        assert gate.open == gate.streams == 0
         return found
 
     first, second, third = asyncio.run(go())
