@@ -204,6 +204,16 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Remains:
+    """Where that is, or would be, which an attempt of a job has left: below the folder `at` its folder for artifacts,
+    and its checkout."""
+
+    at: str
+    artifacts: str
+    tree: str
+
+
+@dataclass(frozen=True)
 class Exit:
     """How a command ended: by itself, or by a signal."""
 

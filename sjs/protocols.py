@@ -8,7 +8,7 @@ A deadline is a value of `time.monotonic()`. Whoever waits takes one, and raises
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Move,
         Occupancy,
         Piece,
+        Remains,
         Sight,
         Status,
         SweepCounts,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from sjs.core.job import Job, Range, Spec
     from sjs.core.metrics import Measured, Values
     from sjs.snapshots.store import Store
+    from sjs.trees.entries import Entry
     from sjs.trees.tally import Tally, Watch
 
 Ask = Callable[[str], str | None]
@@ -141,6 +143,20 @@ class Machine(Protocol):
     ) -> Mapping[int, Tally]:
         """Put the outputs of jobs, and what there is in the folders where they ran that matches, into a folder of this
         machine, in one of its own for each job."""
+
+    def remains(self, job: int, attempt: int) -> Remains:
+        """Where that is which an attempt has left."""
+
+    def listed(self, at: str, top: str, trouble: Callable[[str, str], None]) -> Iterator[Entry]:
+        """What has the path `top` in a folder, and all below it, whose paths begin with that; `trouble` takes what
+        cannot be looked at, and why."""
+
+    def contents(self, at: str, files: Sequence[Entry]) -> Generator[tuple[Entry, bytes | str], None, None]:
+        """The bytes of files in a folder, one after the other; or, of one, why there are none, or no more. Each is what
+        it was when it was listed."""
+
+    def discard(self, what: str, attempts: Sequence[tuple[int, int]]) -> None:
+        """Remove what attempts that have ended have left as `artifacts`, or their checkouts: each its `tree`."""
 
     def results(self, attempts: Sequence[tuple[int, int]], pattern: str | None = None) -> Measured:
         """What attempts of jobs have printed in numbers, or what a regular expression finds there."""

@@ -14,8 +14,8 @@ from sjs.snapshots.tree import EXECUTABLE, FILE, FILE_OBJECT, FOLDER, LINK, TREE
 
 
 def take_whole(folder: str, store: Store) -> Snapshot:
-    """The snapshot of all its files, links and folders, empty ones, too; Refused for what is none of these. It is in the
-    store durably when this returns, and nothing of the folder is needed any more."""
+    """The snapshot of all its files, links and folders, also of empty ones; Refused for what is none of these. It is in
+    the store durably when this returns, and nothing of the folder is needed any more."""
     store.make()
     for _ in range(TRIES):
         digest = _folder(os.fsencode(folder), store)

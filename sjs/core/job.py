@@ -69,8 +69,8 @@ class Spec:
 
     `cwd` None means the project root, or the top of the `snapshot`; `env_base` names an environment that the queue
     keeps; `at` is the wall time before which it does not start; `timeout` and `grace` are seconds; `native` is what it
-    says to targets of one kind alone, as JSON by the kind's name; with `artifacts` each attempt is given an empty folder
-    for files that somebody is to collect.
+    says to targets of one kind alone, as JSON by the kind's name; with `artifacts` each attempt is given an empty
+    folder for files that somebody is to collect.
     """
 
     command: Optional[str] = None

@@ -33,7 +33,7 @@ MODULES = {
     "gating": ("gate",),
     "measuring": ("results",),
     "following": ("series",),
-    "leaving": ("left",),
+    "leaving": ("left", "discard"),
     "keeping": ("lacking", "keep", "seal"),
 }
 """Where the errands are that there are. Each is loaded when it is asked for: most sessions are for one of them."""

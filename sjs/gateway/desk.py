@@ -18,8 +18,8 @@ from sqlalchemy import Connection, Engine, Row
 
 from sjs.config import Config
 from sjs.errors import Refused, UnknownJob
-from sjs.gateway.artifacts.lending import Lending
 from sjs.gateway import tokens
+from sjs.gateway.artifacts.lending import Lending
 from sjs.gateway.artifacts.opening import open_store
 from sjs.gateway.artifacts.settings import parse as store_settings
 from sjs.gateway.artifacts.store import Store
@@ -62,7 +62,7 @@ class Desk:
         self.shelf = Shelf(engine)
         self._engine = engine
         self.write = Writer(engine, self._changed)
-        self.office = Office(config, engine, self.write)
+        self.office = Office(config, engine, self.write, self.store)
         self._retention = Retention(settings.keep, engine, self.write, self.store)
         self._retention.start()
 

@@ -9,23 +9,26 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from sjs import wire
-from sjs.answers import Boot, Check, Exit, Facts, Gate, Occupancy, Occupied, Piece
+from sjs.answers import Boot, Check, Exit, Facts, Gate, Occupancy, Occupied, Piece, Remains
 from sjs.core import metrics
 from sjs.core.job import Job, Range
 from sjs.core.metrics import Measured, Number, Values
 from sjs.errors import LinkLost, Refused
 from sjs.protocols import Progress, Transport
 from sjs.snapshots.store import Store
+from sjs.targets import streaming
 from sjs.targets.bringing import bring
 from sjs.targets.fetching import Fetching
+from sjs.targets.pipeline import PATIENCE
 from sjs.targets.replies import understood
 from sjs.targets.sending import Sending, Source, Wish
 from sjs.targets.session import Door, Message, Session, open_session, soon
+from sjs.trees.entries import Entry
 from sjs.trees.folder import Folder
 from sjs.trees.landing import Landing
 from sjs.trees.tally import Tally, Watch
@@ -147,6 +150,23 @@ class DistantMachine:
                 is_stuck = False
             if is_stuck:
                 raise Refused(f"{name} of job {todo[0][0]} became shorter while it was read")
+
+    def remains(self, job: int, attempt: int) -> Remains:
+        return streaming.remains(self._opened(), job, attempt)
+
+    def listed(self, at: str, top: str, trouble: Callable[[str, str], None]) -> Iterator[Entry]:
+        return streaming.listed(self._opened(), at, top, trouble)
+
+    def contents(self, at: str, files: Sequence[Entry]) -> Generator[streaming.Came, None, None]:
+        try:
+            yield from streaming.Contents(self._opened(), at, files)
+        except BaseException:  # also of who has had enough: what is under way is nobody's answer any more
+            self.close()
+            raise
+
+    def discard(self, what: str, attempts: Sequence[tuple[int, int]]) -> None:
+        for start in range(0, len(attempts), wire.MAX_PAGE):
+            self._opened().call("discard", PATIENCE, what=what, attempts=attempts[start : start + wire.MAX_PAGE])
 
     def series(
         self, metric: str, jobs: Sequence[Range] | None, timeout: float, pattern: str | None = None

@@ -151,6 +151,11 @@ def batches(items: Iterable[Item]) -> Iterator[List[Item]]:
         yield batch
 
 
+def named(data: bytes) -> str:
+    """What names some bytes of a file."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def entry_from(value: Any) -> Entry:
     """An entry that has come."""
     path, kind, mode, size, mtime, leads_to = _list(value, 6)

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 from types import TracebackType
 from typing import Iterator, List, Optional, Sequence, Tuple, Type
 
 from sjs.errors import NoSpace, Refused, SjsError
-from sjs.trees.entries import LINK, Entry, entry_of, parts, text_of
+from sjs.trees.entries import LINK, Entry, entry_of, named, parts, text_of
 
 OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -92,7 +91,7 @@ class Folder:
 
     def digest(self, path: str, offset: int, count: int) -> str:
         """What names some bytes of a file."""
-        return hashlib.sha256(self.read(path, offset, count)[0]).hexdigest()
+        return named(self.read(path, offset, count)[0])
 
     def remove(self, path: str) -> None:
         """Remove what is there, with all that is in it."""

@@ -13,6 +13,8 @@ PAGE = 5_000
 TEXT_OF_EACH = 25
 """Entries of one page at most, and the letters that each may have on average: six bytes each, in a line."""
 
+OTHER = "neither a file nor a folder"
+
 Trouble = Callable[[str, str], None]
 """Takes a path that is left out, and why."""
 
@@ -37,15 +39,15 @@ class _Level:
         self.names = [name for name in reversed(names_in(fd)) if not after or name >= after[0]]
 
 
-def walk(folder: Folder, meant: Patterns, trouble: Trouble, after: str = "") -> Iterator[Entry]:
+def walk(folder: Folder, meant: Patterns, trouble: Trouble, after: str = "", others: bool = False) -> Iterator[Entry]:
     """All that is meant, a folder before what is in it; only what comes behind the path `after`. Pipes, sockets and
-    devices hold nothing that could be carried."""
+    devices hold nothing that could be carried; `others`: so that is a trouble."""
     levels: List[_Level] = []
     try:
         _enter(levels, os.open(".", OPEN_FOLDER, dir_fd=folder.fd), "", meant, parts(after) if after else [])
         while levels:
             if levels[-1].names:
-                yield from _next(levels, trouble)
+                yield from _next(levels, trouble, others)
             else:
                 os.close(levels.pop().fd)
     finally:
@@ -53,11 +55,11 @@ def walk(folder: Folder, meant: Patterns, trouble: Trouble, after: str = "") -> 
             os.close(level.fd)
 
 
-def page(folder: Folder, meant: Patterns, after: str = "", most: int = PAGE) -> Page:
+def page(folder: Folder, meant: Patterns, after: str = "", most: int = PAGE, others: bool = False) -> Page:
     """The entries behind a path, so many at most."""
     found = Page([], [], "")
     text = 0
-    for entry in walk(folder, meant, lambda path, why: found.troubles.append((path, why)), after):
+    for entry in walk(folder, meant, lambda path, why: found.troubles.append((path, why)), after, others):
         found.entries.append(entry)
         text += entry.text
         if len(found.entries) >= most or text >= most * TEXT_OF_EACH:
@@ -65,7 +67,7 @@ def page(folder: Folder, meant: Patterns, after: str = "", most: int = PAGE) -> 
     return found
 
 
-def _next(levels: List[_Level], trouble: Trouble) -> Iterator[Entry]:
+def _next(levels: List[_Level], trouble: Trouble, others: bool) -> Iterator[Entry]:
     """The next name of the innermost folder, if it is meant; what is below it is a new level."""
     level = levels[-1]
     name = level.names.pop()
@@ -77,6 +79,8 @@ def _next(levels: List[_Level], trouble: Trouble) -> Iterator[Entry]:
     try:
         entry = look(level.fd, name, path)
         if entry is None:
+            if others and is_meant(left) and not is_on_the_way:
+                trouble(path, OTHER)
             return
         if is_meant(left) and not is_on_the_way:
             yield entry

@@ -20,12 +20,15 @@ def store(tmp_path: Path) -> Store:
 
 def listed(folder: Path) -> list[tuple[str, str, str | bytes]]:
     """What there is, with what tells one kind from the other."""
-    found = []
-    for path in folder.rglob("*"):
-        kind = "l" if path.is_symlink() else "d" if path.is_dir() else "x" if os.access(path, os.X_OK) else "f"
-        said = {"l": lambda: os.readlink(path), "d": str}.get(kind, lambda: path.read_bytes())()
-        found.append((str(path.relative_to(folder)), kind, said))
-    return sorted(found, key=repr)
+    return sorted(((str(path.relative_to(folder)), *said(path)) for path in folder.rglob("*")), key=repr)
+
+
+def said(path: Path) -> tuple[str, str | bytes]:
+    if path.is_symlink():
+        return "link", os.readlink(path)
+    if path.is_dir():
+        return "folder", ""
+    return "program" if os.access(path, os.X_OK) else "file", path.read_bytes()
 
 
 def test_all_that_is_there_comes_back_also_what_git_would_leave_out(folder: Path, store: Store, tmp_path: Path) -> None:

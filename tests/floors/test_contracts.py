@@ -41,6 +41,7 @@ PLANTED = {
     "cluster-words": ("sjs/targets/kubernetes/scripts.py", "import sjs.targets.kubernetes.api"),
     "gateway-rooms": ("sjs/gateway/specs/spec.py", "import sjs.gateway.identity.tokens"),
     "gateway-engine": ("sjs/gateway/engine/plan.py", "import sjs.gateway.engine.lane"),
+    "gateway-collecting": ("sjs/gateway/collecting/one.py", "import sjs.gateway.collecting.collector"),
     "gateway-records": ("sjs/gateway/records/opening.py", "import sjs.gateway.records.writer"),
     "gateway-web": ("sjs/gateway/web/problems.py", "import sjs.gateway.web.api.jobs"),
     "artifacts-order": ("sjs/gateway/artifacts/store.py", "import sjs.gateway.artifacts.settings"),

@@ -296,9 +296,10 @@ def test_what_cannot_be_looked_into_is_told(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(os, "open", shut)
     with Folder(str(tmp_path)) as folder:
-        some = page(folder, ALL)
+        some, all_that_is_odd = page(folder, ALL), page(folder, ALL, others=True)
     assert [entry.path for entry in some.entries] == ["open", "shut"]
     assert some.troubles == [("shut", "Permission denied")]
+    assert all_that_is_odd.troubles == [("pipe", "neither a file nor a folder"), *some.troubles]
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:

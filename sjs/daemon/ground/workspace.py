@@ -26,6 +26,11 @@ def output_path(jobs: str, job_id: int, attempt: int, stream: str) -> str:
     return f"{beginning(jobs, job_id, attempt)}.{stream}"
 
 
+def artifacts_path(jobs: str, job_id: int, attempt: int) -> str:
+    """The folder, in that of its own, in which an attempt leaves what is to be collected."""
+    return f"{output_path(jobs, job_id, attempt, FOLDER)}/{ARTIFACTS}"
+
+
 def beginning(jobs: str, job_id: int, attempt: int) -> str:
     """How the names of all these begin."""
     again = f".{attempt}" if attempt > 1 else ""

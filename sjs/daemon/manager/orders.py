@@ -64,7 +64,7 @@ def start_order(
     limits = {"timeout": spec.timeout, "grace": spec.grace, "nice": spec.nice or None, "mem": spec.needs.mem or None}
     order.update({name: value for name, value in limits.items() if value is not None})
     if spec.artifacts:
-        order["artifacts"] = _artifacts(folder)
+        order["artifacts"] = workspace.artifacts_path(where.jobs, live.id, live.attempt)
     if where_else:
         order["slurm"] = told_to_slurm(spec)
     if spec.stdin is not None and spec.snapshot is None:
@@ -122,15 +122,11 @@ def _told(where: Places, live: Live, folder: str) -> Dict[str, str]:
     if live.spec.snapshot is not None:
         told["SJS_SNAPSHOT"] = live.spec.snapshot.id
     if live.spec.artifacts:
-        told["SJS_ARTIFACTS_DIR"] = told["JOBMGR_ARTIFACTS_DIR"] = _artifacts(folder)
+        artifacts = workspace.artifacts_path(where.jobs, live.id, live.attempt)
+        told.update(SJS_ARTIFACTS_DIR=artifacts, JOBMGR_ARTIFACTS_DIR=artifacts)
     if live.spec.needs.cpus:
         told["SJS_CPUS"] = told["OMP_NUM_THREADS"] = str(live.spec.needs.cpus)
     return told
-
-
-def _artifacts(folder: str) -> str:
-    """Where, in a job's own folder, it leaves what is to be collected."""
-    return f"{folder}/{workspace.ARTIFACTS}"
 
 
 def _pinned(grant: Grant, gpus: Mapping[str, Gpu]) -> Dict[str, str]:

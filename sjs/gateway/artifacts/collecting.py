@@ -56,11 +56,12 @@ class Choice:
         return [f"{count} {'file' if count == 1 else 'files'}: {why}" for why, count in self.left_out.items()]
 
 
-def choose(listing: Iterable[Entry], rules: Rules) -> Choice:
-    """What of a listing is taken, in its order. BadRequest for a rule that is no pattern."""
+def choose(listing: Iterable[Entry], rules: Rules, choice: Choice | None = None) -> Choice:
+    """What of a listing is taken, in its order, besides what a choice has already. BadRequest for a rule that is no
+    pattern."""
     wanted = patterns(rules.include) if rules.include else ALL
     unwanted = patterns(rules.exclude)
-    choice = Choice()
+    choice = Choice() if choice is None else choice
     seen: set[str] = set()
     for entry in listing:
         if entry.kind == FOLDER:

@@ -1,10 +1,10 @@
-"""All that carries jobs: takes them in, has them handed in, hears of their ends."""
+"""All that carries jobs: takes them in, has them handed in, hears of their ends, has collected what they leave."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 
 from sqlalchemy import Engine
@@ -12,6 +12,8 @@ from sqlalchemy import Engine
 from sjs.api.jobs import Job, cancel
 from sjs.api.sessions import Sessions
 from sjs.config import Config
+from sjs.gateway.artifacts.store import Store
+from sjs.gateway.collecting.collector import Collector
 from sjs.gateway.engine.ends import LOG, Ends
 from sjs.gateway.engine.lane import Lane
 from sjs.gateway.records import jobs
@@ -28,12 +30,13 @@ class Office:
         config: Config,
         engine: Engine,
         write: Writer,
-        ended: Callable[[Sequence[int]], None] = lambda numbers: None,
+        store: Store,
     ) -> None:
         self._sessions = Sessions(config, None, _told, None, float("inf"))
         self._engine = engine
         self._write = write
-        self._ends = Ends(self._sessions, write, ended)
+        self._collector = Collector(self._sessions, engine, write, store)
+        self._ends = Ends(self._sessions, write, self._collector.ended)
         self._lanes: dict[str, Lane] = {}
         self._lock = threading.Lock()
         with engine.connect() as connection:
@@ -47,6 +50,7 @@ class Office:
             lanes = list(self._lanes.values())
         for lane in lanes:
             lane.close()
+        self._collector.close()
         self._sessions.close()
 
     def _kick(self, words: Iterable[str]) -> None:

@@ -284,6 +284,8 @@ def _end(connection: Connection, found: Iterable[_Ending], now: float) -> None:
         }
         if started is not None:
             values["begun"] = started
+        if not attempt:
+            values["kept"] = ""  # what never ran has left nothing
         changed = update(jobs).where(jobs.c.id == number, jobs.c.state.not_in(FINAL)).values(values)
         if connection.execute(changed).rowcount:
             told.append((number, owner, {"state": state, "reason": end.reason, "exit": end.exit, "signal": end.signal}))

@@ -65,6 +65,7 @@ jobs = Table(
     Column("detail", LONG, nullable=False, default=""),
     Column("wish", String(16), nullable=False, default="", doc="what was asked of it before it had a home"),
     Column("kept", String(16), nullable=False, default="", doc="how far what it has left was collected"),
+    Column("left_out", LONG, doc="what of that was not, and why, in lines"),
     Column("version", Integer, nullable=False, default=1, doc="how often the row has changed"),
     UniqueConstraint("owner", "origin", "public"),
     Index(None, "owner", "id"),

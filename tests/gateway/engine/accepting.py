@@ -12,6 +12,7 @@ import sys
 from sjs import spec_json
 from sjs.config import from_mapping
 from sjs.core.job import Spec
+from sjs.gateway.artifacts.folder import FolderStore
 from sjs.gateway.engine.office import Office
 from sjs.gateway.records.jobs import New
 from sjs.gateway.records.migrating import migrate
@@ -24,7 +25,8 @@ def main(config: str, database: str, ran: str, first: int, count: int) -> None:
     with owned(engine):
         migrate(engine)
         write = Writer(engine)
-        office = Office(from_mapping(json.loads(config), {}), engine, write)
+        store = FolderStore(f"{database}-artifacts")
+        office = Office(from_mapping(json.loads(config), {}), engine, write, store)
         for number in range(first, first + count):
             word = ("a", "b", "any", "any:@both")[number % 4]
             body = json.dumps(spec_json.to_wire(Spec(command=f"echo {number} >> {ran}")))

@@ -20,6 +20,8 @@ from sjs.config import Config, cache_path
 from sjs.core.job import Spec
 from sjs.core.lifecycle import FINAL
 from sjs.core.needs import Needs
+from sjs.gateway.artifacts.folder import FolderStore
+from sjs.gateway.artifacts.store import Store
 from sjs.gateway.engine.office import Office
 from sjs.gateway.records import jobs, tables
 from sjs.gateway.records.accepting import Asked, accept
@@ -27,18 +29,19 @@ from sjs.gateway.records.events import Changes
 from sjs.gateway.records.jobs import New, Taken
 from sjs.gateway.records.tables import batches
 from sjs.gateway.records.writer import Writer
-from sjs.snapshots.store import Store
+from sjs.snapshots.store import Store as Snapshots
 from tests.live.machine import DEADLINE, Machine
 
 
 class Desk:
     """An office, and who waits until something of the records is so."""
 
-    def __init__(self, config: Config, engine: Engine) -> None:
+    def __init__(self, config: Config, engine: Engine, store: Store | None = None) -> None:
         self._changed = threading.Condition()
         self.engine = engine
         self.write = Writer(engine, self._tell)
-        self.office = Office(config, engine, self.write)
+        self.store = FolderStore(f"{engine.url.database}-artifacts") if store is None else store
+        self.office = Office(config, engine, self.write, self.store)
 
     def _tell(self, changes: Changes) -> None:
         with self._changed:
@@ -59,6 +62,7 @@ class Desk:
     def close(self) -> None:
         self.office.close()
         self.write.close()
+        self.store.close()
 
 
 @pytest.fixture
@@ -117,7 +121,7 @@ def test_a_job_runs_in_a_tree_of_its_own_that_was_given(
     (given / "out").mkdir(parents=True)
     (given / "run.sh").write_text("#!/bin/sh\nls out | wc -l; pwd; touch out/it; rm run.sh\n")
     (given / "run.sh").chmod(0o775)
-    snapshot = take_whole(str(given), Store(cache_path("snapshots", os.environ)))
+    snapshot = take_whole(str(given), Snapshots(cache_path("snapshots", os.environ)))
     shutil.rmtree(given)
     body = json.dumps(spec_json.to_wire(Spec(argv=("./run.sh",), snapshot=snapshot)))
     taken = desk.office.accept([New(word, body) for word in ("a", "a", "b")], "me", "api").result()

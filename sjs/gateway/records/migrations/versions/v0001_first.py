@@ -89,6 +89,7 @@ def upgrade() -> None:
         sa.Column("detail", LONG, nullable=False),
         sa.Column("wish", sa.String(length=16), nullable=False),
         sa.Column("kept", sa.String(length=16), nullable=False),
+        sa.Column("left_out", LONG),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
         sa.UniqueConstraint("owner", "origin", "public", name="uq_jobs_owner_origin_public"),

@@ -1,0 +1,1 @@
+"""What jobs leave on their machines, on its way into the store."""

@@ -1,0 +1,59 @@
+"""An office in a process of its own, to be killed: `gathering.py CONFIG DATABASE STORE KEY COUNT COMMAND`.
+
+Takes in COUNT jobs that leave something, under a key. Prints a line for each transaction, and "done" with how much
+memory was needed when nothing is left to do; then waits for its end.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+
+from sqlalchemy import func, select
+
+from sjs.config import from_mapping
+from sjs.gateway.collecting import collector
+from sjs.gateway.engine.office import Office
+from sjs.gateway.records.artifacts import DONE
+from sjs.gateway.records.events import Changes
+from sjs.gateway.records.migrating import migrate
+from sjs.gateway.records.opening import engine_of, owned
+from sjs.gateway.records.tables import jobs
+from sjs.gateway.records.writer import Writer
+from tests.gateway.artifacts.killed import opened
+from tests.gateway.collecting.desk import leaving
+
+
+def main(config: str, database: str, where: str, key: str, count: str, command: str) -> None:
+    collector.AGAIN = 0.05
+    engine = engine_of(f"sqlite:///{database}")
+    unfinished = select(func.count()).select_from(jobs).where(jobs.c.kept != DONE)
+
+    def tell(changes: Changes) -> None:
+        print("durable", *sorted({event.kind for event in changes.events}), flush=True)
+        with engine.connect() as connection:
+            if not connection.scalar(unfinished):
+                print("done", memory(), flush=True)
+
+    with owned(engine):
+        migrate(engine)
+        store, write = opened(where), Writer(engine, tell)
+        office = Office(from_mapping(json.loads(config), {}), engine, write, store)
+        words = ("a", "b", "any")
+        office.accept([leaving(command, words[number % 3]) for number in range(int(count))], "me", "api", key)
+        sys.stdin.read()
+        office.close()
+        write.close()
+        store.close()
+
+
+def memory() -> int:
+    """The most that this process, or one that it has started and that has ended, has had in memory; in bytes."""
+    with open("/proc/self/status", encoding="ascii") as source:
+        own = next(int(line.split()[1]) for line in source if line.startswith("VmHWM:"))
+    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) << 10
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
