@@ -15,8 +15,11 @@ from sjs.api.sessions import Sessions
 from sjs.errors import Refused, SjsError, UsageError
 from sjs.gateway.artifacts.store import Store
 from sjs.gateway.collecting.one import One
-from sjs.gateway.records import artifacts
+from sjs.gateway.collecting.printed import printed
+from sjs.gateway.collecting.wanted import from_text
+from sjs.gateway.records import artifacts, outputs
 from sjs.gateway.records.artifacts import Leaving
+from sjs.gateway.records.jobs import WANTED
 from sjs.gateway.records.writer import Writer
 
 LOG = logging.getLogger("sjs.gateway")
@@ -83,6 +86,9 @@ class Collector:
             self._held.discard(number)
 
     def _collect_from(self, name: str, of: Leaving) -> None:
+        if of.kept == WANTED and from_text(of.rules).outputs:
+            found = printed(self._sessions, of)
+            self._write(lambda connection: outputs.keep(connection, of.job, of.attempt, found))
         with self._sessions.target(name) as target:
             try:
                 machine = target.machine

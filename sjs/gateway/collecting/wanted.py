@@ -22,6 +22,8 @@ class Wanted:
     rules: Rules = Rules()
     whole: bool = False
     only_ok: bool = False
+    outputs: bool = False
+    """And what it has printed goes into the records, however it ended."""
 
 
 def told(spec: Spec, wanted: Wanted) -> Spec:

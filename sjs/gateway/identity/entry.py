@@ -20,8 +20,8 @@ FAILURES = Limits(rate=1.0, burst=20)
 
 
 class Entry:
-    """An ASGI application before another: each request but those to `public` paths has a token, which is then in
-    scope["state"]["token"]. `seen` hears of each, and may write down when it was used."""
+    """An ASGI application before another: each request but those to `public` paths, and to what lies below `doors`, has
+    a token, which is then in scope["state"]["token"]. `seen` hears of each, and may write down when it was used."""
 
     def __init__(
         self,
@@ -29,6 +29,7 @@ class Entry:
         lookup: Lookup,
         *,
         public: Collection[str] = (),
+        doors: Collection[str] = (),
         is_stream: Callable[[Scope], bool] = lambda scope: False,
         seen: Callable[[Token, float], None] = lambda token, now: None,
         clock: Callable[[], float] = time,
@@ -37,6 +38,7 @@ class Entry:
         self._app = app
         self._lookup = lookup
         self._public = frozenset(public)
+        self._doors = tuple(doors)
         self._is_stream = is_stream
         self._seen = seen
         self._clock = clock
@@ -45,7 +47,7 @@ class Entry:
         self.failures = Meters()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in self._public:
+        if scope["type"] != "http" or scope["path"] in self._public or scope["path"].startswith(self._doors):
             await self._app(scope, receive, send)
             return
         found = await self._who(scope)

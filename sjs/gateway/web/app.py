@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from time import monotonic
+from collections.abc import Callable, Collection, Mapping, Sequence
+from secrets import token_bytes
+from time import monotonic, time
 
 from fastapi import FastAPI
 
 from sjs.gateway import tokens
 from sjs.gateway.desk import Desk
 from sjs.gateway.identity.entry import Entry
-from sjs.gateway.identity.guard import App, Guard, Rules
+from sjs.gateway.identity.guard import App, Guard, Receive, Rules, Scope, Send
 from sjs.gateway.identity.heads import HeadRules, wants_stream
-from sjs.gateway.identity.tokens import Token, used_now
+from sjs.gateway.identity.tokens import Token, make, used_now
 from sjs.gateway.web import problems
 from sjs.gateway.web.api import events, jobs
+from sjs.gateway.web.jobmgr import app as jobmgr
 
 PREFIX = "/api/v1"
 PUBLIC = ("/healthz", "/readyz")
+DOORS = ("/jobmgr/artifacts/kept/",)
+"""Below these, a signed word in the path says what may be had."""
 
 
 def native(desk: Desk, environ: Mapping[str, str]) -> FastAPI:
@@ -26,6 +30,7 @@ def native(desk: Desk, environ: Mapping[str, str]) -> FastAPI:
     problems.install(app)
     app.include_router(jobs.routes(desk, environ), prefix=PREFIX)
     app.include_router(events.routes(desk), prefix=PREFIX)
+    app.mount("/jobmgr", jobmgr.application(desk, environ, [token_bytes(32)]))
     return app
 
 
@@ -36,10 +41,31 @@ def guarded(desk: Desk, app: App, hosts: Sequence[str]) -> App:
         app,
         Kept(desk).find,
         public=PUBLIC,
+        doors=DOORS,
         is_stream=lambda scope: wants_stream(scope, head),
         seen=lambda token, now: _seen(desk, token, now),
     )
     return Guard(entry, Rules(head, most_body=lambda method, path: desk.settings.most_body))
+
+
+def without_tokens(
+    desk: Desk,
+    app: App,
+    hosts: Sequence[str],
+    owner: str,
+    scopes: Collection[str],
+    most_body: Callable[[str, str], int] | None = None,
+) -> App:
+    """A dialect at the root of a port of its own, whose clients can present no token: all of them act as one owner."""
+    token, _ = make(owner, scopes, time())  # nobody is shown it, so nobody can come with it elsewhere
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["state"]["token"] = token
+        await app(scope, receive, send)
+
+    head = HeadRules(hosts=hosts, is_strict=True)
+    return Guard(asked, Rules(head, most_body=most_body or (lambda method, path: desk.settings.most_body)))
 
 
 class Kept:

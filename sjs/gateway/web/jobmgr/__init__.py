@@ -1,0 +1,1 @@
+"""jobmgr's HTTP API, for clients that were written for it."""
