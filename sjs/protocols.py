@@ -302,9 +302,16 @@ class Target(Protocol):
         lines: int | None = None,
         since: float | None = None,
         attempt: int | None = None,
+        offset: int = 0,
+        signs: bool = False,
     ) -> Iterator[Piece]:
         """A job's output: the last `lines` lines or all of it, with `follow` until the job has ended; `since`: nothing
-        of a stream to which nothing has been written since; `attempt`: of that one instead of the last."""
+        of a stream to which nothing has been written since; `attempt`: of that one instead of the last; `offset`: of
+        each stream what comes after so many bytes; `signs`: while nothing comes for long, an empty piece now and then,
+        so that whoever follows can leave."""
+
+    def size(self, job: int, stream: str, attempt: int | None = None) -> int | None:
+        """How many bytes a job has printed so far; None where only who reads them can know."""
 
     def left(self, attempts: Sequence[tuple[int, int]], name: str) -> Sequence[bytes | None]:
         """What attempts of jobs have left in the folders of their own under a name."""

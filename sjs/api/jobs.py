@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from sjs.answers import Cancelled, Details
+from sjs.answers import Cancelled, Details, Piece
 from sjs.api.sessions import Sessions
 from sjs.api.watching import Listener, moved_to
 from sjs.core import job as core
@@ -111,14 +111,23 @@ class Job:
             self._target, lambda target: b"".join(piece.data for piece in target.read(self._id, (stream,)))
         )
 
+    def size(self, stream: str = "out", attempt: int | None = None) -> int | None:
+        """How many bytes it has printed so far; None where only who reads them can know."""
+        self._look()
+        return self._sessions.call(self._target, lambda target: target.size(self._id, stream, attempt))
+
+    def pieces(self, streams: Sequence[str] = STREAMS, **how: Any) -> Iterator[Piece]:
+        """What it prints, as it comes; `how`: what `Target.read` can be told."""
+        self._look()
+        with self._sessions.target(self._target) as target:
+            yield from target.read(self._id, streams, **how)
+
     def logs(self, follow: bool = False, streams: Sequence[str] = STREAMS) -> Iterator[str]:
         """What it prints, line by line; with `follow`, until it has ended."""
-        self._look()
         rest = dict.fromkeys(streams, b"")
-        with self._sessions.target(self._target) as target:
-            for piece in target.read(self._id, streams, follow):
-                *lines, rest[piece.stream] = (rest[piece.stream] + piece.data).split(b"\n")
-                yield from (line.decode("utf-8", "replace") + "\n" for line in lines)
+        for piece in self.pieces(streams, follow=follow):
+            *lines, rest[piece.stream] = (rest[piece.stream] + piece.data).split(b"\n")
+            yield from (line.decode("utf-8", "replace") + "\n" for line in lines)
         yield from (last.decode("utf-8", "replace") for last in rest.values() if last)
 
     def details(self) -> Details:

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, Row
 
 from sjs.config import Config
-from sjs.errors import Refused, UnknownJob
+from sjs.core.lifecycle import FINAL
+from sjs.errors import Conflict, Refused, UnknownJob
 from sjs.gateway import tokens
 from sjs.gateway.artifacts.lending import Lending
 from sjs.gateway.artifacts.opening import open_store
@@ -38,9 +39,13 @@ from sjs.gateway.records.writer import Writer
 from sjs.gateway.retention import Retention
 from sjs.gateway.settings import Settings
 from sjs.gateway.specs.folder import SpecFolder
+from sjs.gateway.threads import Threads
 from sjs.routing import select
 
 T = TypeVar("T")
+
+MOST, EACH = 64, 8
+"""Questions to machines that are open at a time, in all and to one."""
 
 
 class Denied(Refused):
@@ -65,6 +70,7 @@ class Desk:
         self.office = Office(config, engine, self.write, self.store)
         self._retention = Retention(settings.keep, engine, self.write, self.store)
         self._retention.start()
+        self.questions = Threads(MOST, EACH)
 
     def close(self) -> None:
         """Hand in no more, and write what was said."""
@@ -89,12 +95,19 @@ class Desk:
             return question(connection)
 
     async def accept(
-        self, token: Token, new: Sequence[New], origin: str, key: str | None = None, owner: str | None = None
+        self,
+        token: Token,
+        new: Sequence[New],
+        origin: str,
+        key: str | None = None,
+        owner: str | None = None,
+        said: str | None = None,
     ) -> Taken:
-        """Take jobs in. Once this has returned they run, whatever becomes of this process."""
-        for one in new:
-            check(may_submit(token, one.spec, self.targets(one.word)))
-        return await asyncio.wrap_future(self.office.accept(new, owner or token.owner, origin, key))
+        """Take jobs in. Once this has returned they run, whatever becomes of this process. `said`: what has to be the
+        same under the same key, if it is not what is to run."""
+        for spec, word in dict.fromkeys((one.spec, one.word) for one in new):
+            check(may_submit(token, spec, self.targets(word)))
+        return await asyncio.wrap_future(self.office.accept(new, owner or token.owner, origin, key, said))
 
     def targets(self, word: str) -> Sequence[str]:
         """Whom a word means; UsageError if nobody."""
@@ -109,7 +122,7 @@ class Desk:
         return found
 
     async def page(self, token: Token, **wanted: Any) -> Sequence[Row[Any]]:
-        """Jobs, the newest first: `before`, `limit`, `states`, `name`, as `records.jobs.page` has them."""
+        """Jobs, the newest first; `wanted` as `records.jobs.page` has it."""
         check(may(token, "read"))
         owner = None if "admin" in token.scopes else token.owner
         return await self.read(partial(jobs.page, owner=owner, **wanted))
@@ -134,8 +147,21 @@ class Desk:
         """End a job, wherever it is; its row, in which the end may not stand yet."""
         check(may(token, "cancel"))
         row = await self.row(token, number)
-        await asyncio.to_thread(self.office.cancel, [row.id], grace)
+        await self.questions.ask(row.target or row.word, partial(self.office.cancel, [row.id], grace))
         return await self.row(token, number)
+
+    async def retry(self, token: Token, number: int) -> Row[Any]:
+        """Have a job run again that has ended; its row. Conflict if it has not, or can not."""
+        check(may(token, "submit"))
+        row = await self.row(token, number)
+        check(may_submit(token, row.spec, [row.target] if row.target else self.targets(row.word)))
+        if row.target is not None and self.config.find(row.target) is None:
+            raise Conflict(f"job {number} was at {row.target}, which is no target any more", "hand it in anew")
+        await self.questions.ask(row.target or row.word, partial(self.office.retry, row.id, row.word))
+        found = await self.row(token, number)
+        if found.state in FINAL and found.attempt <= row.attempt and found.target is not None:
+            raise Conflict(f"job {number} was not run again by {found.target}", "`why` says what is in its way")
+        return found
 
 
 def check(denied: Any) -> None:

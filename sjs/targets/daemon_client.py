@@ -33,7 +33,7 @@ from sjs.protocols import Cluster, Envs, Machine, Transport
 from sjs.targets import reading, replies
 from sjs.targets.outage import Outage
 from sjs.targets.posted import Posted
-from sjs.targets.reading import Reading
+from sjs.targets.reading import Reading, size_of
 from sjs.targets.replies import understood
 from sjs.targets.session import ANSWER, Door, Session, open_session, soon
 from sjs.values import fields
@@ -265,12 +265,20 @@ class DaemonTarget:
         lines: int | None = None,
         since: float | None = None,
         attempt: int | None = None,
+        offset: int = 0,
+        signs: bool = False,
     ) -> Iterator[Piece]:
-        begin = {"lines": lines, "since": since} if lines is not None or since is not None else {"offset": 0}
+        begin = {"lines": lines, "since": since} if lines is not None or since is not None else {"offset": offset}
         output = Reading(_said({"job": job, "follow": follow, "of": attempt}), streams, _said(begin))
         while not output.done:
             message = self._persist(output.next)
             yield from output.pieces(message)
+            if message is None and signs:
+                yield Piece(streams[0], b"")
+
+    def size(self, job: int, stream: str, attempt: int | None = None) -> int | None:
+        asked = _said({"job": job, "stream": stream, "of": attempt})
+        return self._persist(lambda session: size_of(session, asked))
 
     def left(self, attempts: Sequence[tuple[int, int]], name: str) -> Sequence[bytes | None]:
         return self._persist(lambda _: list(self._machine.left(attempts, name)))

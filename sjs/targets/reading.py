@@ -46,23 +46,15 @@ class Reading:
         stream = self._numbers[message.id]
         if "end" in message.body:
             del self._places[stream]
-            self._check(message.body["end"] or {})
+            _check_place(self._asked, message.body["end"] or {})
             return
         start = message.body.get("offset", (self._places[stream] or {}).get("offset"))
         attempt = {"attempt": message.body["attempt"]} if "attempt" in message.body else {}
         self._places[stream] = None if start is None else {"offset": int(start) + len(message.payload), **attempt}
         yield Piece(stream, message.payload, start)
 
-    def _check(self, record: Mapping[str, Any]) -> None:
-        """The output of a job that has moved is where it is now."""
-        if record.get("state") == MOVED:
-            there, _, number = str(record.get("detail")).rpartition(":")
-            message = f"job {self._asked['job']} was moved: it is {there}:{number} now"
-            raise Refused(message, f"submit {there} logs {number}")
-
     def _request(self, session: Session) -> None:
-        if "of" in self._asked and not session.hello.get("attempts"):
-            raise Refused("its manager shows the output of the last attempt alone", "`upgrade` puts a newer one there")
+        _check_attempts(self._asked, session)
         self._numbers = {}
         for stream, place in self._places.items():
             if place is None:
@@ -71,3 +63,23 @@ class Reading:
                 )
             self._numbers[session.post("read", stream=stream, **self._asked, **place)] = stream
         self._session = session
+
+
+def size_of(session: Session, asked: Mapping[str, Any]) -> int:
+    """Where the output that is asked for ends by now: none of its lines are sent, only that."""
+    _check_attempts(asked, session)
+    body = session.call("read", **asked, follow=False, lines=0)
+    _check_place(asked, body["end"] or {})
+    return int(body["offset"])
+
+
+def _check_attempts(asked: Mapping[str, Any], session: Session) -> None:
+    if "of" in asked and not session.hello.get("attempts"):
+        raise Refused("its manager shows the output of the last attempt alone", "`upgrade` puts a newer one there")
+
+
+def _check_place(asked: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    """The output of a job that has moved is where it is now."""
+    if record.get("state") == MOVED:
+        there, _, number = str(record.get("detail")).rpartition(":")
+        raise Refused(f"job {asked['job']} was moved: it is {there}:{number} now", f"submit {there} logs {number}")

@@ -286,9 +286,17 @@ class Moon:
         lines: int | None = None,
         since: float | None = None,
         attempt: int | None = None,
+        offset: int = 0,
+        signs: bool = False,
     ) -> Iterator[Piece]:
         if "out" in streams:
-            yield Piece("out", f"said by {self._job(job).id}, loss={job + 1}\n".encode(), 0)
+            yield Piece("out", self._printed(job)[offset:], offset)
+
+    def size(self, job: int, stream: str, attempt: int | None = None) -> int | None:
+        return len(self._printed(job)) if stream == "out" else 0
+
+    def _printed(self, job: int) -> bytes:
+        return f"said by {self._job(job).id}, loss={job + 1}\n".encode()
 
     def left(self, attempts: Sequence[tuple[int, int]], name: str) -> Sequence[bytes | None]:
         return [None] * len(attempts)

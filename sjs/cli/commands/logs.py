@@ -101,14 +101,17 @@ def logs(
 def pieces(target: Target, job: int, wish: Wish, out: Output) -> Iterator[Piece]:
     """What is to be seen, with a notice where that is not quite what was asked for."""
     told = target.details(job).job if wish.merged or wish.since is not None else None
-    of = {} if wish.attempt is None else {"attempt": wish.attempt}
     if told is None:
-        return target.read(job, [wish.stream], wish.follow, wish.lines, **of)
+        return target.read(job, [wish.stream], wish.follow, wish.lines, attempt=wish.attempt)
     is_apart = wish.merged and not told.spec.merge
     if is_apart:
         out.notice(target.name, APART)
-    found = target.read(job, ["out", "err"] if is_apart else [wish.stream], wish.follow, wish.lines, wish.since, **of)
-    if wish.since is not None and (of or (told.started is not None and told.started < wish.since)):
+    found = target.read(
+        job, ["out", "err"] if is_apart else [wish.stream], wish.follow, wish.lines, wish.since, wish.attempt
+    )
+    if wish.since is not None and (
+        wish.attempt is not None or (told.started is not None and told.started < wish.since)
+    ):
         found = _owning_up(found, target.name, out)
     return woven(found) if is_apart else found
 

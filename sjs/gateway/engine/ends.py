@@ -11,9 +11,11 @@ from sjs.api.jobs import Job, cancel
 from sjs.api.sessions import Sessions
 from sjs.api.watching import Listener
 from sjs.core import job as core
-from sjs.errors import SjsError, Unreachable
+from sjs.core.job import End
+from sjs.core.lifecycle import FINAL
+from sjs.errors import SjsError, UnknownJob, Unreachable
 from sjs.gateway.records import jobs
-from sjs.gateway.records.jobs import CANCEL, Place
+from sjs.gateway.records.jobs import CANCEL, RETRY, Place
 from sjs.gateway.records.writer import Writer
 from sjs.protocols import Target
 
@@ -37,11 +39,13 @@ class Ends(Listener):
         """From now on. Whoever was to be cancelled on the way there is."""
         by_target: dict[str, dict[int, int]] = {}
         unwanted: list[Job] = []
-        for place in places:
-            by_target.setdefault(place.target, {})[place.number] = place.job
-            if place.wish == CANCEL:
-                unwanted.append(Job(self._sessions, place.target, place.number))
         try:
+            for place in places:
+                wish = self._have_tried(place) if place.wish == RETRY else place.wish
+                if wish == CANCEL:
+                    unwanted.append(Job(self._sessions, place.target, place.number))
+                if wish != RETRY:
+                    by_target.setdefault(place.target, {})[place.number] = place.job
             for name, there in by_target.items():
                 self._sessions.watcher(name).add(self, there)
             cancel(unwanted)
@@ -50,6 +54,23 @@ class Ends(Listener):
             again = threading.Timer(AGAIN, self.await_them, [places])
             again.daemon = True
             again.start()
+
+    def _have_tried(self, place: Place) -> str:
+        """Have it run again, unless that was said, or is not wanted any more; what is to be said now. RETRY where
+        nothing can come of it."""
+        wish = self._write(lambda connection: jobs.wish(connection, place.job))
+        if wish != RETRY:
+            return wish
+        there = [(place.number, place.number)]
+        try:
+            record = self._sessions.call(place.target, lambda target: next(iter(target.list(there))))
+        except UnknownJob as error:
+            end, now = End("lost", detail=f"{place.target}: {error.message}"), time.time()
+            self._write(lambda connection: jobs.refuse(connection, [place.job], end, now))
+            return RETRY
+        if record.state in FINAL and record.attempt <= place.attempt:
+            self._sessions.call(place.target, lambda target: target.change("again", there))
+        return self._write(lambda connection: jobs.tried_again(connection, place.job))
 
     def began(self, target: Target, seen: Sequence[tuple[int, core.Job]]) -> None:
         now = time.time()

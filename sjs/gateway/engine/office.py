@@ -60,9 +60,11 @@ class Office:
                     self._lanes[word] = Lane(word, self._sessions, self._engine, self._write, self._ends.await_them)
                 self._lanes[word].kick()
 
-    def accept(self, new: Sequence[New], owner: str, origin: str, key: str | None = None) -> Future[Taken]:
+    def accept(
+        self, new: Sequence[New], owner: str, origin: str, key: str | None = None, said: str | None = None
+    ) -> Future[Taken]:
         """Take jobs in: once this has come true they run, whatever becomes of this process."""
-        taken = self._write.put_among(accept, Asked(new, owner, origin, time.time(), key))
+        taken = self._write.put_among(accept, Asked(new, owner, origin, time.time(), key, said))
         taken.add_done_callback(lambda done: self._kick({one.word for one in new}))
         return taken
 
@@ -73,6 +75,20 @@ class Office:
         with self._engine.connect() as connection:
             places = jobs.places(connection, numbers)
         cancel([Job(self._sessions, one.target, one.number) for one in places], grace)
+
+    def retry(self, number: int, word: str) -> None:
+        """Have a job that has ended run again where it was; one that nobody has had, by whom the word means. Where that
+        can not be said now, it is later."""
+        now = time.time()
+        place = self._write(lambda connection: jobs.retry(connection, number, now))
+        if place is None:
+            self._kick([word])
+        else:
+            self._ends.await_them([place])
+
+    def job(self, target: str, number: int) -> Job:
+        """What a target can be asked of a job."""
+        return Job(self._sessions, target, number)
 
 
 def _told(name: str, line: str) -> None:

@@ -21,13 +21,15 @@ _Claim = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Asked:
-    """Jobs that somebody hands in together; with a key, once."""
+    """Jobs that somebody hands in together; with a key, once. `said`: what tells whether the same is asked for under a
+    key, where its jobs come out otherwise each time."""
 
     new: Sequence[New]
     owner: str
     origin: str
     now: float
     key: str | None = None
+    said: str | None = None
 
     @property
     def name(self) -> object:
@@ -129,4 +131,5 @@ def _digest(one: Asked) -> str:
     """Of what is asked for, where it is to be known again."""
     if one.key is None:
         return ""
-    return sha256(json.dumps([vars(job) for job in one.new], sort_keys=True).encode()).hexdigest()
+    said = json.dumps([vars(job) for job in one.new], sort_keys=True) if one.said is None else one.said
+    return sha256(said.encode("utf-8", "surrogatepass")).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, delete, insert, or_, select, update
 
 from sjs.core.job import End, Job
 from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, LIVE, QUEUED, RUNNING
@@ -14,11 +14,11 @@ from sjs.gateway.records.events import tell, touch
 from sjs.gateway.records.tables import batches, jobs, shares
 from sjs.values import dataclass
 
-ACCEPTED, BEGUN, ENDED = "job.accepted", "job.running", "job.ended"
+ACCEPTED, BEGUN, ENDED, RETRIED = "job.accepted", "job.running", "job.ended", "job.retried"
 """Kinds of events."""
 
-CANCEL = "cancel"
-"""A wish."""
+CANCEL, RETRY = "cancel", "retry"
+"""Wishes: what is still to be said to a job's target."""
 
 WANTED = "wanted"
 """Of what a job leaves: it is to be collected when the job has ended."""
@@ -157,29 +157,27 @@ class Place:
     target: str
     number: int
     wish: str = ""
+    attempt: int = 0
+
+
+_PLACE = select(jobs.c.id, jobs.c.target, jobs.c.number, jobs.c.wish, jobs.c.attempt).where(jobs.c.target.is_not(None))
 
 
 def unended(connection: Connection) -> Sequence[Place]:
     """The jobs that targets have, and that have not ended as far as is known."""
-    found = select(jobs.c.id, jobs.c.target, jobs.c.number, jobs.c.wish).where(
-        jobs.c.state.in_((QUEUED, *LIVE)), jobs.c.target.is_not(None)
-    )
+    found = _PLACE.where(jobs.c.state.in_((QUEUED, *LIVE)))
     return [Place(*row) for row in connection.execute(found.order_by(jobs.c.id))]
 
 
 def places(connection: Connection, numbers: Sequence[int]) -> Sequence[Place]:
     """Where those of these jobs are that targets have, and that have not ended."""
-    found = select(jobs.c.id, jobs.c.target, jobs.c.number, jobs.c.wish).where(
-        jobs.c.id.in_(numbers), jobs.c.state.in_((QUEUED, *LIVE)), jobs.c.target.is_not(None)
-    )
+    found = _PLACE.where(jobs.c.id.in_(numbers), jobs.c.state.in_((QUEUED, *LIVE)))
     return [Place(*row) for row in connection.execute(found)]
 
 
 def places_of(connection: Connection, batch: int, start: int, count: int) -> Sequence[Place]:
     """Where these jobs of a batch are."""
-    found = select(jobs.c.id, jobs.c.target, jobs.c.number, jobs.c.wish).where(
-        jobs.c.batch == batch, jobs.c.place >= start, jobs.c.place < start + count, jobs.c.target.is_not(None)
-    )
+    found = _PLACE.where(jobs.c.batch == batch, jobs.c.place >= start, jobs.c.place < start + count)
     return [Place(*row) for row in connection.execute(found.order_by(jobs.c.place))]
 
 
@@ -201,15 +199,26 @@ def begun(connection: Connection, seen: Iterable[tuple[int, Job]], now: float) -
 
 _BEGIN = (
     update(jobs)
-    .where(jobs.c.id == bindparam("job"), or_(jobs.c.state == QUEUED, jobs.c.attempt < bindparam("try")))
-    .where(jobs.c.state.not_in(FINAL))
-    .values(state=RUNNING, attempt=bindparam("try"), begun=bindparam("since"), version=jobs.c.version + 1)
+    .where(jobs.c.id == bindparam("job"), jobs.c.state.not_in(FINAL))
+    .where(or_(and_(jobs.c.state == QUEUED, jobs.c.wish != RETRY), jobs.c.attempt < bindparam("try")))
+    .values(
+        state=RUNNING,
+        attempt=bindparam("try"),
+        begun=bindparam("since"),
+        wish=case((jobs.c.wish == RETRY, ""), else_=jobs.c.wish),
+        version=jobs.c.version + 1,
+    )
 )
 
 
 def ended(connection: Connection, seen: Iterable[tuple[int, str, Job]], now: float) -> None:
-    """These have ended: the target where it was, and its record there."""
+    """These have ended: the target where it was, and its record there. Of one that is to run again, this may be the end
+    that it had before."""
     found = {number: (target, job) for number, target, job in seen}
+    again = select(jobs.c.id, jobs.c.attempt).where(jobs.c.id.in_(found), jobs.c.wish == RETRY)
+    for number, attempt in connection.execute(again).all():
+        if found[number][1].attempt <= attempt:
+            del found[number]
     owners = _owners(connection, list(found))
     for number, (target, job) in found.items():
         connection.execute(update(jobs).where(jobs.c.id == number).values(target=target, number=job.id))
@@ -228,10 +237,39 @@ def withdraw(connection: Connection, numbers: Sequence[int], now: float) -> Sequ
     once or when they have arrived."""
     early = connection.execute(select(jobs.c.id, jobs.c.owner).where(jobs.c.id.in_(numbers), _unplaced)).all()
     _end(connection, [(number, owner, CANCELLED, End("cancelled"), None, now, 0) for number, owner in early], now)
-    nowhere = and_(jobs.c.id.in_(numbers), jobs.c.state == QUEUED, jobs.c.target.is_(None))
-    connection.execute(update(jobs).where(nowhere).values(wish=CANCEL, version=jobs.c.version + 1))
+    on_its_way = and_(jobs.c.state == QUEUED, or_(jobs.c.target.is_(None), jobs.c.wish == RETRY))
+    connection.execute(
+        update(jobs).where(jobs.c.id.in_(numbers), on_its_way).values(wish=CANCEL, version=jobs.c.version + 1)
+    )
     touch(connection, numbers)
     return [number for number, _ in early]
+
+
+def retry(connection: Connection, number: int, now: float) -> Place | None:
+    """Have a job that has ended run again; where it is, if it is anywhere. Conflict if it has not ended."""
+    row = get(connection, number)
+    if row is None or row.state not in FINAL:
+        raise Conflict(f"job {number} has not ended", "cancel it first, or wait for its end")
+    where = row.target is not None
+    values = {"state": QUEUED, "wish": RETRY if where else "", "kept": WANTED if row.rules is not None else ""}
+    unsaid = {"ended": None, "exit": None, "signal": None, "reason": "", "detail": ""}
+    if not where:
+        unsaid |= {"batch": None, "place": None}
+    changed = update(jobs).where(jobs.c.id == number)
+    connection.execute(changed.values({**values, **unsaid, "version": jobs.c.version + 1}))
+    tell(connection, RETRIED, now, [(number, row.owner, {"attempt": row.attempt})])
+    return Place(number, row.target, row.number, RETRY, row.attempt) if where else None
+
+
+def wish(connection: Connection, number: int) -> str:
+    """What is to be said to the target of a job."""
+    return str(connection.scalar(select(jobs.c.wish).where(jobs.c.id == number)) or "")
+
+
+def tried_again(connection: Connection, number: int) -> str:
+    """The target knows that a job is to run again; what else is to be said to it."""
+    connection.execute(update(jobs).where(jobs.c.id == number, jobs.c.wish == RETRY).values(wish=""))
+    return wish(connection, number)
 
 
 def get(connection: Connection, number: int) -> Row[Any] | None:
@@ -252,6 +290,8 @@ def page(
     limit: int = 100,
     states: Sequence[str] = (),
     name: str | None = None,
+    spec: str | None = None,
+    target: str | None = None,
 ) -> Sequence[Row[Any]]:
     """Jobs, the newest first; `owner` None: everybody's."""
     found = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
@@ -261,8 +301,9 @@ def page(
         found = found.where(jobs.c.id < before)
     if states:
         found = found.where(jobs.c.state.in_(states))
-    if name is not None:
-        found = found.where(jobs.c.name == name)
+    for column, wanted in ((jobs.c.name, name), (jobs.c.spec, spec), (jobs.c.target, target)):
+        if wanted is not None:
+            found = found.where(column == wanted)
     return connection.execute(found).all()
 
 

@@ -15,7 +15,7 @@ from sjs.gateway.identity.guard import App, Guard, Receive, Rules, Scope, Send
 from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.tokens import Token, make, used_now
 from sjs.gateway.web import problems
-from sjs.gateway.web.api import events, jobs
+from sjs.gateway.web.api import describe, events, jobs, outputs
 from sjs.gateway.web.jobmgr import app as jobmgr
 
 PREFIX = "/api/v1"
@@ -28,9 +28,10 @@ def native(desk: Desk, environ: Mapping[str, str]) -> FastAPI:
     """The API alone."""
     app = FastAPI(title="sjs", version="1", openapi_url=f"{PREFIX}/openapi.json", docs_url=None, redoc_url=None)
     problems.install(app)
-    app.include_router(jobs.routes(desk, environ), prefix=PREFIX)
-    app.include_router(events.routes(desk), prefix=PREFIX)
+    for router in (jobs.routes(desk, environ), outputs.routes(desk), events.routes(desk)):
+        app.include_router(router, prefix=PREFIX)
     app.mount("/jobmgr", jobmgr.application(desk, environ, [token_bytes(32)]))
+    describe.install(app)
     return app
 
 

@@ -110,6 +110,16 @@ def of_pod(
         notice(f"pod {name}: {error.message}")
 
 
+def without(offset: int, found: Iterator[Piece]) -> Iterator[Piece]:
+    """What there is, but for so many bytes of the beginning."""
+    left = offset
+    for piece in found:
+        skipped = min(left, len(piece.data))
+        left -= skipped
+        if skipped < len(piece.data) or not piece.data:
+            yield Piece(piece.stream, piece.data[skipped:]) if skipped else piece
+
+
 PAUSE = 15.0
 """Seconds after which all is looked at anew, though nothing was heard."""
 

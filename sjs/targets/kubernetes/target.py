@@ -32,7 +32,7 @@ from sjs.targets.kubernetes.api import Api
 from sjs.targets.kubernetes.connection import Connection
 from sjs.targets.kubernetes.counter import Counter
 from sjs.targets.kubernetes.kubeconfig import finder
-from sjs.targets.kubernetes.logs import Output, of_pod
+from sjs.targets.kubernetes.logs import Output, of_pod, without
 from sjs.targets.kubernetes.posting import Chunk, Posting
 from sjs.targets.kubernetes.records import Held
 from sjs.targets.kubernetes.room import Room
@@ -265,9 +265,19 @@ class KubernetesTarget:
         lines: int | None = None,
         since: float | None = None,
         attempt: int | None = None,
+        offset: int = 0,
+        signs: bool = False,
     ) -> Iterator[Piece]:
         if "out" not in streams:  # a container has one output for both
             return iter(())
+        return without(offset, self._read(job, follow, lines, since, attempt))
+
+    def size(self, job: int, stream: str, attempt: int | None = None) -> int | None:
+        return None  # a pod's log has to be read to its end
+
+    def _read(
+        self, job: int, follow: bool, lines: int | None, since: float | None, attempt: int | None
+    ) -> Iterator[Piece]:
         if attempt is not None:
             return self._read_one(job, attempt, lines, since)
 

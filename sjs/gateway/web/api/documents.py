@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
+from sjs.answers import Details
 from sjs.compact import to_json
+from sjs.errors import BadRequest
+from sjs.wire import job_to_wire
+
+_CURSOR = re.compile(rb"before ([1-9]\d{0,18})")
 
 
 def job(row: Row[Any]) -> dict[str, Any]:
@@ -41,3 +49,37 @@ def etag(row: Row[Any]) -> str:
 
 def body(row: Row[Any]) -> bytes:
     return to_json(job(row)).encode("ascii")
+
+
+def page(rows: Sequence[Row[Any]], limit: int) -> bytes:
+    """Jobs, of which one more was asked for than are shown."""
+    shown = rows[:limit]
+    more = cursor(shown[-1].id) if len(rows) > limit else None
+    return to_json({"jobs": [job(row) for row in shown], "next": more}).encode("ascii")
+
+
+def details(row: Row[Any], found: Details | None) -> bytes:
+    """A job, with what its target knows of it besides."""
+    there: dict[str, Any] = {"record": None, "attempts": [], "children": []}
+    if found is not None:
+        record = {**job_to_wire(found.job), **found.raw}
+        there = {"record": record, "attempts": list(found.attempts), "children": list(found.children)}
+    return to_json({"job": job(row), **there}).encode("ascii")
+
+
+def cursor(number: int) -> str:
+    """What a client says to have those that came before this job."""
+    return base64.urlsafe_b64encode(b"before %d" % number).decode("ascii").rstrip("=")
+
+
+def before(cursor: str | None) -> int | None:
+    """Which job that is. BadRequest for what is no cursor."""
+    if cursor is None:
+        return None
+    try:
+        match = _CURSOR.fullmatch(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except ValueError:
+        match = None
+    if match is None or int(match[1]) >= 2**63:
+        raise BadRequest("that is no cursor", "`next` of another page is one")
+    return int(match[1])

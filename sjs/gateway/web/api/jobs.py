@@ -1,20 +1,28 @@
-"""/api/v1/jobs: hand in, look, end."""
+"""/api/v1/jobs: hand in, look, wait, end, run again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Header, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from sqlalchemy import Row
 
 from sjs.compact import to_json
 from sjs.gateway.desk import Desk
 from sjs.gateway.ordering import ANY, of_command, of_spec
 from sjs.gateway.records.jobs import New
-from sjs.gateway.web.api import documents
+from sjs.gateway.waiting import awaited
+from sjs.gateway.web.api import documents, models
+from sjs.gateway.web.api.conditions import is_known
+from sjs.gateway.web.api.describe import answer, told
 
-Number = Annotated[int, Path(ge=1, lt=2**63, description="The id that the job was given.")]
+JSON = "application/json"
+LONGEST = 120.0
+"""Seconds for which one request waits at most."""
+
+Number = Annotated[int, Path(ge=1, lt=2**63, description="The id that the job was given.", examples=[1])]
 Key = Annotated[
     str | None,
     Header(
@@ -23,66 +31,121 @@ Key = Annotated[
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
         description="The same again under the same key hands in nothing twice.",
+        examples=["5f2c1f0e"],
     ),
 ]
-
 Match = Annotated[str | None, Header(alias="If-None-Match", description="The ETag of what is known already.")]
+TAGS = {"ETag": "Another one whenever the document is."}
 
 
-class NewJob(BaseModel):
-    """A job to hand in: one of `command`, `argv` and `spec`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    command: str | None = Field(None, min_length=1, max_length=131_071, description="Text for /bin/sh.")
-    argv: list[str] | None = Field(None, min_length=1, max_length=10_000, description="Words; no shell sees them.")
-    spec: str | None = Field(None, min_length=1, max_length=100, description="The name of a job spec.")
-    parameters: dict[str, Any] = Field(default_factory=dict, description="What is said to the spec.")
-    target: str | None = Field(None, min_length=1, max_length=255, description="any, gpu1, @group, any:@group")
-    options: dict[str, Any] = Field(default_factory=dict, description="As `submit job --help` names them.")
-
-    @model_validator(mode="after")
-    def one_of_three(self) -> NewJob:
-        if [self.command, self.argv, self.spec].count(None) != 2:
-            raise ValueError("a job has one of command, argv and spec")
-        if self.parameters and self.spec is None:
-            raise ValueError("parameters are for a spec")
-        return self
-
-
-def new(desk: Desk, said: NewJob, environ: Mapping[str, str]) -> New:
+def new(desk: Desk, said: models.NewJob, environ: Mapping[str, str]) -> New:
     """What is kept of it."""
-    if said.spec is not None:
-        found = desk.specs.find(said.spec)
-        return of_spec(found, said.parameters, environ, said.options, said.target or "")
-    return of_command(said.command or said.argv or "", said.options, said.target or ANY)
+    options = said.options.model_dump(exclude_unset=True)
+    if said.spec:
+        return of_spec(desk.specs.find(said.spec), said.parameters, environ, options, said.target)
+    return of_command(said.command or said.argv, options, said.target or ANY)
+
+
+def of_row(row: Row[Any], match: str | None = None) -> Response:
+    """The document of a job, or that it is known."""
+    tag = documents.etag(row)
+    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    if match is not None and is_known(match, tag):
+        return Response(None, 304, headers)
+    return Response(documents.body(row), 200, headers, JSON)
 
 
 def routes(desk: Desk, environ: Mapping[str, str]) -> APIRouter:
-    router = APIRouter(prefix="/jobs", tags=["jobs"])
+    router = APIRouter()
+    _submitting(router, desk, environ)
+    _looking(router, desk)
+    _steering(router, desk)
+    return router
 
-    @router.post("", status_code=201)
-    async def submit(said: NewJob, request: Request, key: Key = None) -> Response:
+
+def _submitting(router: APIRouter, desk: Desk, environ: Mapping[str, str]) -> None:
+    where = {"Location": "Where the job is."}
+    one = answer(201, "It is taken, and runs.", models.Submitted, where)
+    one |= answer(200, "It had been taken under this key.", models.Submitted, where)
+
+    @router.post("/jobs", status_code=201, tags=["jobs"], responses=one | told(404, 409, 422))
+    async def submit(said: models.NewJob, request: Request, key: Key = None) -> Response:
         """Hand in a job. Once this is answered it runs, whatever becomes of the gateway."""
-        taken = await desk.accept(request.state.token, [new(desk, said, environ)], "api", key)
+        what = None if key is None else said.model_dump_json()
+        taken = await desk.accept(request.state.token, [new(desk, said, environ)], "api", key, said=what)
         body = to_json({"id": taken.first, "repeated": taken.repeated})
-        where = {"location": f"/api/v1/jobs/{taken.first}"}
-        return Response(body, 200 if taken.repeated else 201, where, "application/json")
+        headers = {"location": f"/api/v1/jobs/{taken.first}"}
+        return Response(body, 200 if taken.repeated else 201, headers, JSON)
 
-    @router.get("/{number}")
+    many = answer(201, "They are taken, and run.", models.SubmittedJobs)
+    many |= answer(200, "They had been taken under this key.", models.SubmittedJobs)
+
+    @router.post("/batches", status_code=201, tags=["jobs"], responses=many | told(404, 409, 422))
+    async def submit_many(said: models.NewJobs, request: Request, key: Key = None) -> Response:
+        """Hand in many jobs: all of them, or none. Once this is answered they run, whatever becomes of the gateway."""
+
+        def understood() -> tuple[list[New], str | None]:
+            return [new(desk, job, environ) for job in said.jobs], None if key is None else said.model_dump_json()
+
+        found, what = await asyncio.to_thread(understood)
+        taken = await desk.accept(request.state.token, found, "api", key, said=what)
+        ids = list(range(taken.first, taken.first + taken.count))
+        return Response(to_json({"ids": ids, "repeated": taken.repeated}), 200 if taken.repeated else 201, None, JSON)
+
+
+def _looking(router: APIRouter, desk: Desk) -> None:
+    @router.get("/jobs", tags=["jobs"], responses=answer(200, "Some jobs.", models.Jobs) | told(422))
+    async def listing(
+        request: Request,
+        state: Annotated[list[models.State] | None, Query(description="Only those in one of these states.")] = None,
+        name: Annotated[models.Name | None, Query(description="Only those that are called so.")] = None,
+        spec: Annotated[models.Name | None, Query(description="Only those of this spec.")] = None,
+        target: Annotated[models.Name | None, Query(description="Only those that this target has.")] = None,
+        limit: Annotated[int, Query(ge=1, le=1_000, description="How many.")] = 100,
+        cursor: Annotated[str | None, Query(max_length=100, description="`next` of the page before.")] = None,
+    ) -> Response:
+        """Jobs, the newest first; those of others only for administrators. A page that follows has what came before,
+        whatever came since."""
+        rows = await desk.page(
+            request.state.token,
+            before=documents.before(cursor),
+            limit=limit + 1,
+            states=cast(Sequence[str], state or ()),
+            name=name,
+            spec=spec,
+            target=target,
+        )
+        return Response(documents.page(rows, limit), 200, None, JSON)
+
+    known = answer(200, "The job.", models.Job, TAGS) | answer(304, "It is as it was.", None, TAGS)
+
+    @router.get("/jobs/{number}", tags=["jobs"], responses=known | told(404, 422))
     async def get(number: Number, request: Request, match: Match = None) -> Response:
         """How it stands with a job."""
-        row = await desk.row(request.state.token, number)
-        tag = documents.etag(row)
-        headers = {"etag": tag, "cache-control": "private, no-cache"}
-        if match is not None and tag in match:
-            return Response(None, 304, headers)
-        return Response(documents.body(row), 200, headers, "application/json")
+        return of_row(await desk.row(request.state.token, number), match)
 
-    @router.post("/{number}/cancel")
-    async def cancel(number: Number, request: Request) -> Response:
-        """End a job, wherever it is."""
-        row = await desk.cancel(request.state.token, number)
-        return Response(documents.body(row), 200, {"etag": documents.etag(row)}, "application/json")
+    ended = answer(200, "The job, which has ended, or not.", models.Job, TAGS)
 
-    return router
+    @router.get("/jobs/{number}/wait", tags=["jobs"], responses=ended | told(404, 422))
+    async def wait(
+        number: Number,
+        request: Request,
+        timeout: Annotated[float, Query(ge=0, le=LONGEST, description="Seconds, at most.")] = 30.0,
+    ) -> Response:
+        """The job, once it has ended, or as it is after some time: its `state` says which."""
+        return of_row(await awaited(desk, request.state.token, number, seconds=timeout))
+
+
+def _steering(router: APIRouter, desk: Desk) -> None:
+    changed = answer(200, "The job.", models.Job, TAGS)
+
+    @router.post("/jobs/{number}/cancel", tags=["jobs"], responses=changed | told(404, 409, 422))
+    async def cancel(number: Number, request: Request, said: models.Cancel | None = None) -> Response:
+        """End a job, wherever it is. One that has ended stays as it is; one that runs is ended a little later."""
+        grace = None if said is None else said.grace
+        return of_row(await desk.cancel(request.state.token, number, grace))
+
+    @router.post("/jobs/{number}/retry", tags=["jobs"], responses=changed | told(404, 409, 422))
+    async def retry(number: Number, request: Request) -> Response:
+        """Have a job run again that has ended: another attempt, at the target that has it."""
+        return of_row(await desk.retry(request.state.token, number))

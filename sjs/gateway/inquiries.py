@@ -1,0 +1,92 @@
+"""What machines are asked of jobs: what they have printed, what they wait for. A job that nobody has yet has printed
+nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import Row
+
+from sjs.answers import Details
+from sjs.api.jobs import Job
+from sjs.core.lifecycle import FINAL, QUEUED
+from sjs.gateway.desk import Desk
+from sjs.gateway.identity.tokens import Token
+from sjs.gateway.threads import Threads
+from sjs.gateway.waiting import awaited
+
+T = TypeVar("T")
+
+FOLLOWED, FOLLOWED_EACH = 64, 16
+"""Outputs that are followed at a time: each has a session of its own with its machine."""
+
+
+class Inquiries:
+    """Who asks is known to be allowed: whoever has a job's row may know of the job."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._followers = Threads(FOLLOWED, FOLLOWED_EACH)
+
+    async def size(self, row: Row[Any], stream: str, attempt: int | None) -> int | None:
+        """How many bytes it has printed so far; None where only who reads them can know."""
+        if row.target is None:
+            return 0
+        return await self._of(row, lambda job: job.size(stream, attempt))
+
+    async def printed(
+        self, row: Row[Any], streams: Sequence[str], attempt: int | None, offset: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """What it has printed, from so many bytes on, as many as that."""
+        if row.target is None:
+            return
+        left = length
+        job = self._desk.office.job(row.target, row.number)
+        begin = partial(job.pieces, streams, attempt=attempt, offset=offset)
+        async with aclosing(self._desk.questions.stream(row.target, begin)) as pieces:
+            async for piece in pieces:
+                data = piece.data if left is None else piece.data[:left]
+                left = None if left is None else left - len(data)
+                yield data
+                if left == 0:
+                    return
+
+    def followed(
+        self, token: Token, row: Row[Any], streams: Sequence[str], attempt: int | None, offset: int
+    ) -> AsyncGenerator[bytes, None]:
+        """The same, until the job has ended. Busy where too many are followed, which may also come later."""
+        self._followers.check(row.target or "")
+        return self._follow(token, row, streams, attempt, offset)
+
+    async def _follow(
+        self, token: Token, row: Row[Any], streams: Sequence[str], attempt: int | None, offset: int
+    ) -> AsyncGenerator[bytes, None]:
+        if row.state == QUEUED:
+            row = await awaited(self._desk, token, row.id, lambda row: row.state != QUEUED)
+        if row.target is None:
+            return
+        job = self._desk.office.job(row.target, row.number)
+        begin = partial(job.pieces, streams, follow=True, attempt=attempt, offset=offset, signs=True)
+        async with aclosing(self._followers.stream(row.target, begin)) as pieces:
+            async for piece in pieces:
+                if piece.data:
+                    yield piece.data
+
+    async def why(self, row: Row[Any]) -> Sequence[str]:
+        """In words, what it waits for, or how it has ended."""
+        if row.target is not None:
+            return await self._of(row, lambda job: job.why())
+        if row.state in FINAL:
+            return [row.detail or f"it is {row.state}"]
+        return [f"nobody has taken it yet of those whom '{row.word}' means"]
+
+    async def details(self, row: Row[Any]) -> Details | None:
+        """All that its target knows of it; None as long as it has none."""
+        return None if row.target is None else await self._of(row, lambda job: job.details())
+
+    async def _of(self, row: Row[Any], question: Callable[[Job], T]) -> T:
+        job = self._desk.office.job(row.target, row.number)
+        return await self._desk.questions.ask(row.target, lambda: question(job))

@@ -1,0 +1,69 @@
+"""What a request says of what its client has already: conditions and ranges (RFC 9110). Pure."""
+
+from __future__ import annotations
+
+import re
+
+from sjs.values import dataclass
+
+_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_TAGS = re.compile(rf"[ \t,]*{_TAG}[ \t]*(?:,[ \t]*(?:{_TAG}[ \t]*)?)*")
+_ONE = re.compile(_TAG)
+_RANGE = re.compile(r"bytes=[ \t]*(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))[ \t]*", re.ASCII | re.IGNORECASE)
+
+ACCEPTED = {"accept-ranges": "bytes"}
+
+
+def is_known(header: str | None, tag: str) -> bool:
+    """Whether If-None-Match names this tag, weak or not; one that is none says nothing."""
+    if header is None:
+        return False
+    if header.strip() == "*":
+        return True
+    if not _TAGS.fullmatch(header.strip()):
+        return False
+    return tag.removeprefix("W/") in [one.removeprefix("W/") for one in _ONE.findall(header)]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Of so many bytes those from `start` up to `stop`."""
+
+    start: int
+    stop: int
+    size: int
+
+    @property
+    def content_range(self) -> str:
+        return f"bytes {self.start}-{self.stop - 1}/{self.size}"
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """None of so many bytes."""
+
+    size: int
+
+    @property
+    def content_range(self) -> str:
+        return f"bytes */{self.size}"
+
+
+def span_of(
+    header: str | None, size: int, condition: str | None = None, tag: str | None = None
+) -> Span | Beyond | None:
+    """What `Range` asks for; None where that is all: it says nothing that is understood, wants several pieces, or is
+    meant (`condition`, of If-Range) for another version than this `tag`."""
+    if header is None or (condition is not None and (tag is None or condition.strip() != tag)):
+        return None
+    match = _RANGE.fullmatch(header.strip())
+    if match is None:
+        return None
+    first, last, tail = match.groups()
+    if tail is not None:
+        wanted = min(int(tail), size)
+        return Span(size - wanted, size, size) if wanted else Beyond(size)
+    start, stop = int(first), int(last) + 1 if last else size
+    if stop <= start and last:
+        return None
+    return Span(start, min(stop, size), size) if start < size else Beyond(size)
