@@ -42,11 +42,12 @@ class Listener(ABC):
     """Whether he is told, too, when they begin to run."""
 
     def began(self, target: Target, jobs: Sequence[tuple[Any, Job]]) -> None:  # noqa: B027 (who does not hear of it)
-        """These run, for the first time or again."""
+        """These run, for the first time or again. After NotReached it is told again."""
 
     @abstractmethod
     def ended(self, target: Target, jobs: Sequence[tuple[Any, Job]]) -> None:
-        """These have; the target may be asked more of them. After LinkLost it is told again, at least of the others."""
+        """These have; the target may be asked more of them. After LinkLost or NotReached it is told again, at least of
+        the others."""
 
     @abstractmethod
     def failed(self, keys: Sequence[Any], error: SjsError) -> None:
@@ -142,8 +143,15 @@ class Watcher:
         found = list(target.list(ranges(sorted(numbers)), states))
         with self._lock:
             began = [one for job in found if job.state in LIVE for one in self._new_begin(job)]
+        try:
+            _to_each(began, lambda listener, jobs: listener.began(target, jobs))
+        except AWAY:
+            with self._lock:
+                for _, job in began:
+                    self._begun.pop(job.id, None)
+            raise
+        with self._lock:
             told = [(one, job) for job in found if job.state in FINAL for one in self._popped(job.id)]
-        _to_each(began, lambda listener, jobs: listener.began(target, jobs))
         here: list[tuple[Told, Job]] = []
         for one, job in told:
             place = moved_to(job)

@@ -31,6 +31,7 @@ from sjs.gateway.hub import Hub
 from sjs.gateway.identity.tokens import Token, is_usable, may, may_see, may_submit
 from sjs.gateway.records import jobs
 from sjs.gateway.records.events import Changes
+from sjs.gateway.records.failing import asking
 from sjs.gateway.records.jobs import New, Taken
 from sjs.gateway.records.migrating import migrate
 from sjs.gateway.records.opening import engine_of, owned
@@ -91,7 +92,7 @@ class Desk:
         return await asyncio.to_thread(self._asked, question)
 
     def _asked(self, question: Callable[[Connection], T]) -> T:
-        with self._engine.connect() as connection:
+        with asking(self._engine) as connection:
             return question(connection)
 
     async def accept(

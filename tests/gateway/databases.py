@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -13,7 +15,8 @@ from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
 
-from tests.live.machine import DEADLINE
+from tests.live.machine import DEADLINE, wait_for_end
+from tests.torture.fleet import parent, processes
 
 POSTGRES = next(iter(sorted(glob("/usr/lib/postgresql/*/bin"))), "")
 TABLES = "/usr/share/mysql/mysql_system_tables.sql"
@@ -22,17 +25,24 @@ SERVERS = {"mariadb": shutil.which("mariadbd"), "postgresql": shutil.which("init
 
 @contextmanager
 def server(kind: str) -> Iterator[str]:
-    """The URL of an empty database on a server of this kind, which ends with it. Short paths, for the sockets' sake."""
+    """The URL of an empty database on a server of this kind, which ends with it."""
+    with mortal(kind) as (url, _):
+        yield url
+
+
+@contextmanager
+def mortal(kind: str) -> Iterator[tuple[str, Server]]:
+    """The same, and who can be killed. Short paths, for the sockets' sake."""
     folder = Path(tempfile.mkdtemp(prefix="sjs-db-"))
     try:
-        with _mariadb(folder) if kind == "mariadb" else _postgresql(folder) as url:
-            yield url
+        with _mariadb(folder) if kind == "mariadb" else _postgresql(folder) as found:
+            yield found
     finally:
         shutil.rmtree(folder)
 
 
 @contextmanager
-def _mariadb(folder: Path) -> Iterator[str]:
+def _mariadb(folder: Path) -> Iterator[tuple[str, Server]]:
     me = pwd.getpwuid(os.geteuid()).pw_name
     data, door = folder / "data", folder / "s"
     (data / "mysql").mkdir(parents=True, mode=0o700)
@@ -42,18 +52,18 @@ def _mariadb(folder: Path) -> Iterator[str]:
         f"--user={me}",
         f"--datadir={data}",
         "--innodb-log-file-size=4M",
-        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-flush-log-at-trx-commit=2",
     ]
     with open(folder / "log", "wb") as log:
         schema = b"create database sjs;\nuse mysql;\n" + Path(TABLES).read_bytes()
         subprocess.run([*command, "--bootstrap"], input=schema, stdout=log, stderr=log, check=True)
         words = [*command, "--skip-networking", "--skip-grant-tables", f"--socket={door}"]
-        with _running(words, folder, log.fileno()):
-            yield f"mariadb://{me}@localhost/sjs?unix_socket={door}"
+        with Server(words, folder, log.fileno()) as server:
+            yield f"mariadb://{me}@localhost/sjs?unix_socket={door}", server
 
 
 @contextmanager
-def _postgresql(folder: Path) -> Iterator[str]:
+def _postgresql(folder: Path) -> Iterator[tuple[str, Server]]:
     """It does not run as root; then it is somebody's who owns nothing else here."""
     data = folder / "data"
     who: list[str] = []
@@ -65,23 +75,49 @@ def _postgresql(folder: Path) -> Iterator[str]:
         words = ["-D", str(data), "-A", "trust", "-U", "sjs", "-N", "-E", "UTF8", "--locale=C.UTF-8"]
         subprocess.run([*who, f"{POSTGRES}/initdb", *words], stdout=log, stderr=log, check=True)
         words = ["-D", str(data), "-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off"]
-        with _running([*who, f"{POSTGRES}/postgres", *words], folder, log.fileno()):
-            yield f"postgresql://sjs@/postgres?host={folder}"
+        with Server([*who, f"{POSTGRES}/postgres", *words], folder, log.fileno()) as server:
+            yield f"postgresql://sjs@/postgres?host={folder}", server
 
 
-@contextmanager
-def _running(words: Sequence[str], folder: Path, log: int) -> Iterator[None]:
-    """A server, from when it says that it is ready, as it would to systemd."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ears:
-        name = str(folder / "ready")
-        ears.bind(name)
-        os.chmod(name, 0o777)
-        ears.settimeout(DEADLINE)
-        process = subprocess.Popen(words, stdout=log, stderr=log, env={**os.environ, "NOTIFY_SOCKET": name})
-        try:
-            while b"READY=1" not in ears.recv(4096):
-                pass
-            yield
-        finally:
-            process.terminate()
-            process.wait(DEADLINE)
+class Server:
+    """One that can die and come back; it is there when it says that it is, as it would to systemd. `kill` is kill -9:
+    what was written is the kernel's then, and survives."""
+
+    def __init__(self, words: Sequence[str], folder: Path, log: int) -> None:
+        self._words = words
+        self._name = str(folder / "ready")
+        self._log = log
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._process.terminate()
+        self._process.wait(DEADLINE)
+
+    def start(self) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ears:
+            ears.bind(self._name)
+            os.chmod(self._name, 0o777)
+            ears.settimeout(DEADLINE)
+            environ = {**os.environ, "NOTIFY_SOCKET": self._name}
+            self._process = subprocess.Popen(self._words, stdout=self._log, stderr=self._log, env=environ)
+            try:
+                while b"READY=1" not in ears.recv(4096):
+                    pass
+            except BaseException:
+                self.kill()
+                raise
+            finally:
+                os.unlink(self._name)
+
+    def kill(self) -> None:
+        """With whatever works for it."""
+        mine = [pid for pid in processes() if parent(pid) == self._process.pid]
+        self._process.kill()
+        self._process.wait(DEADLINE)
+        for pid in mine:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            wait_for_end(pid)

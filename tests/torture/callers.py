@@ -36,9 +36,10 @@ class Pace:
 class Caller:
     """One connection at a time, and nothing else that is kept between requests."""
 
-    def __init__(self, port: int, token: str) -> None:
+    def __init__(self, port: int, token: str, refused: Callable[[], None]) -> None:
         self._port = port
         self._token = token
+        self._refused = refused
         self._pipes: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self.again = 0
 
@@ -46,10 +47,12 @@ class Caller:
         """The answer, however often that is asked for."""
         while True:
             try:
-                status, body = await self._once(method, path, said, key)
-                if status not in (429, 503):
+                status, head, body = await self._once(method, path, said, key)
+                if status != 503:
                     return status, json.loads(body)
-                await asyncio.sleep(0.05)  # what it says itself is for those who are many
+                assert b"\r\nretry-after:" in head.lower(), head
+                self._refused()
+                await asyncio.sleep(0.1)  # what it says itself is for those who are many
             except (OSError, EOFError):
                 self.close()
             self.again += 1
@@ -67,11 +70,11 @@ class Caller:
             self._pipes[1].close()
             self._pipes = None
 
-    async def _once(self, method: str, path: str, said: Any, key: str) -> tuple[int, bytes]:
+    async def _once(self, method: str, path: str, said: Any, key: str) -> tuple[int, bytes, bytes]:
         reader = await self._send(method, path, said, key)
         head = await reader.readuntil(b"\r\n\r\n")
         length = LENGTH.search(head)
-        return int(head[9:12]), await reader.readexactly(int(length[1]) if length else 0)
+        return int(head[9:12]), head, await reader.readexactly(int(length[1]) if length else 0)
 
     async def _send(self, method: str, path: str, said: Any, key: str) -> asyncio.StreamReader:
         if self._pipes is None:
@@ -93,35 +96,46 @@ class Crowd:
         self.acknowledged: dict[int, int] = {}
         self.abandoned: set[int] = set()
         self.wrong: list[str] = []
-        self.answers = 0
-        self.again = 0
+        self.answers = self.refused = 0
+        self._callers = [Caller(port, token, self._refuse) for _ in range(size)]
         self._job = job
-        self._port = port
-        self._token = token
         self._chance = random.Random(seed)
         self._pace = Pace(rate)
-        self._size = size
         self._next = 0
         self._enough = False
-        self._waits: list[tuple[int, asyncio.Event]] = []
+        self._waits: list[tuple[Callable[[], bool], asyncio.Event]] = []
 
     async def run(self) -> None:
         """Until it is enough, and all that was asked is answered."""
-        await asyncio.gather(*(self._call() for _ in range(self._size)))
+        await asyncio.gather(*map(self._call, self._callers))
 
     def stop(self) -> None:
         self._enough = True
 
+    @property
+    def again(self) -> int:
+        """How often something was asked again."""
+        return sum(one.again for one in self._callers)
+
     async def answered(self, count: int) -> None:
         """So many more times."""
+        all_of_them = self.answers + count
+        await self._until(lambda: self.answers >= all_of_them)
+
+    async def turned_away(self, count: int) -> None:
+        """So many more times it was said that later is better."""
+        all_of_them = self.refused + count
+        await self._until(lambda: self.refused >= all_of_them)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
         event = asyncio.Event()
-        self._waits.append((self.answers + count, event))
+        self._waits.append((condition, event))
         self._tell()
         await event.wait()
 
     def _tell(self) -> None:
-        for count, event in self._waits:
-            if self.answers >= count:
+        for condition, event in self._waits:
+            if condition():
                 event.set()
         self._waits = [one for one in self._waits if not one[1].is_set()]
 
@@ -129,8 +143,11 @@ class Crowd:
         self.answers += 1
         self._tell()
 
-    async def _call(self) -> None:
-        caller = Caller(self._port, self._token)
+    def _refuse(self) -> None:
+        self.refused += 1
+        self._tell()
+
+    async def _call(self, caller: Caller) -> None:
         while not self._enough:
             await self._pace.turn()
             number, self._next = self._next, self._next + 1
@@ -145,7 +162,6 @@ class Crowd:
             await self._pace.turn()
             await self._look(caller, self._chance.choice(list(self.acknowledged.items())))
         caller.close()
-        self.again += caller.again
 
     async def _hand_in(self, caller: Caller, number: int) -> None:
         status, said = await caller.ask("POST", "/api/v1/jobs", self._job(number), f"k{number}")

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sjs.api.jobs import Job, cancel
 from sjs.api.sessions import Sessions
@@ -13,7 +14,7 @@ from sjs.api.watching import Listener
 from sjs.core import job as core
 from sjs.core.job import End
 from sjs.core.lifecycle import FINAL
-from sjs.errors import SjsError, UnknownJob, Unreachable
+from sjs.errors import SjsError, UnknownJob, Unreachable, UsageError
 from sjs.gateway.records import jobs
 from sjs.gateway.records.jobs import CANCEL, RETRY, Place
 from sjs.gateway.records.writer import Writer
@@ -23,6 +24,9 @@ LOG = logging.getLogger("sjs.gateway")
 
 AGAIN = 5.0
 """Seconds after which somebody who was away is asked again."""
+
+MANY = 500
+"""Jobs in one question."""
 
 
 class Ends(Listener):
@@ -34,6 +38,11 @@ class Ends(Listener):
         self._sessions = sessions
         self._write = write
         self._after = after
+        self._closed = False
+
+    def close(self) -> None:
+        """Nobody is to be waited for any more."""
+        self._closed = True
 
     def await_them(self, places: Sequence[Place]) -> None:
         """From now on. Whoever was to be cancelled on the way there is."""
@@ -51,9 +60,21 @@ class Ends(Listener):
             cancel(unwanted)
         except Unreachable as error:
             LOG.warning("%s; it is asked again", error)
-            again = threading.Timer(AGAIN, self.await_them, [places])
-            again.daemon = True
-            again.start()
+            self._later(partial(self.await_them, places))
+
+    def _later(self, work: Callable[[], None]) -> None:
+        """When the one who was away may be there again."""
+        again = threading.Timer(AGAIN, self._try, [work])
+        again.daemon = True
+        again.start()
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            if not self._closed:
+                work()
+        except SjsError as error:
+            LOG.warning("%s; it is asked again", error)
+            self._later(work)
 
     def _have_tried(self, place: Place) -> str:
         """Have it run again, unless that was said, or is not wanted any more; what is to be said now. RETRY where
@@ -83,5 +104,14 @@ class Ends(Listener):
         self._after([number for number, _ in seen])
 
     def failed(self, keys: Sequence[int], error: SjsError) -> None:
-        """The gateway ends, or the target is no more in its config: the next one that knows it goes on."""
-        LOG.warning("%d jobs are not waited for any more: %s", len(keys), error)
+        """Whose target is no more in the config is left to the next gateway that knows it, as all are at the end."""
+        if self._closed or isinstance(error, UsageError):
+            LOG.info("%d jobs are not waited for any more: %s", len(keys), error)
+            return
+        LOG.warning("%d jobs: %s; it is asked again", len(keys), error)
+        self._later(partial(self._resume, keys))
+
+    def _resume(self, keys: Sequence[int]) -> None:
+        for start in range(0, len(keys), MANY):
+            some = keys[start : start + MANY]
+            self.await_them(self._write(lambda connection, some=some: jobs.places(connection, some)))  # type: ignore[misc]

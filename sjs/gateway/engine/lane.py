@@ -20,6 +20,7 @@ from sjs.fitting import Fitting
 from sjs.gateway.engine.ends import AGAIN, LOG
 from sjs.gateway.engine.plan import BatchPlan, specs
 from sjs.gateway.records import jobs
+from sjs.gateway.records.failing import FAILS
 from sjs.gateway.records.jobs import Batch, Place
 from sjs.gateway.records.writer import Writer
 from sjs.plans import Head, Share
@@ -70,6 +71,9 @@ class Lane:
             self._wanted.clear()
             try:
                 left = self._round()
+            except (SjsError, *FAILS) as error:
+                LOG.warning("%s: %s; it is tried again", self._word, " ".join(str(error).split()))
+                left = True
             except Exception:  # noqa: BLE001 (jobs wait for it, whatever has gone wrong)
                 LOG.exception("jobs for %s could not be handed in; it is tried again", self._word)
                 left = True

@@ -51,6 +51,7 @@ class Office:
         for lane in lanes:
             lane.close()
         self._collector.close()
+        self._ends.close()
         self._sessions.close()
 
     def _kick(self, words: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 from time import monotonic, time
 
+from sjs.errors import SjsError
 from sjs.gateway.identity.guard import App, Receive, Scope, Send
 from sjs.gateway.identity.heads import values_of
 from sjs.gateway.identity.limits import Exceeded, Limits, Meters
@@ -13,7 +14,7 @@ from sjs.gateway.identity.refusals import Refusal
 from sjs.gateway.identity.tokens import Denied, Token, bearer, check
 
 Lookup = Callable[[str], Awaitable["Token | None"]]
-"""What is kept under a public id."""
+"""What is kept under a public id. An SjsError where that can not be said now."""
 
 FAILURES = Limits(rate=1.0, burst=20)
 """Of one address: how many requests without a good token are told so, and not to wait."""
@@ -50,7 +51,11 @@ class Entry:
         if scope["type"] != "http" or scope["path"] in self._public or scope["path"].startswith(self._doors):
             await self._app(scope, receive, send)
             return
-        found = await self._who(scope)
+        try:
+            found = await self._who(scope)
+        except SjsError as error:  # whoever knows the tokens does not answer
+            scope["state"]["refusal"] = Refusal(503, error.code, error.message, {"retry-after": "5"})
+            return
         if isinstance(found, Denied):
             scope["state"]["refusal"] = self._denied(scope, found)
             return

@@ -34,7 +34,10 @@ def engine_of(url: str) -> Engine:
     known = _known(url)
     if known.get_backend_name() == "sqlite":
         return _sqlite(known)
-    return create_engine(known, pool_pre_ping=True, pool_recycle=1800, isolation_level="READ COMMITTED")
+    patient = {"connect_timeout": 10}
+    return create_engine(
+        known, pool_pre_ping=True, pool_recycle=1800, isolation_level="READ COMMITTED", connect_args=patient
+    )
 
 
 def _known(url: str) -> URL:

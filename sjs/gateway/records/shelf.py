@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, Row
 
 from sjs.gateway.records import jobs
+from sjs.gateway.records.failing import asking
 
 MOST = 20_000
 
@@ -51,7 +52,7 @@ class Shelf:
         with self._lock:
             self._reading[number] = turn
         try:
-            with self._engine.connect() as connection:
+            with asking(self._engine) as connection:
                 row = jobs.get(connection, number)
         except BaseException:
             self._keep(number, turn, None)

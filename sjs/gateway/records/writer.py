@@ -12,11 +12,12 @@ from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from sjs.errors import SjsError
 from sjs.gateway.records.events import Changes, begin
-from sjs.gateway.records.opening import WRITES, reason
+from sjs.gateway.records.failing import FAILS, unavailable
+from sjs.gateway.records.failing import Unavailable as Unavailable
+from sjs.gateway.records.opening import WRITES
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -33,18 +34,6 @@ again, as they may."""
 
 MOST = 500
 """Works in one transaction."""
-
-
-FAILS = (OperationalError, InterfaceError)
-"""What says that it is not the work that is wrong."""
-
-UNKNOWN = "it is not known whether this was written; ask again"
-
-
-class Unavailable(SjsError):
-    """The database does not answer, or is full. What was to be written may have been, or not."""
-
-    code = "unavailable"
 
 
 class _Order(Generic[A, T]):
@@ -117,7 +106,7 @@ class Writer:
         try:
             values = self._transaction(orders)
         except FAILS as error:
-            values = [Unavailable(f"the database: {reason(error)}", UNKNOWN)] * len(orders)
+            values = [unavailable(error)] * len(orders)
         except Exception as error:  # noqa: BLE001 (whoever waits for it gets it)
             if len(orders) > 1:
                 return False

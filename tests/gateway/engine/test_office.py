@@ -30,7 +30,7 @@ from sjs.gateway.records.jobs import New, Taken
 from sjs.gateway.records.tables import batches
 from sjs.gateway.records.writer import Writer
 from sjs.snapshots.store import Store as Snapshots
-from tests.live.machine import DEADLINE, Machine
+from tests.live.machine import DEADLINE, Machine, until
 
 
 class Desk:
@@ -161,6 +161,27 @@ def test_the_next_office_goes_on_where_one_has_ended(config: Config, engine: Eng
     gate.touch()
     second = Desk(config, engine)
     assert [row.state for row in second.wait([*numbers, late.first])] == ["succeeded"] * 4
+    second.close()
+
+
+def test_who_is_away_when_an_office_opens_is_asked_again(
+    config: Config,
+    engine: Engine,
+    machines: dict[str, Machine],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("sjs.gateway.engine.ends.AGAIN", 0.1)
+    first = Desk(config, engine)
+    taken = first.office.accept([job("sleep 1000", "a")], "me", "api").result()
+    first.wait([taken.first], ["running"])
+    first.close()
+    machines["a"].kill_both()
+    second = Desk(config, engine)
+    until(lambda: "it is asked again" in caplog.text, "that nobody is there")
+    machines["a"].start(2)
+    second.office.cancel([taken.first])
+    second.wait([taken.first])
     second.close()
 
 
