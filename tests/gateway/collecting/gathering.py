@@ -7,8 +7,8 @@ memory was needed when nothing is left to do; then waits for its end.
 from __future__ import annotations
 
 import json
-import resource
 import sys
+from pathlib import Path
 
 from sqlalchemy import func, select
 
@@ -48,11 +48,15 @@ def main(config: str, database: str, where: str, key: str, count: str, command: 
         store.close()
 
 
-def memory() -> int:
-    """The most that this process, or one that it has started and that has ended, has had in memory; in bytes."""
-    with open("/proc/self/status", encoding="ascii") as source:
-        own = next(int(line.split()[1]) for line in source if line.startswith("VmHWM:"))
-    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) << 10
+def memory() -> str:
+    """The most bytes that this process has had in memory, and that of those which it has started which had most."""
+    children = [int(one) for path in Path("/proc/self/task").glob("*/children") for one in path.read_text().split()]
+    return f"{most_of('self')} {max(map(most_of, children), default=0)}"
+
+
+def most_of(process: int | str) -> int:
+    with open(f"/proc/{process}/status", encoding="ascii") as source:
+        return next(int(line.split()[1]) << 10 for line in source if line.startswith("VmHWM:"))
 
 
 if __name__ == "__main__":
