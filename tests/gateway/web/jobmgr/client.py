@@ -60,7 +60,7 @@ class Client:
     def get(self, number: int) -> Any:
         return self.ask("GET", f"/jobs/get?id={number}").json
 
-    def ended(self, number: int) -> Any:
+    def ended(self, number: int, seconds: float = DEADLINE) -> Any:
         """What is said of a job once it is over."""
         found: list[Any] = []
 
@@ -68,7 +68,7 @@ class Client:
             found.append(self.get(number))
             return found[-1]["job"]["status"] in ("completed", "failed")
 
-        until(is_over, f"the end of job {number}")
+        until(is_over, f"the end of job {number}", seconds)
         return found[-1]
 
     def run(self, name: str, **parameters: str) -> Any:

@@ -96,7 +96,8 @@ def test_sizes_have_64_bits(jobmgr: Client, specs: Specs, at_desk: Desk) -> None
     size = 2**31
     specs.shell("large", 'truncate -s $JOBMGR_PARAMETER_N "$JOBMGR_ARTIFACTS_DIR/large"', n="int")
     if LONG:
-        assert [one["size"] for one in jobmgr.run("large", n=str(size))["artifacts"]] == [size]
+        found = jobmgr.ended(jobmgr.start("large", n=str(size)), seconds=600)
+        assert [one["size"] for one in found["artifacts"]] == [size]
     number = jobmgr.start("large", n="0")
     jobmgr.ended(number)
     of = artifacts.Leaving(number, "web", "a", 1, 1, "succeeded", "", "")
