@@ -42,7 +42,7 @@ def _ended(connection: Connection, row: Row[Any]) -> Mapping[str, Any]:
     printed = outputs.get(connection, row.id)
     if row.state != SUCCEEDED:
         return documents.whole(row, documents.FAILED, _failure(row, printed))
-    left = artifacts.of_job(connection, row.id)
+    left = [one for one in artifacts.of_job(connection, row.id) if one.attempt == row.attempt]
     return documents.whole(row, documents.COMPLETED, _result(printed), left)
 
 

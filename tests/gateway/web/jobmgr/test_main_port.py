@@ -11,6 +11,7 @@ from sjs.gateway.web.app import guarded, native
 from tests.gateway.web.conftest import HOST, bearer, served
 from tests.gateway.web.jobmgr.client import Client, query
 from tests.gateway.web.jobmgr.conftest import Specs
+from tests.live.machine import until
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +81,16 @@ def test_a_spec_in_yaml_may_say_more(port: int, at_desk: Desk, specs: Specs) -> 
     assert row is not None and row.target == "b"
     assert ann.first_line("more", size="10") == "parameter 'size' must be at most 9"
     assert ann.ask("POST", f"/jobs/start?{query(name='more', parameters='{}')}").json["status"] == "ok"
+
+
+def test_of_a_job_that_was_tried_again_the_last_attempt_counts(port: int, at_desk: Desk, specs: Specs) -> None:
+    """One that nothing could be run for has nothing to try."""
+    specs.shell("again", 'echo $SJS_ATTEMPT | tee "$JOBMGR_ARTIFACTS_DIR/$SJS_ATTEMPT"')
+    ann = client(port, at_desk, "ann", "submit", "read", "raw", "cancel")
+    native = Client(port, "/api/v1", ann.token)
+    number, dead = ann.run("again")["job"]["id"], ann.start("no-such")
+    assert native.ask("POST", f"/jobs/{dead}/retry").status == 422
+    assert native.ask("POST", f"/jobs/{number}/retry").status == 200
+    until(lambda: ann.ended(number)["result"] == "2\n", "the second attempt")
+    assert [one["name"] for one in ann.get(number)["artifacts"]] == ["2"]
+    assert ann.get(dead)["job"]["status"] == "failed"
