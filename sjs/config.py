@@ -23,7 +23,7 @@ from sjs.groups import Group, read_groups
 from sjs.nodes import Checks, compose, text_of
 from sjs.targets import kinds
 from sjs.targets.kinds import MANAGER, Kind
-from sjs.values import dataclass, field
+from sjs.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from yaml import Node
@@ -96,6 +96,17 @@ class Deployment:
 
 
 @dataclass(frozen=True)
+class Section:
+    """What a file says of something that is read by who needs it: nodes that know their lines, and the file.
+    `is_named`: somebody has said that this file counts; `is_private`: nobody else can read it."""
+
+    place: Place
+    node: Node
+    is_named: bool = True
+    is_private: bool = True
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that is configured. `managers` are those written down, in their order; `local` is always there."""
 
@@ -105,6 +116,7 @@ class Config:
     sources: Sequence[str] = ()
     groups: Mapping[str, Group] = field(default_factory=dict)
     link_idle: float | None = None
+    gateway: Section | None = None
 
     @property
     def everyone(self) -> Sequence[Manager]:
@@ -135,6 +147,7 @@ class Layer:
     deployment: Deployment | None
     groups: Mapping[str, Group]
     link_idle: float | None = None
+    gateway: Section | None = None
 
 
 def load(given: str | None, environ: Mapping[str, str]) -> Config:
@@ -145,6 +158,7 @@ def load(given: str | None, environ: Mapping[str, str]) -> Config:
     deployment = Deployment()
     groups: dict[str, Group] = {}
     link_idle: float | None = None
+    gateway: Section | None = None
     sources = []
     for path in dict.fromkeys(paths):
         layer = read(path, environ, wanted=path == given)
@@ -155,8 +169,10 @@ def load(given: str | None, environ: Mapping[str, str]) -> Config:
             deployment = layer.deployment or deployment
             groups.update(layer.groups)
             link_idle = link_idle if layer.link_idle is None else layer.link_idle
+            if layer.gateway is not None:
+                gateway = replace(layer.gateway, is_named=path != top or path == given)
             sources.append(path)
-    config = Config(tuple(managers.values()), builtin(environ), deployment, tuple(sources), groups, link_idle)
+    config = Config(tuple(managers.values()), builtin(environ), deployment, tuple(sources), groups, link_idle, gateway)
     _check_groups(config)
     return config
 
@@ -171,7 +187,11 @@ def from_mapping(given: Mapping[str, Any], environ: Mapping[str, str]) -> Config
         raise ConfigError(f"the config holds something that is no plain value: {error}") from None
     layer = parse(text, "config", environ)
     config = Config(
-        tuple(layer.managers.values()), builtin(environ), layer.deployment or Deployment(), (), layer.groups
+        tuple(layer.managers.values()),
+        builtin(environ),
+        layer.deployment or Deployment(),
+        groups=layer.groups,
+        gateway=layer.gateway,
     )
     _check_groups(config)
     return config
@@ -231,9 +251,11 @@ def read(path: str, environ: Mapping[str, str], wanted: bool) -> Layer | None:
     if len(text) > MAX_BYTES:
         raise ConfigError(f"{path}: larger than {MAX_BYTES >> 20} MiB, which no config is")
     layer = parse(text, path, environ)
-    if found.st_mode & (stat.S_IRGRP | stat.S_IROTH) and any(map(_has_secret, layer.managers.values())):
+    if not found.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return layer
+    if any(map(_has_secret, layer.managers.values())):
         raise ConfigError(f"{path}: holds a password and others can read it", f"chmod go-r {path}")
-    return layer
+    return replace(layer, gateway=replace(layer.gateway, is_private=False)) if layer.gateway else layer
 
 
 def _has_secret(manager: Manager) -> bool:
@@ -253,11 +275,13 @@ def parse(text: bytes, path: str, environ: Mapping[str, str]) -> Layer:
     if document is None:
         return Layer({}, None, {})
     here = Place(path, environ)
-    top = here.pairs(document, "", ("managers", "deployment", "groups", "link_idle"))
+    top = here.pairs(document, "", ("managers", "deployment", "groups", "link_idle", "gateway"))
     managers = here.managers(top["managers"]) if "managers" in top else {}
     groups = read_groups(here, top["groups"]) if "groups" in top else {}
     deployment = here.deployment(top["deployment"]) if "deployment" in top else None
-    return Layer(managers, deployment, groups, here.seconds(top["link_idle"]) if "link_idle" in top else None)
+    link_idle = here.seconds(top["link_idle"]) if "link_idle" in top else None
+    gateway = Section(here, top["gateway"]) if "gateway" in top else None
+    return Layer(managers, deployment, groups, link_idle, gateway)
 
 
 @dataclass(frozen=True)

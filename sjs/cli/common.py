@@ -11,7 +11,7 @@ import click
 from sjs.cli import terminal
 from sjs.cli.ids import Ids, NoneHere
 from sjs.cli.output import Output, flush
-from sjs.cli.verbs import VERBS
+from sjs.cli.verbs import find
 from sjs.config import Config, load, state_path
 from sjs.errors import SjsError, UsageError
 from sjs.link import idle
@@ -80,13 +80,42 @@ def verb(name: str, kind: type[click.Command] = click.Command) -> Callable[[Func
     """Make a function a verb: with --config, --json and the verb's example. `kind`: who reads its words."""
 
     def made(function: Function) -> click.Command:
-        for option in (_json_option(), _config_option()):
-            function = option(function)
-        epilog = f"\b\nexample:\n  {VERBS[name].example}"
-        settings: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-        return click.command(name, kind, epilog=epilog, context_settings=settings)(click.pass_obj(function))
+        function = _json_option()(_config_option()(function))
+        return click.command(name, kind, epilog=_example(name), context_settings=_HELP)(click.pass_obj(function))
 
     return made
+
+
+def program(name: str) -> Callable[[Function], click.Command]:
+    """Make a function a program: with --config, and the program's example."""
+
+    def made(function: Function) -> click.Command:
+        with_config = _config_option()(function)
+        return click.command(name, epilog=_example(name), context_settings=_HELP)(click.pass_obj(with_config))
+
+    return made
+
+
+def program_of(name: str) -> Callable[[Callable[[], None]], click.Group]:
+    """Make a function a program that is told first what to do (`action`)."""
+    return click.group(name, epilog=_example(name), context_settings=_HELP, no_args_is_help=False)
+
+
+def action(of: click.Group, name: str) -> Callable[[Function], click.Command]:
+    """Make a function something that a program does, with --config and --json."""
+
+    def made(function: Function) -> click.Command:
+        function = _json_option()(_config_option()(function))
+        return of.command(name, context_settings=_HELP)(click.pass_obj(function))
+
+    return made
+
+
+_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
+
+def _example(name: str) -> str:
+    return f"\b\nexample:\n  {find(name).example}"
 
 
 def fan_out(

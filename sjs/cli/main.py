@@ -33,6 +33,9 @@ sets:   a,b   all (or '*')   'gpu*'   'node[1-3,7]'   @GROUP (of config.yaml)   
 verbs (each has --help):
 {verbs}
 
+programs, which are about no target ({prog} PROGRAM [options]; each has --help):
+{programs}
+
 examples:
 {examples}
 
@@ -123,9 +126,19 @@ def parse(args: list[str]) -> Typed:
             return Typed(version=True)
         elif word.startswith("-"):
             raise UsageError(f"{word} comes too early", "options follow TARGET VERB")
+        elif not words and word in verbs.PROGRAMS:
+            return _program(config, word, rest)
         else:
             words.append(word)
     return _meant(config, words, rest) if words else Typed()
+
+
+def _program(config: str | None, word: str, rest: list[str]) -> Typed:
+    """What follows belongs to it; but a verb shows that a target of that name is meant."""
+    verb = verbs.canonical(rest[0]) if rest else None
+    if verb and rest[0] not in verbs.ACTIONS.get(word, ()):
+        raise UsageError(f"{word} is a program of its own", f"a target of that name: submit {rest[0]} {word}")
+    return Typed(config, "", word, tuple(rest))
 
 
 def _meant(config: str | None, words: list[str], rest: list[str]) -> Typed:
@@ -139,6 +152,8 @@ def _meant(config: str | None, words: list[str], rest: list[str]) -> Typed:
         return Typed(config, words[0], found[1], tuple(rest))
     if found[0]:
         return Typed(config, words[1], found[0], tuple(rest))
+    if words[1] in verbs.PROGRAMS:
+        raise UsageError(f"{words[1]} is a program of its own, and comes first", f"submit {words[1]}")
     raise verbs.unknown(words[1])
 
 
@@ -160,11 +175,12 @@ def _run_verb(prog: str, typed: Typed) -> int:
 
     from sjs.cli.common import Call
 
-    path = f"{prog} {typed.target or 'TARGET'} {typed.verb}"
+    is_program = typed.verb in verbs.PROGRAMS
+    path = f"{prog} {typed.verb}" if is_program else f"{prog} {typed.target or 'TARGET'} {typed.verb}"
     call = Call(prog, typed.target, typed.config, typed.rest)
     try:
         with verbs.command(typed.verb).make_context(path, list(typed.rest), obj=call) as context:
-            if call.has_leftovers():
+            if not is_program and call.has_leftovers():
                 from sjs.cli.leftover import finish_leftovers
 
                 finish_leftovers(call)
@@ -180,10 +196,13 @@ def _run_verb(prog: str, typed: Typed) -> int:
 
 def _help(prog: str) -> str:
     width = max(map(len, verbs.VERBS)) + 2
+    known = {**verbs.VERBS, **verbs.PROGRAMS}
+    lines = {name: f"  {name:<{width}}{one.summary}" for name, one in known.items()}
     return HELP.format(
         prog=prog,
-        verbs="\n".join(f"  {name:<{width}}{verb.summary}" for name, verb in verbs.VERBS.items()),
-        examples="\n".join(f"  {verb.example.replace('submit', prog, 1)}" for verb in verbs.VERBS.values()),
+        verbs="\n".join(lines[name] for name in verbs.VERBS),
+        programs="\n".join(lines[name] for name in verbs.PROGRAMS),
+        examples="\n".join(f"  {one.example.replace('submit', prog, 1)}" for one in known.values()),
     )
 
 

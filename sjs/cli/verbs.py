@@ -1,4 +1,5 @@
-"""The verbs: where each is, in a line what it does, and what else it may be called. Light: every command loads it."""
+"""The verbs, and the programs beside them: where each is, in a line what it does, what else it may be called. Light:
+every command loads it."""
 
 from __future__ import annotations
 
@@ -76,6 +77,16 @@ VERBS: Mapping[str, Verb] = {
     "check-running": Verb("status:check_running", "is there a manager?", "submit all check-running"),
 }
 
+PROGRAMS: Mapping[str, Verb] = {
+    "gateway": Verb("gateway:gateway", "serve jobs over HTTP", "submit gateway --listen 127.0.0.1:8765"),
+    "token": Verb("token:token", "who may ask the gateway", "submit token make alice --expires 90d"),
+}
+"""First words that are about no target: what follows is all theirs. No other process carries them out (`sjs.link.thin`
+has the same names)."""
+
+ACTIONS: Mapping[str, tuple[str, ...]] = {"token": ("make", "list", "revoke")}
+"""What some of them are told to do first."""
+
 ALIASES: Mapping[str, str] = {
     "stat": "status",
     "submit": "job",
@@ -94,15 +105,20 @@ def canonical(word: str) -> str | None:
     return word if word in VERBS else ALIASES.get(word)
 
 
+def find(name: str) -> Verb:
+    """The verb or the program of this name."""
+    return VERBS[name] if name in VERBS else PROGRAMS[name]
+
+
 def unknown(word: str) -> UsageError:
     """The error for a word that is no verb."""
     return UsageError(f"unknown verb '{word}'{suggestion(word, [*VERBS, *ALIASES])}", f"verbs: {', '.join(VERBS)}")
 
 
 def command(verb: str) -> click.Command:
-    """The command behind a verb; loads its module."""
+    """The command behind a verb, or a program; loads its module."""
     from importlib import import_module
 
-    module, _, name = VERBS[verb].place.partition(":")
+    module, _, name = find(verb).place.partition(":")
     found: click.Command = getattr(import_module(f"sjs.cli.commands.{module}"), name)
     return found

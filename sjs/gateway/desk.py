@@ -20,6 +20,7 @@ from sjs.config import Config
 from sjs.core.lifecycle import FINAL
 from sjs.errors import Conflict, Refused, UnknownJob
 from sjs.gateway import tokens
+from sjs.gateway.artifacts import link_keys
 from sjs.gateway.artifacts.lending import Lending
 from sjs.gateway.artifacts.opening import open_store
 from sjs.gateway.artifacts.settings import parse as store_settings
@@ -63,6 +64,8 @@ class Desk:
         self.config = config
         self.store = Lending(store)
         self.specs = SpecFolder(settings.specs)
+        self.link_keys = link_keys.kept(settings.link_key_file, time.time())
+        """Those that links to artifacts are signed with, the one that signs first."""
         self.feed = Feed(self.read)
         self.hub = Hub(self.feed)
         self.shelf = Shelf(engine)

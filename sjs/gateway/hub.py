@@ -15,6 +15,10 @@ MOST = 1_000
 """Events that wait for one who hears them too slowly; then he is told that he missed some."""
 
 
+class Over(Exception):
+    """The gateway is about to end: nobody hears of anything any more."""
+
+
 class Ear:
     """Of one who listens, in the loop of the hub."""
 
@@ -22,6 +26,7 @@ class Ear:
         self._heard: deque[Event] = deque()
         self._wakes = asyncio.Event()
         self._missed = False
+        self._is_over = False
 
     def tell(self, events: Sequence[Event]) -> None:
         if len(self._heard) + len(events) > MOST:
@@ -31,9 +36,16 @@ class Ear:
             self._heard.extend(events)
         self._wakes.set()
 
+    def end(self) -> None:
+        self._is_over = True
+        self._wakes.set()
+
     async def hear(self) -> tuple[Sequence[Event], bool]:
-        """What has come since, at least one event; and whether some were missed, which the records have."""
+        """What has come since, at least one event; and whether some were missed, which the records have. Over, once
+        nothing will come any more."""
         await self._wakes.wait()
+        if self._is_over:
+            raise Over
         self._wakes.clear()
         heard, missed = list(self._heard), self._missed
         self._heard.clear()
@@ -54,9 +66,12 @@ class Hub:
         self._loop = asyncio.get_running_loop()
 
     def close(self) -> None:
-        """The loop is about to end. To be called in it, before it waits for those who follow: they end by this."""
+        """The loop is about to end. To be called in it, before it waits for those who follow, or wait for something to
+        happen: they end by this."""
         self._loop = None
         self._feed.close()
+        for ear in self._ears:
+            ear.end()
 
     def tell(self, changes: Changes) -> None:
         """This has become durable."""
@@ -76,6 +91,8 @@ class Hub:
     def listening(self) -> Iterator[Ear]:
         """Hear all that happens from now on."""
         ear = Ear()
+        if self._loop is None:
+            ear.end()
         self._ears.add(ear)
         try:
             yield ear

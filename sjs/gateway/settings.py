@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sjs.gateway.identity.limits import Limits
 from sjs.gateway.identity.startup import Listener
 from sjs.gateway.records.retention import Keep
 from sjs.values import dataclass, field
+
+PORT = 8765
+"""Of the native API, where nothing else is said."""
+
+DIALECTS: Mapping[str, int] = {"jobmgr": 9845, "jobd": 8080}
+"""The replaced programs that can be spoken for, and the ports that their clients know."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class Settings:
     key_days, dry}`."""
 
     folder: str
-    database: str
+    database: str = field(repr=False)
     specs: str
     listeners: Sequence[Listener]
     artifacts: Mapping[str, Any] | None = None
@@ -27,14 +34,28 @@ class Settings:
     origins: Sequence[str] = ()
     most_body: int = 8 << 20
     most_upload: int = 1 << 30
+    most_requests: int = 256
+    """Open at a time, of all callers."""
     links: int = 7_200
     keep: Keep = field(default_factory=Keep)
+    link_keys: str = ""
+    """The file with the keys that links are signed with; if none is said, in the folder."""
+    limits: Limits = field(default_factory=Limits)
+    """Of new tokens, if nothing else is said of them."""
+    patience: float = 20.0
+    """Seconds that the head of a request may take, or a handshake."""
+    farewell: float = 10.0
+    """Seconds that requests have to end, when it is to end."""
     heartbeat: float = 15.0
     """Seconds after which a stream of events says that it is alive, and its token is looked at again."""
     owners: Mapping[str, str] = field(default_factory=dict)
     """In whose name a dialect's own port acts, by the dialect."""
 
+    @property
+    def link_key_file(self) -> str:
+        return self.link_keys or f"{self.folder}/link.keys"
+
 
 def usual(folder: str) -> Settings:
     """What it is without a word in any config."""
-    return Settings(folder, f"sqlite:///{folder}/gateway.db", f"{folder}/jobspecs", [Listener("127.0.0.1", 8765)])
+    return Settings(folder, f"sqlite:///{folder}/gateway.db", f"{folder}/jobspecs", [Listener("127.0.0.1", PORT)])

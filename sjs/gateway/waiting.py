@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from sjs.core.lifecycle import FINAL
 from sjs.gateway.desk import Desk
+from sjs.gateway.hub import Over
 from sjs.gateway.identity.tokens import Token
 
 Is = Callable[[Row[Any]], bool]
@@ -22,7 +23,7 @@ def has_ended(row: Row[Any]) -> bool:
 async def awaited(
     desk: Desk, token: Token, number: int, is_so: Is = has_ended, seconds: float | None = None
 ) -> Row[Any]:
-    """The row of a job once this is so of it, or as it is after so many seconds."""
+    """The row of a job once this is so of it, or as it is after so many seconds, or when the gateway is to end."""
     with desk.hub.listening() as ear:
 
         async def until() -> Row[Any]:
@@ -35,5 +36,5 @@ async def awaited(
 
         try:
             return await asyncio.wait_for(until(), seconds)
-        except asyncio.TimeoutError:
+        except (asyncio.TimeoutError, Over):
             return await desk.row(token, number)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 WITHOUT = "--no-link"
+ALONE = ("gateway", "token")
+"""First words that are programs of their own: they stay longer than a command, or are typed once in a while."""
 BACKLOG = 128
 LOST = 255
 PASSED_ON = (

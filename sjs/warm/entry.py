@@ -28,7 +28,7 @@ def main(prog: str, args: list[str]) -> int:
     usual = _signal.getsignal(_signal.SIGINT)
     if usual == _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # nothing is begun yet, so there is nothing to tell
-    if not (os.environ.get(VARIABLE) or thin.WITHOUT in _words_before_options(args)):
+    if not (os.environ.get(VARIABLE) or _is_for_this_process(_words_before_options(args))):
         path = place.socket_path(os.environ)
         for _ in range(TRIES if path else 0):
             status = thin.handed_over(path or "", prog, args)
@@ -51,6 +51,14 @@ def _alone(prog: str, args: list[str]) -> int:
     from sjs.cli.main import program
 
     program(prog, args)
+
+
+def _is_for_this_process(words: list[str]) -> bool:
+    """Whether it is wanted so, or what is typed is no command about targets, but a program."""
+    if thin.WITHOUT in words:
+        return True
+    typed = (word for at, word in enumerate(words) if word[:1] != "-" and not (at and words[at - 1] == "--config"))
+    return next(typed, "") in thin.ALONE
 
 
 def _words_before_options(args: list[str]) -> list[str]:

@@ -17,9 +17,11 @@ OTHERS = {"sjs.api", "sjs.making", "sjs.results", "sjs.sweeping", "sjs.moving", 
 NEW_JOBS = {"sjs.dealing", "sjs.outbox", "sjs.capture", "sjs.cli.options"}
 YAML = {"yaml"}
 
+GATEWAY = {"sjs.gateway", "sqlalchemy", "fastapi", "uvicorn"}
+
 KINDS = {"urllib3", "sjs.targets.kubernetes", "sjs.targets.slurm", "sjs.core.slurm_reasons"}
 
-LIGHT = SSH | TREES | MACHINE | NEVER | OTHERS | KINDS
+LIGHT = SSH | TREES | MACHINE | NEVER | OTHERS | KINDS | GATEWAY
 FORBIDDEN = {
     "local status": LIGHT | NEW_JOBS | YAML | {"hashlib"},
     "local list": LIGHT | NEW_JOBS | YAML,

@@ -5,6 +5,7 @@ import pytest
 from sjs.cli import verbs
 from sjs.cli.main import Typed, parse
 from sjs.errors import UsageError
+from sjs.link.thin import ALONE
 from tests.cli.conftest import CommandLine
 
 
@@ -53,6 +54,13 @@ from tests.cli.conftest import CommandLine
         ("job --help", Typed(verb="job", rest=("--help",))),
         ("gpu1 job --help", Typed(None, "gpu1", "job", ("--help",))),
         ("--version", Typed(version=True)),
+        ("gateway", Typed(None, "", "gateway", ())),
+        ("--config c gateway --listen x", Typed("c", "", "gateway", ("--listen", "x"))),
+        ("--no-link token list --json", Typed(None, "", "token", ("list", "--json"))),
+        ("gateway --help", Typed(None, "", "gateway", ("--help",))),
+        ("status gateway", Typed(None, "gateway", "status", ())),
+        ("list token", Typed(None, "token", "list", ())),
+        ("gpu1 status gateway", Typed(None, "gpu1", "status", ("gateway",))),
     ],
 )
 def test_target_and_verb_are_found_in_both_orders(words: str, wanted: Typed) -> None:
@@ -67,6 +75,9 @@ def test_target_and_verb_are_found_in_both_orders(words: str, wanted: Typed) -> 
         ("gpu1 stauts", "unknown verb 'stauts'; did you mean status?"),
         ("gpu1 --wait job", "--wait comes too early"),
         ("--config", "--config needs a file"),
+        ("gateway status", "gateway is a program of its own (a target of that name: submit status gateway)"),
+        ("token stat", "token is a program of its own (a target of that name: submit stat token)"),
+        ("gpu1 gateway", "gateway is a program of its own, and comes first (submit gateway)"),
     ],
 )
 def test_what_cannot_be_meant_is_said(words: str, message: str) -> None:
@@ -78,7 +89,7 @@ def test_what_cannot_be_meant_is_said(words: str, message: str) -> None:
 def test_bare_submit_lists_verbs_with_examples(cli: CommandLine) -> None:
     outcome = cli.submit()
     assert outcome.status == 0
-    for verb in verbs.VERBS.values():
+    for verb in (*verbs.VERBS.values(), *verbs.PROGRAMS.values()):
         assert verb.summary in outcome.out
         assert verb.example in outcome.out
     assert cli.submit("--help") == outcome
@@ -90,6 +101,19 @@ def test_every_verb_has_help_with_an_example(cli: CommandLine, verb: str) -> Non
     assert outcome.status == 0
     assert verbs.VERBS[verb].example in outcome.out
     assert f"submit TARGET {verb}" in cli.submit(verb, "--help").out
+
+
+@pytest.mark.parametrize("name", verbs.PROGRAMS)
+def test_every_program_has_help_with_an_example(cli: CommandLine, name: str) -> None:
+    outcome = cli.submit(name, "--help")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert outcome.out.startswith(f"Usage: submit {name} [OPTIONS]")
+    assert verbs.PROGRAMS[name].example in outcome.out
+
+
+def test_no_name_is_both_and_the_link_carries_no_program_out() -> None:
+    assert verbs.PROGRAMS.keys() & {*verbs.VERBS, *verbs.ALIASES} == set()
+    assert set(ALONE) == set(verbs.PROGRAMS)
 
 
 def test_the_version_is_said(cli: CommandLine) -> None:
@@ -123,6 +147,8 @@ def test_the_version_is_said(cli: CommandLine) -> None:
         ("local job --command-file .", "submit: .: Is a directory"),
         ("all job --command x --follow", "submit: --follow is for one job"),
         ("local status --config nowhere", "submit: nowhere: no such file"),
+        ("gateway extra", "submit: Got unexpected extra argument (extra) (see submit gateway --help)"),
+        ("token burn", "submit: No such command 'burn'. (see submit token --help)"),
     ],
 )
 def test_wrong_words_are_one_clear_line_and_exit_2(cli: CommandLine, words: str, message: str) -> None:

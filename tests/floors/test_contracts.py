@@ -45,6 +45,7 @@ PLANTED = {
     "gateway-records": ("sjs/gateway/records/opening.py", "import sjs.gateway.records.writer"),
     "gateway-web": ("sjs/gateway/web/problems.py", "import sjs.gateway.web.api.jobs"),
     "gateway-api": ("sjs/gateway/web/api/conditions.py", "import sjs.gateway.web.api.jobs"),
+    "gateway-serving": ("sjs/gateway/serving/tls.py", "import sjs.gateway.serving.running"),
     "artifacts-order": ("sjs/gateway/artifacts/store.py", "import sjs.gateway.artifacts.settings"),
     "zips-order": ("sjs/gateway/zips/names.py", "import sjs.gateway.zips.directory"),
     "light-values": ("sjs/cli/ids.py", "from dataclasses import dataclass"),

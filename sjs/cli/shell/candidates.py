@@ -59,10 +59,13 @@ def candidates(words: Sequence[str], last: str) -> list[Item]:
         return [Item(FILE)]
     if len(plain) >= 2 and any(found):
         target, verb = (plain[0], found[1]) if found[1] else (plain[1], found[0])
-        return list(_of_verb(Typed(config, target, verb or "", plain[2:]), last))
+        return list(_of_command(verbs.command(verb or ""), Typed(config, target, verb or "", plain[2:]), last))
+    if plain and plain[0] in verbs.PROGRAMS:
+        return list(_of_program(Typed(config, "", plain[0], plain[1:]), last))
     about = [Item(name, verb.summary) for name, verb in verbs.VERBS.items()]
     if not plain:
-        return [*_targets(config, last), *_fitting(about, last)]
+        programs = [Item(name, program.summary) for name, program in verbs.PROGRAMS.items()]
+        return [*_targets(config, last), *_fitting(about, last), *_fitting(programs, last)]
     return list(_targets(config, last)) if found[0] else _fitting(about, last)
 
 
@@ -82,8 +85,22 @@ def _without_config(words: Sequence[str]) -> tuple[str | None, list[str]]:
     return config, plain
 
 
-def _of_verb(typed: Typed, last: str) -> Iterator[Item]:
+def _of_program(typed: Typed, last: str) -> Iterable[Item]:
+    """What it is told to do, if it does several things; then as of a verb."""
     command = verbs.command(typed.verb)
+    if not isinstance(command, click.Group):
+        return _of_command(command, typed, last)
+    if not typed.rest:
+        return _fitting((Item(name, _first_line(one.help)) for name, one in command.commands.items()), last)
+    action = command.commands.get(typed.rest[0])
+    return _of_command(action, typed._replace(rest=typed.rest[1:]), last) if action else []
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]
+
+
+def _of_command(command: click.Command, typed: Typed, last: str) -> Iterator[Item]:
     options = {name: one for one in command.params if isinstance(one, click.Option) for name in one.opts}
     before = options.get(typed.rest[-1]) if typed.rest else None
     name, is_joined, value = last.partition("=")

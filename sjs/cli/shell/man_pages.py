@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -27,30 +27,51 @@ BARE = "\b"
 def pages() -> Mapping[str, str]:
     """All pages by their file names."""
     found = {f"submit-{name}.1": verb_page(name) for name in verbs.VERBS}
+    found |= {f"submit-{name}.1": program_page(name) for name in verbs.PROGRAMS}
     return {**found, "submit.1": submit_page(), "sjs.1": ".so man1/submit.1\n", "job_manager.1": manager_page()}
 
 
 def verb_page(name: str) -> str:
     """The page of one verb."""
-    command = verbs.command(name)
-    context = command.make_context(name, [], obj=Call("submit", "TARGET"), resilient_parsing=True)
-    usage = " ".join(["submit", "TARGET", name, *command.collect_usage_pieces(context)])
+    return _page(name, [(f"submit TARGET {name}", verbs.command(name))])
+
+
+def program_page(name: str) -> str:
+    """The page of a program, with all that it can be told to do."""
+    program = verbs.command(name)
+    parts = program.commands if isinstance(program, click.Group) else {}
+    return _page(name, [(f"submit {name}", program), *((f"submit {name} {word}", parts[word]) for word in parts)])
+
+
+def _page(name: str, parts: Sequence[tuple[str, click.Command]]) -> str:
+    """What the first is for, and of each of the others what it does."""
+    contexts = [one.make_context(typed, [], obj=Call("submit", ""), resilient_parsing=True) for typed, one in parts]
+    (_, first), *others = parts
+    lines = [
+        *_head(f"submit-{name}", verbs.find(name).summary),
+        ".SH SYNOPSIS",
+        *_as_it_stands(
+            "\n".join(
+                " ".join([typed, *one.collect_usage_pieces(context)])
+                for (typed, one), context in zip(parts, contexts, strict=True)
+            )
+        ),
+        ".SH DESCRIPTION",
+        *_paragraphs(first.help or ""),
+        *_all_options(first, contexts[0]),
+    ]
+    for (typed, one), context in zip(others, contexts[1:], strict=True):
+        lines += [f".SH {_text(typed.removeprefix(f'submit {name} ').upper())}", *_paragraphs(one.help or "")]
+        lines += _all_options(one, context)[1:]
+    lines += [".SH EXAMPLE", *_as_it_stands(verbs.find(name).example), ".SH SEE ALSO", r".BR submit (1)"]
+    return "\n".join(lines) + "\n"
+
+
+def _all_options(command: click.Command, context: click.Context) -> list[str]:
     options = [one for one in command.get_params(context) if isinstance(one, click.Option)]
     records = [(section(one), record) for one in options if (record := one.get_help_record(context))]
     sections = dict.fromkeys(title for title, _ in sorted(records, key=lambda one: one[0] != "Options"))
-    lines = [
-        *_head(f"submit-{name}", verbs.VERBS[name].summary),
-        ".SH SYNOPSIS",
-        _text(usage),
-        ".SH DESCRIPTION",
-        *_paragraphs(command.help or ""),
-        *(line for title in sections for line in _options(title, [one for of, one in records if of == title])),
-        ".SH EXAMPLE",
-        *_as_it_stands(verbs.VERBS[name].example),
-        ".SH SEE ALSO",
-        r".BR submit (1)",
-    ]
-    return "\n".join(lines) + "\n"
+    return [line for title in sections for line in _options(title, [one for of, one in records if of == title])]
 
 
 def _options(title: str, records: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -62,6 +83,7 @@ def _options(title: str, records: Iterable[tuple[str, str]]) -> Iterator[str]:
 def submit_page() -> str:
     """The page of the whole: what `submit --help` says."""
     parts = main.HELP.split("{verbs}")
+    about = parts[1].split("{programs}")[0].format(prog="submit")
     usage, *before = parts[0].format(prog="submit").removeprefix("usage: ").split("\n\n")
     after = parts[1].split("{examples}")[1].format(prog="submit")
     lines = [
@@ -71,12 +93,15 @@ def submit_page() -> str:
         ".SH DESCRIPTION",
         *(line for block in before[:-1] for line in _block(block)),
         ".SH VERBS",
-        *_verbs(),
+        *_named(verbs.VERBS),
+        ".SH PROGRAMS",
+        _text(f"{about.strip().removeprefix('programs, ').rstrip(':').capitalize()}."),
+        *_named(verbs.PROGRAMS),
         ".SH EXAMPLES",
-        *_as_it_stands("\n".join(verb.example for verb in verbs.VERBS.values())),
+        *_as_it_stands("\n".join(one.example for one in (*verbs.VERBS.values(), *verbs.PROGRAMS.values()))),
         *(line for block in after.strip().split("\n\n") for line in _section(block)),
         ".SH SEE ALSO",
-        *_references(f"submit-{name}" for name in verbs.VERBS),
+        *_references(f"submit-{name}" for name in (*verbs.VERBS, *verbs.PROGRAMS)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -99,8 +124,8 @@ def manager_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _verbs() -> Iterator[str]:
-    for name, verb in verbs.VERBS.items():
+def _named(known: Mapping[str, verbs.Verb]) -> Iterator[str]:
+    for name, verb in known.items():
         yield from (".TP", f"\\fB{_text(name)}\\fR", _text(f"{verb.summary}; see submit-{name}(1)"))
 
 

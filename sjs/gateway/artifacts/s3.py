@@ -322,10 +322,10 @@ def _pair(keys: Keys | None, environ: Mapping[str, str]) -> dict[str, str]:
         return {}
     found = {
         "aws_access_key_id": keys.access_key_id,
-        "aws_secret_access_key": secrets.read("secret_access_key", keys.secret_access_key, environ),
+        "aws_secret_access_key": secrets.read("artifacts.secret_access_key", keys.secret_access_key, environ),
     }
     if keys.session_token is not None:
-        found["aws_session_token"] = secrets.read("session_token", keys.session_token, environ)
+        found["aws_session_token"] = secrets.read("artifacts.session_token", keys.session_token, environ)
     return found
 
 

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from secrets import token_hex
+from time import perf_counter
 from typing import Any
 
 from sjs.gateway.identity.heads import HeadRules, check_head, declared_length, has_body, wants_stream
@@ -20,6 +21,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Done = Callable[[Scope, int, float], None]
+"""Hears of a request that is over: with which status it was answered (0: not at all), and in how many seconds."""
 
 NO_CONTENT = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """The policy for answers that are no pages."""
@@ -51,13 +54,18 @@ class Rules:
     most_streams: int = 2_048
 
 
+def nobody(scope: Scope, status: int, seconds: float) -> None:
+    """A `Done` that does nothing."""
+
+
 class Guard:
     """An ASGI application before another. The id of each request is in scope["state"]["request_id"]; an application
     that leaves a Refusal in scope["state"]["refusal"], and sends nothing, has it sent."""
 
-    def __init__(self, app: App, rules: Rules) -> None:
+    def __init__(self, app: App, rules: Rules, done: Done = nobody) -> None:
         self._app = app
         self._rules = rules
+        self._done = done
         self.open = 0
         self.streams = 0
 
@@ -70,9 +78,16 @@ class Guard:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = perf_counter()
         request = token_hex(8)
         scope.setdefault("state", {})["request_id"] = request
         answer = _Answer(send, self._rules.policy, request)
+        try:
+            await self._answered(scope, receive, answer)
+        finally:
+            self._done(scope, answer.status, perf_counter() - begun)
+
+    async def _answered(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         is_stream = wants_stream(scope, self._rules.head)
         most = self._rules.most_streams if is_stream else self._rules.most_requests
         is_busy = (self.streams if is_stream else self.open) >= most
@@ -158,6 +173,7 @@ class _Answer:
 
     def __init__(self, send: Send, policy: str, request: str) -> None:
         self.has_begun = False
+        self.status = 0
         self.refusal: Refusal | None = None
         self._send = send
         self._policy = policy
@@ -172,6 +188,7 @@ class _Answer:
                 self.refusal = _BROKEN
                 return
             self.has_begun = True
+            self.status = message["status"]
             message = {**message, "headers": secured(headers, self._policy, self._request)}
         await self._send(message)
 

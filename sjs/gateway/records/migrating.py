@@ -16,6 +16,13 @@ from sjs.errors import SjsError
 FOLDER = os.path.join(os.path.dirname(__file__), "migrations")
 
 
+def is_current(engine: Engine) -> bool:
+    """Whether there is nothing to do."""
+    with engine.connect() as connection:
+        here = MigrationContext.configure(connection).get_current_revision()
+    return here == ScriptDirectory(FOLDER).get_current_head()
+
+
 def migrate(engine: Engine) -> None:
     """Walk the steps that it has not gone yet. Where the database can undo such changes, all of them or none."""
     scripts = ScriptDirectory(FOLDER)

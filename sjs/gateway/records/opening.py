@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
-from sjs.errors import ConfigError, SjsError
+from sjs.errors import ConfigError, SjsError, UsageError
+from sjs.extras import how_to_get
 
 WRITES = "sjs_writes"
 """The execution option of the one connection that does."""
@@ -29,15 +30,23 @@ DRIVERS = {
 }
 
 
+class Taken(SjsError):
+    """Another gateway has the database."""
+
+
 def engine_of(url: str) -> Engine:
     """What opens connections to this database. Nothing is opened yet."""
     known = _known(url)
     if known.get_backend_name() == "sqlite":
         return _sqlite(known)
     patient = {"connect_timeout": 10}
-    return create_engine(
-        known, pool_pre_ping=True, pool_recycle=1800, isolation_level="READ COMMITTED", connect_args=patient
-    )
+    try:
+        return create_engine(
+            known, pool_pre_ping=True, pool_recycle=1800, isolation_level="READ COMMITTED", connect_args=patient
+        )
+    except ModuleNotFoundError as error:
+        extra = "mariadb" if known.get_backend_name() == "mysql" else "postgresql"
+        raise UsageError(f"gateway.database: {error.name} is not here", how_to_get(extra)) from None
 
 
 def _known(url: str) -> URL:
@@ -120,8 +129,8 @@ def _server_lock(engine: Engine) -> Iterator[None]:
         yield
 
 
-def _taken(where: str) -> SjsError:
-    return SjsError(f"{where}: another gateway works with this database", "stop that one, or use another database")
+def _taken(where: str) -> Taken:
+    return Taken(f"{where}: another gateway works with this database", "stop that one, or use another database")
 
 
 def _shown(url: URL) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from secrets import token_bytes
 from time import monotonic, time
 
 from fastapi import FastAPI
 
+from sjs.errors import UsageError
 from sjs.gateway import tokens
 from sjs.gateway.desk import Desk
 from sjs.gateway.identity.entry import Entry
-from sjs.gateway.identity.guard import App, Guard, Receive, Rules, Scope, Send
+from sjs.gateway.identity.guard import App, Done, Guard, Receive, Rules, Scope, Send, nobody
 from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.tokens import Token, make, used_now
 from sjs.gateway.web import problems
@@ -23,6 +23,12 @@ PUBLIC = ("/healthz", "/readyz")
 DOORS = ("/jobmgr/artifacts/kept/",)
 """Below these, a signed word in the path says what may be had."""
 
+DIALECTS: Mapping[str, tuple[Callable[[Desk, Mapping[str, str], Sequence[bytes]], App], Collection[str]]] = {
+    "jobmgr": (jobmgr.application, jobmgr.SCOPES),
+}
+"""What speaks as a replaced program did, by its name: an application that finds who asks in scope["state"]["token"], and
+what those may there who present none."""
+
 
 def native(desk: Desk, environ: Mapping[str, str]) -> FastAPI:
     """The API alone."""
@@ -30,13 +36,13 @@ def native(desk: Desk, environ: Mapping[str, str]) -> FastAPI:
     problems.install(app)
     for router in (jobs.routes(desk, environ), outputs.routes(desk), events.routes(desk)):
         app.include_router(router, prefix=PREFIX)
-    app.mount("/jobmgr", jobmgr.application(desk, environ, [token_bytes(32)]))
+    app.mount("/jobmgr", jobmgr.application(desk, environ, desk.link_keys))
     describe.install(app)
     return app
 
 
-def guarded(desk: Desk, app: App, hosts: Sequence[str]) -> App:
-    """The same for those who have tokens, and for nobody else."""
+def guarded(desk: Desk, app: App, hosts: Sequence[str], done: Done = nobody) -> App:
+    """The same for those who have tokens, and for nobody else. `done` hears of each request that was answered."""
     head = HeadRules(hosts=hosts, origins=desk.settings.origins)
     entry = Entry(
         app,
@@ -46,7 +52,17 @@ def guarded(desk: Desk, app: App, hosts: Sequence[str]) -> App:
         is_stream=lambda scope: wants_stream(scope, head),
         seen=lambda token, now: _seen(desk, token, now),
     )
-    return Guard(entry, Rules(head, most_body=lambda method, path: desk.settings.most_body))
+    return Guard(entry, _rules(desk, head), done)
+
+
+def of_dialect(
+    desk: Desk, name: str, owner: str, hosts: Sequence[str], environ: Mapping[str, str], done: Done = nobody
+) -> App:
+    """What answers at the port of a dialect."""
+    if name not in DIALECTS:
+        raise UsageError(f"gateway.dialects.{name}: this version does not speak it")
+    application, scopes = DIALECTS[name]
+    return without_tokens(desk, application(desk, environ, desk.link_keys), hosts, owner, scopes, done=done)
 
 
 def without_tokens(
@@ -56,6 +72,7 @@ def without_tokens(
     owner: str,
     scopes: Collection[str],
     most_body: Callable[[str, str], int] | None = None,
+    done: Done = nobody,
 ) -> App:
     """A dialect at the root of a port of its own, whose clients can present no token: all of them act as one owner."""
     token, _ = make(owner, scopes, time())  # nobody is shown it, so nobody can come with it elsewhere
@@ -65,8 +82,14 @@ def without_tokens(
             scope["state"]["token"] = token
         await app(scope, receive, send)
 
-    head = HeadRules(hosts=hosts, is_strict=True)
-    return Guard(asked, Rules(head, most_body=most_body or (lambda method, path: desk.settings.most_body)))
+    return Guard(asked, _rules(desk, HeadRules(hosts=hosts, is_strict=True), most_body), done)
+
+
+def _rules(desk: Desk, head: HeadRules, most_body: Callable[[str, str], int] | None = None) -> Rules:
+    settings = desk.settings
+    return Rules(
+        head, most_body=most_body or (lambda method, path: settings.most_body), most_requests=settings.most_requests
+    )
 
 
 class Kept:

@@ -129,17 +129,17 @@ def test_a_secret_is_refused_and_not_repeated(said: dict[str, Any]) -> None:
 
 
 def test_a_secret_of_the_environment() -> None:
-    assert secrets.read("key", Secret(env="S3"), {"S3": "hunter2"}) == "hunter2"
+    assert secrets.read("artifacts.key", Secret(env="S3"), {"S3": "hunter2"}) == "hunter2"
     for environ in ({}, {"S3": ""}):
         with pytest.raises(ConfigError, match=r"^artifacts\.key: the variable S3 is not set$"):
-            secrets.read("key", Secret(env="S3"), environ)
+            secrets.read("artifacts.key", Secret(env="S3"), environ)
 
 
 def test_a_secret_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("hunter2\n")
     path.chmod(0o600)
-    assert secrets.read("key", Secret(file=str(path)), {}) == "hunter2"
+    assert secrets.read("artifacts.key", Secret(file=str(path)), {}) == "hunter2"
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666])
@@ -148,7 +148,7 @@ def test_no_secret_that_others_can_read(tmp_path: Path, mode: int) -> None:
     path.write_text("hunter2")
     path.chmod(mode)
     with pytest.raises(ConfigError, match=r"can be read by others \(chmod 600 "):
-        secrets.read("key", Secret(file=str(path)), {})
+        secrets.read("artifacts.key", Secret(file=str(path)), {})
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"a\nhunter2", b"hunter2\0"])
@@ -157,7 +157,7 @@ def test_no_secret_of_several_lines(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     path.chmod(0o600)
     with pytest.raises(ConfigError, match="in one line") as found:
-        secrets.read("key", Secret(file=str(path)), {})
+        secrets.read("artifacts.key", Secret(file=str(path)), {})
     assert "hunter2" not in str(found.value)
 
 
@@ -165,4 +165,4 @@ def test_no_secret_of_what_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe", 0o600)
     for path, why in ((tmp_path, "is no file"), (tmp_path / "pipe", "is no file"), (tmp_path / "x", "No such file")):
         with pytest.raises(ConfigError, match=why):
-            secrets.read("key", Secret(file=str(path)), {})
+            secrets.read("artifacts.key", Secret(file=str(path)), {})

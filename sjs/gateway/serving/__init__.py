@@ -1,0 +1,1 @@
+"""The gateway as a process: sockets, TLS, servers, its log, its end."""

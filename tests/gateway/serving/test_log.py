@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sjs.gateway.artifacts.links import Grant, sign
+from sjs.gateway.identity.tokens import make
+from sjs.gateway.serving import log
+from sjs.gateway.serving.manager import reads_levels
+
+
+def test_what_is_secret_is_not_in_a_line() -> None:
+    token, shown = make("ann", ["read"], 0.0)
+    word = sign(Grant("1/1/x", "x", "ann", 2_000_000_000), [b"k" * 32])
+    text = log.line(
+        "info",
+        0.0,
+        {
+            "path": f"/artifacts/{word}",
+            "message": f"came with {shown.reveal()} for postgresql://sjs:hunter2@db/sjs and {word} and {word}",
+        },
+        False,
+    ).decode()
+    for secret in (shown.reveal(), shown.reveal()[-64:], word.partition(".")[2], "hunter2"):
+        assert secret not in text
+    assert token.id in text
+    assert "@db" not in text and "db/sjs" in text
+
+
+def test_a_line_is_an_object_and_the_journal_learns_its_level() -> None:
+    said = log.line("warning", 1_767_225_600.25, {"message": "a\nb \x1b[31m ü", "ms": 1.5}, True)
+    assert said.startswith(b"<4>{") and said.count(b"\n") == 1
+    assert json.loads(said[3:]) == {
+        "time": "2026-01-01T00:00:00.250Z",
+        "level": "warning",
+        "message": "a\nb \x1b[31m ü",
+        "ms": 1.5,
+    }
+
+
+def test_who_reads_it_slowly_holds_up_nobody_and_hears_how_much_is_missing() -> None:
+    reader, writer = os.pipe()
+    lines = log.Lines(writer)
+    text = "x" * 1_000
+    put = 2 * log.MOST + 500
+    for number in range(put):
+        lines.put("info", message=text, number=number)
+    with open(reader) as source:
+        found: list[str] = []
+        reads = threading.Thread(target=lambda: found.extend(source))
+        reads.start()
+        lines.close()
+        os.close(writer)
+        reads.join()
+    told = [json.loads(one) for one in found]
+    numbers = [one["number"] for one in told if "number" in one]
+    missing = [int(one["message"].split()[0]) for one in told if "missing" in one["message"]]
+    assert numbers == sorted(numbers) and len(numbers) >= log.MOST
+    assert sum(missing) + len(numbers) == put
+    assert missing, "one batch was at the pipe, and one waited"
+
+
+@contextmanager
+def as_it_was(name: str | None = None) -> Iterator[logging.Logger]:
+    logger = logging.getLogger(name)
+    handlers, level = logger.handlers[:], logger.level
+    try:
+        yield logger
+    finally:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+
+
+def test_what_others_log_is_there_with_its_trace() -> None:
+    reader, writer = os.pipe()
+    lines = log.Lines(writer)
+    with as_it_was(), as_it_was("sjs"), as_it_was("uvicorn.error"):
+        log.install(lines)
+        try:
+            raise ValueError("with sjs_0123456789abcdef_" + "ab" * 32)
+        except ValueError:
+            logging.getLogger("uvicorn.error").exception("it went %s", "wrong")
+        logging.getLogger("sjs.gateway").info("fine")
+        logging.getLogger("sjs.gateway").warning("%d", "no number")
+        logging.getLogger("paramiko").info("nobody wants to know")
+    lines.close()
+    os.close(writer)
+    with open(reader) as source:
+        wrong, fine, odd = map(json.loads, source)
+    assert (wrong["level"], wrong["logger"], wrong["message"]) == ("error", "uvicorn.error", "it went wrong")
+    assert "ValueError: with sjs_0123456789abcdef_…" in wrong["trace"]
+    assert (fine["level"], fine["message"]) == ("info", "fine")
+    assert odd["message"] == "%d ('no number',)"
+
+
+def test_the_journal_is_known_by_what_stderr_is() -> None:
+    found = os.fstat(2)
+    assert reads_levels({"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"})
+    assert not reads_levels({"JOURNAL_STREAM": "1:1"})
+    assert not reads_levels({})

@@ -1,0 +1,93 @@
+"""The program token, beside a gateway or before there is one."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from sjs.gateway.access import reached
+from sjs.gateway.records.opening import engine_of, owned
+from tests.gateway.serving.program import Gateway
+
+
+def database(gateway: Gateway) -> Path:
+    return gateway.folder / "kept" / "gateway.db"
+
+
+def test_a_secret_is_shown_once_and_kept_nowhere(gateway: Gateway) -> None:
+    done = gateway.runs("token", "make", "ann", "--label", "portal")
+    secret = done.out.strip()
+    assert (done.status, len(done.out.splitlines())) == (0, 1)
+    assert done.err == [f"token {secret.split('_')[1]} of ann, for submit,read,cancel: it is shown this once"]
+    assert stat.S_IMODE(database(gateway).stat().st_mode) == 0o600
+    kept = b"".join(path.read_bytes() for path in (gateway.folder / "kept").iterdir())
+    assert secret.split("_")[1].encode() in kept
+    assert secret.split("_")[2].encode() not in kept
+    listed = gateway.types("token", "list").out
+    assert secret.split("_")[1] in listed and secret.split("_")[2] not in listed
+
+
+def test_what_is_said_of_a_token_is_kept(gateway: Gateway) -> None:
+    gateway.tell({"folder": str(gateway.folder / "kept"), "limits": {"rate": 7, "queued": 70}})
+    words = "--scope submit,read --scope cancel --spec train --spec test --target gpu1 --expires 30d --queued 5 --json"
+    (made,) = map(json.loads, gateway.types("token", "make", "ann", *words.split()).out.splitlines())
+    assert made.pop("token").split("_")[1] == made["id"]
+    assert (made["scopes"], made["specs"], made["targets"]) == (
+        ["submit", "read", "cancel"],
+        ["test", "train"],
+        ["gpu1"],
+    )
+    assert made["expires"] - made["made"] == 30 * 86_400
+    assert (made["limits"]["rate"], made["limits"]["queued"], made["limits"]["burst"]) == (7, 5, 100)
+    assert [json.loads(line) for line in gateway.types("token", "list", "--json").out.splitlines()] == [made]
+
+
+def test_tokens_are_listed_by_owner_and_those_that_are_none_when_asked_for(gateway: Gateway) -> None:
+    ann, bob = gateway.token(), gateway.token(owner="bob")
+    names = {owner: secret.split("_")[1] for owner, secret in (("ann", ann), ("bob", bob))}
+    assert [line.split()[:2] for line in gateway.types("token", "list", "--owner", "bob").out.splitlines()[1:]] == [
+        [names["bob"], "bob"]
+    ]
+    assert gateway.types("token", "revoke", names["ann"]).status == 0
+    again = gateway.types("token", "revoke", names["ann"], "ffff", names["bob"])
+    assert (again.status, again.err) == (
+        1,
+        [f"submit: no token {name} that could be revoked" for name in (names["ann"], "ffff")],
+    )
+    assert gateway.types("token", "list").out.count("\n") == 1
+    assert gateway.types("token", "list", "--all").out.count("revoked") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("make", "Missing argument 'OWNER'"),
+        ("make ann --scope all", "all is no scope; there are submit, read, cancel, "),
+        ("make ann --scope raw", "raw goes with submit"),
+        ("make ann --expires never", "Invalid value for '--expires'"),
+        ("revoke", "Missing argument 'ID...'"),
+        ("burn", "No such command 'burn'"),
+        ("", "Missing command"),
+    ],
+)
+def test_wrong_words_are_one_line(gateway: Gateway, words: str, message: str) -> None:
+    done = gateway.types("token", *words.split())
+    assert (done.status, done.out, len(done.err)) == (2, "", 1), done
+    assert done.err[0].startswith(f"submit: {message}"), done
+    assert not database(gateway).exists()
+
+
+def test_records_of_another_version_are_left_to_who_works_with_them(gateway: Gateway) -> None:
+    url = f"sqlite:///{database(gateway)}"
+    engine = engine_of(url)
+    with owned(engine):
+        done = gateway.types("token", "make", "ann")
+        assert (done.status, done.out) == (255, "")
+        assert "another gateway works with this database, and its records are of another version" in done.err[0]
+    engine.dispose()
+    assert gateway.token()
+    with reached(url) as records:
+        assert records.read(lambda connection: connection.exec_driver_sql("SELECT count(*) FROM tokens").scalar()) == 1
