@@ -68,7 +68,7 @@ def test_it_holds_what_machines_need_and_nothing_else(whole: Bundle) -> None:
 
 
 def test_equal_sources_have_one_name_wherever_they_lie(whole: Bundle, tmp_path: Path) -> None:
-    copy = shutil.copytree(PACKAGE, tmp_path / "elsewhere")
+    copy = shutil.copytree(PACKAGE, tmp_path / "elsewhere", ignore=shutil.ignore_patterns("__pycache__"))
     for path in copy.rglob("*"):
         os.utime(path, (1, 1))
     assert bundle.collect(str(copy)).digest == whole.digest

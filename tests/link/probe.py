@@ -6,13 +6,13 @@ import contextlib
 import os
 import re
 import select
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from tests.live.machine import DEADLINE, ROOT, wait_for_end
+from tests.live import trees
+from tests.live.machine import DEADLINE, wait_for_end
 
 VERB = """\
 import os
@@ -31,7 +31,7 @@ Done = subprocess.CompletedProcess[str]
 
 def copied(folder: Path) -> Path:
     """A copy of the package, whose verb `hosts` does what $DOES says."""
-    shutil.copytree(ROOT / "sjs", folder / "sjs")
+    trees.copied(folder)
     (folder / "sjs/cli/commands/hosts.py").write_text(VERB)
     return folder
 

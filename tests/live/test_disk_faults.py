@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 import pytest
 
@@ -25,6 +26,10 @@ def submit_until_taken(machine: Machine, key: str, *commands: str) -> int:
 
     until(is_taken, "an answer")
     return found[0]
+
+
+def has_given_up(machine: Machine, times: int) -> bool:
+    return machine.log().count(UNWRITTEN) >= times
 
 
 @needs_strace
@@ -65,7 +70,7 @@ def test_while_no_commit_works_one_manager_follows_another_and_jobs_run_on(machi
                 client.line()
         (machine.root / "go").touch()  # an end that each of them has to store
         for count in (1, 2, 3):
-            until(lambda count=count: machine.log().count(UNWRITTEN) >= count, f"number {count} that can write nothing")
+            until(partial(has_given_up, machine, count), f"number {count} that can write nothing")
     with machine.client() as client:
         client.ask("wait", jobs=[[first, first]])
         assert client.ask("list")["jobs"][0]["exit"] == 4

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.machine import ROOT, Machine, until
+from tests.live.machine import Machine, until
+from tests.live.trees import copied
 
 USER = 61_234
 """Somebody who has no other processes."""
@@ -57,7 +58,7 @@ def somebody() -> Iterator[Machine]:
     """A folder of somebody whom the limit binds (root is exempt), and sjs where that one can read it."""
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
-        shutil.copytree(ROOT / "sjs", Path(name, "sjs"), ignore=shutil.ignore_patterns("__pycache__"))
+        copied(Path(name))
         home = Path(name, "home")
         home.mkdir()
         os.chown(home, USER, USER)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
 
 from sjs.daemon.queue.setbacks import MAX_SETBACKS
-from tests.live.machine import ROOT, Machine
+from tests.live.machine import Machine
+from tests.live.trees import copied
 
 PLANTED = """
 
@@ -54,7 +54,7 @@ def test_rows_that_cannot_be_read_do_not_stop_the_queue(machine: Machine) -> Non
 
 def test_a_job_that_brings_its_manager_down_is_set_aside(tmp_path: Path) -> None:
     """The fault is planted in a copy of the code, as in a version of it that has one."""
-    shutil.copytree(ROOT / "sjs", tmp_path / "sjs", ignore=shutil.ignore_patterns("__pycache__"))
+    copied(tmp_path)
     with open(tmp_path / "sjs" / "daemon" / "manager" / "loop.py", "a") as source:
         source.write(PLANTED)
     machine = Machine(tmp_path / "machine")

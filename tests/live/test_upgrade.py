@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -19,83 +17,10 @@ from sjs.daemon.queue import schema
 from tests.live.machine import DEADLINE, ENVIRONMENT, SUBMIT, Machine, running, sessions, until, wait_for_end
 from tests.live.test_kill import ROUNDS, SEED, Load, check, integrity, is_up_again
 from tests.live.trees import Tree
+from tests.live.upgrading import JOBS, Counters, Pair, with_another_schema
 
-JOBS = 8
 UPGRADES = max(1, ROUNDS // 5)
 """Up, and down again, under load."""
-
-COUNTER = """
-echo $SJS_JOB_ID.$SJS_ATTEMPT >> runs
-n=0; while [ ! -e gate ]; do n=$((n + 1)); echo $n; sleep 0.4; done; exit $((SJS_JOB_ID + 10))
-"""
-
-
-class Counters:
-    """Jobs that count on stdout until the gate is opened, each with an exit code of its own."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        with machine.client() as client:
-            client.submit(*[COUNTER] * JOBS)
-        until(lambda: len(self.runs()) == JOBS, "all jobs at once")
-
-    def runs(self) -> list[str]:
-        with contextlib.suppress(FileNotFoundError):
-            return (self.machine.root / "runs").read_text().split()
-        return []
-
-    def end(self) -> list[dict[str, object]]:
-        """Open the gate; each has run once and counted without a gap. Their records."""
-        (self.machine.root / "gate").touch()
-        with self.machine.client() as client:
-            client.ask("wait", jobs=[[0, JOBS - 1]])
-            records = client.ask("list", jobs=[[0, JOBS - 1]])["jobs"]
-            counted = [[int(line) for line in client.output(number).split()] for number in range(JOBS)]
-        assert sorted(self.runs()) == [f"{number}.1" for number in range(JOBS)]
-        assert counted == [list(range(1, len(numbers) + 1)) for numbers in counted]
-        assert all(counted)
-        return list(records)
-
-    def end_well(self) -> None:
-        """The same, and each exit code is known."""
-        records = self.end()
-        assert [(one["state"], one["exit"]) for one in records] == [("failed", 10 + n) for n in range(JOBS)]
-
-
-class Pair:
-    """A queue that is managed by the old code, with its jobs, and the new code."""
-
-    def __init__(self, machine: Machine, old: Tree, new: Tree) -> None:
-        self.machine, self.old, self.new = machine, old, new
-        self.counters = Counters(machine)
-        self.keeper = machine.keeper_pid
-
-    def says_no(self, *words: str) -> None:
-        """The upgrade is refused in one line; who worked before goes on."""
-        done = self.new.upgrade(self.machine)
-        assert (done.returncode, done.stderr.count("\n")) == (69, 1), done.stderr
-        assert all(word in done.stderr for word in words), done.stderr
-        assert self.machine.keeper_pid == self.keeper
-        with self.machine.client() as client:
-            assert client.hello["version"] == self.old.version
-        assert self.old.runs(self.machine)
-
-
-@pytest.fixture
-def trees(tmp_path: Path) -> tuple[Tree, Tree]:
-    return Tree(tmp_path / "old", "1.0"), Tree(tmp_path / "new", "2.0")
-
-
-@pytest.fixture
-def begin(tmp_path: Path, trees: tuple[Tree, Tree]) -> Iterator[Callable[[], Pair]]:
-    """Starts the old code, once the test has edited both."""
-    with contextlib.ExitStack() as stack:
-
-        def start() -> Pair:
-            machine = stack.enter_context(running(tmp_path / "machine", 2 * JOBS, daemon=trees[0].daemon))
-            return Pair(machine, *trees)
-
-        yield start
 
 
 def test_up_and_down_with_jobs_running(begin: Callable[[], Pair]) -> None:
@@ -290,11 +215,6 @@ def test_without_a_manager_there_is_nothing_to_upgrade(tmp_path: Path, trees: tu
 # Old code and newer records
 
 
-def with_another_schema(tree: Tree) -> None:
-    end = ')\n"""What makes schema N + 1'
-    tree.edit("queue/schema.py", end, f'    ("ALTER TABLE jobs ADD COLUMN colour TEXT",),\n{end}')
-
-
 def with_another_journal(tree: Tree) -> None:
     tree.edit("ground/journal.py", "VERSION = 2\n", "VERSION = 3\n")
 
@@ -339,59 +259,3 @@ def test_old_code_does_not_start_on_newer_records(
 def files(machine: Machine, pattern: str = "jo*.*") -> dict[str, bytes]:
     """The database's and the journal's, or what else is called so: by name, the bytes."""
     return {path.name: path.read_bytes() for path in machine.state.glob(pattern)}
-
-
-# kill -9, in the old code or in the new
-
-
-class Step(NamedTuple):
-    """Who is killed, of which code, and before which line."""
-
-    who: str
-    code: str
-    module: str
-    line: str
-
-
-COMMAND = "terminal/upgrade_command.py"
-
-STEPS = {
-    "wish": Step("keeper", "old", "keeper/keeper.py", 'link.send({"event": "upgrading"})'),
-    "left": Step("keeper", "old", "keeper/upgrade.py", 'self.phase, self.until = "trial", now + TRIAL'),
-    "begun": Step("keeper", "old", "keeper/manager_process.py", "self._link = LineSocket(ours, self._selector)"),
-    "go": Step("keeper", "old", "keeper/keeper.py", 'self._manager.send({"on": "go"})'),
-    "execute": Step("keeper", "old", "keeper/handover.py", "set_inheritable(record, True)"),
-    "read": Step("keeper", "new", "keeper/handover.py", "os.lseek(fd, 0, os.SEEK_SET)"),
-    "resumed": Step("keeper", "new", "keeper/keep.py", "keeper.say_replaced(bool(back))"),
-    "leave": Step("manager", "old", "manager/loop.py", "self._leaving = True"),
-    "close": Step("manager", "old", "manager/loop.py", "self._store.close()"),
-    "serve": Step("manager", "new", "manager/serving.py", "os.umask(0o077)"),
-    "hello": Step("manager", "new", "manager/loop.py", "self._set(maximum)"),
-    "ready": Step("manager", "new", "manager/loop.py", "while not self._may_go and not self._keeper.closed:"),
-    "commit": Step("manager", "new", "queue/database.py", 'self._db.execute("COMMIT")'),
-    "ask": Step("command", "new", COMMAND, 'event = waiter.wait_for(("upgrading", "unchanged"), ANSWER)'),
-    "hear": Step("command", "new", COMMAND, 'event = waiter.wait_for(("upgraded", "unchanged"), VERDICT)'),
-}
-
-
-@pytest.mark.parametrize("step", STEPS.values(), ids=list(STEPS))
-def test_killed_at_a_step_of_the_upgrade(begin: Callable[[], Pair], trees: tuple[Tree, Tree], step: Step) -> None:
-    """The queue works afterwards, by the one code or the other, and can be upgraded then. Each job has run once; how
-    it ended is unknown only if its keeper was killed."""
-    with_another_schema(trees[1])
-    victim = trees[step.code == "new"].die_once_at(step.module, step.line)
-    pair = begin()
-    victim.arm()
-    first = pair.new.upgrade(pair.machine)
-    assert not victim.is_armed
-    assert first.stderr.count("\n") == (step.who != "command"), first.stderr
-    with pair.machine.client() as client:
-        assert client.run("exit 5")[0]["exit"] == 5
-    second = pair.new.upgrade(pair.machine)
-    assert second.returncode == 0, (first.stderr, second.stderr, pair.machine.log())
-    assert pair.new.runs(pair.machine)
-    if step.who != "keeper":
-        pair.counters.end_well()
-    else:
-        for one in pair.counters.end():
-            assert (one["reason"], one["exit"]) in [("exit", 10 + int(str(one["id"]))), ("host-lost", None)]

@@ -21,6 +21,11 @@ except FileNotFoundError:
 """
 
 
+def copied(folder: Path, name: str = "") -> None:
+    """Copy the package there, or that folder of it: with what is compiled of it, but for what is being compiled now."""
+    shutil.copytree(PACKAGE / name, folder / "sjs" / name, ignore=shutil.ignore_patterns("*.pyc.*"))
+
+
 class Tree:
     """One copy."""
 
@@ -32,7 +37,7 @@ class Tree:
         for name in SHIPPED:
             source, place = PACKAGE / name, folder / "sjs" / name
             if source.is_dir():
-                shutil.copytree(source, place)
+                copied(folder, name)
             else:
                 shutil.copy2(source, place)  # with its date, by which the compiled code is known to be of it
         self.edit("../__init__.py", '__version__ = "', f'__version__ = "{version}"  # "')

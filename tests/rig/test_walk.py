@@ -14,7 +14,7 @@ from tests.live.machine import PATIENT
 from tests.live.test_transcript import steps
 from tests.rig.lab import Count, Lab
 
-LINES = 1200 if os.environ.get("SJS_RIG_LONG") else 240
+LINES = 1200 if os.environ.get("SJS_RIG_LONG") else 120
 
 
 @pytest.fixture(params=["ssh", "openssh"])

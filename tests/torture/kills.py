@@ -28,7 +28,7 @@ from tests.torture.load import Load
 MOMENT = 0.15
 """Seconds within which the random moment lies."""
 
-BATCH = 40
+BATCH = 20
 """Jobs of one command."""
 
 
