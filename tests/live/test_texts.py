@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
-from tests.live.machine import Machine
+from tests.live.machine import Client, Machine, running
 
 TEXTS = [
     "it's",
@@ -23,6 +24,13 @@ TEXTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """One for all: each text is a job of its own."""
+    with running(tmp_path_factory.mktemp("texts") / "machine") as one:
+        yield one
+
+
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 def test_a_text_reaches_the_shell_as_it_was(machine: Machine, text: str) -> None:
     """The job prints the argv that the kernel gave its shell."""
@@ -30,15 +38,15 @@ def test_a_text_reaches_the_shell_as_it_was(machine: Machine, text: str) -> None
     with machine.client() as client:
         record = client.run(command)[0]
         assert (record["state"], record["command"]) == ("succeeded", command)
-        assert client.output(0) == b"\0".join([b"/bin/sh", b"-c", os.fsencode(command), b""])
+        assert client.output(record["id"]) == b"\0".join([b"/bin/sh", b"-c", os.fsencode(command), b""])
 
 
 def test_an_argv_meets_no_shell(machine: Machine) -> None:
     argv = ["printf", "%s|", *TEXTS[:-1], ""]
     with machine.client() as client:
-        client.ask("submit", key=None, jobs=[{"argv": argv}])
+        job = client.ask("submit", key=None, jobs=[{"argv": argv}])["first"]
         client.ask("wait")
-        assert client.output(0) == b"".join(os.fsencode(text) + b"|" for text in argv[2:])
+        assert client.output(job) == b"".join(os.fsencode(text) + b"|" for text in argv[2:])
 
 
 @pytest.mark.parametrize(
@@ -56,7 +64,14 @@ def test_an_argv_meets_no_shell(machine: Machine) -> None:
 )
 def test_what_no_process_can_be_given_is_refused(machine: Machine, job: object, words: str) -> None:
     with machine.client() as client:
-        error = client.ask("submit", key="k/0", jobs=[{"command": "true"}, job])["error"]
+        before = has(client)
+        error = client.ask("submit", key=f"k/{words}", jobs=[{"command": "true"}, job])["error"]
         assert error["code"] == "bad_request"
         assert words in error["message"] + error.get("hint", "")
-        assert client.ask("list")["jobs"] == [], "the good half of a refused chunk was queued"
+        assert has(client) == before, "the good half of a refused chunk was queued"
+
+
+def has(client: Client) -> list[object]:
+    """How many jobs there are in which state."""
+    report = client.ask("report")
+    return [report[one] for one in ("counts", "queued", "running")]
