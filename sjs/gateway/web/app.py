@@ -26,8 +26,8 @@ DOORS = ("/jobmgr/artifacts/kept/",)
 DIALECTS: Mapping[str, tuple[Callable[[Desk, Mapping[str, str], Sequence[bytes]], App], Collection[str]]] = {
     "jobmgr": (jobmgr.application, jobmgr.SCOPES),
 }
-"""What speaks as a replaced program did, by its name: an application that finds who asks in scope["state"]["token"], and
-what those may there who present none."""
+"""What speaks as a replaced program did, by its name: an application that finds who asks in scope["state"]["token"],
+and what those may there who present none."""
 
 
 def native(desk: Desk, environ: Mapping[str, str]) -> FastAPI:
