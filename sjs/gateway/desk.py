@@ -41,6 +41,7 @@ from sjs.gateway.records.writer import Writer
 from sjs.gateway.retention import Retention
 from sjs.gateway.settings import Settings
 from sjs.gateway.specs.folder import SpecFolder
+from sjs.gateway.staging import Staging
 from sjs.gateway.threads import Threads
 from sjs.routing import select
 
@@ -68,6 +69,7 @@ class Desk:
         """Those that links to artifacts are signed with, the one that signs first."""
         self.feed = Feed(self.read)
         self.hub = Hub(self.feed)
+        self.staging = Staging(os.path.join(settings.folder, "staging"))
         self.shelf = Shelf(engine)
         self._engine = engine
         self.write = Writer(engine, self._changed)

@@ -26,7 +26,7 @@ from sjs.gateway.artifacts.settings import parse as store_of
 from sjs.gateway.identity.limits import Limits
 from sjs.gateway.identity.startup import Listener
 from sjs.gateway.records.retention import Keep
-from sjs.gateway.settings import DIALECTS, Settings, usual
+from sjs.gateway.settings import DIALECTS, Jobd, Settings, usual
 from sjs.nodes import is_mapping, members, text_of
 from sjs.values import dataclass, fields, replace
 
@@ -37,7 +37,7 @@ KEYS = (
     *("folder", "database", "specs", "artifacts"),
     *("listen", "certificate", "key", "hosts", "origins", "dialects"),
     *("most_body", "most_upload", "most_requests", "limits", "patience", "farewell", "heartbeat"),
-    *("links", "link_keys", "keep"),
+    *("links", "link_keys", "keep", "jobd"),
 )
 OF_A_DIALECT = ("listen", "certificate", "key", "owner", "beyond_loopback")
 
@@ -93,6 +93,8 @@ class _Reader:
             values["limits"] = self.limits(said["limits"])
         if "keep" in said:
             values["keep"] = self.keep(said["keep"])
+        if "jobd" in said:
+            values["jobd"] = self.jobd(said["jobd"])
         own = self.listeners(said, "gateway.", found.listeners)
         others = self.dialects(said["dialects"]) if "dialects" in said else []
         owners = {one.dialect: one.owner for one in others}
@@ -192,6 +194,14 @@ class _Reader:
             else:
                 found[key] = self.here.whole(value, where, 0, 1_000_000_000)
         return Keep(**found)
+
+    def jobd(self, node: Node) -> Jobd:
+        """Where jobs of jobd's clients run, and how large what they send and leave may be."""
+        found: dict[str, Any] = {}
+        for key, value in self.here.pairs(node, "gateway.jobd.", tuple(fields(Jobd))).items():
+            where = f"gateway.jobd.{key}"
+            found[key] = _bytes(self.here, value, where) if key.startswith("most_") else self.here.text(value, where)
+        return Jobd(**found)
 
 
 def _plain(node: Node) -> Any:

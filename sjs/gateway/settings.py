@@ -18,6 +18,18 @@ DIALECTS: Mapping[str, int] = {"jobmgr": 9845, "jobd": 8080}
 
 
 @dataclass(frozen=True)
+class Jobd:
+    """What is said of jobd's requests alone. `target`: for whom their jobs are; `slurml_target`: for whom those are
+    that say `slurml`, or nobody; `most_unpacked`: bytes of all files of an upload; `most_output`: of all that a job
+    leaves."""
+
+    target: str = "any"
+    slurml_target: str = ""
+    most_unpacked: int = 4 << 30
+    most_output: int = 8 << 30
+
+
+@dataclass(frozen=True)
 class Settings:
     """`folder`: where it keeps what it needs, if nothing else is said: database, artifacts, keys, specs; `listeners`:
     where it is asked; `hosts`: by which names, besides those; `origins`: of other pages that may ask it; `links`: for
@@ -50,6 +62,7 @@ class Settings:
     """Seconds after which a stream of events says that it is alive, and its token is looked at again."""
     owners: Mapping[str, str] = field(default_factory=dict)
     """In whose name a dialect's own port acts, by the dialect."""
+    jobd: Jobd = field(default_factory=Jobd)
 
     @property
     def link_key_file(self) -> str:

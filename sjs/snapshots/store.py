@@ -154,10 +154,10 @@ class Store:
         """Whether a tree is here as a whole."""
         return os.path.exists(os.path.join(self._whole, digest))
 
-    def use(self, digest: str) -> bool:
-        """The same, and if so it counts as used now."""
+    def use(self, digest: str, at: Optional[float] = None) -> bool:
+        """The same, and if so it counts as used now, or then."""
         try:
-            os.utime(os.path.join(self._whole, digest))
+            os.utime(os.path.join(self._whole, digest), None if at is None else (at, at))
         except FileNotFoundError:
             return False
         return True

@@ -46,6 +46,7 @@ PLANTED = {
     "gateway-web": ("sjs/gateway/web/problems.py", "import sjs.gateway.web.api.jobs"),
     "gateway-api": ("sjs/gateway/web/api/conditions.py", "import sjs.gateway.web.api.jobs"),
     "gateway-serving": ("sjs/gateway/serving/tls.py", "import sjs.gateway.serving.running"),
+    "gateway-jobd": ("sjs/gateway/web/jobd/words.py", "import sjs.gateway.web.jobd.uploads"),
     "artifacts-order": ("sjs/gateway/artifacts/store.py", "import sjs.gateway.artifacts.settings"),
     "zips-order": ("sjs/gateway/zips/names.py", "import sjs.gateway.zips.directory"),
     "light-values": ("sjs/cli/ids.py", "from dataclasses import dataclass"),

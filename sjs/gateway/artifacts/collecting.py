@@ -11,6 +11,9 @@ from sjs.trees.entries import FILE, FOLDER, LINK, PART, Entry, bytes_of
 from sjs.trees.patterns import ALL, below, is_meant, patterns
 from sjs.values import dataclass, field
 
+OF_NO_FILE = IS_LINK, IS_OTHER = "a link, and links are not followed", "neither a file nor a folder"
+"""Why what is no file is never taken."""
+
 MAX_TOLD = 20
 """Files left out that are told one by one; of others, only their number."""
 
@@ -92,9 +95,9 @@ def choose(listing: Iterable[Entry], rules: Rules, choice: Choice | None = None)
 def _against(entry: Entry) -> str:
     """Why such a file is never taken; nothing, if it may be."""
     if entry.kind == LINK:
-        return "a link, and links are not followed"
+        return IS_LINK
     if entry.kind != FILE:
-        return "neither a file nor a folder"
+        return IS_OTHER
     if bytes_of(entry.path.rpartition("/")[2]).startswith(PART):
         return "not whole"
     return ""

@@ -283,6 +283,13 @@ def named(connection: Connection, owner: str, origin: str, public: str) -> int |
     return connection.scalar(found)
 
 
+def given(connection: Connection, origin: str, first: int) -> Sequence[tuple[int, str, bool]]:
+    """Of the jobs of a dialect that were handed in, from this one on: what they run, and whether they have ended."""
+    found = select(jobs.c.id, jobs.c.body, jobs.c.state).where(jobs.c.origin == origin, jobs.c.rules.is_not(None))
+    rows = connection.execute(found.where(jobs.c.id >= first).order_by(jobs.c.id))
+    return [(number, body, state in FINAL) for number, body, state in rows]
+
+
 def page(
     connection: Connection,
     owner: str | None,

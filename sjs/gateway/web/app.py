@@ -16,6 +16,7 @@ from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.tokens import Token, make, used_now
 from sjs.gateway.web import problems
 from sjs.gateway.web.api import describe, events, jobs, outputs
+from sjs.gateway.web.jobd import application as jobd
 from sjs.gateway.web.jobmgr import app as jobmgr
 
 PREFIX = "/api/v1"
@@ -24,6 +25,7 @@ DOORS = ("/jobmgr/artifacts/kept/",)
 """Below these, a signed word in the path says what may be had."""
 
 DIALECTS: Mapping[str, tuple[Callable[[Desk, Mapping[str, str], Sequence[bytes]], App], Collection[str]]] = {
+    "jobd": (lambda desk, environ, keys: jobd.application(desk), jobd.SCOPES),
     "jobmgr": (jobmgr.application, jobmgr.SCOPES),
 }
 """What speaks as a replaced program did, by its name: an application that finds who asks in scope["state"]["token"],
@@ -37,6 +39,7 @@ def native(desk: Desk, environ: Mapping[str, str]) -> FastAPI:
     for router in (jobs.routes(desk, environ), outputs.routes(desk), events.routes(desk)):
         app.include_router(router, prefix=PREFIX)
     app.mount("/jobmgr", jobmgr.application(desk, environ, desk.link_keys))
+    app.mount("/jobd", jobd.application(desk))
     describe.install(app)
     return app
 
@@ -71,7 +74,6 @@ def without_tokens(
     hosts: Sequence[str],
     owner: str,
     scopes: Collection[str],
-    most_body: Callable[[str, str], int] | None = None,
     done: Done = nobody,
 ) -> App:
     """A dialect at the root of a port of its own, whose clients can present no token: all of them act as one owner."""
@@ -82,14 +84,16 @@ def without_tokens(
             scope["state"]["token"] = token
         await app(scope, receive, send)
 
-    return Guard(asked, _rules(desk, HeadRules(hosts=hosts, is_strict=True), most_body), done)
+    return Guard(asked, _rules(desk, HeadRules(hosts=hosts, is_strict=True)), done)
 
 
-def _rules(desk: Desk, head: HeadRules, most_body: Callable[[str, str], int] | None = None) -> Rules:
+def _rules(desk: Desk, head: HeadRules) -> Rules:
     settings = desk.settings
-    return Rules(
-        head, most_body=most_body or (lambda method, path: settings.most_body), most_requests=settings.most_requests
-    )
+
+    def most_body(method: str, path: str) -> int:
+        return settings.most_upload if path.removeprefix("/jobd") == jobd.UPLOAD else settings.most_body
+
+    return Rules(head, most_body=most_body, most_requests=settings.most_requests)
 
 
 class Kept:

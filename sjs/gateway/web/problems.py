@@ -54,10 +54,11 @@ def of_error(error: SjsError, request: str) -> Response:
     if isinstance(error, BadParameters):
         more["problems"] = [{"code": one.code, "name": one.name, "text": one.text} for one in error.problems]
     headers = {"retry-after": "5"} if isinstance(error, (Unavailable, Unreachable)) else None
-    return problem(_status(error), error.code, error.message, request, headers, **more)
+    return problem(status_of(error), error.code, error.message, request, headers, **more)
 
 
-def _status(error: SjsError) -> int:
+def status_of(error: SjsError) -> int:
+    """The status of an answer that says so."""
     if error.code in STATUS:
         return STATUS[error.code]
     if isinstance(error, Unreachable):

@@ -12,7 +12,7 @@ from sjs.gateway.identity.limits import Limits
 from sjs.gateway.identity.startup import Listener
 from sjs.gateway.records.retention import Keep
 from sjs.gateway.section import KEYS, OF_A_DIALECT, listener_of, settings_of
-from sjs.gateway.settings import Settings, usual
+from sjs.gateway.settings import Jobd, Settings, usual
 from sjs.values import fields, replace
 
 WHOLE = """\
@@ -39,6 +39,7 @@ gateway:
   links: 1d
   link_keys: ~/keys
   keep: {days: 30, jobs: 0, output_bytes: 1G, artifact_bytes: 0, event_days: 0.5, dry: true}
+  jobd: {target: 'any:@farm', slurml_target: hpc, most_unpacked: 1G, most_output: 2G}
 """
 
 ENVIRON = {"HOME": "/home/you", "DATABASE": "postgresql://sjs:secret@db/sjs"}
@@ -82,6 +83,7 @@ def test_all_that_can_be_said() -> None:
         link_keys="/home/you/keys",
         keep=Keep(days=30.0, jobs=0, output_bytes=1 << 30, artifact_bytes=0, event_days=0.5, dry=True),
         owners={"jobmgr": "web", "jobd": "lab"},
+        jobd=Jobd("any:@farm", "hpc", 1 << 30, 2 << 30),
     )
 
 
@@ -113,6 +115,9 @@ WRONG = {
     "dialects: {slurm: {}}": "gateway.dialects.slurm: unknown key",
     "dialects: {jobd: {port: 1}}": "gateway.dialects.jobd.port: unknown key",
     "dialects: {jobd: {beyond_loopback: 1}}": "gateway.dialects.jobd.beyond_loopback: must be true or false",
+    "jobd: {targets: a}": "gateway.jobd.targets: unknown key; did you mean target?",
+    "jobd: {slurml_target: 7}": "gateway.jobd.slurml_target: must be text",
+    "jobd: {most_output: much}": "gateway.jobd.most_output: 'much' is no size",
     "artifacts: {store: tape}": "gateway.artifacts.store: is folder or s3, not 'tape'",
     "artifacts: {store: folder, path: here}": "gateway.artifacts.path: begins with a /: 'here'",
     "artifacts: {store: s3, bucket: abc, secret_access_key: x}": "gateway.artifacts.access_key_id: is missing",
@@ -192,11 +197,12 @@ def test_the_example_shows_every_key_and_what_is_usual(tmp_path: Path) -> None:
     place, node = layer.gateway.place, layer.gateway.node
     said = place.pairs(node, "", ())
     assert set(said) == set(KEYS)
-    for key, known in (("limits", fields(Limits)), ("keep", fields(Keep))):
+    for key, known in (("limits", fields(Limits)), ("keep", fields(Keep)), ("jobd", fields(Jobd))):
         assert set(place.pairs(said[key], "", ())) == set(known)
     for entry in place.pairs(said["dialects"], "", ()).values():
         assert set(place.pairs(entry, "", ())) <= set(OF_A_DIALECT)
     found = read(shown, environ)
+    found = replace(found, jobd=replace(found.jobd, slurml_target=""))
     assert replace(found, **{name: getattr(usual(found.folder), name) for name in _SHOWN}) == usual(found.folder)
 
 

@@ -1,0 +1,1 @@
+"""jobd's requests: archives in, archives out."""
