@@ -75,6 +75,9 @@ def of_bound(
     )
 
 
+_USUAL = Spec()
+
+
 def _check(options: Mapping[str, Any], known: frozenset[str]) -> None:
     strange = sorted(options.keys() - known)
     if strange:
@@ -86,6 +89,6 @@ def _made(command: str | Sequence[str], options: Mapping[str, Any]) -> Spec:
         key: tuple(value) if key == "backoff" and isinstance(value, list) else value for key, value in options.items()
     }
     try:
-        return spec_of(command, terms(cast(JobOptions, told), lambda name, line: None).spec)
+        return spec_of(command, terms(cast(JobOptions, told), lambda name, line: None).spec if told else _USUAL)
     except UsageError as error:
         raise BadRequest(error.message, error.hint) from None

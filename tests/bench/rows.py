@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.bench import remote, scale, slurm, streams
 from tests.bench.figures import Row
 from tests.bench.gap import gap
+from tests.bench.gateway import requests
 from tests.bench.idle import idle
 from tests.bench.profile import profile
 from tests.bench.rate import rate
@@ -24,5 +25,6 @@ ROWS = (
     Row("follow", "logs -f of a job that writes 10 MB a second", streams.follow),
     Row("fetch", "1 GiB of output over ssh", streams.fetch),
     Row("uneven", "a sweep over machines of which one is slower", uneven),
+    Row("gateway", "requests a second over HTTP, by a server that has one processor", requests),
     Row("slurm", "an array of tasks by Slurm, tuned for short ones", slurm.array),
 )

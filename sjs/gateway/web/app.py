@@ -16,6 +16,7 @@ from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.tokens import Token, make, used_now
 from sjs.gateway.web import problems
 from sjs.gateway.web.api import describe, events, jobs, outputs
+from sjs.gateway.web.api.quick import Quick
 from sjs.gateway.web.jobd import application as jobd
 from sjs.gateway.web.jobmgr import app as jobmgr
 
@@ -32,9 +33,21 @@ DIALECTS: Mapping[str, tuple[Callable[[Desk, Mapping[str, str], Sequence[bytes]]
 and what those may there who present none."""
 
 
+class Api(FastAPI):
+    """What is asked most is answered before."""
+
+    quick: Quick
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        left = await self.quick.left(scope, receive, send)
+        if left is not None:
+            await super().__call__(scope, left, send)
+
+
 def native(desk: Desk, environ: Mapping[str, str]) -> FastAPI:
     """The API alone."""
-    app = FastAPI(title="sjs", version="1", openapi_url=f"{PREFIX}/openapi.json", docs_url=None, redoc_url=None)
+    app = Api(title="sjs", version="1", openapi_url=f"{PREFIX}/openapi.json", docs_url=None, redoc_url=None)
+    app.quick = Quick(desk, environ)
     problems.install(app)
     for router in (jobs.routes(desk, environ), outputs.routes(desk), events.routes(desk)):
         app.include_router(router, prefix=PREFIX)

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 
 from sjs.compact import to_json
 from sjs.gateway.desk import Desk
+from sjs.gateway.identity.tokens import Token
 from sjs.gateway.ordering import ANY, of_command, of_spec
 from sjs.gateway.records.jobs import New
 from sjs.gateway.waiting import awaited
@@ -55,6 +56,17 @@ def of_row(row: Row[Any], match: str | None = None) -> Response:
     return Response(documents.body(row), 200, headers, JSON)
 
 
+async def submitted(
+    desk: Desk, environ: Mapping[str, str], token: Token, said: models.NewJob, key: str | None
+) -> Response:
+    """The answer to a job that is handed in."""
+    what = None if key is None else said.model_dump_json()
+    taken = await desk.accept(token, [new(desk, said, environ)], "api", key, said=what)
+    body = to_json({"id": taken.first, "repeated": taken.repeated})
+    headers = {"location": f"/api/v1/jobs/{taken.first}"}
+    return Response(body, 200 if taken.repeated else 201, headers, JSON)
+
+
 def routes(desk: Desk, environ: Mapping[str, str]) -> APIRouter:
     router = APIRouter()
     _submitting(router, desk, environ)
@@ -71,11 +83,7 @@ def _submitting(router: APIRouter, desk: Desk, environ: Mapping[str, str]) -> No
     @router.post("/jobs", status_code=201, tags=["jobs"], responses=one | told(404, 409, 422))
     async def submit(said: models.NewJob, request: Request, key: Key = None) -> Response:
         """Hand in a job. Once this is answered it runs, whatever becomes of the gateway."""
-        what = None if key is None else said.model_dump_json()
-        taken = await desk.accept(request.state.token, [new(desk, said, environ)], "api", key, said=what)
-        body = to_json({"id": taken.first, "repeated": taken.repeated})
-        headers = {"location": f"/api/v1/jobs/{taken.first}"}
-        return Response(body, 200 if taken.repeated else 201, headers, JSON)
+        return await submitted(desk, environ, request.state.token, said, key)
 
     many = answer(201, "They are taken, and run.", models.SubmittedJobs)
     many |= answer(200, "They had been taken under this key.", models.SubmittedJobs)

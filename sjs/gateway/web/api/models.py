@@ -100,7 +100,7 @@ class NewJob(Said):
         examples=["any", "any:@gpus"],
         description="Whom it is for, as the command line has it; else whom its spec names, or any.",
     )
-    options: Options = Options()
+    options: Options = Field(default_factory=Options)
 
     @model_validator(mode="after")
     def is_one_of_three(self) -> NewJob:
