@@ -10,13 +10,11 @@ import pytest
 from sjs.config import from_mapping
 from sjs.gateway.desk import Desk, opened
 from sjs.gateway.settings import usual
-from sjs.gateway.web.app import without_tokens
-from sjs.gateway.web.jobmgr.app import SCOPES, application
+from sjs.gateway.web.app import of_dialect
 from tests.gateway.web.conftest import HOST, served
 from tests.gateway.web.jobmgr.client import Client
 from tests.live.machine import Machine
 
-KEYS = [b"k" * 32]
 
 SHELL = """Command = "/bin/sh"
 Arguments = ["-c", '''{script}''']
@@ -69,6 +67,5 @@ def at_desk(folder: Path, machines: dict[str, Machine]) -> Iterator[Desk]:
 
 @pytest.fixture(scope="module")
 def jobmgr(at_desk: Desk) -> Iterator[Client]:
-    app = application(at_desk, {"PATH": "/usr/bin:/bin"}, KEYS)
-    with served(at_desk, without_tokens(at_desk, app, [HOST], "web", SCOPES)) as port:
+    with served(at_desk, of_dialect(at_desk, "jobmgr", "web", [HOST], {"PATH": "/usr/bin:/bin"})) as port:
         yield Client(port)

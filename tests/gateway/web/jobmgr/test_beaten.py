@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -20,10 +17,10 @@ from sjs.gateway.records import artifacts, jobs, outputs
 from sjs.gateway.records.artifacts import Artifact
 from sjs.gateway.web.doors import Door
 from tests.gateway.artifacts import servers
-from tests.gateway.web.jobmgr.client import HOST, Client
+from tests.gateway.serving.program import Gateway
+from tests.gateway.web.jobmgr.client import Client
 from tests.gateway.web.jobmgr.conftest import Specs
-from tests.gateway.web.jobmgr.process import started
-from tests.live.machine import DEADLINE, Machine, until
+from tests.live.machine import Machine, until
 
 LONG = bool(os.environ.get("SJS_JOBMGR_LONG"))
 
@@ -123,42 +120,44 @@ def test_what_is_said_of_a_job_does_not_need_its_machine_any_more(
     assert jobmgr.fetch(well["artifacts"][0]["id"]).body == b"artifact\n"
 
 
-@contextmanager
-def gateway(machines: dict[str, Machine], folder: Path, door: socket.socket) -> Iterator[subprocess.Popen[bytes]]:
-    managers = {name: {"transport": "local", "root": str(one.root)} for name, one in machines.items()}
-    process = started(managers, folder, door)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait(DEADLINE)
+def started(gateway: Gateway) -> Client:
+    gateway.start()
+    said = [line["message"] for line in gateway.log if "the port of jobmgr listens at" in line.get("message", "")]
+    return Client(int(said[0].rpartition(":")[2]))
 
 
 def test_jobs_that_had_started_go_on_over_kill_9_and_their_ends_come(
     machines: dict[str, Machine], tmp_path: Path
 ) -> None:
-    """They were `started` for ever."""
-    (tmp_path / "jobspecs").mkdir()
+    """They were `started` for ever. It is the real program; and links to artifacts are good over its death, too."""
+    (tmp_path / "kept" / "jobspecs").mkdir(parents=True)
     go, ran = tmp_path / "go", tmp_path / "ran"
     waits = f"while [ ! -e {go} ]; do sleep 0.05; done"
     script = f'echo $SJS_MANAGER $SJS_JOB_ID >> {ran}; {waits}; echo well; touch "$JOBMGR_ARTIFACTS_DIR/a"'
-    Specs(tmp_path / "jobspecs").shell("lasting", script)
-    with socket.create_server((HOST, 0), backlog=64) as door:
-        jobmgr = Client(door.getsockname()[1])
-        with gateway(machines, tmp_path, door) as process:
-            numbers = [jobmgr.start("lasting") for _ in range(6)]
-            until(lambda: [jobmgr.get(n)["job"]["status"] for n in numbers].count("started") == 4, "four starts")
-            process.send_signal(signal.SIGKILL)
-        with gateway(machines, tmp_path, door) as process:
-            seen = [jobmgr.get(n)["job"]["status"] for n in numbers]
-            assert seen.count("started") == 4 and seen.count("queued") == 2
-            process.send_signal(signal.SIGKILL)
+    specs = Specs(tmp_path / "kept" / "jobspecs")
+    specs.shell("lasting", script)
+    specs.shell("first", 'echo x > "$JOBMGR_ARTIFACTS_DIR/x.txt"')
+    managers = {name: {"transport": "local", "root": str(one.root)} for name, one in machines.items()}
+    said = {"dialects": {"jobmgr": {"owner": "web", "listen": "127.0.0.1:0"}}}
+    with closing(Gateway(tmp_path, said, managers)) as gateway:
+        gateway.token()
+        jobmgr = started(gateway)
+        artifact = jobmgr.run("first")["artifacts"][0]["id"]
+        link = jobmgr.ask("GET", f"/artifacts/download?id={artifact}").headers["location"]
+        numbers = [jobmgr.start("lasting") for _ in range(6)]
+        until(lambda: [jobmgr.get(n)["job"]["status"] for n in numbers].count("started") == 4, "four starts")
+        gateway.stop(signal.SIGKILL)
+        jobmgr = started(gateway)
+        seen = [jobmgr.get(n)["job"]["status"] for n in numbers]
+        assert seen.count("started") == 4 and seen.count("queued") == 2
+        assert jobmgr.ask("GET", link).body == b"x\n"
+        gateway.stop(signal.SIGKILL)
         go.touch()  # while nobody is there
-        with gateway(machines, tmp_path, door):
-            for number in numbers:
-                found = jobmgr.ended(number)
-                assert (found["job"]["status"], found["result"]) == ("completed", "well\n")
-                assert [one["name"] for one in found["artifacts"]] == ["a"]
+        jobmgr = started(gateway)
+        for number in numbers:
+            found = jobmgr.ended(number)
+            assert (found["job"]["status"], found["result"]) == ("completed", "well\n")
+            assert [one["name"] for one in found["artifacts"]] == ["a"]
     assert len(set(ran.read_text().splitlines())) == len(ran.read_text().splitlines()) == len(numbers)
 
 

@@ -9,12 +9,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
+from sjs import config as sjs_config
 from sjs.gateway.artifacts.settings import S3Settings, parse
 from sjs.gateway.records import outputs
 from sjs.gateway.records.opening import engine_of
+from sjs.gateway.section import settings_of
 from sjs.gateway.web.jobmgr.said import MOST_NAME
+from sjs.values import replace
 from tests.gateway.web.jobmgr.client import Client
 from tests.gateway.web.jobmgr.conftest import Specs
 from tests.live.machine import DEADLINE, ROOT, until
@@ -44,12 +46,14 @@ def test_the_lines_for_curl_do_what_they_are_for(jobmgr: Client, specs: Specs, t
 
 def test_what_config_toml_said_can_be_said() -> None:
     [text] = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    said = yaml.safe_load(text)["gateway"]
-    settings = parse(said["artifacts"], "/nowhere")
-    assert isinstance(settings, S3Settings)
-    assert (settings.bucket, settings.region) == ("bucket-name-here", "us-east-2")
-    assert engine_of(said["database"]).url.host == "localhost"
-    assert said["dialects"] == {"jobmgr": {"owner": "web"}}
+    layer = sjs_config.parse(text.encode(), "/etc/sjs/config.yaml", {})
+    said = settings_of(replace(sjs_config.load(None, {"HOME": "/nowhere"}), gateway=layer.gateway), {})
+    store = parse(said.artifacts, "/nowhere")
+    assert isinstance(store, S3Settings)
+    assert (store.bucket, store.region) == ("bucket-name-here", "us-east-2")
+    assert engine_of(said.database).url.host == "localhost"
+    [port] = [one for one in said.listeners if one.dialect == "jobmgr"]
+    assert (port.host, port.port, port.owner) == ("127.0.0.1", 9845, "web")
 
 
 def test_numbers_are_those_of_the_program() -> None:
