@@ -15,7 +15,6 @@ from tests.gateway.web.conftest import HOST, served
 from tests.gateway.web.jobmgr.client import Client
 from tests.live.machine import Machine
 
-
 SHELL = """Command = "/bin/sh"
 Arguments = ["-c", '''{script}''']
 PreserveEnvVars = ["PATH"]
