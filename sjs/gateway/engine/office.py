@@ -9,6 +9,7 @@ from concurrent.futures import Future
 
 from sqlalchemy import Engine
 
+from sjs.answers import Status
 from sjs.api.jobs import Job, cancel
 from sjs.api.sessions import Sessions
 from sjs.config import Config
@@ -90,6 +91,10 @@ class Office:
     def job(self, target: str, number: int) -> Job:
         """What a target can be asked of a job."""
         return Job(self._sessions, target, number)
+
+    def report(self, target: str) -> Status:
+        """How a target is."""
+        return self._sessions.call(target, lambda one: one.report())
 
 
 def _told(name: str, line: str) -> None:

@@ -17,9 +17,9 @@ from secrets import token_hex
 from sjs.gateway.identity.limits import Limits
 from sjs.values import dataclass, field
 
-SCOPES = ("submit", "read", "cancel", "admin", "raw")
+SCOPES = ("submit", "read", "cancel", "admin", "raw", "metrics")
 """To hand in jobs; to see one's own; to end one's own; to do so with everybody's, and with tokens; to hand in any
-command, not named specs only. None of them implies another."""
+command, not named specs only; to read the numbers of the whole gateway, and of no job. None implies another."""
 
 USED_EVERY = 3_600.0
 """When a token was last used is known to the hour, so that not each request writes."""
@@ -212,6 +212,7 @@ _VERBS = {
     "cancel": "end jobs",
     "admin": "do what is for administrators",
     "raw": "hand in commands",
+    "metrics": "read numbers of all",
 }
 
 

@@ -52,7 +52,8 @@ class _Order(Generic[A, T]):
 
 
 class Writer:
-    """Takes works from any thread. `after` hears what has become durable, before whoever asked for it does."""
+    """Takes works from any thread. `after` hears what has become durable, before whoever asked for it does. `works`
+    were written so far, in `transactions`."""
 
     def __init__(self, engine: Engine, after: Callable[[Changes], None] = lambda changes: None) -> None:
         self._engine = engine
@@ -60,6 +61,7 @@ class Writer:
         self._orders: deque[_Order[Any, Any]] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self.works = self.transactions = 0
         self._thread = threading.Thread(target=self._serve, name="sjs records", daemon=True)
         self._thread.start()
 
@@ -121,6 +123,8 @@ class Writer:
             changes = begin(connection)
             for bulk, alike in groupby(orders, lambda order: order.bulk):
                 values += bulk(connection, [order.one for order in alike])
+        self.works += len(orders)
+        self.transactions += 1
         self._hear(changes)
         return values
 

@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 
 from sjs import __version__
 from sjs.config import Config
@@ -17,13 +16,14 @@ from sjs.errors import UsageError
 from sjs.gateway.access import usable_tokens
 from sjs.gateway.desk import Desk, opened
 from sjs.gateway.engine.ends import LOG
-from sjs.gateway.identity.guard import App, Done
+from sjs.gateway.identity.guard import Guard, Scope
 from sjs.gateway.identity.startup import Listener, Start, usual_hosts, warnings
 from sjs.gateway.serving import log, manager, sockets
 from sjs.gateway.serving.servers import Servers
 from sjs.gateway.serving.tls import Tls
 from sjs.gateway.settings import Settings
-from sjs.gateway.web.app import guarded, native, of_dialect
+from sjs.gateway.web.app import PUBLIC, guarded, native, of_dialect
+from sjs.gateway.web.health import Numbers
 from sjs.values import dataclass, replace
 
 ENDS = (signal.SIGTERM, signal.SIGINT)
@@ -72,7 +72,7 @@ def serve(
         for text in warnings(start):
             LOG.warning("%s", text)
         desk = stack.enter_context(opened(settings, config, environ))
-        apps = _apps(desk, places, usual_hosts(start), environ, partial(log.request, lines))
+        apps = _apps(desk, places, usual_hosts(start), environ, lines)
         asyncio.run(_serve(desk, places, apps, environ))
 
 
@@ -83,19 +83,28 @@ def _place(listener: Listener, given: Sequence[tuple[str, socket.socket]], stack
 
 
 def _apps(
-    desk: Desk, places: Sequence[Place], hosts: Sequence[str], environ: Mapping[str, str], done: Done
-) -> list[App]:
+    desk: Desk, places: Sequence[Place], hosts: Sequence[str], environ: Mapping[str, str], lines: log.Lines
+) -> list[Guard]:
     """What answers at each of them."""
-    main = guarded(desk, native(desk, environ), hosts, done)
-    return [
+    numbers = Numbers(desk)
+
+    def done(scope: Scope, status: int, seconds: float) -> None:
+        numbers.done(scope, status, seconds)
+        if status >= 400 or scope["path"] not in PUBLIC:  # who asks every few seconds whether it is well
+            log.request(lines, scope, status, seconds)
+
+    main = guarded(desk, native(desk, environ, numbers), hosts, done)
+    found = [
         of_dialect(desk, one.listener.dialect, one.listener.owner, hosts, environ, done)
         if one.listener.dialect
         else main
         for one in places
     ]
+    numbers.guards = list(dict.fromkeys(found))
+    return found
 
 
-async def _serve(desk: Desk, places: Sequence[Place], apps: Sequence[App], environ: Mapping[str, str]) -> None:
+async def _serve(desk: Desk, places: Sequence[Place], apps: Sequence[Guard], environ: Mapping[str, str]) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in ENDS:

@@ -14,7 +14,7 @@ from sjs.gateway.identity.entry import Entry
 from sjs.gateway.identity.guard import App, Done, Guard, Receive, Rules, Scope, Send, nobody
 from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.tokens import Token, make, used_now
-from sjs.gateway.web import problems
+from sjs.gateway.web import health, problems
 from sjs.gateway.web.api import describe, events, jobs, outputs
 from sjs.gateway.web.api.quick import Quick
 from sjs.gateway.web.jobd import application as jobd
@@ -44,8 +44,8 @@ class Api(FastAPI):
             await super().__call__(scope, left, send)
 
 
-def native(desk: Desk, environ: Mapping[str, str]) -> FastAPI:
-    """The API alone."""
+def native(desk: Desk, environ: Mapping[str, str], numbers: Numbers | None = None) -> FastAPI:
+    """The API alone, and what is said of the gateway itself."""
     app = Api(title="sjs", version="1", openapi_url=f"{PREFIX}/openapi.json", docs_url=None, redoc_url=None)
     app.quick = Quick(desk, environ)
     problems.install(app)
@@ -54,10 +54,11 @@ def native(desk: Desk, environ: Mapping[str, str]) -> FastAPI:
     app.mount("/jobmgr", jobmgr.application(desk, environ, desk.link_keys))
     app.mount("/jobd", jobd.application(desk))
     describe.install(app)
+    health.install(app, desk, numbers or Numbers(desk))
     return app
 
 
-def guarded(desk: Desk, app: App, hosts: Sequence[str], done: Done = nobody) -> App:
+def guarded(desk: Desk, app: App, hosts: Sequence[str], done: Done = nobody) -> Guard:
     """The same for those who have tokens, and for nobody else. `done` hears of each request that was answered."""
     head = HeadRules(hosts=hosts, origins=desk.settings.origins)
     entry = Entry(
@@ -73,7 +74,7 @@ def guarded(desk: Desk, app: App, hosts: Sequence[str], done: Done = nobody) -> 
 
 def of_dialect(
     desk: Desk, name: str, owner: str, hosts: Sequence[str], environ: Mapping[str, str], done: Done = nobody
-) -> App:
+) -> Guard:
     """What answers at the port of a dialect."""
     if name not in DIALECTS:
         raise UsageError(f"gateway.dialects.{name}: this version does not speak it")
@@ -88,7 +89,7 @@ def without_tokens(
     owner: str,
     scopes: Collection[str],
     done: Done = nobody,
-) -> App:
+) -> Guard:
     """A dialect at the root of a port of its own, whose clients can present no token: all of them act as one owner."""
     token, _ = make(owner, scopes, time())  # nobody is shown it, so nobody can come with it elsewhere
 

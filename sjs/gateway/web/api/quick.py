@@ -20,7 +20,7 @@ KEY = re.compile(rb"[\x21-\x7e]{1,200}")
 
 
 class Quick:
-    """In front of an application."""
+    """In front of an application. The path of what it answers, as the document has it, is in scope["state"]["path"]."""
 
     def __init__(self, desk: Desk, environ: Mapping[str, str]) -> None:
         self._desk = desk
@@ -46,6 +46,7 @@ class Quick:
             answer = jobs.of_row(row, match.decode("latin-1") or None)
         except SjsError as error:
             answer = problems.of_error(error, scope["state"]["request_id"])
+        scope["state"]["path"] = f"{JOBS}/{{number}}"
         await answer(scope, receive, send)
         return None
 
@@ -66,6 +67,7 @@ class Quick:
             )
         except SjsError as error:
             answer = problems.of_error(error, scope["state"]["request_id"])
+        scope["state"]["path"] = JOBS
         await answer(scope, receive, send)
         return None
 
