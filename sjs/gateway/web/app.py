@@ -17,6 +17,7 @@ from sjs.gateway.identity.tokens import Token, make, used_now
 from sjs.gateway.web import health, problems
 from sjs.gateway.web.api import describe, events, jobs, outputs
 from sjs.gateway.web.api.quick import Quick
+from sjs.gateway.web.health import Numbers
 from sjs.gateway.web.jobd import application as jobd
 from sjs.gateway.web.jobmgr import app as jobmgr
 
