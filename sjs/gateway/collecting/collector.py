@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine
 
@@ -30,6 +31,9 @@ AGAIN = 5.0
 AT_ONCE = 2
 """Jobs of one target that are collected at the same time: a large file of one holds up no small ones of another."""
 
+PUTS = 16
+"""Small files of all jobs that are put at the same time."""
+
 PATIENCE = 10.0
 """Seconds for which who closes waits for a machine that does not answer."""
 
@@ -42,7 +46,9 @@ class Collector:
         self._engine = engine
         self._write = write
         self._store = store
+        self._pool = ThreadPoolExecutor(PUTS, "sjs puts")
         self._held: set[int] = set()
+        self._again: set[int] = set()
         self._lines: dict[str, Line] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -63,27 +69,35 @@ class Collector:
             lines = list(self._lines.values())
         for line in lines:
             line.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _add(self, found: Iterable[tuple[int, str | None]]) -> None:
         with self._lock:
             for number, name in found:
-                if number not in self._held and name is not None and not self._closed.is_set():
-                    self._held.add(number)
-                    if name not in self._lines:
-                        self._lines[name] = Line(name, self._collect)
-                    self._lines[name].add(number)
+                if name is None or self._closed.is_set():
+                    continue
+                if number in self._held:
+                    self._again.add(number)  # it has run once more while what it had left before was collected
+                    continue
+                self._held.add(number)
+                if name not in self._lines:
+                    self._lines[name] = Line(name, self._collect)
+                self._lines[name].add(number)
 
     def _collect(self, name: str, number: int) -> None:
-        """Do what there is to do about a job."""
-        try:
-            with self._engine.connect() as connection:
-                of = artifacts.leaving(connection, number)
-            if of is not None:
-                self._collect_from(name, of)
-        except UsageError as error:  # its target is no more in the config: the next gateway that knows it goes on
-            LOG.warning("what job %d has left is not collected: %s", number, error)
-        with self._lock:
-            self._held.discard(number)
+        """Do what there is to do about a job, until there is nothing more."""
+        is_more = True
+        while is_more:
+            try:
+                with self._engine.connect() as connection:
+                    of = artifacts.leaving(connection, number)
+                if of is not None:
+                    self._collect_from(name, of)
+            except UsageError as error:  # its target is no more in the config: the next gateway that knows it goes on
+                LOG.warning("what job %d has left is not collected: %s", number, error)
+            with self._lock:
+                is_more = number in self._again
+                (self._again if is_more else self._held).discard(number)
 
     def _collect_from(self, name: str, of: Leaving) -> None:
         if of.kept == WANTED and from_text(of.rules).outputs:
@@ -97,7 +111,7 @@ class Collector:
                 self._write(lambda connection: artifacts.collected(connection, of, words, now))
                 self._write(lambda connection: artifacts.done(connection, of))
                 return
-            One(of, machine, self._store, self._engine, self._write, self._go_on).collect()
+            One(of, machine, self._store, self._pool, self._engine, self._write, self._go_on).collect()
 
     def _go_on(self) -> None:
         if self._closed.is_set():

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import closing
+from functools import partial
 from itertools import groupby
 
 from sqlalchemy import Engine
@@ -19,19 +21,23 @@ from sjs.errors import Conflict, Refused
 from sjs.gateway.artifacts.collecting import Choice, Taken, choose
 from sjs.gateway.artifacts.media import mime_of
 from sjs.gateway.artifacts.store import Store, Stored, key_of, uuid_of
+from sjs.gateway.collecting.several import Several
 from sjs.gateway.collecting.wanted import Wanted, from_text
 from sjs.gateway.records import artifacts
 from sjs.gateway.records.artifacts import Artifact, Leaving
 from sjs.gateway.records.jobs import WANTED
 from sjs.gateway.records.writer import Writer
 from sjs.protocols import Machine
-from sjs.trees.entries import FOLDER, Entry
+from sjs.trees.entries import FOLDER, FRAME, Entry
 from sjs.values import dataclass
 
 LOG = logging.getLogger("sjs.gateway")
 
 MANY, MUCH = 200, 64 << 20
 """Files, or bytes of files, that are written down together: what is lost with this process is put once more."""
+
+SMALL = 32
+"""Files that one message may hold, and that are put at the same time: each is waited for until it is durable."""
 
 TIMES = 3
 """How often a file is put, of which something else is kept that nobody knows of."""
@@ -58,15 +64,24 @@ class Item:
 
 
 class One:
-    """What is left of one job. `go_on` is asked before each piece, and raises what is to end this."""
+    """What is left of one job. `pool` waits for the store; `go_on` is asked before each piece, and raises what is to
+    end this."""
 
     def __init__(
-        self, of: Leaving, machine: Machine, store: Store, engine: Engine, write: Writer, go_on: Callable[[], None]
+        self,
+        of: Leaving,
+        machine: Machine,
+        store: Store,
+        pool: Executor,
+        engine: Engine,
+        write: Writer,
+        go_on: Callable[[], None],
     ) -> None:
         self._of = of
         self._wanted: Wanted = from_text(of.rules)
         self._machine = machine
         self._store = store
+        self._pool = pool
         self._engine = engine
         self._write = write
         self._go_on = go_on
@@ -140,20 +155,37 @@ class One:
         """Put them; those are given back under whose keys something else was kept, of which there is no row: left by
         who was killed before he could write that down. It is not kept any more."""
         by_path = {item.file.path: item for item in items}
-        again = []
-        with closing(self._machine.contents(at, [item.file for item in items])) as stream:
+        again: list[Item] = []
+
+        def settle(item: Item, stored: Stored | None) -> None:
+            if stored is None:
+                again.append(item)
+            else:
+                self._keep(item.kept(stored))
+
+        with closing(self._machine.contents(at, [item.file for item in items])) as stream, self._several() as several:
             for path, pieces in groupby(stream, lambda one: one[0].path):
                 item = by_path[path]
                 try:
-                    mime = mime_of(item.taken.name)
-                    self._keep(item.kept(self._store.put(item.key, self._data(pieces), mime, item.file.size)))
+                    if item.file.size > FRAME:
+                        settle(item, self._stored(item, self._data(pieces)))
+                    else:
+                        several.begin(partial(self._stored, item, list(self._data(pieces))), partial(settle, item))
                 except Spoilt as why:
                     self._store.delete([item.key])
                     choice.leave_out(item.taken.file.path, str(why))
-                except Conflict:
-                    self._store.delete([item.key])
-                    again.append(item)
         return again
+
+    def _several(self) -> Several[Stored | None]:
+        return Several(self._pool, SMALL)
+
+    def _stored(self, item: Item, data: Iterable[bytes]) -> Stored | None:
+        """Keep it. None where something else was, which is not any more."""
+        try:
+            return self._store.put(item.key, data, mime_of(item.taken.name), item.file.size)
+        except Conflict:
+            self._store.delete([item.key])
+            return None
 
     def _data(self, pieces: Iterable[tuple[Entry, bytes | str]]) -> Iterator[bytes]:
         for _, came in pieces:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, update
 
 from sjs.core.lifecycle import FINAL
 from sjs.gateway.records.events import tell, touch
@@ -91,16 +91,22 @@ def _there(connection: Connection, uuids: Sequence[str]) -> Collection[str]:
 def collected(connection: Connection, of: Leaving, left_out: Sequence[str], now: float) -> None:
     """All that is to be kept of a job is. `left_out`: what is not, in words."""
     values = {"kept": KEPT, "left_out": "\n".join(left_out) or None, "version": jobs.c.version + 1}
-    if connection.execute(update(jobs).where(jobs.c.id == of.job, jobs.c.kept == WANTED).values(values)).rowcount:
-        sizes = connection.scalars(select(artifacts.c.size).where(artifacts.c.job == of.job)).all()
+    if connection.execute(update(jobs).where(_still(of), jobs.c.kept == WANTED).values(values)).rowcount:
+        of_it = (artifacts.c.job == of.job, artifacts.c.attempt == of.attempt)
+        sizes = connection.scalars(select(artifacts.c.size).where(*of_it)).all()
         data = {"artifacts": len(sizes), "bytes": sum(sizes), "left_out": list(left_out)}
         tell(connection, COLLECTED, now, [(of.job, of.owner, data)])
 
 
 def done(connection: Connection, of: Leaving) -> None:
     """Nothing of a job is left to do."""
-    connection.execute(update(jobs).where(jobs.c.id == of.job, jobs.c.kept == KEPT).values(kept=DONE))
+    connection.execute(update(jobs).where(_still(of), jobs.c.kept == KEPT).values(kept=DONE))
     touch(connection, [of.job])
+
+
+def _still(of: Leaving) -> ColumnElement[bool]:
+    """It has not run, and is not to run, once more meanwhile."""
+    return and_(jobs.c.id == of.job, jobs.c.attempt == of.attempt, jobs.c.state.in_(FINAL))
 
 
 def of_job(connection: Connection, job: int) -> Sequence[Row[Any]]:

@@ -47,7 +47,7 @@ class Gathering(Desk):
     def kept(self, row: Row[Any]) -> Kept:
         """What is in the store of a job, each as its row says it is."""
         with self.engine.connect() as connection:
-            found = artifacts.of_job(connection, row.id)
+            found = [one for one in artifacts.of_job(connection, row.id) if one.attempt == row.attempt]
         kept = {one.name: b"".join(self.store.open(one.place)) for one in found}
         assert len(kept) == len(found)
         for one in found:

@@ -12,9 +12,11 @@ import pytest
 from sqlalchemy import Engine
 
 from sjs.config import Config, from_mapping
+from sjs.core.lifecycle import FINAL
 from sjs.errors import LinkLost
 from sjs.gateway.artifacts.store import key_of
 from sjs.gateway.collecting import collector, one
+from sjs.gateway.records import artifacts
 from sjs.gateway.records.jobs import WANTED
 from sjs.targets.machine import DistantMachine
 from sjs.targets.session import Message, Session
@@ -110,11 +112,12 @@ def test_what_is_known_to_be_kept_is_not_asked_for_again(
 ) -> None:
     asked: list[list[str]] = []
     monkeypatch.setattr(one, "MANY", 2)
+    monkeypatch.setattr(one, "SMALL", 1)
 
     def happen(read: Callable[[], Reading], at: Path, files: Sequence[Entry]) -> Iterator[Came]:
         asked.append([Path(file.path).name for file in files])
         for number, came in enumerate(read()):
-            if len(asked) == 1 and number == 5:
+            if len(asked) == 1 and number == 6:
                 raise LinkLost("cut")
             yield came
 
@@ -123,6 +126,25 @@ def test_what_is_known_to_be_kept_is_not_asked_for_again(
     assert asked == [["1", "2", "3", "4", "5", "6", "7"], ["5", "6", "7"]]
     assert sorted(desk.kept(row)) == asked[0]
     assert [kind for kind, _ in desk.told(row)].count("artifact.kept") == 7
+
+
+def test_a_job_that_runs_once_more_while_it_is_collected_is_collected_once_more(
+    desk: Gathering, between: Callable[[Between], None]
+) -> None:
+    """What it had left before is kept as well, and its end is not taken for the end of the new attempt."""
+
+    def happen(read: Callable[[], Reading], at: Path, files: Sequence[Entry]) -> Iterator[Came]:
+        if files and "of-1" in files[0].path:
+            desk.office.retry(1, "a")
+            until(lambda: desk.rows([1])[0].attempt == 2 and desk.rows([1])[0].state in FINAL, "it has run once more")
+        yield from read()
+
+    between(happen)
+    (row,) = desk.run(leaving(f"{AT}touch of-$SJS_ATTEMPT"))
+    assert (row.attempt, sorted(desk.kept(row))) == (2, ["of-2"])
+    with desk.engine.connect() as connection:
+        assert [one.name for one in artifacts.of_job(connection, 1)] == ["of-1", "of-2"]
+    assert [kind for kind, _ in desk.told(row)].count("job.collected") == 1
 
 
 def test_what_nobody_knows_of_gives_way(desk: Gathering) -> None:
