@@ -51,6 +51,12 @@ MOST, EACH = 64, 8
 """Questions to machines that are open at a time, in all and to one."""
 
 
+HINTS = {
+    "scope": "what a token may is said when it is made: sjs token make --scope",
+    "raw": "any command: sjs token make OWNER --scope submit --scope read --scope raw",
+}
+
+
 class Denied(Refused):
     """Who asks may not."""
 
