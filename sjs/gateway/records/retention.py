@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, and_, delete, func, select, update
+from sqlalchemy import Connection, Text, and_, delete, func, or_, select, update
 
 from sjs.core.lifecycle import FINAL
 from sjs.gateway.records.events import span, touch
@@ -21,6 +21,9 @@ PAGE = 200
 
 COLLECTING = ("wanted", "kept")
 """How far what a job leaves was collected, as long as there is something to do about it."""
+
+REMOVED = "artifacts: removed in time, as the gateway is told to"
+"""What is said of a job whose artifacts are not all there any more."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,12 @@ def remove_jobs(connection: Connection, numbers: Sequence[int]) -> int:
 
 
 def remove_artifacts(connection: Connection, numbers: Sequence[int]) -> int:
-    """Their rows; how many."""
-    whose = select(artifacts.c.job).where(artifacts.c.id.in_(numbers))
-    _change(connection, connection.scalars(whose.distinct()).all())
+    """Their rows; how many. That some are gone is said of their jobs, once: else what is left would pass for all."""
+    whose = connection.scalars(select(artifacts.c.job).where(artifacts.c.id.in_(numbers)).distinct()).all()
+    _change(connection, whose)
+    lacks = or_(jobs.c.left_out.is_(None), jobs.c.left_out.not_like(f"%{REMOVED}"))
+    said = func.coalesce(jobs.c.left_out.concat("\n"), "", type_=Text).concat(REMOVED)
+    connection.execute(update(jobs).where(jobs.c.id.in_(whose), lacks).values(left_out=said))
     return connection.execute(delete(artifacts).where(artifacts.c.id.in_(numbers))).rowcount
 
 

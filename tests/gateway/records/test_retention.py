@@ -15,7 +15,7 @@ from sjs.gateway.artifacts.lending import Lending
 from sjs.gateway.artifacts.store import NoArtifact, key_of, uuid_of
 from sjs.gateway.records import outputs, tables
 from sjs.gateway.records.outputs import Printed
-from sjs.gateway.records.retention import PAGE, Keep, Old
+from sjs.gateway.records.retention import PAGE, REMOVED, Keep, Old
 from sjs.gateway.records.writer import Writer
 from sjs.gateway.retention import DAY, Retention, Surplus
 from tests.live.machine import until
@@ -131,6 +131,22 @@ def test_artifacts_go_by_age_count_and_bytes(kept: Kept) -> None:
     with kept.engine.connect() as connection:
         version = select(tables.jobs.c.version).where(tables.jobs.c.id == jobs[0])
         assert connection.scalar(version) == 2
+
+
+def test_a_job_whose_artifacts_went_says_so_once(kept: Kept) -> None:
+    job, other = kept.job(100, left_out="x: too large"), kept.job(100)
+    for name in ("a", "b", "c"):
+        kept.artifact(job, name, b"12345")
+    kept.artifact(other, "a", b"12345")
+
+    def said() -> list[str | None]:
+        with kept.engine.connect() as connection:
+            return list(connection.scalars(select(tables.jobs.c.left_out).order_by(tables.jobs.c.id)))
+
+    assert kept.round(artifacts=3) == kept.round(artifacts=2) == {"artifacts": 1}
+    assert said() == [f"x: too large\n{REMOVED}", None]
+    assert kept.round(artifact_days=1) == {"artifacts": 2}
+    assert said() == [f"x: too large\n{REMOVED}", REMOVED]
 
 
 def test_what_is_being_read_stays_until_it_has_been(kept: Kept) -> None:

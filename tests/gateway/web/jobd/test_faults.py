@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +19,7 @@ from sjs.gateway.zips.unpacking import Unpacked, unpack
 from tests.gateway.web.jobd.speaking import Answer, Client, archive
 from tests.gateway.zips.archives import Item, build
 from tests.gateway.zips.corpus import quoted
-from tests.live.machine import DEADLINE, until
+from tests.live.machine import DEADLINE, open_files, until
 
 NO_ZIP = "could not unzip file, is it base64 encoded? error: "
 
@@ -81,6 +82,20 @@ def test_what_is_no_name_is_refused(jobd: Client, name: str) -> None:
     answer = jobd.upload(name, archive("exit 0"))
     assert (answer.status, answer.said["error"]) == (400, "bad_request")
     assert answer.said["message"].startswith("error validating job job id ")
+
+
+def test_an_upload_that_is_cut_off_leaves_nothing(jobd: Client, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    def staged() -> list[str]:
+        return [path for path in open_files(os.getpid()) if f"{desk.settings.folder}/staging/" in path]
+
+    with socket.create_connection(("127.0.0.1", jobd.port), DEADLINE) as connection:
+        head = f"POST /jobd/api/upload HTTP/1.1\r\nHost: 127.0.0.1:{jobd.port}\r\nContent-Length: 9999999\r\n"
+        token = jobd.headers["authorization"]
+        connection.sendall(f'{head}Authorization: {token}\r\n\r\n{{"id": "cut", "input": "'.encode() + b"A" * 5_000_000)
+        until(lambda: staged() != [], "some of it")
+    until(lambda: staged() == [], "its end")
+    assert jobd.get("cut").status == 404
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_no_more_run_than_there_are_slots(jobd: Client, tmp_path: Path) -> None:

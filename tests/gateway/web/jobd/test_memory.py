@@ -17,7 +17,7 @@ from tests.gateway.web.jobd.speaking import Client
 from tests.live.machine import DEADLINE, until
 
 LONG = "SJS_JOBD_LONG" in os.environ
-SIZE = (200 if LONG else 24) << 20
+SIZE = (200 if LONG else 16) << 20
 BOUND = 20 << 20
 """Bytes by which the process may become larger than it was when it had done nothing."""
 

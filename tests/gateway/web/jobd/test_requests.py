@@ -93,6 +93,15 @@ def test_a_script_without_a_first_line_that_says_how_does_not_run(jobd: Client) 
     assert answer.files == {"run.sh": b"true\n"}
 
 
+def test_what_a_job_prints_is_kept_for_others(jobd: Client) -> None:
+    jobd.run("printing", "echo out; echo err >&2; exit 3")
+    native = Client(jobd.port, "/api/v1", jobd.headers)
+    (job,) = native.ask("GET", "/jobs?name=printing").said["jobs"]
+    assert (job["state"], job["exit"]) == ("failed", 3)
+    streams = [native.ask("GET", f"/jobs/{job['id']}/logs?stream={name}").body for name in ("out", "err")]
+    assert streams == [b"out\n", b"err\n"]
+
+
 def test_who_asks_too_early_is_told_to_wait(jobd: Client, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     assert jobd.upload("slow", archive(f"while [ ! -e {gate} ]; do sleep 0.05; done")).status == 201
