@@ -1,8 +1,9 @@
-"""What machines are asked of jobs: what they have printed, what they wait for. A job that nobody has yet has printed
-nothing."""
+"""What machines are asked: how they are; of jobs, what they have printed, what they wait for. A job that nobody has yet
+has printed nothing."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -10,9 +11,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Row
 
-from sjs.answers import Details
+from sjs.answers import Details, Status
 from sjs.api.jobs import Job
 from sjs.core.lifecycle import FINAL, QUEUED
+from sjs.errors import SjsError, Unreachable, UsageError
 from sjs.gateway.desk import Desk
 from sjs.gateway.identity.tokens import Token
 from sjs.gateway.threads import Threads
@@ -24,12 +26,23 @@ FOLLOWED, FOLLOWED_EACH = 64, 16
 """Outputs that are followed at a time: each has a session of its own with its machine."""
 
 
+SILENCE = 5.0
+"""Seconds after which a target that has not said how it is counts as one that can not be reached."""
+
+
+class NoTarget(UsageError):
+    """Nobody is called so."""
+
+    code = "no_target"
+
+
 class Inquiries:
     """Who asks is known to be allowed: whoever has a job's row may know of the job."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._followers = Threads(FOLLOWED, FOLLOWED_EACH)
+        self._asking: dict[str, asyncio.Future[Status | SjsError]] = {}
 
     async def size(self, row: Row[Any], stream: str, attempt: int | None) -> int | None:
         """How many bytes it has printed so far; None where only who reads them can know."""
@@ -86,6 +99,24 @@ class Inquiries:
     async def details(self, row: Row[Any]) -> Details | None:
         """All that its target knows of it; None as long as it has none."""
         return None if row.target is None else await self._of(row, lambda job: job.details())
+
+    async def status(self, name: str) -> Status | SjsError:
+        """How a target is, or why it does not say so. Who asks while another one waits for the answer gets that."""
+        asking = self._asking.get(name)
+        if asking is None:
+            asking = asyncio.ensure_future(self._status(name))
+            self._asking[name] = asking
+            asking.add_done_callback(lambda done: self._asking.pop(name, None))
+        try:
+            return await asyncio.wait_for(asyncio.shield(asking), SILENCE)
+        except asyncio.TimeoutError:
+            return Unreachable(f"no answer within {SILENCE:g} seconds")
+
+    async def _status(self, name: str) -> Status | SjsError:
+        try:
+            return await self._desk.questions.ask(name, lambda: self._desk.office.report(name))
+        except SjsError as error:
+            return error
 
     async def _of(self, row: Row[Any], question: Callable[[Job], T]) -> T:
         job = self._desk.office.job(row.target, row.number)

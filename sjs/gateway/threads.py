@@ -70,6 +70,10 @@ class Threads:
         finally:
             pieces.leave()
 
+    def count(self, name: str) -> int:
+        """How much one machine is asked just now."""
+        return self._open[name]
+
     def check(self, name: str) -> None:
         """Busy where there is no room for another one."""
         if self._open.total() >= self._most or self._open[name] >= self._each:

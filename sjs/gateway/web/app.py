@@ -14,8 +14,10 @@ from sjs.gateway.identity.entry import Entry
 from sjs.gateway.identity.guard import App, Done, Guard, Receive, Rules, Scope, Send, nobody
 from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.tokens import Token, make, used_now
+from sjs.gateway.inquiries import Inquiries
 from sjs.gateway.web import health, problems
-from sjs.gateway.web.api import describe, events, jobs, outputs
+from sjs.gateway.web.api import artifacts, describe, events, jobs, outputs, specs, targets
+from sjs.gateway.web.api import tokens as access
 from sjs.gateway.web.api.quick import Quick
 from sjs.gateway.web.health import Numbers
 from sjs.gateway.web.jobd import application as jobd
@@ -23,7 +25,7 @@ from sjs.gateway.web.jobmgr import app as jobmgr
 
 PREFIX = "/api/v1"
 PUBLIC = ("/healthz", "/readyz")
-DOORS = ("/jobmgr/artifacts/kept/",)
+DOORS = ("/jobmgr/artifacts/kept/", f"{PREFIX}{artifacts.LINKED}/")
 """Below these, a signed word in the path says what may be had."""
 
 DIALECTS: Mapping[str, tuple[Callable[[Desk, Mapping[str, str], Sequence[bytes]], App], Collection[str]]] = {
@@ -50,7 +52,16 @@ def native(desk: Desk, environ: Mapping[str, str], numbers: Numbers | None = Non
     app = Api(title="sjs", version="1", openapi_url=f"{PREFIX}/openapi.json", docs_url=None, redoc_url=None)
     app.quick = Quick(desk, environ)
     problems.install(app)
-    for router in (jobs.routes(desk, environ), outputs.routes(desk), events.routes(desk)):
+    inquiries = Inquiries(desk)
+    for router in (
+        jobs.routes(desk, environ),
+        outputs.routes(desk, inquiries),
+        artifacts.routes(desk, PREFIX, desk.link_keys),
+        events.routes(desk),
+        specs.routes(desk),
+        targets.routes(desk, inquiries),
+        access.routes(desk),
+    ):
         app.include_router(router, prefix=PREFIX)
     app.mount("/jobmgr", jobmgr.application(desk, environ, desk.link_keys))
     app.mount("/jobd", jobd.application(desk))

@@ -43,10 +43,11 @@ class Door:
         headers = {"content-length": str(size), "content-type": mime, "content-disposition": disposition}
         if method == "HEAD":
             return Response(None, 200, headers)
-        return StreamingResponse(_pieces(await asyncio.to_thread(self._store.open, grant.path)), 200, headers)
+        return StreamingResponse(pieces(await asyncio.to_thread(self._store.open, grant.path)), 200, headers)
 
 
-def _pieces(reading: Reading) -> Iterator[bytes]:
+def pieces(reading: Reading) -> Iterator[bytes]:
+    """What is read; it is closed with this."""
     try:
         yield from reading
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,9 +18,13 @@ from sjs.gateway.records.writer import Unavailable
 
 STATUS: Mapping[str, int] = {
     "forbidden": 403,
+    "bad_link": 403,
+    "expired_link": 403,
     "unknown_job": 404,
     "no_spec": 404,
     "no_artifact": 404,
+    "no_target": 404,
+    "no_token": 404,
     "conflict": 409,
     "bad_request": 422,
     "bad_parameters": 422,
@@ -66,6 +71,16 @@ def status_of(error: SjsError) -> int:
     return 422 if isinstance(error, UsageError) else 409
 
 
+def _allowed(app: FastAPI, path: str) -> str:
+    """All methods of a path, by the document: Starlette names those of one of its routes."""
+    paths: Mapping[str, Mapping[str, Any]] = app.openapi()["paths"]
+    there = [item for template, item in paths.items() if re.fullmatch(_PLACE.sub("[^/]+", template), path)]
+    return ", ".join(sorted(method.upper() for item in there for method in item))
+
+
+_PLACE = re.compile(r"\{[^}]*\}")
+
+
 def install(app: FastAPI) -> None:
     """Have it answer so."""
 
@@ -76,7 +91,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         code = {404: "no_such_path", 405: "no_such_method"}.get(error.status_code, "http")
-        return problem(error.status_code, code, str(error.detail), request.state.request_id, error.headers)
+        allowed = _allowed(app, request.scope["path"]) if error.status_code == 405 else ""
+        headers = {"allow": allowed} if allowed else error.headers
+        return problem(error.status_code, code, str(error.detail), request.state.request_id, headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:

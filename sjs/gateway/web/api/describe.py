@@ -11,6 +11,9 @@ from fastapi.openapi.utils import get_openapi
 from sjs.gateway.web.api.models import Problem
 
 SCHEME = "token"
+JSON = "application/json"
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+"""What may stand in a path."""
 
 TITLE = "sjs"
 ABOUT = """Jobs for machines that can be reached, over HTTP. Who asks shows a token (`sjs token`). Whatever goes wrong
@@ -82,6 +85,10 @@ def _finished(found: dict[str, Any]) -> dict[str, Any]:
     parts["responses"] = {
         f"Problem{status}": _problem(status, text) for status, text in (*ANYWHERE.items(), *WITH_BODY.items())
     }
+    for one in schemas.values():
+        for said in one.get("properties", {}).values():
+            if said.get("default", True) is None:
+                del said["default"]  # what is not said is not null
     for path in found["paths"].values():
         for operation in path.values():
             _finish(operation)

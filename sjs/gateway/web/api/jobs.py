@@ -17,9 +17,8 @@ from sjs.gateway.records.jobs import New
 from sjs.gateway.waiting import awaited
 from sjs.gateway.web.api import documents, models
 from sjs.gateway.web.api.conditions import is_known
-from sjs.gateway.web.api.describe import answer, told
+from sjs.gateway.web.api.describe import JSON, answer, told
 
-JSON = "application/json"
 LONGEST = 120.0
 """Seconds for which one request waits at most."""
 

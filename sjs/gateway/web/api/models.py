@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sjs.core.job import MAX_COMMAND_BYTES
 from sjs.core.lifecycle import STATES
 
+UNSAID: Any = None
+"""Of a field that may be left out; that it is null can not be said."""
+
 MOST_AT_ONCE = 1_000
 """Jobs in one request."""
 
@@ -31,48 +34,46 @@ class Said(BaseModel):
 class Options(Said):
     """What a job can be told; `submit job --help` says what each means. A job of a spec, only the first six."""
 
-    name: Name | None = None
-    tags: dict[Name, Text] | None = None
-    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] | None = None
-    hold: bool | None = Field(default=None, description="It does not start before it is released.")
-    at: Moment | None = Field(default=None, description="Not before this Unix time.")
-    delay: Duration | None = Field(default=None, description="Not before so many seconds from now, or as 1h30m.")
-    cwd: Text | None = Field(default=None, description="A folder of the machine, or below the target's own.")
-    env: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Text] | None = None
-    slots: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    cpus: Count | None = None
-    mem: Size | None = None
-    gpus: Annotated[float, Field(ge=0, le=1_000)] | None = Field(
-        default=None, description="Whole ones, or a part of one."
-    )
-    gpu_mem: Size | None = None
-    resources: dict[Name, Count] | None = None
-    timeout: Duration | None = None
-    grace: Duration | None = Field(default=None, description="Between TERM and KILL.")
-    retries: Count | None = None
-    backoff: Duration | Annotated[list[Any], Field(min_length=2, max_length=2)] | None = Field(
-        default=None,
+    name: Name = Field(default=UNSAID)
+    tags: dict[Name, Text] = Field(default=UNSAID)
+    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = Field(default=UNSAID)
+    hold: bool = Field(default=UNSAID, description="It does not start before it is released.")
+    at: Moment = Field(default=UNSAID, description="Not before this Unix time.")
+    delay: Duration = Field(default=UNSAID, description="Not before so many seconds from now, or as 1h30m.")
+    cwd: Text = Field(default=UNSAID, description="A folder of the machine, or below the target's own.")
+    env: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Text] = Field(default=UNSAID)
+    slots: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=UNSAID)
+    cpus: Count = Field(default=UNSAID)
+    mem: Size = Field(default=UNSAID)
+    gpus: Annotated[float, Field(ge=0, le=1_000)] = Field(default=UNSAID, description="Whole ones, or a part of one.")
+    gpu_mem: Size = Field(default=UNSAID)
+    resources: dict[Name, Count] = Field(default=UNSAID)
+    timeout: Duration = Field(default=UNSAID)
+    grace: Duration = Field(default=UNSAID, description="Between TERM and KILL.")
+    retries: Count = Field(default=UNSAID)
+    backoff: Duration | Annotated[list[Any], Field(min_length=2, max_length=2)] = Field(
+        default=UNSAID,
         description="The pause before it is tried again; or that, and how many times longer each next one is.",
     )
-    retry_on: list[Annotated[str, Field(max_length=40)]] | None = None
-    on_lost: Literal["fail", "requeue"] | None = None
-    stdin: Text | None = None
-    nice: Annotated[int, Field(ge=0, le=19)] | None = None
-    merge_output: bool | None = None
-    partition: Text | None = Field(default=None, description="This and what follows is for Slurm alone, up to `slurm`.")
-    account: Text | None = None
-    qos: Text | None = None
-    slurm: list[Text] | None = None
-    image: Text | None = Field(default=None, description="This and what follows is for Kubernetes alone.")
-    resources_flavor: Text | dict[str, Any] | None = None
-    entrypoint: bool | None = None
-    job_name: Text | None = None
-    annotations: dict[str, Text] | None = None
-    labels: dict[str, Text] | None = None
-    volumes: list[Text] | None = None
-    priority_class: Text | None = None
-    security_context: dict[str, Any] | None = None
-    ttl: Duration | None = None
+    retry_on: list[Annotated[str, Field(max_length=40)]] = Field(default=UNSAID)
+    on_lost: Literal["fail", "requeue"] = Field(default=UNSAID)
+    stdin: Text = Field(default=UNSAID)
+    nice: Annotated[int, Field(ge=0, le=19)] = Field(default=UNSAID)
+    merge_output: bool = Field(default=UNSAID)
+    partition: Text = Field(default=UNSAID, description="This and what follows is for Slurm alone, up to `slurm`.")
+    account: Text = Field(default=UNSAID)
+    qos: Text = Field(default=UNSAID)
+    slurm: list[Text] = Field(default=UNSAID)
+    image: Text = Field(default=UNSAID, description="This and what follows is for Kubernetes alone.")
+    resources_flavor: Text | dict[str, Any] = Field(default=UNSAID)
+    entrypoint: bool = Field(default=UNSAID)
+    job_name: Text = Field(default=UNSAID)
+    annotations: dict[str, Text] = Field(default=UNSAID)
+    labels: dict[str, Text] = Field(default=UNSAID)
+    volumes: list[Text] = Field(default=UNSAID)
+    priority_class: Text = Field(default=UNSAID)
+    security_context: dict[str, Any] = Field(default=UNSAID)
+    ttl: Duration = Field(default=UNSAID)
 
 
 class NewJob(Said):
@@ -120,8 +121,8 @@ class NewJobs(Said):
 class Cancel(Said):
     """How a job is to be ended."""
 
-    grace: Annotated[float, Field(ge=0, le=86_400)] | None = Field(
-        default=None, description="Seconds between TERM and KILL."
+    grace: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=UNSAID, description="Seconds between TERM and KILL."
     )
 
 
@@ -224,3 +225,132 @@ class Problem(BaseModel):
     request: str = Field(description="The id of the request, as in X-Request-Id.")
     hint: str = Field("", description="What to do.")
     problems: list[Trouble] = Field(default_factory=list)
+
+
+class Spec(BaseModel):
+    """A job spec. `error`: what is wrong with its file, and in which line; then nothing else is known of it."""
+
+    name: str
+    error: str | None
+    description: str
+    target: str | None = Field(description="Whom its jobs are for, if nobody else is named.")
+    parameters: dict[str, Any] | None = Field(description="What its parameters may be, as JSON Schema.")
+    notes: list[str] = Field(description="What is odd in the file, and does not keep it from being used.")
+    digest: str | None = Field(description="SHA-256 of the file.")
+
+
+class Specs(BaseModel):
+    """Job specs, by their names."""
+
+    specs: list[Spec]
+
+
+class Target(BaseModel):
+    """Who runs jobs, and how it is. What is null nobody knows."""
+
+    name: str
+    state: Literal["ready", "drained", "paused", "unreachable"]
+    reason: str | None = Field(description="Why it can not be asked, or starts nothing.")
+    slots: int | None = Field(description="How many jobs may run at once.")
+    running: int | None
+    queued: int | None
+    load: float | None = Field(description="How many processes want to run there.")
+    mem_free: int | None = Field(description="Bytes.")
+    version: str | None
+
+
+class Targets(BaseModel):
+    """Who there is, in the order of the config."""
+
+    targets: list[Target]
+
+
+class SomeLimits(Said):
+    """How much a token may ask for; what is not said is as usual."""
+
+    rate: Annotated[float, Field(gt=0, le=1e6)] = Field(default=50.0, description="Requests a second, over time.")
+    burst: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=100, description="Requests at once.")
+    requests: Annotated[int, Field(ge=1, le=100_000)] = Field(default=64, description="Requests open at a time.")
+    streams: Annotated[int, Field(ge=0, le=100_000)] = Field(default=16, description="Event streams open at a time.")
+    queued: Annotated[int, Field(ge=0, le=2**31)] = Field(default=100_000, description="Jobs that have not ended.")
+
+
+class NewToken(Said):
+    """A token to make."""
+
+    owner: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    scopes: list[Literal["submit", "read", "cancel", "admin", "raw"]] = Field(min_length=1, max_length=10)
+    label: Annotated[str, Field(max_length=255)] = ""
+    specs: list[Annotated[str, Field(max_length=100)]] = Field(
+        default=UNSAID, max_length=1_000, description="Only these."
+    )
+    targets: list[Annotated[str, Field(max_length=255)]] = Field(
+        default=UNSAID, max_length=1_000, description="Only these."
+    )
+    expires: Moment = Field(default=UNSAID, description="Unix time.")
+    limits: SomeLimits = SomeLimits()
+
+
+class Limited(BaseModel):
+    """How much a token may ask for."""
+
+    rate: float
+    burst: int
+    requests: int
+    streams: int
+    queued: int
+
+
+class Token(BaseModel):
+    """What is kept of a token."""
+
+    id: str
+    owner: str
+    label: str
+    scopes: list[str]
+    specs: list[str] | None
+    targets: list[str] | None
+    created: float
+    expires: float | None
+    revoked: float | None
+    used: float | None = Field(description="To the hour.")
+    limits: Limited
+
+
+class Tokens(BaseModel):
+    """Tokens, the oldest first."""
+
+    tokens: list[Token]
+
+
+class MadeToken(Token):
+    """A token and its text, which is shown once."""
+
+    token: str
+
+
+class Artifact(BaseModel):
+    """A file that a job has left."""
+
+    uuid: str
+    name: str
+    attempt: int
+    mime: str
+    size: int
+    sha256: str
+    created: float
+
+
+class Artifacts(BaseModel):
+    """What is kept. `is_complete`: nothing more comes; `left_out`: what was not kept, in words."""
+
+    artifacts: list[Artifact]
+    is_complete: bool
+    left_out: list[str]
+
+
+class Link(BaseModel):
+    """An address that is good without a token until then. One that begins with a stroke is the gateway's own."""
+
+    url: str
+    expires: float

@@ -13,16 +13,15 @@ from sjs.gateway.inquiries import Inquiries
 from sjs.gateway.web import problems
 from sjs.gateway.web.api import documents, models
 from sjs.gateway.web.api.conditions import ACCEPTED, Beyond, span_of
-from sjs.gateway.web.api.describe import Answers, answer, told
-from sjs.gateway.web.api.jobs import JSON, Number
+from sjs.gateway.web.api.describe import JSON, Answers, answer, told
+from sjs.gateway.web.api.jobs import Number
 
 PLAIN = "text/plain; charset=utf-8"
 STREAMS = {"out": ("out",), "err": ("err",), "both": ("out", "err")}
 
 
-def routes(desk: Desk) -> APIRouter:
+def routes(desk: Desk, inquiries: Inquiries) -> APIRouter:
     router = APIRouter(prefix="/jobs/{number}", tags=["jobs"])
-    inquiries = Inquiries(desk)
 
     @router.get("/logs", response_class=StreamingResponse, responses=_logs() | told(404, 409, 416, 422))
     async def logs(

@@ -214,6 +214,14 @@ def test_who_may_not_is_told_so_and_what_is_not_theirs_is_not_there(desk: Desk) 
             refused(nobody.get("/jobs"), 401, "token_none")
 
 
+def test_a_method_that_is_none_hears_of_those_that_are(api: httpx.Client) -> None:
+    for path, methods in (("/jobs", "GET, POST"), ("/jobs/1", "GET"), ("/batches", "POST")):
+        answer = api.put(path)
+        refused(answer, 405, "no_such_method")
+        assert answer.headers["allow"] == methods
+    refused(api.get("/nowhere"), 404, "no_such_path")
+
+
 SENSELESS: list[dict[str, Any]] = [
     {},
     {"command": ""},
