@@ -10,7 +10,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 BETWEEN = "\x1e"
-OF_EACH_RUN = {r"\bpid \d+": "pid N", r"SHA256:[\w+/]+": "SHA256:KEY", r" \d:\d\d ": " M:SS "}
+OF_EACH_RUN = {
+    r"\bpid \d+": "pid N",
+    r"SHA256:[\w+/]+": "SHA256:KEY",
+    r" \d:\d\d ": " M:SS ",
+    r"token \w+ of": "token ID of",
+}
 
 Step = tuple[str, str]
 

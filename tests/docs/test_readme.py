@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,11 +21,9 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.
 WALK = ("A walk with three managers", "A job's life", "By hand, through the pipe", "Stopping")
 
 
-def stop(target: str, folder: Path, environment: dict[str, str]) -> None:
+def stop(target: str, folder: Path, environment: dict[str, str], submit: Path = ROOT / "submit") -> None:
     """Leave no manager behind, however the test has ended."""
-    subprocess.run(
-        [ROOT / "submit", target, "stop", "--kill"], cwd=folder, env=environment, capture_output=True, timeout=60
-    )
+    subprocess.run([submit, target, "stop", "--kill"], cwd=folder, env=environment, capture_output=True, timeout=60)
 
 
 def test_the_walk_goes_as_it_is_written(tmp_path: Path) -> None:
@@ -92,6 +92,31 @@ def test_the_first_command_runs_a_job(tmp_path: Path) -> None:
         assert (job.returncode, job.stdout) == (0, "hello\n"), job.stderr
     finally:
         stop("local", ROOT, environment)
+
+
+def test_the_gateway_does_what_is_written(tmp_path: Path) -> None:
+    """At a port that nobody has, and as whoever runs the tests."""
+    if shutil.which("curl") is None:
+        pytest.skip("there is no curl here")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    root = " --allow-root" if os.geteuid() == 0 else ""
+    submit = tmp_path / "submit"
+    submit.write_text(f'#!/bin/sh\nexec {sys.executable} -m sjs.cli "$@"\n')
+    submit.chmod(0o755)
+    wanted = steps("The gateway")
+    here = f"submit gateway --listen 127.0.0.1:{port}{root}"
+    typed = script(wanted).replace("8765", str(port)).replace("submit gateway", here)
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "XDG_STATE_HOME": ""}
+    environment["PYTHONPATH"] = str(ROOT)
+    try:
+        done = subprocess.run(
+            ["sh", "-c", typed], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        )
+    finally:
+        stop("local", tmp_path, environment, submit)
+    assert same(seen(wanted, done.stdout)) == same(wanted), (tmp_path / "gateway.log").read_text()
+    assert "it has ended" in (tmp_path / "gateway.log").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
