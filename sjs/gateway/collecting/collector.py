@@ -105,13 +105,13 @@ class Collector:
             self._write(lambda connection: outputs.keep(connection, of.job, of.attempt, found))
         with self._sessions.target(name) as target:
             try:
-                machine = target.machine
+                one = One(of, target, self._store, self._pool, self._engine, self._write, self._go_on)
             except Refused as error:
                 words, now = [error.message], time.time()
                 self._write(lambda connection: artifacts.collected(connection, of, words, now))
                 self._write(lambda connection: artifacts.done(connection, of))
                 return
-            One(of, machine, self._store, self._pool, self._engine, self._write, self._go_on).collect()
+            one.collect()
 
     def _go_on(self) -> None:
         if self._closed.is_set():

@@ -27,7 +27,7 @@ from sjs.gateway.records import artifacts
 from sjs.gateway.records.artifacts import Artifact, Leaving
 from sjs.gateway.records.jobs import WANTED
 from sjs.gateway.records.writer import Writer
-from sjs.protocols import Machine
+from sjs.protocols import Target
 from sjs.trees.entries import FOLDER, FRAME, Entry
 from sjs.values import dataclass
 
@@ -64,13 +64,13 @@ class Item:
 
 
 class One:
-    """What is left of one job. `pool` waits for the store; `go_on` is asked before each piece, and raises what is to
-    end this."""
+    """What is left of one job; Refused if its target has no machine. `pool` waits for the store; `go_on` is asked
+    before each piece, and raises what is to end this."""
 
     def __init__(
         self,
         of: Leaving,
-        machine: Machine,
+        target: Target,
         store: Store,
         pool: Executor,
         engine: Engine,
@@ -79,7 +79,8 @@ class One:
     ) -> None:
         self._of = of
         self._wanted: Wanted = from_text(of.rules)
-        self._machine = machine
+        self._target = target
+        self._machine = target.machine
         self._store = store
         self._pool = pool
         self._engine = engine
@@ -132,9 +133,20 @@ class One:
             choice.leave_out(ITSELF, error.message)
         if listing.trouble:
             choice.leave_out(ITSELF, listing.trouble)
-        elif not listing.is_there and self._wanted.whole:
-            choice.leave_out(ITSELF, "the folder in which it ran is not there any more")
+        elif not listing.is_there:
+            gone = self._gone() or ("the folder in which it ran is not there any more" if self._wanted.whole else "")
+            if gone:
+                choice.leave_out(ITSELF, gone)
         return choice
+
+    def _gone(self) -> str:
+        """Why what it had left is not there any more; nothing, where it may have left nothing."""
+        try:
+            for _ in self._target.read(self._of.number, ("out",), lines=1, attempt=self._of.attempt):
+                pass
+        except Refused as error:
+            return error.message
+        return ""
 
     def _item(self, top: str, taken: Taken) -> Item:
         job, attempt = self._of.job, self._of.attempt

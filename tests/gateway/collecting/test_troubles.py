@@ -179,6 +179,27 @@ def test_who_is_away_is_asked_later_and_holds_up_nobody(
     last.close()
 
 
+def test_what_its_machine_has_removed_before_is_told(
+    config: Config, engine: Engine, machines: dict[str, Machine], tmp_path: Path
+) -> None:
+    """Who leaves nothing looks alike."""
+    first = Gathering(config, engine)
+    new = Path(f"{engine.url.database}-artifacts") / "new"
+    new.rename(tmp_path / "aside")
+    number = first.office.accept([leaving(f"{AT}touch it")], "me", "api").result().first
+    (row,) = first.wait([number])
+    first.close()
+    with machines["a"].client() as client:
+        client.ask("clean", jobs=[[row.number, row.number]])
+    until(lambda: not list((machines["a"].state / "jobs").glob(f"*/{row.number}.dir")), "it is cleaned away")
+    (tmp_path / "aside").rename(new)
+    second = Gathering(config, engine)
+    (row,) = second.gathered([number])
+    assert second.kept(row) == {}
+    assert row.left_out == f".: no record of job {row.number} any more"
+    second.close()
+
+
 def test_what_was_kept_before_a_death_is_removed_there_by_the_next(
     config: Config, engine: Engine, machines: dict[str, Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
