@@ -30,6 +30,9 @@ from sjs.gateway.engine.office import Office
 from sjs.gateway.feed import Feed, Wanted
 from sjs.gateway.hub import Hub
 from sjs.gateway.identity.tokens import Token, is_usable, may, may_see, may_submit
+from sjs.gateway.posting import signing
+from sjs.gateway.posting.addresses import networks
+from sjs.gateway.posting.couriers import Couriers
 from sjs.gateway.records import jobs
 from sjs.gateway.records.events import Changes
 from sjs.gateway.records.failing import asking
@@ -78,7 +81,10 @@ class Desk:
         self.staging = Staging(os.path.join(settings.folder, "staging"))
         self.shelf = Shelf(engine)
         self._engine = engine
+        allowed = networks(settings.hooks_allow)
         self.write = Writer(engine, self._changed)
+        self.couriers = Couriers(engine, self.write, signing.key(settings.folder), allowed)
+        self.couriers.start()
         self.office = Office(config, engine, self.write, self.store)
         self._retention = Retention(settings.keep, engine, self.write, self.store)
         self._retention.start()
@@ -88,11 +94,13 @@ class Desk:
         """Hand in no more, and write what was said."""
         self._retention.close()
         self.office.close()
+        self.couriers.close()
         self.write.close()
 
     def _changed(self, changes: Changes) -> None:
         self.shelf.forget(changes.jobs)
         self.hub.tell(changes)
+        self.couriers.tell(changes)
 
     async def written(self, work: Callable[[Connection], T]) -> T:
         """What the work gives back, once it is durable."""

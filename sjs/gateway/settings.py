@@ -58,6 +58,8 @@ class Settings:
     """Seconds that the head of a request may take, or a handshake."""
     farewell: float = 10.0
     """Seconds that requests have to end, when it is to end."""
+    hooks_allow: Sequence[str] = ()
+    """Networks to which webhooks may lead besides the open internet, as 10.1.0.0/16; to these by http, too."""
     heartbeat: float = 15.0
     """Seconds after which a stream of events says that it is alive, and its token is looked at again."""
     owners: Mapping[str, str] = field(default_factory=dict)

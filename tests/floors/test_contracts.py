@@ -42,6 +42,7 @@ PLANTED = {
     "gateway-rooms": ("sjs/gateway/specs/spec.py", "import sjs.gateway.identity.tokens"),
     "gateway-engine": ("sjs/gateway/engine/plan.py", "import sjs.gateway.engine.lane"),
     "gateway-collecting": ("sjs/gateway/collecting/one.py", "import sjs.gateway.collecting.collector"),
+    "gateway-posting": ("sjs/gateway/posting/schedule.py", "import sjs.gateway.posting.sending"),
     "gateway-records": ("sjs/gateway/records/opening.py", "import sjs.gateway.records.writer"),
     "gateway-web": ("sjs/gateway/web/problems.py", "import sjs.gateway.web.api.jobs"),
     "gateway-api": ("sjs/gateway/web/api/conditions.py", "import sjs.gateway.web.api.jobs"),

@@ -16,7 +16,7 @@ from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.tokens import Token, make, used_now
 from sjs.gateway.inquiries import Inquiries
 from sjs.gateway.web import health, problems
-from sjs.gateway.web.api import artifacts, describe, events, jobs, outputs, specs, targets
+from sjs.gateway.web.api import artifacts, describe, events, hooks, jobs, outputs, specs, targets
 from sjs.gateway.web.api import tokens as access
 from sjs.gateway.web.api.quick import Quick
 from sjs.gateway.web.health import Numbers
@@ -58,6 +58,7 @@ def native(desk: Desk, environ: Mapping[str, str], numbers: Numbers | None = Non
         outputs.routes(desk, inquiries),
         artifacts.routes(desk, PREFIX, desk.link_keys),
         events.routes(desk),
+        hooks.routes(desk),
         specs.routes(desk),
         targets.routes(desk, inquiries),
         access.routes(desk),

@@ -10,6 +10,7 @@ import json
 import resource
 import sys
 import time
+from functools import partial
 
 from sjs.config import from_mapping
 from sjs.gateway import tokens
@@ -19,6 +20,7 @@ from sjs.gateway.identity.tokens import SCOPES, make
 from sjs.gateway.records.events import tell
 from sjs.gateway.settings import usual
 from sjs.gateway.web.app import guarded, native
+from sjs.values import replace
 from tests.gateway.web.conftest import HOST, served
 
 EVENT = {"state": "failed", "reason": "exit", "exit": 3, "signal": None}
@@ -27,7 +29,8 @@ EVENT = {"state": "failed", "reason": "exit", "exit": 3, "signal": None}
 def main(folder: str) -> None:
     files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with opened(usual(folder), from_mapping({}, {}), {}) as desk:
+    settings = replace(usual(folder), hooks_allow=["127.0.0.0/8"])
+    with opened(settings, from_mapping({}, {}), {}) as desk:
         token, shown = make("ann", SCOPES, time.time(), limits=Limits(rate=1e6, burst=10**6, streams=10**6))
         desk.write(lambda connection: tokens.add(connection, token))
         with served(desk, guarded(desk, native(desk, {}), [HOST])) as port:
@@ -39,7 +42,7 @@ def main(folder: str) -> None:
 
 def happen(desk: Desk, count: int) -> None:
     for number in range(count):
-        desk.write(lambda connection, number=number: tell(connection, "job.ended", 1.5, [(number, "ann", EVENT)]))  # type: ignore[misc]
+        desk.write(partial(tell, kind="job.ended", now=time.time(), of=[(number, "ann", EVENT)]))
 
 
 def size() -> int:

@@ -52,10 +52,11 @@ def upgrade() -> None:
         sa.Column("id", ID, nullable=False),
         sa.Column("owner", NAME, nullable=False),
         sa.Column("url", LONG, nullable=False),
-        sa.Column("secret", LONG, nullable=False),
+        sa.Column("salt", sa.String(length=64), nullable=False),
         sa.Column("wanted", LONG, nullable=False),
         sa.Column("since", ID, nullable=False),
         sa.Column("created", sa.Double(), nullable=False),
+        sa.Column("ended", LONG, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_hooks"),
         sqlite_autoincrement=True,
         **MYSQL,
@@ -170,6 +171,7 @@ def upgrade() -> None:
         sa.Column("event", ID, nullable=False),
         sa.Column("body", LONG, nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
         sa.Column("due", sa.Double()),
         sa.Column("why", LONG, nullable=False),
         sa.ForeignKeyConstraint(["hook"], ["hooks.id"], name="fk_deliveries_hook", ondelete="CASCADE"),
@@ -178,4 +180,4 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
         **MYSQL,
     )
-    op.create_index("ix_deliveries_due", "deliveries", ["due"])
+    op.create_index("ix_deliveries_hook_due", "deliveries", ["hook", "due"])

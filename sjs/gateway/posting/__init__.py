@@ -1,0 +1,1 @@
+"""Webhooks: what brings events to those who have said where to."""
