@@ -25,6 +25,7 @@ from sjs.gateway.artifacts.settings import Secret
 from sjs.gateway.artifacts.settings import parse as store_of
 from sjs.gateway.identity.limits import Limits
 from sjs.gateway.identity.startup import Listener
+from sjs.gateway.posting.addresses import networks
 from sjs.gateway.records.retention import Keep
 from sjs.gateway.settings import DIALECTS, Jobd, Settings, usual
 from sjs.nodes import is_mapping, members, text_of
@@ -37,7 +38,7 @@ KEYS = (
     *("folder", "database", "specs", "artifacts"),
     *("listen", "certificate", "key", "hosts", "origins", "dialects"),
     *("most_body", "most_upload", "most_requests", "limits", "patience", "farewell", "heartbeat"),
-    *("links", "link_keys", "keep", "jobd"),
+    *("links", "link_keys", "keep", "jobd", "hooks_allow"),
 )
 OF_A_DIALECT = ("listen", "certificate", "key", "owner", "beyond_loopback")
 
@@ -245,6 +246,15 @@ def _origins(here: Place, node: Node, where: str) -> tuple[str, ...]:
     return here.texts(node, where)
 
 
+def _networks(here: Place, node: Node, where: str) -> tuple[str, ...]:
+    for one in members(node):
+        try:
+            networks([here.text(one, where)])
+        except ValueError as error:
+            raise here.error(one, f"{where}: {error}", "a network is as 10.1.0.0/16 or fd00::/8") from None
+    return here.texts(node, where)
+
+
 _CHECKS: Mapping[str, Callable[[Place, Node, str], Any]] = {
     "specs": Place.path_of,
     "link_keys": Place.path_of,
@@ -256,6 +266,7 @@ _CHECKS: Mapping[str, Callable[[Place, Node, str], Any]] = {
     "patience": _seconds,
     "farewell": _seconds,
     "heartbeat": _seconds,
+    "hooks_allow": _networks,
     "links": lambda here, node, where: int(_seconds(here, node, where)),
 }
 """Keys whose values stand for themselves; each is in `KEYS`, too, and in config.yaml.example."""

@@ -19,6 +19,7 @@ from sjs.gateway.identity.heads import STREAM, HeadRules, wants_stream
 from sjs.gateway.identity.tokens import Token
 from sjs.gateway.records.events import Event, document
 from sjs.gateway.records.opening import reason
+from sjs.gateway.web.api.describe import told
 
 LOG = logging.getLogger("sjs.gateway")
 
@@ -147,7 +148,8 @@ def routes(desk: Desk) -> APIRouter:
     @router.get(
         "/events",
         response_model=Told,
-        responses={200: {"content": {Stream.media_type: {"schema": {"type": "string"}, "example": EXAMPLE}}}},
+        responses=told(422)
+        | {200: {"content": {Stream.media_type: {"schema": {"type": "string"}, "example": EXAMPLE}}}},
     )
     async def events(
         request: Request,

@@ -17,6 +17,7 @@ from sjs.gateway.posting.addresses import MOST as LONGEST
 from sjs.gateway.posting.addresses import place
 from sjs.gateway.records import hooks
 from sjs.gateway.records.hooks import Delivery, Hook
+from sjs.gateway.web.api.describe import told
 
 MOST = 20
 """Hooks of an owner."""
@@ -135,10 +136,10 @@ def routes(desk: Desk) -> APIRouter:
             raise UnknownHook(f"there is no hook {number}")
         return hook
 
-    async def told(hook: Hook) -> dict[str, Any]:
+    async def standing(hook: Hook) -> dict[str, Any]:
         return shown(hook, await desk.read(lambda connection: hooks.counts(connection, hook.id)))
 
-    @router.post("", status_code=201, response_model=MadeHook)
+    @router.post("", status_code=201, response_model=MadeHook, responses=told(409, 422))
     async def make(said: NewHook, request: Request) -> Any:
         """Have somebody called of what happens from now on."""
         token = request.state.token
@@ -168,12 +169,12 @@ def routes(desk: Desk) -> APIRouter:
 
         return {"hooks": await desk.read(asked)}
 
-    @router.get("/{number}", response_model=ShownHook)
+    @router.get("/{number}", response_model=ShownHook, responses=told(404, 422))
     async def get(number: Number, request: Request) -> Any:
         """How it stands with a hook."""
-        return await told(await found(request.state.token, number))
+        return await standing(await found(request.state.token, number))
 
-    @router.delete("/{number}", status_code=204)
+    @router.delete("/{number}", status_code=204, responses=told(404, 422))
     async def remove(number: Number, request: Request) -> Response:
         """Forget a hook, and all that it was still to be told of."""
         hook = await found(request.state.token, number, "submit")
@@ -181,21 +182,21 @@ def routes(desk: Desk) -> APIRouter:
         desk.couriers.changed()
         return Response(None, 204)
 
-    @router.post("/{number}/ping", response_model=Answered)
+    @router.post("/{number}/ping", response_model=Answered, responses=told(404, 422))
     async def ping(number: Number, request: Request) -> Any:
         """Call it once, to see whether it answers."""
         outcome = await desk.couriers.ping(await found(request.state.token, number, "submit"))
         return {"delivered": outcome.is_delivered, "status": outcome.status, "error": outcome.why or None}
 
-    @router.post("/{number}/resume", response_model=ShownHook)
+    @router.post("/{number}/resume", response_model=ShownHook, responses=told(404, 422))
     async def resume(number: Number, request: Request) -> Any:
         """Call one again that has answered that it is gone: of what happens from now on."""
         hook = await found(request.state.token, number, "submit")
         await desk.written(lambda connection: hooks.begin(connection, hook.id))
         desk.couriers.changed()
-        return await told(await found(request.state.token, number))
+        return await standing(await found(request.state.token, number))
 
-    @router.get("/{number}/dead", response_model=Dead)
+    @router.get("/{number}/dead", response_model=Dead, responses=told(404, 422))
     async def given_up(
         number: Number,
         request: Request,
@@ -207,12 +208,12 @@ def routes(desk: Desk) -> APIRouter:
         page = await desk.read(lambda connection: hooks.dead(connection, hook.id, after, limit))
         return {"deliveries": [dead(one) for one in page], "next": page[-1].id if page else after}
 
-    @router.post("/{number}/dead/redeliver", response_model=Again)
+    @router.post("/{number}/dead/redeliver", response_model=Again, responses=told(404, 409, 422))
     async def redeliver_all(number: Number, request: Request) -> Any:
         """Try all anew that was given up."""
         return await again(request.state.token, number, None)
 
-    @router.post("/{number}/dead/{delivery}/redeliver", response_model=Again)
+    @router.post("/{number}/dead/{delivery}/redeliver", response_model=Again, responses=told(404, 409, 422))
     async def redeliver(number: Number, delivery: Lost, request: Request) -> Any:
         """Try one anew that was given up; a count of 0 says that there is no such."""
         return await again(request.state.token, number, delivery)
