@@ -206,5 +206,5 @@ def test_the_example_shows_every_key_and_what_is_usual(tmp_path: Path) -> None:
     assert replace(found, **{name: getattr(usual(found.folder), name) for name in _SHOWN}) == usual(found.folder)
 
 
-_SHOWN = ("database", "listeners", "hosts", "origins", "artifacts", "owners", "link_keys")
+_SHOWN = ("database", "listeners", "hosts", "origins", "artifacts", "owners", "link_keys", "hooks_allow")
 """What is shown with something that is not usual."""
