@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import TypeVar
 
 from sjs.api.jobs import Job, cancel
 from sjs.api.sessions import Sessions
@@ -25,8 +26,10 @@ LOG = logging.getLogger("sjs.gateway")
 AGAIN = 5.0
 """Seconds after which somebody who was away is asked again."""
 
-MANY = 500
-"""Jobs in one question."""
+MANY = 100
+"""Jobs that are written at a time."""
+
+T = TypeVar("T")
 
 
 class Ends(Listener):
@@ -95,13 +98,14 @@ class Ends(Listener):
 
     def began(self, target: Target, seen: Sequence[tuple[int, core.Job]]) -> None:
         now = time.time()
-        self._write(lambda connection: jobs.begun(connection, seen, now))
+        for some in _pieces(seen):
+            self._write(partial(jobs.begun, seen=some, now=now))
 
     def ended(self, target: Target, seen: Sequence[tuple[int, core.Job]]) -> None:
         now = time.time()
-        rows = [(number, target.name, job) for number, job in seen]
-        self._write(lambda connection: jobs.ended(connection, rows, now))
-        self._after([number for number, _ in seen])
+        for some in _pieces([(number, target.name, job) for number, job in seen]):
+            self._write(partial(jobs.ended, seen=some, now=now))
+            self._after([number for number, _, _ in some])
 
     def failed(self, keys: Sequence[int], error: SjsError) -> None:
         """Whose target is no more in the config is left to the next gateway that knows it, as all are at the end."""
@@ -112,6 +116,10 @@ class Ends(Listener):
         self._later(partial(self._resume, keys))
 
     def _resume(self, keys: Sequence[int]) -> None:
-        for start in range(0, len(keys), MANY):
-            some = keys[start : start + MANY]
-            self.await_them(self._write(lambda connection, some=some: jobs.places(connection, some)))  # type: ignore[misc]
+        for some in _pieces(keys):
+            self.await_them(self._write(partial(jobs.places, numbers=some)))
+
+
+def _pieces(some: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Little by little, so that who hands in jobs need not wait for all of it."""
+    return (some[start : start + MANY] for start in range(0, len(some), MANY))

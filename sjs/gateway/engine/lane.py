@@ -93,7 +93,7 @@ class Lane:
             except SjsError as error:
                 LOG.warning("%s: %s; it is tried again", self._word, error)
         with self._engine.connect() as connection:
-            return self._word in jobs.words(connection)
+            return jobs.has_more(connection, self._word)
 
     def _hand_in(self, batch: Batch) -> None:
         try:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, delete, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Double,
+    Integer,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from sjs.core.job import End, Job
 from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, LIVE, QUEUED, RUNNING
@@ -63,13 +77,21 @@ def form_batch(connection: Connection, word: str, most: int, now: float, key: st
     return len(numbers)
 
 
-_unplaced = and_(jobs.c.state == QUEUED, jobs.c.batch.is_(None), jobs.c.target.is_(None))
+_unplaced = and_(jobs.c.batch.is_(None), jobs.c.target.is_(None), jobs.c.ended.is_(None))
+"""Not by its state: by that, databases would look at all that wait at targets, too."""
 
 
 def words(connection: Connection) -> Sequence[str]:
     """For whom there are jobs that have no home yet."""
     waiting = select(jobs.c.word).where(_unplaced)
     return connection.scalars(waiting.union(select(batches.c.word))).all()
+
+
+def has_more(connection: Connection, word: str) -> bool:
+    """Whether there are such jobs for this one."""
+    waiting = select(jobs.c.id).where(_unplaced, jobs.c.word == word).limit(1)
+    under_way = select(batches.c.id).where(batches.c.word == word).limit(1)
+    return connection.scalar(waiting) is not None or connection.scalar(under_way) is not None
 
 
 @dataclass(frozen=True)
@@ -145,8 +167,7 @@ def refuse_share(connection: Connection, batch: int, start: int, count: int, end
 
 def refuse(connection: Connection, numbers: Sequence[int], end: End, now: float) -> None:
     """Jobs that nobody has, or will have, have ended."""
-    owners = _owners(connection, numbers)
-    _end(connection, [(number, owners[number], FAILED, end, None, now, 0) for number in numbers], now)
+    _end(connection, [(number, FAILED, end, None, now, 0) for number in numbers], now)
 
 
 @dataclass(frozen=True)
@@ -183,24 +204,24 @@ def places_of(connection: Connection, batch: int, start: int, count: int) -> Seq
 
 def begun(connection: Connection, seen: Iterable[tuple[int, Job]], now: float) -> None:
     """These run."""
-    changed: dict[int, int] = {}
-    for number, job in seen:
-        values = {"job": number, "try": job.attempt, "since": job.started}
-        if connection.execute(_BEGIN, values).rowcount:
-            changed[number] = job.attempt
-    owners = _owners(connection, list(changed))
-    tell(
-        connection,
-        BEGUN,
-        now,
-        [(number, owners[number], {"state": RUNNING, "attempt": at}) for number, at in changed.items()],
-    )
+    found = dict(seen)
+    known = select(jobs.c.id, jobs.c.owner, jobs.c.state, jobs.c.wish, jobs.c.attempt)
+    rows = connection.execute(known.where(jobs.c.id.in_(found), jobs.c.state.not_in(FINAL))).all()
+    new = {
+        number: owner
+        for number, owner, state, wish, attempt in rows
+        if (state == QUEUED and wish != RETRY) or attempt < found[number].attempt
+    }
+    if new:
+        values = [{"job": one, "try": found[one].attempt, "since": found[one].started} for one in new]
+        connection.execute(_BEGIN, values)
+    told = [(one, owner, {"state": RUNNING, "attempt": found[one].attempt}) for one, owner in new.items()]
+    tell(connection, BEGUN, now, told)
 
 
 _BEGIN = (
     update(jobs)
-    .where(jobs.c.id == bindparam("job"), jobs.c.state.not_in(FINAL))
-    .where(or_(and_(jobs.c.state == QUEUED, jobs.c.wish != RETRY), jobs.c.attempt < bindparam("try")))
+    .where(jobs.c.id == bindparam("job"))
     .values(
         state=RUNNING,
         attempt=bindparam("try"),
@@ -219,30 +240,33 @@ def ended(connection: Connection, seen: Iterable[tuple[int, str, Job]], now: flo
     for number, attempt in connection.execute(again).all():
         if found[number][1].attempt <= attempt:
             del found[number]
-    owners = _owners(connection, list(found))
-    for number, (target, job) in found.items():
-        connection.execute(update(jobs).where(jobs.c.id == number).values(target=target, number=job.id))
+    if found:
+        places = [{"job": number, "there": target, "its": job.id} for number, (target, job) in found.items()]
+        connection.execute(_PLACED, places)
     _end(
         connection,
         [
-            (number, owners[number], job.state, job.end or End("lost"), job.started, job.ended or now, job.attempt)
+            (number, job.state, job.end or End("lost"), job.started, job.ended or now, job.attempt)
             for number, (_, job) in found.items()
         ],
         now,
     )
 
 
+_PLACED = update(jobs).where(jobs.c.id == bindparam("job")).values(target=bindparam("there"), number=bindparam("its"))
+
+
 def withdraw(connection: Connection, numbers: Sequence[int], now: float) -> Sequence[int]:
     """Cancel jobs that no target can have yet; those that it was in time for. The others are to be cancelled there, at
     once or when they have arrived."""
-    early = connection.execute(select(jobs.c.id, jobs.c.owner).where(jobs.c.id.in_(numbers), _unplaced)).all()
-    _end(connection, [(number, owner, CANCELLED, End("cancelled"), None, now, 0) for number, owner in early], now)
+    early = connection.scalars(select(jobs.c.id).where(jobs.c.id.in_(numbers), _unplaced)).all()
+    _end(connection, [(number, CANCELLED, End("cancelled"), None, now, 0) for number in early], now)
     on_its_way = and_(jobs.c.state == QUEUED, or_(jobs.c.target.is_(None), jobs.c.wish == RETRY))
     connection.execute(
         update(jobs).where(jobs.c.id.in_(numbers), on_its_way).values(wish=CANCEL, version=jobs.c.version + 1)
     )
     touch(connection, numbers)
-    return [number for number, _ in early]
+    return early
 
 
 def retry(connection: Connection, number: int, now: float) -> Place | None:
@@ -314,32 +338,43 @@ def page(
     return connection.execute(found).all()
 
 
-_Ending = tuple[int, str, str, End, "float | None", float, int]
+_Ending = tuple[int, str, End, "float | None", float, int]
 
 
-def _end(connection: Connection, found: Iterable[_Ending], now: float) -> None:
-    told: list[tuple[int, str, Mapping[str, Any]]] = []
-    for number, owner, state, end, started, at, attempt in found:
-        values: dict[str, Any] = {
-            "state": state,
-            "reason": end.reason,
-            "exit": end.exit,
-            "signal": end.signal,
-            "detail": end.detail,
-            "ended": at,
-            "attempt": attempt,
-            "version": jobs.c.version + 1,
-        }
-        if started is not None:
-            values["begun"] = started
-        if not attempt:
-            values["kept"] = ""  # what never ran has left nothing
-        changed = update(jobs).where(jobs.c.id == number, jobs.c.state.not_in(FINAL)).values(values)
-        if connection.execute(changed).rowcount:
-            told.append((number, owner, {"state": state, "reason": end.reason, "exit": end.exit, "signal": end.signal}))
+def _end(connection: Connection, found: Sequence[_Ending], now: float) -> None:
+    """Those that have not ended before. Many in one statement: where threads are busy, each costs a wait for a turn."""
+    not_yet = select(jobs.c.id, jobs.c.owner).where(jobs.c.id.in_([one[0] for one in found]))
+    owners = {row.id: row.owner for row in connection.execute(not_yet.where(jobs.c.state.not_in(FINAL)))}
+    new = [one for one in found if one[0] in owners]
+    if new:
+        connection.execute(_END, [_ending(*one) for one in new])
+    told = [
+        (number, owners[number], {"state": state, "reason": end.reason, "exit": end.exit, "signal": end.signal})
+        for number, state, end, *_ in new
+    ]
     tell(connection, ENDED, now, told)
 
 
-def _owners(connection: Connection, numbers: Sequence[int]) -> Mapping[int, str]:
-    found = connection.execute(select(jobs.c.id, jobs.c.owner).where(jobs.c.id.in_(numbers)))
-    return {row.id: row.owner for row in found}
+def _ending(
+    number: int, state: str, end: End, started: float | None, at: float, attempt: int
+) -> Mapping[str, str | int | float | None]:
+    said = {"why": end.reason, "code": end.exit, "sign": end.signal, "words": end.detail}
+    return {"job": number, "as": state, **said, "since": started, "at": at, "try": attempt}
+
+
+_END = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"))
+    .values(
+        state=bindparam("as"),
+        reason=bindparam("why"),
+        exit=bindparam("code"),
+        signal=bindparam("sign"),
+        detail=bindparam("words"),
+        begun=func.coalesce(bindparam("since", type_=Double), jobs.c.begun),
+        ended=bindparam("at"),
+        attempt=bindparam("try"),
+        kept=case((bindparam("try", type_=Integer) == 0, ""), else_=jobs.c.kept),  # what never ran has left nothing
+        version=jobs.c.version + 1,
+    )
+)

@@ -73,6 +73,7 @@ jobs = Table(
     Index(None, "kept", "id"),
     Index(None, "target", "number"),
     Index(None, "batch", "place"),
+    Index(None, "batch", "word", "id"),
     sqlite_autoincrement=True,
     **MYSQL,
 )

@@ -98,6 +98,7 @@ def upgrade() -> None:
         **MYSQL,
     )
     op.create_index("ix_jobs_batch_place", "jobs", ["batch", "place"])
+    op.create_index("ix_jobs_batch_word_id", "jobs", ["batch", "word", "id"])
     op.create_index("ix_jobs_kept_id", "jobs", ["kept", "id"])
     op.create_index("ix_jobs_owner_id", "jobs", ["owner", "id"])
     op.create_index("ix_jobs_state_id", "jobs", ["state", "id"])
