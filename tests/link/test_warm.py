@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sjs.cli.verbs import PROGRAMS
 from sjs.link import frames
 from tests.link.probe import Person
 from tests.live.machine import DEADLINE, cmdline, until, wait_for_end
@@ -41,6 +42,18 @@ def test_twenty_at_once_start_one(newcomer: Person) -> None:
 def test_what_it_says_and_how_it_ends_are_the_same(person: Person, words: list[str]) -> None:
     through, alone = person.types(*words), person.types("--no-link", *words)
     assert (through.returncode, through.stdout, through.stderr) == (alone.returncode, alone.stdout, alone.stderr)
+
+
+@pytest.mark.parametrize("before", [[], ["--config", "c.yaml"], ["--config=c.yaml"]])
+def test_a_program_is_carried_out_by_itself(newcomer: Person, before: list[str]) -> None:
+    """It stays longer than a command. A target of that name is reached as others are."""
+    (newcomer.home / "c.yaml").touch(0o600)
+    for name in PROGRAMS:
+        done = newcomer.types(*before, name, "--help")
+        assert (done.returncode, done.stderr) == (0, ""), done
+    assert newcomer.link() is None, "nobody needed one"
+    assert newcomer.types(*before, "status", "gateway").returncode == 2
+    assert newcomer.link() is not None
 
 
 INHERITED = """

@@ -6,11 +6,14 @@ import json
 import stat
 from pathlib import Path
 
+import click
 import pytest
 
+from sjs.cli import verbs
+from sjs.extras import how_to_get
 from sjs.gateway.access import reached
 from sjs.gateway.records.opening import engine_of, owned
-from tests.gateway.serving.program import Gateway
+from tests.gateway.serving.program import AS_ROOT, Gateway
 
 
 def database(gateway: Gateway) -> Path:
@@ -91,3 +94,46 @@ def test_records_of_another_version_are_left_to_who_works_with_them(gateway: Gat
     assert gateway.token()
     with reached(url) as records:
         assert records.read(lambda connection: connection.exec_driver_sql("SELECT count(*) FROM tokens").scalar()) == 1
+
+
+def test_all_that_can_be_typed_is_typed_here() -> None:
+    """Of options of programs: whoever adds one adds its test."""
+    text = "".join(path.read_text() for path in Path(__file__).parent.glob("*.py"))
+    known = [verbs.command(name) for name in verbs.PROGRAMS]
+    parts = [*known, *(one for each in known if isinstance(each, click.Group) for one in each.commands.values())]
+    options = {name for part in parts for one in part.params if isinstance(one, click.Option) for name in one.opts}
+    assert {name for name in options if f"{name} " not in text and f'{name}"' not in text} == set()
+
+
+def test_what_is_not_installed_is_said_with_what_brings_it(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sjs.cli.gateway.NEEDED", ("no_such_package",))
+    for words in (["gateway"], ["token", "list"]):
+        done = gateway.types(*words)
+        assert (done.status, done.err) == (
+            2,
+            [f"submit: the gateway needs no_such_package, which is not here ({how_to_get('gateway')})"],
+        )
+
+
+def test_limits_are_those_that_were_typed(gateway: Gateway) -> None:
+    words = "--rate 2.5 --burst 3 --requests 4 --streams 5 --queued 6 --label x --json"
+    made = json.loads(gateway.types("token", "make", "ann", *words.split()).out)
+    assert made["limits"] == {"rate": 2.5, "burst": 3, "requests": 4, "streams": 5, "queued": 6}
+
+
+def test_another_key_signs_links_from_the_next_start_on(gateway: Gateway) -> None:
+    for left in (0, 1):
+        done = gateway.types("gateway", "--new-link-key")
+        assert (done.status, done.out) == (0, "")
+        assert f"has a new key, and {left} for links that were made before" in done.err[0]
+    assert len((gateway.folder / "kept" / "link.keys").read_text().splitlines()) == 2
+
+
+def test_beyond_this_machine_by_an_explicit_word_only(gateway: Gateway) -> None:
+    """Where nobody can listen: so it comes as far as that."""
+    gateway.token()
+    words = ["gateway", *AS_ROOT, "--listen", "192.0.2.7:80"]
+    assert "could be reached from elsewhere without TLS" in gateway.types(*words).err[0]
+    done = gateway.types(*words, "--insecure-behind-proxy")
+    assert (done.status, len(done.err)) == (2, 1)
+    assert done.err[0].startswith("submit: cannot listen at 192.0.2.7:80: Cannot assign requested address")
