@@ -66,7 +66,7 @@ class Client:
     def get(self, name: str) -> Answer:
         return self.ask("GET", f"/api/get/{quote(name, safe='')}")
 
-    def ended(self, name: str) -> Answer:
+    def ended(self, name: str, seconds: float = DEADLINE) -> Answer:
         """What is said of the job once it has ended."""
         found: list[Answer] = []
 
@@ -74,7 +74,7 @@ class Client:
             found.append(self.get(name))
             return found[-1].status != 202
 
-        until(has_ended, f"the end of {name}")
+        until(has_ended, f"the end of {name}", seconds)
         return found[-1]
 
     def run(self, name: str, script: str, **files: bytes) -> Answer:

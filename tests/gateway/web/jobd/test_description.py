@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from sjs.gateway.desk import Desk
-from sjs.gateway.web.app import without_tokens
-from sjs.gateway.web.jobd.application import application
+from sjs.gateway.web.app import of_dialect
 from sjs.gateway.web.jobd.description import described
 from tests.gateway.web.conftest import HOST, served
 from tests.gateway.web.jobd.speaking import JSON, Answer, Client, archive
@@ -50,7 +49,7 @@ def test_paths_begin_where_it_is_served(root: str, base: str) -> None:
 
 
 def test_at_a_port_of_its_own_nobody_needs_a_token(desk: Desk) -> None:
-    with served(desk, without_tokens(desk, application(desk), [HOST], "web", ["submit", "raw", "read"])) as port:
+    with served(desk, of_dialect(desk, "jobd", "web", [HOST], {})) as port:
         jobd = Client(port, "", {})
         assert jobd.ask("GET", "/swagger/doc.json").said["basePath"] == "/"
         assert jobd.run("a", "echo ok > it").files["it"] == b"ok\n"

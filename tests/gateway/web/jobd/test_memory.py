@@ -14,7 +14,7 @@ from typing import Any
 from sjs.gateway.settings import usual
 from tests.gateway.program import listening, prepared, running
 from tests.gateway.web.jobd.speaking import Client
-from tests.live.machine import DEADLINE, until
+from tests.live.machine import DEADLINE
 
 LONG = "SJS_JOBD_LONG" in os.environ
 SIZE = (200 if LONG else 16) << 20
@@ -63,8 +63,7 @@ def test_large_uploads_and_results_are_never_whole_in_memory(said: dict[str, Any
         answer = jobd.post(body(given))
         assert (answer.status, len(answer.body) > SIZE * 4 // 3) == (201, True)
         uploaded = most_memory(gateway.pid)
-        until(lambda: jobd.get("large").status != 202, "its end", 10 * DEADLINE)
-        answer = jobd.get("large")
+        answer = jobd.ended("large", 10 * DEADLINE)
         after = most_memory(gateway.pid)
     print(f"{SIZE >> 20} MiB: {before >> 20} MiB, {uploaded >> 20} after the upload, {after >> 20} after the result")
     assert hashlib.sha256(answer.files["out"]).hexdigest() == digest
