@@ -18,7 +18,7 @@ from tests.rig.lab import rig
 from tests.torture import effort
 
 SLOTS = 4
-ROUNDS, JOBS, EACH = (300, 20_000, 10) if effort.LONG else (18, 400, 1)
+ROUNDS, JOBS, EACH = (300, 20_000, 10) if effort.LONG else (18, 200, 1)
 """Kills, jobs, and kills in each bin that there are at least."""
 
 PROGRAM = [sys.executable, "-m", "tests.torture.kills"]
