@@ -147,6 +147,8 @@ class Couriers:
                 return
             except (SQLAlchemyError, Unavailable) as error:
                 LOG.warning("webhooks: %s; it is tried again", reason(error))
+            except Exception:
+                LOG.exception("webhooks could not be told; it is tried again")
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._ends.wait(), AGAIN)
 

@@ -24,7 +24,7 @@ from tests.gateway.posting.receiver import Answer, Call, Receiver, receiving
 from tests.gateway.web.conftest import client
 from tests.live.machine import DEADLINE, ROOT, until
 
-ROUNDS = int(os.environ.get("SJS_TEST_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("SJS_TEST_ROUNDS", "2"))
 SEED = int(os.environ.get("SJS_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
 EACH = 20
 
