@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sjs.core.job import Job, ranges
 from sjs.core.lifecycle import FINAL, LIVE, MOVED
-from sjs.errors import LinkLost, NotReached, SjsError
+from sjs.errors import LinkLost, NotReached, SjsError, UnknownJob
 from sjs.protocols import Target
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ class Watcher:
 
     def _watch_over_one_link(self) -> None:
         with self._sessions.target(self._name) as target:
+            if self._heard is not None or self._hears_begins():
+                self._miss(target, self._numbers())
             version = ""
             while self._has_more():
                 asked = time.monotonic()
@@ -136,6 +138,15 @@ class Watcher:
             self._rest = BRIEF if quiet > LONG else min(2 * self._rest, most)
             rest = self._rest
         self._closed.wait(rest)
+
+    def _miss(self, target: Target, numbers: Sequence[int]) -> None:
+        """Tell of those that have no record there any more. Who was always here hears of ends before that comes to it:
+        so it is looked for only after somebody was away."""
+        there = set(_there(target, sorted(numbers)))
+        with self._lock:
+            gone = [(one, None) for number in numbers if number not in there for one in self._popped(number)]
+        error = UnknownJob(f"{self._name} has no record of it any more")
+        _to_each(gone, lambda listener, keys: listener.failed([key for key, _ in keys], error))
 
     def _look(self, target: Target, numbers: Iterable[int]) -> None:
         """Tell of those that have ended."""
@@ -190,6 +201,15 @@ class Watcher:
             self._awaited.clear()
             self._thread = None
         _to_each(told, lambda listener, keys: listener.failed([key for key, _ in keys], error))
+
+
+def _there(target: Target, numbers: Sequence[int]) -> Sequence[int]:
+    """Of which of these it has a record. It refuses to list what it has never had, as one whose queue is new."""
+    try:
+        return [job.id for job in target.list(ranges(numbers))]
+    except UnknownJob:
+        half = len(numbers) // 2
+        return [*_there(target, numbers[:half]), *_there(target, numbers[half:])] if half else []
 
 
 def moved_to(job: Job) -> tuple[str, int] | None:

@@ -13,7 +13,6 @@ from sjs.api.jobs import Job, cancel
 from sjs.api.sessions import Sessions
 from sjs.api.watching import Listener
 from sjs.core import job as core
-from sjs.core.job import End
 from sjs.core.lifecycle import FINAL
 from sjs.errors import SjsError, UnknownJob, Unreachable, UsageError
 from sjs.gateway.records import jobs
@@ -89,8 +88,7 @@ class Ends(Listener):
         try:
             record = self._sessions.call(place.target, lambda target: next(iter(target.list(there))))
         except UnknownJob as error:
-            end, now = End("lost", detail=f"{place.target}: {error.message}"), time.time()
-            self._write(lambda connection: jobs.refuse(connection, [place.job], end, now))
+            self._lose([place.job], f"{place.target}: {error.message}")
             return RETRY
         if record.state in FINAL and record.attempt <= place.attempt:
             self._sessions.call(place.target, lambda target: target.change("again", there))
@@ -112,8 +110,16 @@ class Ends(Listener):
         if self._closed or isinstance(error, UsageError):
             LOG.info("%d jobs are not waited for any more: %s", len(keys), error)
             return
+        if isinstance(error, UnknownJob):
+            for some in _pieces(keys):
+                self._lose(some, error.message)
+            return
         LOG.warning("%d jobs: %s; it is asked again", len(keys), error)
         self._later(partial(self._resume, keys))
+
+    def _lose(self, keys: Sequence[int], why: str) -> None:
+        now = time.time()
+        self._write(lambda connection: jobs.lose(connection, keys, why, now))
 
     def _resume(self, keys: Sequence[int]) -> None:
         for some in _pieces(keys):

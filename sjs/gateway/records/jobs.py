@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from sjs.core.job import End, Job
-from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, LIVE, QUEUED, RUNNING
+from sjs.core.lifecycle import CANCELLED, FAILED, FINAL, LIVE, LOST, QUEUED, RUNNING
 from sjs.errors import Conflict
 from sjs.gateway.records.events import tell, touch
 from sjs.gateway.records.tables import batches, jobs, shares
@@ -168,6 +168,12 @@ def refuse_share(connection: Connection, batch: int, start: int, count: int, end
 def refuse(connection: Connection, numbers: Sequence[int], end: End, now: float) -> None:
     """Jobs that nobody has, or will have, have ended."""
     _end(connection, [(number, FAILED, end, None, now, 0) for number in numbers], now)
+
+
+def lose(connection: Connection, numbers: Sequence[int], detail: str, now: float) -> None:
+    """Of these their target has no record any more: they have ended, and nobody knows how."""
+    found = connection.execute(select(jobs.c.id, jobs.c.attempt).where(jobs.c.id.in_(numbers)))
+    _end(connection, [(row.id, LOST, End("lost", detail=detail), None, now, row.attempt) for row in found], now)
 
 
 @dataclass(frozen=True)

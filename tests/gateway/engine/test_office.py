@@ -164,6 +164,27 @@ def test_the_next_office_goes_on_where_one_has_ended(config: Config, engine: Eng
     second.close()
 
 
+def test_of_whom_nobody_has_a_record_any_more_is_lost(
+    config: Config, engine: Engine, machines: dict[str, Machine], tmp_path: Path
+) -> None:
+    """Removed there, while no office was open; those beside it are heard of."""
+    first, gate = Desk(config, engine), tmp_path / "gate"
+    lasting = job(f"until [ -e {gate} ]; do sleep 0.02; done", "a")
+    taken = first.office.accept([lasting, lasting], "me", "api").result()
+    numbers = range(taken.first, taken.first + 2)
+    there = [row.number for row in first.wait(numbers, ["running"])]
+    first.close()
+    gate.touch()
+    with machines["a"].client() as client:
+        client.ask("wait", jobs=[[one, one] for one in there])
+        client.ask("clean", jobs=[[there[0], there[0]]])
+    second = Desk(config, engine)
+    lost, well = second.wait(numbers)
+    assert (lost.state, lost.reason, lost.attempt, well.state) == ("lost", "lost", 1, "succeeded")
+    assert lost.detail == "a has no record of it any more"
+    second.close()
+
+
 def test_who_is_away_when_an_office_opens_is_asked_again(
     config: Config,
     engine: Engine,

@@ -134,4 +134,4 @@ def test_one_of_which_nothing_is_known_any_more_has_ended(desk: Desk, machines: 
         assert client.ask("clean", jobs=[[row.number, row.number]])["changed"]
     desk.office.retry(number, "a")
     (row,) = desk.wait([number])
-    assert (row.state, row.reason) == ("failed", "lost") and "no record" in row.detail
+    assert (row.state, row.reason) == ("lost", "lost") and "no record" in row.detail
