@@ -29,6 +29,7 @@ from sjs.gateway.engine.ends import LOG
 from sjs.gateway.engine.office import Office
 from sjs.gateway.feed import Feed, Wanted
 from sjs.gateway.hub import Hub
+from sjs.gateway.identity.limits import Exceeded, may_queue
 from sjs.gateway.identity.tokens import Token, is_usable, may, may_see, may_submit
 from sjs.gateway.posting import signing
 from sjs.gateway.posting.addresses import networks
@@ -46,6 +47,7 @@ from sjs.gateway.settings import Settings
 from sjs.gateway.specs.folder import SpecFolder
 from sjs.gateway.staging import Staging
 from sjs.gateway.threads import Threads
+from sjs.gateway.unended import Unended
 from sjs.routing import select
 
 T = TypeVar("T")
@@ -66,6 +68,16 @@ class Denied(Refused):
     code = "forbidden"
 
 
+class TooMany(Refused):
+    """Who asks has too many jobs that have not ended."""
+
+    code = "too_many_queued"
+
+    def __init__(self, exceeded: Exceeded) -> None:
+        super().__init__(exceeded.text)
+        self.retry_after = exceeded.retry_after
+
+
 class Desk:
     """Everything that answers requests stands on it."""
 
@@ -80,6 +92,7 @@ class Desk:
         self.hub = Hub(self.feed)
         self.staging = Staging(os.path.join(settings.folder, "staging"))
         self.shelf = Shelf(engine)
+        self.unended = Unended(engine)
         self._engine = engine
         allowed = networks(settings.hooks_allow)
         self.write = Writer(engine, self._changed)
@@ -99,6 +112,7 @@ class Desk:
 
     def _changed(self, changes: Changes) -> None:
         self.shelf.forget(changes.jobs)
+        self.unended.tell(changes)
         self.hub.tell(changes)
         self.couriers.tell(changes)
 
@@ -127,7 +141,14 @@ class Desk:
         same under the same key, if it is not what is to run."""
         for spec, word in dict.fromkeys((one.spec, one.word) for one in new):
             check(may_submit(token, spec, self.targets(word)))
-        return await asyncio.wrap_future(self.office.accept(new, owner or token.owner, origin, key, said))
+        whose = owner or token.owner
+        queued = self.unended.here(whose)
+        if queued is None:
+            queued = await asyncio.to_thread(self.unended.of, whose)
+        exceeded = may_queue(token.limits, queued, len(new))
+        if exceeded is not None:
+            raise TooMany(exceeded)
+        return await asyncio.wrap_future(self.office.accept(new, whose, origin, key, said))
 
     def targets(self, word: str) -> Sequence[str]:
         """Whom a word means; UsageError if nobody."""

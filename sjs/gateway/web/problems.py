@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from sjs.compact import to_json
 from sjs.errors import SjsError, Unreachable, UsageError
+from sjs.gateway.desk import TooMany
 from sjs.gateway.ordering import BadParameters
 from sjs.gateway.records.writer import Unavailable
 
@@ -32,6 +33,7 @@ STATUS: Mapping[str, int] = {
     "bad_spec_name": 422,
     "bad_address": 422,
     "too_large": 413,
+    "too_many_queued": 429,
     "unavailable": 503,
     "no_space": 507,
 }
@@ -60,8 +62,13 @@ def of_error(error: SjsError, request: str) -> Response:
         more["hint"] = error.hint
     if isinstance(error, BadParameters):
         more["problems"] = [{"code": one.code, "name": one.name, "text": one.text} for one in error.problems]
-    headers = {"retry-after": "5"} if isinstance(error, (Unavailable, Unreachable)) else None
-    return problem(status_of(error), error.code, error.message, request, headers, **more)
+    return problem(status_of(error), error.code, error.message, request, _headers(error), **more)
+
+
+def _headers(error: SjsError) -> Mapping[str, str]:
+    if isinstance(error, TooMany):
+        return {"retry-after": str(error.retry_after)}
+    return {"retry-after": "5"} if isinstance(error, (Unavailable, Unreachable)) else {}
 
 
 def status_of(error: SjsError) -> int:

@@ -17,6 +17,7 @@ from sjs.config import Config
 from sjs.gateway import tokens
 from sjs.gateway.desk import Desk, opened
 from sjs.gateway.identity.guard import App
+from sjs.gateway.identity.limits import Limits
 from sjs.gateway.identity.tokens import SCOPES, make
 from sjs.gateway.settings import Settings, usual
 from sjs.gateway.web.app import guarded, native
@@ -64,9 +65,11 @@ def desk(settings: Settings, config: Config) -> Iterator[Desk]:
         yield desk
 
 
-def bearer(desk: Desk, owner: str = "ann", scopes: Sequence[str] = SCOPES) -> dict[str, str]:
+def bearer(
+    desk: Desk, owner: str = "ann", scopes: Sequence[str] = SCOPES, limits: Limits | None = None
+) -> dict[str, str]:
     """The header of a new token."""
-    token, shown = make(owner, scopes, time.time())
+    token, shown = make(owner, scopes, time.time(), limits=limits)
     desk.write(lambda connection: tokens.add(connection, token))
     return {"authorization": f"Bearer {shown.reveal()}"}
 

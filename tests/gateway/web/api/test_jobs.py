@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from sjs.gateway.desk import Desk
+from sjs.gateway.identity.limits import Limits
 from sjs.gateway.web.app import guarded, native
 from tests.gateway.web.conftest import HOST, bearer, client, served
 from tests.live.machine import until
@@ -45,6 +46,23 @@ def test_a_job_is_handed_in_and_looked_at(api: httpx.Client) -> None:
     assert made.status_code == 201 and made.headers["location"] == f"/api/v1/jobs/{made.json()['id']}"
     job = ended(api, made.json()["id"])
     assert (job["state"], job["exit"], job["reason"], job["attempt"]) == ("failed", 3, "exit", 1)
+
+
+def test_so_many_jobs_of_a_token_wait_or_run_and_no_more(api: httpx.Client, desk: Desk) -> None:
+    """By owner: what came with another token counts, and what has ended does not."""
+    held, two = {"command": "true", "options": {"hold": True}}, Limits(queued=2)
+    api.headers.update(bearer(desk, "bob", limits=two))
+    first = api.post("/jobs", json=held).json()["id"]
+    api.headers.update(bearer(desk, "bob", limits=two))
+    assert "above the limit of 2" in refused(api.post("/batches", json={"jobs": [held] * 2}), 429, "too_many_queued")
+    api.post("/jobs", json=held)
+    late = api.post("/jobs", json=held)
+    assert refused(late, 429, "too_many_queued") and int(late.headers["retry-after"]) > 0
+    api.post(f"/jobs/{first}/cancel")
+    ended(api, first)
+    assert api.post("/jobs", json=held).status_code == 201
+    assert api.post(f"/jobs/{first}/retry").status_code == 200
+    refused(api.post("/jobs", json=held), 429, "too_many_queued")
 
 
 def test_a_document_is_sent_again_only_when_it_is_another(api: httpx.Client) -> None:
