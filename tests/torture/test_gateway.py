@@ -30,7 +30,7 @@ from tests.torture import effort
 from tests.torture.callers import Crowd
 from tests.torture.fleet import command_line, parent, processes
 
-KILLS, OUTAGES = (100, 20) if effort.LONG else (4, 2)
+KILLS, OUTAGES = (100, 20) if effort.LONG else (2, 1)
 RATE, CALLERS = 200.0, 48
 MOMENT = 100
 """Answers within which the moment of a kill lies, when a gateway is ready."""
