@@ -28,7 +28,10 @@ from tests.gateway.web.conftest import HOST, client, served
 from tests.live.machine import ROOT, Machine
 
 LONG = os.environ.get("SJS_SCHEMATHESIS")
-"""How many examples of each operation; otherwise few, always the same, and none by chance."""
+"""How many examples of each operation."""
+
+FEW = ["--phases", "examples,coverage,stateful", "--max-examples", "2", "--generation-deterministic"]
+"""Otherwise, always the same ones, and none by chance."""
 
 ENDLESS = Limits(rate=1e6, burst=1_000_000, requests=10_000)
 
@@ -92,17 +95,9 @@ def told(port: int, text: str, folder: Path) -> str:
     (folder / "schemathesis.toml").write_text(SETTINGS + ("" if LONG else SHORT))
     command = [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"]
     url = f"http://{HOST}:{port}/api/v1/openapi.json"
-    few = ["--phases", "examples,coverage,stateful", "--max-examples", "2", "--generation-deterministic"]
+    few = ["--max-examples", LONG] if LONG else FEW
     done = subprocess.run(
-        [
-            *command,
-            "--config-file",
-            "schemathesis.toml",
-            "run",
-            url,
-            "--no-color",
-            *(["--max-examples", LONG] if LONG else few),
-        ],
+        [*command, "--config-file", "schemathesis.toml", "run", url, "--no-color", *few],
         env={
             **os.environ,
             "SJS_TEST_TOKEN": text,
