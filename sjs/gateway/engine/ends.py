@@ -120,6 +120,7 @@ class Ends(Listener):
     def _lose(self, keys: Sequence[int], why: str) -> None:
         now = time.time()
         self._write(lambda connection: jobs.lose(connection, keys, why, now))
+        self._after(keys)
 
     def _resume(self, keys: Sequence[int]) -> None:
         for some in _pieces(keys):

@@ -22,6 +22,7 @@ from sjs.core.lifecycle import FINAL
 from sjs.core.needs import Needs
 from sjs.gateway.artifacts.folder import FolderStore
 from sjs.gateway.artifacts.store import Store
+from sjs.gateway.collecting.wanted import Wanted, to_text
 from sjs.gateway.engine.office import Office
 from sjs.gateway.records import jobs, tables
 from sjs.gateway.records.accepting import Asked, accept
@@ -30,6 +31,7 @@ from sjs.gateway.records.jobs import New, Taken
 from sjs.gateway.records.tables import batches
 from sjs.gateway.records.writer import Writer
 from sjs.snapshots.store import Store as Snapshots
+from sjs.values import replace
 from tests.live.machine import DEADLINE, Machine, until
 
 
@@ -169,7 +171,7 @@ def test_of_whom_nobody_has_a_record_any_more_is_lost(
 ) -> None:
     """Removed there, while no office was open; those beside it are heard of."""
     first, gate = Desk(config, engine), tmp_path / "gate"
-    lasting = job(f"until [ -e {gate} ]; do sleep 0.02; done", "a")
+    lasting = replace(job(f"until [ -e {gate} ]; do sleep 0.02; done", "a"), rules=to_text(Wanted(outputs=True)))
     taken = first.office.accept([lasting, lasting], "me", "api").result()
     numbers = range(taken.first, taken.first + 2)
     there = [row.number for row in first.wait(numbers, ["running"])]
@@ -182,6 +184,7 @@ def test_of_whom_nobody_has_a_record_any_more_is_lost(
     lost, well = second.wait(numbers)
     assert (lost.state, lost.reason, lost.attempt, well.state) == ("lost", "lost", 1, "succeeded")
     assert lost.detail == "a has no record of it any more"
+    until(lambda: second.rows(numbers)[0].kept == "done", "that nobody waits for what it has left")
     second.close()
 
 
