@@ -98,8 +98,7 @@ class _Reader:
             values["jobd"] = self.jobd(said["jobd"])
         own = self.listeners(said, "gateway.", found.listeners)
         others = self.dialects(said["dialects"]) if "dialects" in said else []
-        owners = {one.dialect: one.owner for one in others}
-        return replace(found, **values, listeners=[*own, *others], owners=owners)
+        return replace(found, **values, listeners=[*own, *others])
 
     def listeners(self, said: Mapping[str, Node], where: str, usual: Any) -> list[Listener]:
         """Where it is asked: what is reached by TCP has the certificate."""

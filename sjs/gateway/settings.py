@@ -62,8 +62,6 @@ class Settings:
     """Networks to which webhooks may lead besides the open internet, as 10.1.0.0/16; to these by http, too."""
     heartbeat: float = 15.0
     """Seconds after which a stream of events says that it is alive, and its token is looked at again."""
-    owners: Mapping[str, str] = field(default_factory=dict)
-    """In whose name a dialect's own port acts, by the dialect."""
     jobd: Jobd = field(default_factory=Jobd)
 
     @property

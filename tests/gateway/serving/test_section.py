@@ -82,7 +82,6 @@ def test_all_that_can_be_said() -> None:
         links=86_400,
         link_keys="/home/you/keys",
         keep=Keep(days=30.0, jobs=0, output_bytes=1 << 30, artifact_bytes=0, event_days=0.5, dry=True),
-        owners={"jobmgr": "web", "jobd": "lab"},
         jobd=Jobd("any:@farm", "hpc", 1 << 30, 2 << 30),
     )
 
@@ -206,5 +205,5 @@ def test_the_example_shows_every_key_and_what_is_usual(tmp_path: Path) -> None:
     assert replace(found, **{name: getattr(usual(found.folder), name) for name in _SHOWN}) == usual(found.folder)
 
 
-_SHOWN = ("database", "listeners", "hosts", "origins", "artifacts", "owners", "link_keys", "hooks_allow")
+_SHOWN = ("database", "listeners", "hosts", "origins", "artifacts", "link_keys", "hooks_allow")
 """What is shown with something that is not usual."""
