@@ -18,6 +18,7 @@ from sjs.daemon.keeper import together, tree
 from sjs.daemon.keeper.attempt import Attempt, boot_clock
 from sjs.daemon.keeper.limits import Deadlines, Limits
 from sjs.daemon.keeper.memory import LOOK, PAGE
+from tests.daemon.still import stand_still
 from tests.daemon.test_attempts import DEADLINE, ESCAPED, IGNORING, Bench, bench, forget_everything, is_gone, orphan
 
 __all__ = ["bench"]
@@ -162,9 +163,8 @@ def members(attempt: Attempt) -> list[tree.Process]:
     return together.members([attempt])[0]
 
 
-def states(bench: Bench) -> str:
-    """Of all its processes, as the kernel calls them: T is stopped."""
-    return "".join(sorted({one.state for one in members(bench.attempts._all["0.1"])}))
+def is_still(bench: Bench) -> bool:
+    return stand_still(one.pid for one in members(bench.attempts._all["0.1"]))
 
 
 def test_a_pause_stops_the_whole_tree_and_a_resume_lets_it_go_on(bench: Bench) -> None:
@@ -172,7 +172,7 @@ def test_a_pause_stops_the_whole_tree_and_a_resume_lets_it_go_on(bench: Bench) -
     counts_on(bench)
     for _ in range(2):
         bench.attempts.pause(["0.1"])
-        bench.run(lambda: states(bench) == "T")
+        bench.run(lambda: is_still(bench))
         assert bench.attempts.known()["attempts"][0]["paused"]
     bench.attempts.resume(["0.1"])
     counts_on(bench)
@@ -181,11 +181,21 @@ def test_a_pause_stops_the_whole_tree_and_a_resume_lets_it_go_on(bench: Bench) -
     assert bench.end()["exit"] == 3
 
 
+def test_a_stop_may_find_a_shell_between_vfork_and_exec(bench: Bench) -> None:
+    bench.start("while [ ! -e go ]; do /bin/true; done; exit 3")
+    for _ in range(40):
+        bench.attempts.pause(["0.1"])
+        bench.run(lambda: is_still(bench))
+        bench.attempts.resume(["0.1"])
+    (bench.folder / "go").touch()
+    assert bench.end()["exit"] == 3
+
+
 def test_a_tree_that_forks_without_end_is_stopped(bench: Bench) -> None:
     bench.start("echo > up; while :; do (setsid sleep 600 &); sleep 0.001; done")
     bench.run((bench.folder / "up").exists)
     bench.attempts.pause(["0.1"])
-    bench.run(lambda: states(bench) == "T")
+    bench.run(lambda: is_still(bench))
     bench.attempts.stop({"0.1": 60})
     assert bench.end()["reason"] == "cancelled"
 
@@ -211,7 +221,7 @@ def test_a_pause_outlives_the_keeper(bench: Bench) -> None:
     orphan(bench, COUNT, timeout=600.0)
     counts_on(bench)
     bench.successor().pause(["0.1"])
-    bench.run(lambda: states(bench) == "T")
+    bench.run(lambda: is_still(bench))
     before = bench.successor()._all["0.1"].limits
     assert bench.attempts.known()["attempts"][0]["paused"]
     assert bench.attempts._deadlines._at == {}
@@ -253,7 +263,7 @@ def test_a_full_disk_does_not_keep_from_pausing(bench: Bench, capfd: pytest.Capt
     bench.start("sleep 600")
     bench.attempts._journal.fd = os.open("/dev/full", os.O_WRONLY)
     bench.attempts.pause(["0.1"])
-    bench.run(lambda: states(bench) == "T")
+    bench.run(lambda: is_still(bench))
     assert "a pause of 0.1 could not be written" in capfd.readouterr().err
 
 

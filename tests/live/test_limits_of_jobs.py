@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sjs.daemon.keeper import tree
+from tests.daemon.still import stand_still
 from tests.live.machine import Machine, until
 from tests.live.test_tree import ESCAPE, alive, of_job, pids
 from tests.live.trees import Tree
@@ -118,19 +118,15 @@ def test_a_paused_job_counts_on_where_it_was(
         with machine.client() as client:
             return client.output(job).split()
 
-    def states() -> set[str]:
-        found = (tree.stat(pid) for pid in of_job(machine, job))
-        return {one.state for one in found if one is not None}
-
     until(lambda: len(counted()) > 2, "numbers")
     with machine.client() as client:
         client.ask("pause", jobs=[[job, job]])
-    until(lambda: states() == {"T"}, "a stopped tree")
+    until(lambda: stand_still(of_job(machine, job)), "a stopped tree")
     before = counted()
     change(machine, tmp_path)
     with machine.client() as client:
         assert client.ask("report")["running"] == 1
-    assert states() == {"T"}
+    assert stand_still(of_job(machine, job))
     assert counted() == before
     with machine.client() as client:
         client.ask("resume", jobs=[[job, job]])

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.daemon.still import stand_still
 from tests.live.inside import Insider
 from tests.live.machine import Machine, until
 from tests.live.test_cli import Person
+from tests.live.test_tree import of_job
 
 
 @pytest.fixture
@@ -173,14 +175,8 @@ def test_a_running_job_stands_still_and_goes_on(person: Person, machine: Machine
     go = machine.root / "go"
     ids(person, f"--command 'until [ -e {go} ]; do sleep 0.02; done'")
     until(lambda: state(person, 0) == "running", "the start")
-    pid = person.job(0)["pid"]
-
-    def stands() -> bool:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] == "T"
-
     assert person.types("m pause 0").stdout == b"1 paused (0)\n"
-    until(stands, "the stop")
+    until(lambda: stand_still(of_job(machine, 0)), "the stop")
     go.touch()
     assert person.types("m resume 0").stdout == b"1 resumed (0)\n"
     assert person.types("m wait 0").returncode == 0
