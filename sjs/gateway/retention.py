@@ -128,7 +128,7 @@ class Retention:
         keep = self._keep
         gone = {kind.name: self._thin_out(kind, now) for kind in self._kinds}
         gone["events"] = self._forget_events(_before(now, keep.event_days), keep.events)
-        gone["keys"] = self._forget_keys(_before(now, keep.key_days))
+        gone["keys"] = self._forget_keys(_before(now, keep.key_days), keep.keys)
         told = ", ".join(f"{count} {name}" for name, count in gone.items() if count)
         if told:
             LOG.info("what is to be kept no longer %s: %s", "would go" if keep.dry else "has gone", told)
@@ -179,7 +179,9 @@ class Retention:
             for edge in range(first + PAGE - 1, last + PAGE, PAGE)
         )
 
-    def _forget_keys(self, before: float) -> int:
+    def _forget_keys(self, before: float, most: int) -> int:
+        if most:
+            before = max(before, self._ask(partial(retention.oldest_key, most=most)))
         count = self._ask(lambda connection: retention.count_keys(connection, before))
         if self._keep.dry:
             return count

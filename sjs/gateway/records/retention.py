@@ -2,7 +2,7 @@
 
 What has not ended stays, and so does what has left something that is not collected yet. Events go from the front alone,
 whosever they are: who comes back with the number of the last one that he has heard is told of all that came since, or
-that some of it is gone. Keys stay for their time, whatever becomes of their jobs: under one nothing runs twice.
+that some of it is gone. Keys stay whatever becomes of their jobs: under one nothing runs twice.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ REMOVED = "artifacts: removed in time, as the gateway is told to"
 @dataclass(frozen=True)
 class Keep:
     """For how many days, how many, and how many bytes of them; 0 is for ever, and all. Jobs that have ended, with what
-    they have printed and left; that also by itself; events; keys of requests. `dry`: only say what would go."""
+    they have printed and left; that also by itself; events; keys of requests, of which there are so many that only
+    who floods the gateway with them comes to the end. `dry`: only say what would go."""
 
     days: float = 90.0
     jobs: int = 1_000_000
@@ -41,6 +42,7 @@ class Keep:
     event_days: float = 30.0
     events: int = 5_000_000
     key_days: float = 7.0
+    keys: int = 10_000_000
     dry: bool = False
 
 
@@ -146,6 +148,12 @@ def remove_events(connection: Connection, upto: int) -> int:
     """Up to this one, with what was given up of telling others of them; how many."""
     connection.execute(delete(deliveries).where(deliveries.c.event <= upto, deliveries.c.due.is_(None)))
     return connection.execute(delete(events).where(events.c.seq <= upto)).rowcount
+
+
+def oldest_key(connection: Connection, most: int) -> float:
+    """When the oldest of so many keys was kept, the newest of all; nothing where there are no more than these."""
+    found = select(keys.c.created).order_by(keys.c.created.desc()).offset(most - 1).limit(1)
+    return connection.scalar(found) or 0.0
 
 
 def count_keys(connection: Connection, before: float) -> int:

@@ -61,6 +61,11 @@ class Kept:
         with self.engine.connect() as connection:
             return list(connection.scalars(select(table.c.id).order_by(table.c.id)))
 
+    def keys(self) -> list[str]:
+        """Of requests, the oldest first."""
+        with self.engine.connect() as connection:
+            return list(connection.scalars(select(tables.keys.c.key).order_by(tables.keys.c.created)))
+
     def has(self, key: str) -> bool:
         try:
             self.store.size(key)
@@ -200,16 +205,17 @@ def test_events_go_from_the_front(kept: Kept) -> None:
     assert kept.round(events=10) == {}
 
 
-def test_keys_go_by_age_alone(kept: Kept) -> None:
+def test_keys_go_by_age_and_number_whatever_becomes_of_their_jobs(kept: Kept) -> None:
     rows = [
         {"owner": "ann", "key": f"k{at}", "digest": "", "first": 1, "count": 1, "created": at * DAY}
         for at in range(450)
     ]
     kept.write(lambda connection: connection.execute(insert(tables.keys), rows))
     assert kept.round(days=1, jobs=1, key_days=NOW / DAY - 440) == {"keys": 440}
-    with kept.engine.connect() as connection:
-        left = connection.scalars(select(tables.keys.c.key).order_by(tables.keys.c.created)).all()
-    assert left == [f"k{at}" for at in range(440, 450)]
+    assert kept.keys() == [f"k{at}" for at in range(440, 450)]
+    assert kept.round(keys=10) == {}
+    assert kept.round(keys=3, dry=True) == kept.round(keys=3) == {"keys": 7}
+    assert kept.keys() == ["k447", "k448", "k449"]
 
 
 def test_what_would_go_is_said_and_stays(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
