@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import ContextVar
 from secrets import token_hex
 from time import perf_counter
 from typing import Any
@@ -26,6 +27,10 @@ Done = Callable[[Scope, int, float], None]
 
 NO_CONTENT = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """The policy for answers that are no pages."""
+
+REQUEST: ContextVar[str] = ContextVar("REQUEST")
+"""The id of the request on whose behalf something is done, for whoever has something to say meanwhile; it stays with
+what the server has to say behind us."""
 
 LINGER_BYTES = 1_048_576
 LINGER_SECONDS = 2.0
@@ -81,6 +86,7 @@ class Guard:
         begun = perf_counter()
         request = token_hex(8)
         scope.setdefault("state", {})["request_id"] = request
+        REQUEST.set(request)
         answer = _Answer(send, self._rules.policy, request)
         try:
             await self._answered(scope, receive, answer)

@@ -14,7 +14,8 @@ from time import time
 from typing import Any
 
 from sjs.compact import to_json
-from sjs.gateway.identity.guard import Scope
+from sjs.errors import SjsError
+from sjs.gateway.identity.guard import REQUEST, Scope
 from sjs.gateway.identity.tokens import Token
 
 MOST = 10_000
@@ -106,9 +107,23 @@ class Handler(logging.Handler):
             said = {"message": f"{record.msg} {record.args}"}
         if record.name != "sjs.gateway":
             said["logger"] = record.name
-        if record.exc_info and record.exc_info[1] is not None:
-            said["trace"] = "".join(traceback.format_exception(record.exc_info[1]))
+        request = REQUEST.get(None)
+        if request is not None:
+            said["request"] = request
+        error = record.exc_info[1] if record.exc_info else None
+        foreseen = _foreseen(error)
+        if foreseen is not None:
+            said["message"] = f"{said['message'].strip()}: {foreseen}"
+        elif error is not None:
+            said["trace"] = "".join(traceback.format_exception(error))
         self._lines.put(record.levelname.lower(), **said)
+
+
+def _foreseen(error: BaseException | None) -> SjsError | None:
+    """What an error says by itself, wherever in the code it was met: one of ours, or what others have made of it, who
+    could not tell it any more in an answer that had begun."""
+    known = error if error is None or isinstance(error, SjsError) else error.__cause__
+    return known if isinstance(known, SjsError) else None
 
 
 def install(lines: Lines) -> None:

@@ -1,16 +1,25 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
+from sjs.errors import Unreachable
 from sjs.gateway.artifacts.links import Grant, sign
+from sjs.gateway.identity.guard import Guard, Receive, Rules, Scope, Send
+from sjs.gateway.identity.heads import HeadRules
 from sjs.gateway.identity.tokens import make
 from sjs.gateway.serving import log
 from sjs.gateway.serving.manager import reads_levels
+from sjs.gateway.serving.servers import Servers
+from tests.live.machine import DEADLINE
 
 
 def test_what_is_secret_is_not_in_a_line() -> None:
@@ -95,6 +104,46 @@ def test_what_others_log_is_there_with_its_trace() -> None:
     assert "ValueError: with sjs_0123456789abcdef_…" in wrong["trace"]
     assert (fine["level"], fine["message"]) == ("info", "fine")
     assert odd["message"] == "%d ('no number',)"
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+@pytest.mark.parametrize("error", [ValueError("odd"), Unreachable("gpu1: gone"), RuntimeError("it has begun")])
+def test_what_went_wrong_is_told_once_with_the_request_whose_it_is(error: Exception, has_begun: bool) -> None:
+    """By the server behind the guard, too. What was foreseen has no trace."""
+    if isinstance(error, RuntimeError):
+        error.__cause__ = Unreachable("gpu1: gone")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if has_begun:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        raise error
+
+    async def asked() -> str:
+        with socket.create_server(("127.0.0.1", 0)) as at:
+            at.setblocking(False)
+            servers = Servers(DEADLINE)
+            await servers.listen(Guard(app, Rules(HeadRules(hosts=["gate"]))), at)
+            reader, writer = await asyncio.open_connection(*at.getsockname())
+            writer.write(b"GET / HTTP/1.1\r\nHost: gate\r\n\r\n")
+            answer = await asyncio.wait_for(reader.read(), DEADLINE)
+            writer.close()
+            await writer.wait_closed()
+            assert await servers.close(DEADLINE) == 0
+        return next((one for one in answer.decode().split("\r\n") if one.startswith("x-request-id: ")), "")[14:]
+
+    reader, writer = os.pipe()
+    lines = log.Lines(writer)
+    with as_it_was(), as_it_was("sjs"), as_it_was("uvicorn.error"):
+        log.install(lines)
+        name = asyncio.run(asked())
+    lines.close()
+    os.close(writer)
+    with open(reader) as source:
+        (told,) = map(json.loads, source)
+    assert told["request"] == name if has_begun else len(told["request"]) == 16
+    assert ("trace" in told, "gpu1: gone" in told["message"]) == (
+        (True, False) if error.args == ("odd",) else (False, True)
+    )
 
 
 def test_the_journal_is_known_by_what_stderr_is() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -142,6 +144,22 @@ def test_a_token_that_is_revoked_hears_no_more(desk: Desk, api: httpx.Client) ->
     with streaming(api, headers={"authorization": f"Bearer {shown.reveal()}"}) as found:
         desk.write(lambda connection: tokens.revoke(connection, token.id, time.time()))
         assert all(one.event is None for one in found)  # it ends
+
+
+def test_a_stream_ends_well_when_the_records_do_not_answer(
+    desk: Desk, api: httpx.Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its client comes again, and nobody has to read where in the code that was met."""
+    database = tmp_path / "gateway.db"
+    with streaming(api) as found:
+        shutil.move(database, tmp_path / "moved")
+        database.mkdir()
+        desk._engine.dispose()
+        assert all(one.event is None for one in found)
+    database.rmdir()
+    shutil.move(tmp_path / "moved", database)
+    (line,) = [one for one in caplog.records if "a stream of events has ended" in one.getMessage()]
+    assert line.exc_info is None and not [one for one in caplog.records if one.levelname == "ERROR"]
 
 
 def test_so_many_streams_as_a_token_may_have(desk: Desk, api: httpx.Client) -> None:

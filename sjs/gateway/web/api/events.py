@@ -9,16 +9,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from sjs.compact import to_json
+from sjs.errors import SjsError
 from sjs.gateway.desk import Desk
 from sjs.gateway.feed import Follower, Page, Wanted
 from sjs.gateway.identity.heads import STREAM, HeadRules, wants_stream
 from sjs.gateway.identity.tokens import Token
 from sjs.gateway.records.events import Event, document
-from sjs.gateway.records.opening import reason
 from sjs.gateway.web.api.describe import told
 
 LOG = logging.getLogger("sjs.gateway")
@@ -111,8 +110,8 @@ class Stream(Response):
             gone.add_done_callback(lambda done: follower.poke())
             try:
                 await self._follow(follower, gone, send)
-            except SQLAlchemyError as error:
-                LOG.warning("a stream of events has ended, and its client comes again: %s", reason(error))
+            except SjsError as error:
+                LOG.warning("a stream of events has ended, and its client comes again: %s", error)
             finally:
                 gone.cancel()
         await send({"type": "http.response.body", "body": b""})
