@@ -18,17 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 from sjs.config import Config, Place, Section, state_path
 from sjs.core.quantities import duration, size, size_or_zero
-from sjs.errors import ConfigError
+from sjs.errors import ConfigError, UsageError
 from sjs.gateway.artifacts import secrets
 from sjs.gateway.artifacts.settings import SECTION as ARTIFACTS
 from sjs.gateway.artifacts.settings import Secret
 from sjs.gateway.artifacts.settings import parse as store_of
-from sjs.gateway.identity.limits import Limits
+from sjs.gateway.identity.limits import Limits, trouble
 from sjs.gateway.identity.startup import Listener
+from sjs.gateway.identity.tokens import is_owner
 from sjs.gateway.posting.addresses import networks
 from sjs.gateway.records.retention import Keep
 from sjs.gateway.settings import DIALECTS, Jobd, Settings, usual
 from sjs.nodes import is_mapping, members, text_of
+from sjs.routing import select
 from sjs.values import dataclass, fields, replace
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def settings_of(config: Config, environ: Mapping[str, str]) -> Settings:
         place = f"{section.place.path}:{section.node.start_mark.line + 1}"
         hint = "keep it in ~/.config/sjs/config.yaml, or say --config"
         raise ConfigError(f"{place}: gateway: says who may ask, and this file was not named", hint)
-    return _Reader(section, environ).settings()
+    return _Reader(section, environ, config).settings()
 
 
 def listener_of(text: str) -> Listener:
@@ -74,6 +76,7 @@ def listener_of(text: str) -> Listener:
 class _Reader:
     section: Section
     environ: Mapping[str, str]
+    config: Config
 
     @property
     def here(self) -> Place:
@@ -121,12 +124,18 @@ class _Reader:
         for name, entry in self.here.pairs(node, "gateway.dialects.", tuple(DIALECTS)).items():
             where = f"gateway.dialects.{name}."
             said = self.here.pairs(entry, where, OF_A_DIALECT)
-            owner = self.here.text(said["owner"], f"{where}owner") if "owner" in said else ""
+            owner = self.owner(said["owner"], f"{where}owner") if "owner" in said else ""
             beyond = said.get("beyond_loopback")
             is_open = beyond is not None and self.here.flag(beyond, f"{where}beyond_loopback")
             places = self.listeners(said, where, [Listener("127.0.0.1", DIALECTS[name])])
             found += [replace(one, dialect=name, owner=owner, beyond=is_open) for one in places]
         return found
+
+    def owner(self, node: Node, where: str) -> str:
+        name = self.here.text(node, where)
+        if not is_owner(name):
+            raise self.here.error(node, f"{where}: has 1 to 100 printable characters")
+        return name
 
     def database(self, node: Node) -> str:
         """A URL, or where one is that nobody else is to read."""
@@ -178,7 +187,11 @@ class _Reader:
         }
         if "rate" in said:
             found["rate"] = self.here.amount(said["rate"], "gateway.limits.rate")
-        return Limits(**found)
+        limits = Limits(**found)
+        wrong = trouble(limits)
+        if wrong:
+            raise self.here.error(said[wrong.partition(":")[0]], f"gateway.limits.{wrong}")
+        return limits
 
     def keep(self, node: Node) -> Keep:
         """What goes in time: days, numbers and bytes, of which 0 is for ever, and all."""
@@ -200,8 +213,17 @@ class _Reader:
         found: dict[str, Any] = {}
         for key, value in self.here.pairs(node, "gateway.jobd.", tuple(fields(Jobd))).items():
             where = f"gateway.jobd.{key}"
-            found[key] = _bytes(self.here, value, where) if key.startswith("most_") else self.here.text(value, where)
+            found[key] = _bytes(self.here, value, where) if key.startswith("most_") else self.target(value, where)
         return Jobd(**found)
+
+    def target(self, node: Node, where: str) -> str:
+        """A word for targets, which has to mean somebody."""
+        word = self.here.text(node, where)
+        try:
+            select(self.config, word)
+        except UsageError as error:
+            raise self.here.error(node, f"{where}: {error.message}", error.hint) from None
+        return word
 
 
 def _plain(node: Node) -> Any:

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from sjs.gateway.settings import Settings
 
 USUAL = ("submit", "read", "cancel")
-SCOPE = (
-    "submit, read, cancel: its own jobs, which is the default; raw: any command, not specs only; admin: everybody's."
-)
 HEAD = ("ID", "OWNER", "SCOPES", "LABEL", "MADE", "USED", "EXPIRES")
 
 
@@ -92,7 +89,7 @@ def make(
     with _records(settings) as records:
         records.write(lambda connection: tokens.add(connection, kept))
     if call.json:
-        click.echo(json.dumps({**_record(kept), "token": shown.reveal()}))
+        click.echo(json.dumps({**identity.document(kept), "token": shown.reveal()}))
     else:
         click.echo(shown.reveal())
         sys.stdout.flush()
@@ -109,7 +106,7 @@ def listed(call: Call, owner: str | None, everyone: bool) -> int:
 
     settings = settings_of(call.config())
     from sjs.gateway import tokens
-    from sjs.gateway.identity.tokens import is_usable
+    from sjs.gateway.identity.tokens import document, is_usable
 
     now = time.time()
     with _records(settings) as records:
@@ -117,7 +114,7 @@ def listed(call: Call, owner: str | None, everyone: bool) -> int:
     shown = [one for one in found if everyone or is_usable(one, now)]
     if call.json:
         for one in shown:
-            click.echo(json.dumps(_record(one)))
+            click.echo(json.dumps(document(one)))
     else:
         click.echo("\n".join(columns([HEAD, *(_row(one, now) for one in shown)])))
     return 0
@@ -161,25 +158,9 @@ def _limits(settings: Settings, said: dict[str, float | None]) -> Any:
 
 
 def _scopes(token: Token) -> str:
-    from sjs.gateway.identity.tokens import SCOPES
+    from sjs.gateway.identity.tokens import document
 
-    return ",".join(scope for scope in SCOPES if scope in token.scopes)
-
-
-def _record(token: Token) -> dict[str, Any]:
-    return {
-        "id": token.id,
-        "owner": token.owner,
-        "scopes": _scopes(token).split(","),
-        "specs": None if token.specs is None else sorted(token.specs),
-        "targets": None if token.targets is None else sorted(token.targets),
-        "label": token.label,
-        "made": token.made,
-        "used": token.used,
-        "expires": token.expires,
-        "revoked": token.revoked,
-        "limits": dict(vars(token.limits)),
-    }
+    return ",".join(document(token)["scopes"])
 
 
 def _row(token: Token, now: float) -> Sequence[str]:

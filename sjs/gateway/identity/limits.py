@@ -10,6 +10,9 @@ from sjs.values import dataclass
 MOST_KNOWN = 10_000
 """Callers of whom something is kept; who has nothing open, and was not seen for longest, is forgotten first."""
 
+MOST_RATE = 1_000_000
+_LEAST = {"burst": 1, "requests": 1, "streams": 0, "queued": 0}
+
 WAIT_FOR_REQUESTS = 1.0
 WAIT_FOR_STREAMS = 5.0
 WAIT_FOR_QUEUE = 30.0
@@ -26,6 +29,16 @@ class Limits:
     requests: int = 64
     streams: int = 16
     queued: int = 100_000
+
+
+def trouble(limits: Limits) -> str:
+    """What makes no sense of them; nothing, if all does."""
+    if not 0 < limits.rate <= MOST_RATE:
+        return f"rate: is above 0, and at most {MOST_RATE}"
+    for name, low in _LEAST.items():
+        if not low <= getattr(limits, name) < 2**31:
+            return f"{name}: is from {low} to {2**31 - 1}"
+    return ""
 
 
 @dataclass(frozen=True)

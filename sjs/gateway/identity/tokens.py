@@ -13,13 +13,17 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from secrets import token_hex
+from typing import Any
 
-from sjs.gateway.identity.limits import Limits
+from sjs.gateway.identity.limits import Limits, trouble
 from sjs.values import dataclass, field
 
 SCOPES = ("submit", "read", "cancel", "admin", "raw", "metrics")
 """To hand in jobs; to see one's own; to end one's own; to do so with everybody's, and with tokens; to hand in any
 command, not named specs only; to read the numbers of the whole gateway, and of no job. None implies another."""
+
+MOST_LABEL = 255
+"""Letters."""
 
 USED_EVERY = 3_600.0
 """When a token was last used is known to the hour, so that not each request writes."""
@@ -64,6 +68,23 @@ class Token:
     limits: Limits = field(default_factory=Limits)
 
 
+def document(token: Token) -> dict[str, Any]:
+    """All that may be known of a token, as JSON has it."""
+    return {
+        "id": token.id,
+        "owner": token.owner,
+        "label": token.label,
+        "scopes": [scope for scope in SCOPES if scope in token.scopes],
+        "specs": None if token.specs is None else sorted(token.specs),
+        "targets": None if token.targets is None else sorted(token.targets),
+        "created": token.made,
+        "expires": token.expires,
+        "revoked": token.revoked,
+        "used": token.used,
+        "limits": dict(vars(token.limits)),
+    }
+
+
 @dataclass(frozen=True)
 class Presented:
     """What a caller came with; it may be a token."""
@@ -102,7 +123,8 @@ def make(
     draw: Callable[[int], str] = token_hex,
 ) -> tuple[Token, Shown]:
     """A new token: what is kept of it, and what is shown once. ValueError says what makes no sense."""
-    _check(owner, scopes, specs, expires, now)
+    limits = limits or Limits()
+    _check(owner, label, scopes, specs, expires, limits, now)
     name = draw(8)
     text = f"sjs_{name}_{draw(32)}"
     return (
@@ -116,7 +138,7 @@ def make(
             None if specs is None else frozenset(specs),
             None if targets is None else frozenset(targets),
             expires,
-            limits=limits or Limits(),
+            limits=limits,
         ),
         Shown(text),
     )
@@ -201,6 +223,11 @@ def may_see(token: Token, owner: str) -> bool:
     return owner == token.owner or "admin" in token.scopes
 
 
+def is_owner(text: str) -> bool:
+    """Whether jobs can belong to somebody who is called so."""
+    return 0 < len(text) <= 100 and text.isprintable()
+
+
 def looks_like_one(text: str) -> bool:
     """Whether a token stands in a text."""
     return _LIKE.search(text) is not None
@@ -220,11 +247,19 @@ def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _check(owner: str, scopes: Collection[str], specs: Iterable[str] | None, expires: float | None, now: float) -> None:
+def _check(
+    owner: str,
+    label: str,
+    scopes: Collection[str],
+    specs: Iterable[str] | None,
+    expires: float | None,
+    limits: Limits,
+    now: float,
+) -> None:
     strange = sorted(set(scopes) - set(SCOPES))
     if strange or not scopes:
         raise ValueError(f"{strange[0] if strange else 'nothing'} is no scope; there are {', '.join(SCOPES)}")
-    if not owner or len(owner) > 100 or not owner.isprintable():
+    if not is_owner(owner):
         raise ValueError("a token has an owner, of 1 to 100 printable characters")
     if "raw" in scopes and "submit" not in scopes:
         raise ValueError("raw goes with submit")
@@ -232,3 +267,8 @@ def _check(owner: str, scopes: Collection[str], specs: Iterable[str] | None, exp
         raise ValueError("who may hand in any command is not kept to some specs: leave out raw, or the specs")
     if expires is not None and expires <= now:
         raise ValueError("it would have expired already")
+    if len(label) > MOST_LABEL:
+        raise ValueError(f"a label has at most {MOST_LABEL} letters")
+    wrong = trouble(limits)
+    if wrong:
+        raise ValueError(wrong)

@@ -88,27 +88,16 @@ def guarded(desk: Desk, app: App, hosts: Sequence[str], done: Done = nobody) -> 
 def of_dialect(
     desk: Desk, name: str, owner: str, hosts: Sequence[str], environ: Mapping[str, str], done: Done = nobody
 ) -> Guard:
-    """What answers at the port of a dialect."""
+    """A dialect at the root of a port of its own, whose clients can present no token: all of them act as one owner."""
     if name not in DIALECTS:
         raise UsageError(f"gateway.dialects.{name}: this version does not speak it")
     application, scopes = DIALECTS[name]
-    return without_tokens(desk, application(desk, environ, desk.link_keys), hosts, owner, scopes, done=done)
-
-
-def without_tokens(
-    desk: Desk,
-    app: App,
-    hosts: Sequence[str],
-    owner: str,
-    scopes: Collection[str],
-    done: Done = nobody,
-) -> Guard:
-    """A dialect at the root of a port of its own, whose clients can present no token: all of them act as one owner."""
+    app = application(desk, environ, desk.link_keys)
     token, _ = make(owner, scopes, time())  # nobody is shown it, so nobody can come with it elsewhere
 
     async def asked(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope["state"]["token"] = token
+            scope["state"] |= {"token": token, "path": f"/{name}"}  # it is counted as where it is mounted
         await app(scope, receive, send)
 
     return Guard(asked, _rules(desk, HeadRules(hosts=hosts, is_strict=True)), done)

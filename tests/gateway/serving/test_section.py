@@ -16,6 +16,10 @@ from sjs.gateway.settings import Jobd, Settings, usual
 from sjs.values import fields, replace
 
 WHOLE = """\
+managers:
+  hpc: {transport: local, root: /h}
+  one: {transport: local, root: /o}
+groups: {farm: one}
 gateway:
   folder: /var/lib/sjs
   database: {env: DATABASE}
@@ -47,7 +51,9 @@ ENVIRON = {"HOME": "/home/you", "DATABASE": "postgresql://sjs:secret@db/sjs"}
 
 def read(text: str, environ: dict[str, str] = ENVIRON) -> Settings:
     layer = parse(text.encode(), "/etc/sjs/config.yaml", environ)
-    config = replace(load(None, {"HOME": "/nowhere"}), gateway=layer.gateway)
+    nothing = load(None, {"HOME": "/nowhere"})
+    managers = tuple(layer.managers.values())
+    config = replace(nothing, managers=managers, groups=layer.groups, gateway=layer.gateway)
     return settings_of(config, environ)
 
 
@@ -112,10 +118,13 @@ WRONG = {
     "database: {env: NOTHING}": "gateway.database: the variable NOTHING is not set",
     "database: {file: /nowhere}": "gateway.database: /nowhere: No such file or directory",
     "dialects: {slurm: {}}": "gateway.dialects.slurm: unknown key",
+    'dialects: {jobd: {owner: "a\\tb"}}': "gateway.dialects.jobd.owner: has 1 to 100 printable characters",
     "dialects: {jobd: {port: 1}}": "gateway.dialects.jobd.port: unknown key",
     "dialects: {jobd: {beyond_loopback: 1}}": "gateway.dialects.jobd.beyond_loopback: must be true or false",
     "jobd: {targets: a}": "gateway.jobd.targets: unknown key; did you mean target?",
     "jobd: {slurml_target: 7}": "gateway.jobd.slurml_target: must be text",
+    "jobd: {target: gpu}": "gateway.jobd.target: unknown target 'gpu'",
+    "jobd: {slurml_target: 'any:@farm'}": "gateway.jobd.slurml_target: unknown group",
     "jobd: {most_output: much}": "gateway.jobd.most_output: 'much' is no size",
     "artifacts: {store: tape}": "gateway.artifacts.store: is folder or s3, not 'tape'",
     "artifacts: {store: folder, path: here}": "gateway.artifacts.path: begins with a /: 'here'",
@@ -125,6 +134,8 @@ WRONG = {
     "most_requests: 0": "gateway.most_requests: must be from 1 to 1000000, not 0",
     "limits: {speed: 1}": "gateway.limits.speed: unknown key",
     "limits: {burst: -1}": "gateway.limits.burst: must be from 0",
+    "limits: {rate: 0}": "gateway.limits.rate: is above 0",
+    "limits: {burst: 0}": "gateway.limits.burst: is from 1",
     "patience: soon": "gateway.patience: 'soon' is no duration",
     "keep: {weeks: 1}": "gateway.keep.weeks: unknown key",
     "keep: {days: long}": "gateway.keep.days: must be a number, as 12 or 0.5",
@@ -191,6 +202,7 @@ def test_the_example_shows_every_key_and_what_is_usual(tmp_path: Path) -> None:
     text = (Path(__file__).parents[3] / "config.yaml.example").read_text()
     lines = text.partition("# gateway:\n")[2].split("\n\n")[0].splitlines()
     shown = "gateway:\n" + "".join(f"{line[2:]}\n" for line in lines if line.startswith("#   "))
+    shown += "managers: {cluster: {transport: local, root: /c}}\n"
     layer = parse(shown.encode(), "/etc/sjs/config.yaml", environ)
     assert layer.gateway
     place, node = layer.gateway.place, layer.gateway.node

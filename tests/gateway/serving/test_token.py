@@ -43,7 +43,7 @@ def test_what_is_said_of_a_token_is_kept(gateway: Gateway) -> None:
         ["test", "train"],
         ["gpu1"],
     )
-    assert made["expires"] - made["made"] == 30 * 86_400
+    assert made["expires"] - made["created"] == 30 * 86_400
     assert (made["limits"]["rate"], made["limits"]["queued"], made["limits"]["burst"]) == (7, 5, 100)
     assert [json.loads(line) for line in gateway.types("token", "list", "--json").out.splitlines()] == [made]
 
@@ -70,6 +70,10 @@ def test_tokens_are_listed_by_owner_and_those_that_are_none_when_asked_for(gatew
         ("make", "Missing argument 'OWNER'"),
         ("make ann --scope all", "all is no scope; there are submit, read, cancel, "),
         ("make ann --scope raw", "raw goes with submit"),
+        ("make ann --rate 0", "rate: is above 0"),
+        ("make ann --rate nan", "rate: is above 0"),
+        ("make ann --requests 0", "requests: is from 1 to "),
+        (f"make ann --label {'x' * 256}", "a label has at most 255 letters"),
         ("make ann --expires never", "Invalid value for '--expires'"),
         ("revoke", "Missing argument 'ID...'"),
         ("burn", "No such command 'burn'"),

@@ -13,7 +13,7 @@ import pytest
 
 from sjs.gateway.desk import Desk
 from sjs.gateway.metrics import Counter, Histogram, line
-from sjs.gateway.web.app import guarded, native
+from sjs.gateway.web.app import guarded, native, of_dialect
 from sjs.gateway.web.health import Numbers
 from tests.gateway.web.conftest import HOST, bearer, served
 from tests.live.machine import DEADLINE, until
@@ -93,6 +93,15 @@ def test_numbers_are_those_of_what_has_happened(at: httpx.Client, desk: Desk) ->
     again = read(at.get("/metrics", headers=scrapes).text)
     ended = "sjs_jobs_ended_total", frozenset({("state", "failed"), ("reason", "exit")})
     assert again[ended] == 2, "nothing is counted twice"
+
+
+def test_what_comes_by_a_dialects_own_port_counts_as_where_it_is_mounted(desk: Desk) -> None:
+    numbers = Numbers(desk)
+    for name, path in (("jobmgr", "/jobs/get?id=1"), ("jobd", "/api/get/it")):
+        with served(desk, of_dialect(desk, name, "web", [HOST], {}, numbers.done)) as port:
+            assert httpx.get(f"http://{HOST}:{port}{path}").status_code in (200, 404)
+    counts = {dict(key[1])["route"] for key in read("\n".join([*numbers._requests.text(), ""])) if "_count" in key[0]}
+    assert counts == {"/jobmgr", "/jobd"}
 
 
 def test_numbers_are_for_who_may_read_them(at: httpx.Client, desk: Desk) -> None:

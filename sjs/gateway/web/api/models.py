@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sjs.core.job import MAX_COMMAND_BYTES
 from sjs.core.lifecycle import STATES
+from sjs.gateway.identity.tokens import MOST_LABEL, SCOPES
 
 UNSAID: Any = None
 """Of a field that may be left out; that it is null can not be said."""
@@ -23,6 +24,7 @@ Size = Annotated[int, Field(ge=0, le=2**62)] | Annotated[str, Field(max_length=4
 Duration = Annotated[float, Field(ge=0.001, le=316_224_000)] | Annotated[str, Field(max_length=40, examples=["1h30m"])]
 Moment = Annotated[float, Field(ge=0, le=2**40)]
 State = Literal[STATES]  # type: ignore[valid-type]
+Scope = Literal[SCOPES]  # type: ignore[valid-type]
 
 
 class Said(BaseModel):
@@ -266,21 +268,23 @@ class Targets(BaseModel):
 
 
 class SomeLimits(Said):
-    """How much a token may ask for; what is not said is as usual."""
+    """How much a token may ask for; what is not said is as `gateway.limits` of its config has it."""
 
-    rate: Annotated[float, Field(gt=0, le=1e6)] = Field(default=50.0, description="Requests a second, over time.")
-    burst: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=100, description="Requests at once.")
-    requests: Annotated[int, Field(ge=1, le=100_000)] = Field(default=64, description="Requests open at a time.")
-    streams: Annotated[int, Field(ge=0, le=100_000)] = Field(default=16, description="Event streams open at a time.")
-    queued: Annotated[int, Field(ge=0, le=2**31)] = Field(default=100_000, description="Jobs that have not ended.")
+    rate: Annotated[float, Field(gt=0, le=1e6)] = Field(default=UNSAID, description="Requests a second, over time.")
+    burst: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=UNSAID, description="Requests at once.")
+    requests: Annotated[int, Field(ge=1, le=100_000)] = Field(default=UNSAID, description="Requests open at a time.")
+    streams: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=UNSAID, description="Of events, open at a time."
+    )
+    queued: Annotated[int, Field(ge=0, le=2**31)] = Field(default=UNSAID, description="Jobs that have not ended.")
 
 
 class NewToken(Said):
     """A token to make."""
 
     owner: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    scopes: list[Literal["submit", "read", "cancel", "admin", "raw"]] = Field(min_length=1, max_length=10)
-    label: Annotated[str, Field(max_length=255)] = ""
+    scopes: list[Scope] = Field(min_length=1, max_length=10)
+    label: Annotated[str, Field(max_length=MOST_LABEL)] = ""
     specs: list[Annotated[str, Field(max_length=100)]] = Field(
         default=UNSAID, max_length=1_000, description="Only these."
     )

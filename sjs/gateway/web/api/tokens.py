@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
@@ -11,10 +11,10 @@ from sjs.compact import to_json
 from sjs.errors import BadRequest, UsageError
 from sjs.gateway import tokens
 from sjs.gateway.desk import Desk, check
-from sjs.gateway.identity.limits import Limits
-from sjs.gateway.identity.tokens import SCOPES, Token, make, may
+from sjs.gateway.identity.tokens import document, make, may
 from sjs.gateway.web.api import models
 from sjs.gateway.web.api.describe import JSON, answer, told
+from sjs.values import replace
 
 Id = Annotated[
     str, Path(pattern="^[0-9a-f]{16}$", description="The public id of a token.", examples=["0123456789abcdef"])
@@ -25,23 +25,6 @@ class NoToken(UsageError):
     """There is no such token."""
 
     code = "no_token"
-
-
-def document(token: Token) -> dict[str, Any]:
-    """All that may be known of a token."""
-    return {
-        "id": token.id,
-        "owner": token.owner,
-        "label": token.label,
-        "scopes": [scope for scope in SCOPES if scope in token.scopes],
-        "specs": None if token.specs is None else sorted(token.specs),
-        "targets": None if token.targets is None else sorted(token.targets),
-        "created": token.made,
-        "expires": token.expires,
-        "revoked": token.revoked,
-        "used": token.used,
-        "limits": dict(vars(token.limits)),
-    }
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -59,7 +42,7 @@ def routes(desk: Desk) -> APIRouter:
         """Make a token. Its secret is in this answer, and nowhere else."""
         check(may(request.state.token, "admin"))
         more = said.model_dump(exclude_unset=True, exclude={"owner", "scopes", "limits"})
-        limits = Limits(**said.limits.model_dump(exclude_unset=True))
+        limits = replace(desk.settings.limits, **said.limits.model_dump(exclude_unset=True))
         try:
             token, shown = make(said.owner, said.scopes, time.time(), **more, limits=limits)
         except ValueError as error:

@@ -15,10 +15,12 @@ from sqlalchemy import select
 from sjs.gateway import inquiries
 from sjs.gateway.artifacts.store import key_of, uuid_of
 from sjs.gateway.desk import Desk
+from sjs.gateway.identity.limits import Limits
 from sjs.gateway.records import artifacts
 from sjs.gateway.records.artifacts import Artifact
 from sjs.gateway.records.tables import tokens as table
 from sjs.gateway.web.app import guarded, native
+from sjs.values import replace
 from tests.gateway.web.api.test_jobs import ended, refused, submit
 from tests.gateway.web.conftest import HOST, bearer, client, served
 from tests.live.machine import Machine
@@ -113,9 +115,20 @@ def test_tokens_are_made_listed_and_revoked_by_administrators(api: httpx.Client,
     with desk._engine.connect() as connection:
         assert connection.scalar(select(table.c.revoked).where(table.c.id == bob["id"])) == revoked
     refused(api.delete("/tokens/0123456789abcdef"), 404, "no_token")
+    assert api.get("/jobs", headers=made(api, scopes=["metrics"])).status_code == 403
     senseless = {"owner": "bob", "scopes": ["raw"]}
     refused(api.post("/tokens", json=senseless), 422, "bad_request")
     refused(api.post("/tokens", json={"owner": "bob", "scopes": ["read"], "expires": 1.0}), 422, "bad_request")
+
+
+def test_what_is_not_said_of_a_token_is_as_it_is_usual_here(
+    desk: Desk, api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "settings", replace(desk.settings, limits=Limits(rate=7.0, queued=70)))
+    answer = api.post("/tokens", json={"owner": "bob", "scopes": ["read"], "limits": {"burst": 3}}).json()
+    assert answer["limits"] == {"rate": 7.0, "burst": 3, "requests": 64, "streams": 16, "queued": 70}
+    found = next(one for one in api.get("/tokens").json()["tokens"] if one["id"] == answer["id"])
+    assert found == {name: value for name, value in answer.items() if name != "token"}
 
 
 def leave(desk: Desk, job: int, name: str, data: bytes) -> str:
