@@ -45,7 +45,7 @@ PLANTED = {
     "gateway-posting": ("sjs/gateway/posting/schedule.py", "import sjs.gateway.posting.sending"),
     "gateway-records": ("sjs/gateway/records/opening.py", "import sjs.gateway.records.writer"),
     "gateway-web": ("sjs/gateway/web/problems.py", "import sjs.gateway.web.api.jobs"),
-    "gateway-api": ("sjs/gateway/web/api/conditions.py", "import sjs.gateway.web.api.jobs"),
+    "gateway-api": ("sjs/gateway/web/api/documents.py", "import sjs.gateway.web.api.jobs"),
     "gateway-serving": ("sjs/gateway/serving/tls.py", "import sjs.gateway.serving.running"),
     "gateway-jobd": ("sjs/gateway/web/jobd/words.py", "import sjs.gateway.web.jobd.uploads"),
     "artifacts-order": ("sjs/gateway/artifacts/store.py", "import sjs.gateway.artifacts.settings"),

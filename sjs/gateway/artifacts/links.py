@@ -1,6 +1,6 @@
 """Links of the gateway's own: a word that lets who has it fetch one artifact until some time. Pure.
 
-    BODY.MAC    BODY: base64url of [path, name, owner, expires] as JSON; MAC: base64url of HMAC-SHA256 of BODY
+    BODY.MAC    BODY: base64url of [path, name, owner, expires, sha256] as JSON; MAC: base64url of HMAC-SHA256 of BODY
 
 The word says all that is needed to answer, so nothing is kept of links, and a key that is no longer accepted ends all
 that were signed with it. The first key signs; others are those that were first before.
@@ -39,17 +39,18 @@ class ExpiredLink(BadLink):
 @dataclass(frozen=True)
 class Grant:
     """What a link allows: to fetch what is at a path, as a file of this name, for whoever let it be made, until then
-    (Unix seconds)."""
+    (Unix seconds). `sha256`: of what is there, by which whoever fetches it in pieces sees that they are of one file."""
 
     path: str
     name: str
     owner: str
     expires: int
+    sha256: str
 
 
 def sign(grant: Grant, keys: Sequence[bytes]) -> str:
     """The word for it, of letters that a URL takes."""
-    fields = [grant.path, grant.name, grant.owner, grant.expires]
+    fields = [grant.path, grant.name, grant.owner, grant.expires, grant.sha256]
     body = _encoded(json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode())
     word = f"{body}.{_mac(_checked(keys)[0], body)}"
     if len(word) > MAX_WORD:
@@ -75,10 +76,10 @@ def check(word: str, keys: Sequence[bytes], now: float) -> Grant:
 def _grant(body: str) -> Grant:
     try:
         fields: Any = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-        path, name, owner, expires = fields
+        path, name, owner, expires, sha256 = fields
     except (ValueError, TypeError, binascii.Error):
         raise BadLink("this link is of another version", "ask for a new link") from None
-    return Grant(path, name, owner, expires)
+    return Grant(path, name, owner, expires, sha256)
 
 
 def _mac(key: bytes, body: str) -> str:

@@ -16,6 +16,7 @@ from sjs.errors import SjsError, Unreachable, UsageError
 from sjs.gateway.desk import TooMany
 from sjs.gateway.ordering import BadParameters
 from sjs.gateway.records.writer import Unavailable
+from sjs.gateway.web.conditions import NoSuchRange
 
 STATUS: Mapping[str, int] = {
     "forbidden": 403,
@@ -33,6 +34,7 @@ STATUS: Mapping[str, int] = {
     "bad_spec_name": 422,
     "bad_address": 422,
     "too_large": 413,
+    "no_such_range": 416,
     "too_many_queued": 429,
     "unavailable": 503,
     "no_space": 507,
@@ -68,6 +70,8 @@ def of_error(error: SjsError, request: str) -> Response:
 def _headers(error: SjsError) -> Mapping[str, str]:
     if isinstance(error, TooMany):
         return {"retry-after": str(error.retry_after)}
+    if isinstance(error, NoSuchRange):
+        return error.headers
     return {"retry-after": "5"} if isinstance(error, (Unavailable, Unreachable)) else {}
 
 

@@ -221,7 +221,7 @@ def test_every_header_is_one_line_with_one_name(name: str) -> None:
 # Links
 
 KEYS = [bytes([number]) * 32 for number in range(3)]
-GRANT = Grant("/api/v1/artifacts/5", "a b\n\u00e9\udce9.txt", "anna", 2_000)
+GRANT = Grant("/api/v1/artifacts/5", "a b\n\u00e9\udce9.txt", "anna", 2_000, "0" * 64)
 
 
 def test_what_was_signed_is_allowed_until_its_time() -> None:
@@ -279,4 +279,4 @@ def test_keys_are_long(keys: list[bytes]) -> None:
 
 def test_no_link_is_too_long_for_a_url() -> None:
     with pytest.raises(BadRequest, match="so long a name"):
-        links.sign(Grant("/x", "é" * 5000, "anna", 1), KEYS)
+        links.sign(Grant("/x", "é" * 5000, "anna", 1, "0" * 64), KEYS)

@@ -10,7 +10,7 @@ from sjs.gateway.artifacts.link_keys import kept, renewed
 from sjs.gateway.artifacts.links import MIN_KEY, Grant, check, sign
 
 DAY = 86_400.0
-GRANT = Grant("1/1/x", "x.txt", "ann", 2_000_000_000)
+GRANT = Grant("1/1/x", "x.txt", "ann", 2_000_000_000, "0" * 64)
 
 
 @pytest.fixture

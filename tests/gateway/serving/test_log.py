@@ -24,7 +24,7 @@ from tests.live.machine import DEADLINE
 
 def test_what_is_secret_is_not_in_a_line() -> None:
     token, shown = make("ann", ["read"], 0.0)
-    word = sign(Grant("1/1/x", "x", "ann", 2_000_000_000), [b"k" * 32])
+    word = sign(Grant("1/1/x", "x", "ann", 2_000_000_000, "0" * 64), [b"k" * 32])
     text = log.line(
         "info",
         0.0,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Row
 
@@ -17,12 +17,11 @@ from sjs.gateway.artifacts.store import NoArtifact
 from sjs.gateway.desk import Desk
 from sjs.gateway.identity.tokens import Token
 from sjs.gateway.records import artifacts
-from sjs.gateway.web import problems
 from sjs.gateway.web.api import models
-from sjs.gateway.web.api.conditions import ACCEPTED, Beyond, is_known, span_of
 from sjs.gateway.web.api.describe import JSON, Answers, answer, told
 from sjs.gateway.web.api.jobs import Match, Number
-from sjs.gateway.web.doors import Door, pieces
+from sjs.gateway.web.conditions import Asked
+from sjs.gateway.web.doors import Door, File, sent
 
 LINKED = "/artifacts"
 """Below it lies what links lead to, where the store has no links of its own."""
@@ -36,6 +35,20 @@ Uuid = Annotated[
     ),
 ]
 Word = Annotated[str, Path(max_length=4_096, pattern="^[A-Za-z0-9_.-]+$", description="What a link was made with.")]
+
+PUBLIC = {"x-public": True}
+
+
+def _asked(
+    request: Request,
+    match: Match = None,
+    wanted: Annotated[str | None, Header(alias="Range", description="Which bytes.")] = None,
+    condition: Annotated[str | None, Header(alias="If-Range", description="Of this ETag.")] = None,
+) -> Asked:
+    return Asked(request.method == "HEAD", match, wanted, condition)
+
+
+Wanted = Annotated[Asked, Depends(_asked)]
 
 
 def headers_of(name: str) -> tuple[str, str]:
@@ -72,34 +85,14 @@ def routes(desk: Desk, prefix: str, keys: Sequence[bytes]) -> APIRouter:
         said = {"is_complete": artifacts.is_collected(row), "left_out": left_out}
         return Response(to_json({"artifacts": [document(one) for one in found], **said}), 200, None, JSON)
 
+    @router.head("/jobs/{number}/artifacts/{uuid}", response_class=Response, responses=_head() | told(404, 422))
     @router.get(
         "/jobs/{number}/artifacts/{uuid}", response_class=StreamingResponse, responses=_file() | told(404, 416, 422)
     )
-    async def get(
-        number: Number,
-        uuid: Uuid,
-        request: Request,
-        match: Match = None,
-        wanted: Annotated[str | None, Header(alias="Range", description="Which bytes.")] = None,
-        condition: Annotated[str | None, Header(alias="If-Range", description="Of this ETag.")] = None,
-    ) -> Response:
+    async def get(number: Number, uuid: Uuid, request: Request, asked: Wanted) -> Response:
         """A file that a job has left."""
         row = await one(request.state.token, number, uuid)
-        tag = f'"{row.sha256}"'
-        headers = {**ACCEPTED, "etag": tag, "cache-control": "private, no-cache"}
-        if is_known(match, tag):
-            return Response(None, 304, headers)
-        span = span_of(wanted, row.size, condition, tag)
-        if isinstance(span, Beyond):
-            headers = {**ACCEPTED, "content-range": span.content_range}
-            return problems.problem(416, "no_such_range", f"it has {row.size} bytes", request.state.request_id, headers)
-        start, stop = (0, row.size) if span is None else (span.start, span.stop)
-        mime, shown = headers_of(row.name)
-        headers |= {"content-length": str(stop - start), "content-type": mime, "content-disposition": shown}
-        if span is not None:
-            headers["content-range"] = span.content_range
-        reading = await asyncio.to_thread(desk.store.open, row.place, start, stop - start)
-        return StreamingResponse(pieces(reading), 200 if span is None else 206, headers)
+        return await sent(desk.store, File(row.place, row.size, row.sha256, headers_of(row.name)), asked)
 
     @router.post(
         "/jobs/{number}/artifacts/{uuid}/link",
@@ -109,18 +102,21 @@ def routes(desk: Desk, prefix: str, keys: Sequence[bytes]) -> APIRouter:
         """Where anybody can have it for some time, without a token."""
         row = await one(request.state.token, number, uuid)
         owner = (await desk.row(request.state.token, number)).owner
-        url = await asyncio.to_thread(door.link, f"{prefix}{LINKED}", row.place, row.name, owner)
+        url = await asyncio.to_thread(door.link, f"{prefix}{LINKED}", row.place, row.name, owner, row.sha256)
         return Response(to_json({"url": url, "expires": time.time() + desk.settings.links}), 200, None, JSON)
 
+    @router.head(
+        f"{LINKED}/{{word}}", response_class=Response, responses=_head() | told(404, 422), openapi_extra=PUBLIC
+    )
     @router.get(
         f"{LINKED}/{{word}}",
         response_class=StreamingResponse,
-        responses=_bytes(200, "All of it.") | told(404, 422),
-        openapi_extra={"x-public": True},
+        responses=_file() | told(404, 416, 422),
+        openapi_extra=PUBLIC,
     )
-    async def linked(word: Word) -> Response:
+    async def linked(word: Word, asked: Wanted) -> Response:
         """What a link leads to."""
-        return await door.open(word, "GET")
+        return await door.open(word, asked)
 
     return router
 
@@ -129,6 +125,11 @@ def _bytes(status: int, text: str, *headers: str) -> Answers:
     content = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
     said = {name: {"schema": {"type": "string"}} for name in headers}
     return {status: {"description": text, "content": content, "headers": said}}
+
+
+def _head() -> Answers:
+    said = {"ETag": "Of its contents.", "Accept-Ranges": "`bytes`."}
+    return answer(200, "How it is.", None, said) | answer(304, "It is as it was.", None, said)
 
 
 def _file() -> Answers:

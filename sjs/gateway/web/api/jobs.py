@@ -16,8 +16,8 @@ from sjs.gateway.ordering import ANY, of_command, of_spec
 from sjs.gateway.records.jobs import New
 from sjs.gateway.waiting import awaited
 from sjs.gateway.web.api import documents, models
-from sjs.gateway.web.api.conditions import is_known
 from sjs.gateway.web.api.describe import JSON, answer, told
+from sjs.gateway.web.conditions import is_known
 
 LONGEST = 120.0
 """Seconds for which one request waits at most."""

@@ -10,11 +10,10 @@ from fastapi.responses import StreamingResponse
 from sjs.compact import to_json
 from sjs.gateway.desk import Desk
 from sjs.gateway.inquiries import Inquiries
-from sjs.gateway.web import problems
 from sjs.gateway.web.api import documents, models
-from sjs.gateway.web.api.conditions import ACCEPTED, Beyond, span_of
 from sjs.gateway.web.api.describe import JSON, Answers, answer, told
 from sjs.gateway.web.api.jobs import Number
+from sjs.gateway.web.conditions import ACCEPTED, Beyond, NoSuchRange, span_of
 
 PLAIN = "text/plain; charset=utf-8"
 STREAMS = {"out": ("out",), "err": ("err",), "both": ("out", "err")}
@@ -45,9 +44,7 @@ def routes(desk: Desk, inquiries: Inquiries) -> APIRouter:
             return StreamingResponse(inquiries.printed(row, streams, attempt), 200, media_type=PLAIN)
         span = span_of(wanted, size, condition)
         if isinstance(span, Beyond):
-            headers = {**ACCEPTED, "content-range": span.content_range}
-            text = f"stream {stream} of job {number} has {size} bytes by now"
-            return problems.problem(416, "no_such_range", text, request.state.request_id, headers)
+            raise NoSuchRange(f"stream {stream} of job {number} has {size} bytes by now", span)
         start, stop = (0, size) if span is None else (span.start, span.stop)
         headers = {**ACCEPTED, "content-length": str(stop - start)}
         if span is not None:

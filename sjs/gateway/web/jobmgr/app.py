@@ -14,6 +14,7 @@ from sjs.gateway.artifacts.media import jobmgr_disposition, jobmgr_mime_of
 from sjs.gateway.artifacts.store import NoArtifact
 from sjs.gateway.desk import Desk
 from sjs.gateway.identity.guard import App, Receive, Scope, Send
+from sjs.gateway.web.conditions import NoSuchRange, asked
 from sjs.gateway.web.doors import Door
 from sjs.gateway.web.jobmgr import looking, said, wire
 from sjs.gateway.web.jobmgr.starting import start
@@ -80,18 +81,20 @@ class Calls:
         number = said.number(said.fields(_query(request), "", b""), "id")
         row, owner = await looking.artifact(self._desk, request.state.token, number)
         below = f"{request.scope.get('root_path', '')}{KEPT}"
-        return wire.redirect(307, self._door.link(below, row.place, row.name, owner), request.method)
+        return wire.redirect(307, self._door.link(below, row.place, row.name, owner, row.sha256), request.method)
 
     async def kept(self, request: Request, word: str) -> Response:
         """What a link leads to. Here errors are what they are called: who follows links looks at the status."""
         if request.method not in ("GET", "HEAD"):
             return wire.no_such_method("GET, HEAD, OPTIONS")
         try:
-            return await self._door.open(word, request.method)
+            return await self._door.open(word, asked(request.method, request.headers))
         except NoArtifact as error:
             return Response(f"{error}\n", 404, media_type=wire.PLAIN)
         except BadLink as error:
             return Response(f"{error}\n", 403, media_type=wire.PLAIN)
+        except NoSuchRange as error:
+            return Response(f"{error}\n", 416, error.headers, wire.PLAIN)
 
 
 async def _called(request: Request, method: str, handler: Handler) -> Response:

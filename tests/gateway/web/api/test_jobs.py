@@ -34,8 +34,10 @@ def ended(api: httpx.Client, number: int) -> dict[str, Any]:
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> str:
-    """What a problem says to people."""
+    """What a problem says to people, where it has a body to say it in."""
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    if answer.request.method == "HEAD":
+        return ""
     said = answer.json()
     assert (said["code"], said["status"], said["request"]) == (code, status, answer.headers["x-request-id"])
     return str(said["detail"])

@@ -159,12 +159,20 @@ def test_artifacts_are_listed_sent_and_linked_to(desk: Desk, api: httpx.Client) 
     part = api.get(path, headers={"range": "bytes=300-299999", "if-range": whole.headers["etag"]})
     assert (part.status_code, part.content) == (206, data[300:300_000])
     assert part.headers["content-range"] == f"bytes 300-299999/{len(data)}"
+    head = api.head(path)
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(data)))
+    assert head.headers["etag"] == whole.headers["etag"] and head.headers["accept-ranges"] == "bytes"
     assert api.get(path, headers={"range": "bytes=0-1", "if-range": '"x"'}).content == data
     refused(api.get(path, headers={"range": f"bytes={len(data)}-"}), 416, "no_such_range")
     refused(api.get(f"/jobs/{number}/artifacts/{uuid_of(1, 1, 'x')}"), 404, "no_artifact")
     link = api.post(f"{path}/link").json()
     with httpx.Client(base_url=str(api.base_url.copy_with(path="/"))) as nobody:
         assert nobody.get(link["url"]).content == data
+        part = nobody.get(link["url"], headers={"range": "bytes=-5", "if-range": whole.headers["etag"]})
+        assert (part.status_code, part.content) == (206, data[-5:])
+        refused(nobody.get(link["url"], headers={"range": f"bytes={len(data)}-"}), 416, "no_such_range")
+        head = nobody.head(link["url"])
+        assert (head.status_code, head.headers["content-length"]) == (200, str(len(data)))
         forged = nobody.get(link["url"][:-3] + "abc")
         refused(forged, 403, "bad_link")
         refused(nobody.get(f"/api/v1{path}"), 401, "token_none")

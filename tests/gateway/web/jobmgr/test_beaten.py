@@ -168,7 +168,7 @@ def test_a_link_may_lead_to_any_s3(at_desk: Desk) -> None:
         store.client.create_bucket(Bucket="artifacts")
         store.put("7/1/u", [b"data"], "text/plain", 4)
         door = Door(store, [], 7_200, lambda name: ("text/csv", 'inline; filename="-"'))
-        link = door.link("/artifacts/kept", "7/1/u", "x.csv", "web")
+        link = door.link("/artifacts/kept", "7/1/u", "x.csv", "web", "0" * 64)
         store.close()
         assert link.startswith(server.endpoint) and "X-Amz-Expires=7200" in link
         where = link.removeprefix(server.endpoint)

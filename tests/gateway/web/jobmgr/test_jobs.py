@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 
@@ -197,6 +198,19 @@ def test_a_long_name_of_any_letters_has_a_link_too(jobmgr: Client, specs: Specs)
     came = jobmgr.fetch(artifact["id"])
     assert (came.body, came.headers["content-type"]) == (b"x\n", "text/plain")
     assert came.headers["content-disposition"].endswith(".txt")
+
+
+def test_a_link_leads_to_some_bytes_too(jobmgr: Client, specs: Specs) -> None:
+    specs.shell("parted", 'printf 0123456789 > "$JOBMGR_ARTIFACTS_DIR/it"')
+    [artifact] = jobmgr.run("parted")["artifacts"]
+    link = jobmgr.ask("GET", f"/artifacts/download?id={artifact['id']}").headers["location"]
+    whole, head = jobmgr.ask("GET", link), jobmgr.ask("HEAD", link)
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", "10")
+    assert whole.headers["etag"] == head.headers["etag"] == f'"{hashlib.sha256(b"0123456789").hexdigest()}"'
+    part = jobmgr.ask("GET", link, headers={"Range": "bytes=2-4", "If-Range": head.headers["etag"]})
+    assert (part.status, part.body, part.headers["content-range"]) == (206, b"234", "bytes 2-4/10")
+    none = jobmgr.ask("GET", link, headers={"Range": "bytes=10-"})
+    assert (none.status, none.headers["content-range"]) == (416, "bytes */10")
 
 
 @pytest.mark.parametrize("word", ["x", "a.b", "..", "%2e%2e/x", "x" * 5_000])

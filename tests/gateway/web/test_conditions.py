@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sjs.gateway.web.api.conditions import Beyond, Span, is_known, span_of
+from sjs.gateway.web.conditions import Beyond, Span, is_known, span_of
 
 
 @pytest.mark.parametrize(

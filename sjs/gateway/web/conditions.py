@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
+from sjs.errors import Refused
 from sjs.values import dataclass
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
@@ -12,6 +14,31 @@ _ONE = re.compile(_TAG)
 _RANGE = re.compile(r"bytes=[ \t]*(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))[ \t]*", re.ASCII | re.IGNORECASE)
 
 ACCEPTED = {"accept-ranges": "bytes"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What of a thing: whether only how it is, and what these headers say: If-None-Match, Range, If-Range."""
+
+    is_head: bool = False
+    match: str | None = None
+    wanted: str | None = None
+    condition: str | None = None
+
+
+def asked(method: str, headers: Mapping[str, str]) -> Asked:
+    """What a request asks."""
+    return Asked(method == "HEAD", *(headers.get(name) for name in ("if-none-match", "range", "if-range")))
+
+
+class NoSuchRange(Refused):
+    """None of the bytes that are asked for is there."""
+
+    code = "no_such_range"
+
+    def __init__(self, text: str, beyond: Beyond) -> None:
+        super().__init__(text)
+        self.headers = {**ACCEPTED, "content-range": beyond.content_range}
 
 
 def is_known(header: str | None, tag: str) -> bool:
