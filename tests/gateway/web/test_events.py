@@ -25,8 +25,8 @@ from sjs.gateway.identity.tokens import make
 from sjs.gateway.records import tables
 from sjs.gateway.records.events import Event, tell
 from sjs.gateway.settings import Settings
-from sjs.gateway.web.api.events import framed
 from sjs.gateway.web.app import guarded, native
+from sjs.gateway.web.streams import framed
 from sjs.values import replace
 from tests.gateway.web.conftest import HOST, bearer, client, served
 from tests.gateway.web.streams import STREAM, Told, blocks, streaming

@@ -273,9 +273,7 @@ class SomeLimits(Said):
     rate: Annotated[float, Field(gt=0, le=1e6)] = Field(default=UNSAID, description="Requests a second, over time.")
     burst: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=UNSAID, description="Requests at once.")
     requests: Annotated[int, Field(ge=1, le=100_000)] = Field(default=UNSAID, description="Requests open at a time.")
-    streams: Annotated[int, Field(ge=0, le=100_000)] = Field(
-        default=UNSAID, description="Of events, open at a time."
-    )
+    streams: Annotated[int, Field(ge=0, le=100_000)] = Field(default=UNSAID, description="Of events, open at a time.")
     queued: Annotated[int, Field(ge=0, le=2**31)] = Field(default=UNSAID, description="Jobs that have not ended.")
 
 
