@@ -40,7 +40,7 @@ KEYS = (
     *("folder", "database", "specs", "artifacts"),
     *("listen", "certificate", "key", "hosts", "origins", "dialects"),
     *("most_body", "most_upload", "most_requests", "limits", "patience", "farewell", "heartbeat"),
-    *("links", "link_keys", "keep", "jobd", "hooks_allow"),
+    *("links", "link_keys", "keep", "jobd", "hooks_allow", "path"),
 )
 OF_A_DIALECT = ("listen", "certificate", "key", "owner", "beyond_loopback")
 
@@ -48,6 +48,7 @@ _PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*|\*):([0-9]{1,5})", re.
 _ORIGIN = re.compile(r"https?://[^\s/@?#]+", re.ASCII)
 _PASSWORD = re.compile(r"[^:/]+://[^:/@]*:[^@]*@")
 _URL = re.compile(r"\w+://.*")
+_BELOW = re.compile(r"(/[A-Za-z0-9._~-]+){1,10}", re.ASCII)
 
 
 def settings_of(config: Config, environ: Mapping[str, str]) -> Settings:
@@ -276,6 +277,13 @@ def _networks(here: Place, node: Node, where: str) -> tuple[str, ...]:
     return here.texts(node, where)
 
 
+def _path(here: Place, node: Node, where: str) -> str:
+    text = here.text(node, where).rstrip("/")
+    if text and not _BELOW.fullmatch(text):
+        raise here.error(node, f"{where}: is no path, as /sjs")
+    return text
+
+
 _CHECKS: Mapping[str, Callable[[Place, Node, str], Any]] = {
     "specs": Place.path_of,
     "link_keys": Place.path_of,
@@ -289,5 +297,6 @@ _CHECKS: Mapping[str, Callable[[Place, Node, str], Any]] = {
     "heartbeat": _seconds,
     "hooks_allow": _networks,
     "links": lambda here, node, where: int(_seconds(here, node, where)),
+    "path": _path,
 }
 """Keys whose values stand for themselves; each is in `KEYS`, too, and in config.yaml.example."""

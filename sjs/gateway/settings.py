@@ -63,6 +63,8 @@ class Settings:
     heartbeat: float = 15.0
     """Seconds after which a stream of events says that it is alive, and its token is looked at again."""
     jobd: Jobd = field(default_factory=Jobd)
+    path: str = ""
+    """Below which a proxy serves it, as /sjs: what pages refer to begins so. The proxy takes it off again."""
 
     @property
     def link_key_file(self) -> str:

@@ -228,8 +228,8 @@ async def _linger(receive: Receive) -> None:
 
 
 def secured(headers: Headers, policy: str, request: str) -> Headers:
-    """The headers of an answer, and those that all have; what an answer says itself of its policy and its keeping
-    stands."""
+    """The headers of an answer, and those that all have; what an answer says itself of its policy, its keeping and
+    what is told of it elsewhere stands."""
     there = [name.lower() for name, _ in headers]
     if not _NAMES.isdisjoint(there):
         headers = [(name, value) for name, value in headers if name.lower() not in _NAMES]
@@ -238,12 +238,13 @@ def secured(headers: Headers, policy: str, request: str) -> Headers:
         found.append((b"content-security-policy", policy.encode("ascii")))
     if b"cache-control" not in there:
         found.append((b"cache-control", b"no-store"))
+    if b"referrer-policy" not in there:
+        found.append((b"referrer-policy", b"no-referrer"))
     return found
 
 
 _ALWAYS: Headers = [
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]

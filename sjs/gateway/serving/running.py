@@ -93,7 +93,7 @@ def _apps(
         if status >= 400 or scope["path"] not in PUBLIC:  # who asks every few seconds whether it is well
             log.request(lines, scope, status, seconds)
 
-    main = guarded(desk, native(desk, environ, numbers), hosts, done)
+    main = guarded(desk, native(desk, environ, numbers), hosts, done, environ)
     found = [
         of_dialect(desk, one.listener.dialect, one.listener.owner, hosts, environ, done)
         if one.listener.dialect

@@ -22,6 +22,7 @@ from sjs.gateway.web.api.quick import Quick
 from sjs.gateway.web.health import Numbers
 from sjs.gateway.web.jobd import application as jobd
 from sjs.gateway.web.jobmgr import app as jobmgr
+from sjs.gateway.web.pages import application as pages
 
 PREFIX = "/api/v1"
 PUBLIC = ("/healthz", "/readyz")
@@ -71,18 +72,28 @@ def native(desk: Desk, environ: Mapping[str, str], numbers: Numbers | None = Non
     return app
 
 
-def guarded(desk: Desk, app: App, hosts: Sequence[str], done: Done = nobody) -> Guard:
-    """The same for those who have tokens, and for nobody else. `done` hears of each request that was answered."""
+def guarded(
+    desk: Desk, app: App, hosts: Sequence[str], done: Done = nobody, environ: Mapping[str, str] | None = None
+) -> Guard:
+    """The same for those who have tokens, and for nobody else; and the pages, for those who have signed in with one.
+    `done` hears of each request that was answered."""
     head = HeadRules(hosts=hosts, origins=desk.settings.origins)
+    known = Kept(desk)
     entry = Entry(
         app,
-        Kept(desk).find,
+        known.find,
         public=PUBLIC,
         doors=DOORS,
         is_stream=lambda scope: wants_stream(scope, head),
         seen=lambda token, now: _seen(desk, token, now),
     )
-    return Guard(entry, _rules(desk, head), done)
+    seen = pages.application(desk, environ or {}, Inquiries(desk), known.find, entry.meters, head)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        is_page = scope["type"] == "http" and pages.is_page(scope["path"])
+        await (seen if is_page else entry)(scope, receive, send)
+
+    return Guard(either, _rules(desk, head), done)
 
 
 def of_dialect(

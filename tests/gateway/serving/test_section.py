@@ -217,5 +217,5 @@ def test_the_example_shows_every_key_and_what_is_usual(tmp_path: Path) -> None:
     assert replace(found, **{name: getattr(usual(found.folder), name) for name in _SHOWN}) == usual(found.folder)
 
 
-_SHOWN = ("database", "listeners", "hosts", "origins", "artifacts", "link_keys", "hooks_allow")
+_SHOWN = ("database", "listeners", "hosts", "origins", "artifacts", "link_keys", "hooks_allow", "path")
 """What is shown with something that is not usual."""

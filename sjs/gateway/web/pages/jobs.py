@@ -1,0 +1,60 @@
+"""/jobs: all of them, the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import time
+from typing import Any
+
+from sqlalchemy import Row
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from sjs.core import lifecycle
+from sjs.gateway.web.api import documents
+from sjs.gateway.web.pages.frame import Frame, reader
+
+LIMIT = 50
+FILTERS = ("name", "spec", "target")
+STATES = (lifecycle.QUEUED, lifecycle.RUNNING, *(one for one in lifecycle.FINAL if one != lifecycle.MOVED))
+
+
+def routes(frame: Frame) -> list[Route]:
+    async def first(request: Request) -> Response:
+        return RedirectResponse(frame.url("/jobs"), 303)
+
+    async def listing(request: Request) -> Response:
+        said = request.query_params
+        chosen = [one for one in said.getlist("state") if one in STATES]
+        filters = {name: said[name] for name in FILTERS if said.get(name)}
+        rows = await frame.desk.page(
+            reader(request),
+            before=documents.before(said.get("cursor")),
+            limit=LIMIT + 1,
+            states=chosen,
+            **filters,
+        )
+        shown = rows[:LIMIT]
+        return frame.page(
+            request,
+            "jobs.html",
+            jobs=shown,
+            lasted=[_lasted(row, time()) for row in shown],
+            older=_older(frame, rows, chosen, filters),
+            chosen=chosen,
+            filters=filters,
+            states=STATES,
+        )
+
+    return [Route("/", first, methods=["GET"]), Route("/jobs", listing, methods=["GET"])]
+
+
+def _lasted(row: Row[Any], now: float) -> float | None:
+    return None if row.begun is None else (now if row.ended is None else row.ended) - row.begun
+
+
+def _older(frame: Frame, rows: Sequence[Row[Any]], chosen: Sequence[str], filters: dict[str, str]) -> str | None:
+    if len(rows) <= LIMIT:
+        return None
+    return frame.url("/jobs", cursor=documents.cursor(rows[LIMIT - 1].id), state=list(chosen) or None, **filters)

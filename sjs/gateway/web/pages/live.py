@@ -1,0 +1,32 @@
+"""/live: what happens, for pages that show it."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sjs.errors import BadRequest
+from sjs.gateway.desk import Desk
+from sjs.gateway.web.api.events import Stream
+from sjs.gateway.web.pages.frame import reader
+
+
+def routes(desk: Desk) -> list[Route]:
+    async def live(request: Request) -> Response:
+        """Server-Sent Events: of one job, where that is said, and of these kinds."""
+        said = request.query_params
+        job = _number(said.get("job"), "job")
+        after = _number(request.headers.get("last-event-id"), "Last-Event-ID")
+        wanted = desk.wanted(reader(request), said.getlist("kind")[:20], job)
+        return Stream(desk, reader(request), wanted, after)
+
+    return [Route("/live", live, methods=["GET"])]
+
+
+def _number(text: str | None, name: str) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise BadRequest(f"{name} is a whole number")
+    return int(text)

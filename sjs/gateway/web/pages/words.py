@@ -1,0 +1,63 @@
+"""How pages say numbers, times and states. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from sjs.core import lifecycle
+
+_SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
+
+TONES = {
+    **dict.fromkeys(lifecycle.PENDING, "waits"),
+    **dict.fromkeys(lifecycle.LIVE, "runs"),
+    **dict.fromkeys(lifecycle.BAD, "bad"),
+    lifecycle.SUCCEEDED: "good",
+}
+"""Of the states that have a colour; each has its name beside it, for who sees none."""
+
+
+def tone(state: str) -> str:
+    """The class by which a state is coloured."""
+    return TONES.get(state, "plain")
+
+
+def seconds(amount: float | None) -> str:
+    """A time that has passed, in its two largest units: 3d 4h, 5m 12s, 0.31s."""
+    if amount is None:
+        return ""
+    if amount < 10:
+        return f"{max(0.0, amount):.2f}s"
+    left = round(amount)
+    parts: list[str] = []
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count}{unit}")
+    return " ".join([*parts, f"{left}s"][:2])
+
+
+def moment(at: float | None) -> str:
+    """A time, in UTC."""
+    return "" if at is None else f"{datetime.fromtimestamp(at, timezone.utc):%Y-%m-%d %H:%M:%S}"
+
+
+def machine_moment(at: float | None) -> str:
+    """The same, as `datetime` of the element time has it, by which a page can say it in its reader's zone."""
+    return "" if at is None else f"{datetime.fromtimestamp(at, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def size(amount: float | None) -> str:
+    """Bytes: 14 B, 1.5 KiB, 20 GiB."""
+    if amount is None:
+        return ""
+    unit = 0
+    while amount >= 1024 and unit < len(_SIZES) - 1:
+        amount, unit = amount / 1024, unit + 1
+    return f"{amount:.0f} {_SIZES[unit]}" if amount >= 10 or unit == 0 else f"{amount:.1f} {_SIZES[unit]}"
+
+
+def count(amount: float | None) -> str:
+    """1 234 567."""
+    return "" if amount is None else f"{amount:,.0f}".replace(",", "\u202f")

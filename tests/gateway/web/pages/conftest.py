@@ -1,0 +1,111 @@
+"""Pages as people see them: a real browser, at a gateway over two real queues."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
+
+from sjs.gateway import tokens
+from sjs.gateway.desk import Desk
+from sjs.gateway.identity.limits import Limits
+from sjs.gateway.identity.tokens import SCOPES, make
+from sjs.gateway.web.app import guarded, native
+from tests.gateway.web.conftest import HOST, served
+from tests.live.machine import DEADLINE
+
+CHROMIUM = shutil.which("chromium")
+AXE = "axe-core@4.10.3"
+
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+WIDE: ViewportSize = {"width": 1440, "height": 900}
+NARROW: ViewportSize = {"width": 390, "height": 844}
+
+expect.set_options(timeout=DEADLINE * 1000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Not for longer than a file of tests: while playwright is there, nothing else in this thread can have a loop."""
+    assert CHROMIUM, "apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site(desk: Desk) -> Iterator[str]:
+    """Where the gateway is."""
+    with served(desk, guarded(desk, native(desk, {}), [HOST])) as port:
+        yield f"http://{HOST}:{port}"
+
+
+@pytest.fixture
+def context(browser: Browser, site: str) -> Iterator[BrowserContext]:
+    """A browser of somebody's own. What goes wrong in a page, or is kept from it by its policy, fails the test."""
+    context = browser.new_context(base_url=site, viewport=WIDE, color_scheme="light")
+    context.set_default_timeout(DEADLINE * 1000)
+    troubles: list[str] = []
+    context.on("weberror", lambda error: troubles.append(str(error.error)))
+    context.on("console", lambda said: troubles.append(said.text) if is_trouble(said.text) else None)
+    yield context
+    context.close()
+    assert troubles == []
+
+
+def is_trouble(text: str) -> bool:
+    """Of what a browser says: what a page did that its policy forbids."""
+    return "Content Security Policy" in text
+
+
+def token_of(desk: Desk, owner: str = "ann", scopes: Sequence[str] = SCOPES, limits: Limits | None = None) -> str:
+    """The text of a new token."""
+    token, shown = make(owner, scopes, time.time(), limits=limits)
+    desk.write(lambda connection: tokens.add(connection, token))
+    return shown.reveal()
+
+
+def sign_in(page: Page, token: str) -> None:
+    page.goto("/sign-in")
+    page.get_by_label("Token").fill(token)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+@pytest.fixture
+def page(context: BrowserContext, desk: Desk) -> Page:
+    """Somebody who may do everything, and has signed in."""
+    page = context.new_page()
+    sign_in(page, token_of(desk))
+    return page
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checker of accessibility."""
+    folder = tmp_path_factory.mktemp("axe")
+    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), AXE]
+    subprocess.run(install, check=True, timeout=300)
+    return folder / "node_modules/axe-core/axe.min.js"
+
+
+def faults(page: Page, axe: Path) -> list[Any]:
+    """What keeps people from using the page: what axe calls serious or critical."""
+    page.evaluate(axe.read_text())
+    found = page.evaluate("axe.run()")
+    return [
+        (one["id"], [node["html"] for node in one["nodes"]])
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
