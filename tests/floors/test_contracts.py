@@ -46,7 +46,6 @@ PLANTED = {
     "gateway-records": ("sjs/gateway/records/opening.py", "import sjs.gateway.records.writer"),
     "gateway-web": ("sjs/gateway/web/problems.py", "import sjs.gateway.web.api.jobs"),
     "gateway-api": ("sjs/gateway/web/api/documents.py", "import sjs.gateway.web.api.jobs"),
-    "gateway-api": ("sjs/gateway/web/api/conditions.py", "import sjs.gateway.web.api.jobs"),
     "gateway-pages": ("sjs/gateway/web/pages/words.py", "import sjs.gateway.web.pages.frame"),
     "gateway-serving": ("sjs/gateway/serving/tls.py", "import sjs.gateway.serving.running"),
     "gateway-jobd": ("sjs/gateway/web/jobd/words.py", "import sjs.gateway.web.jobd.uploads"),

@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from sjs.errors import BadRequest
 from sjs.gateway.desk import Desk
-from sjs.gateway.web.api.events import Stream
 from sjs.gateway.web.pages.frame import reader
+from sjs.gateway.web.streams import Stream
 
 
 def routes(desk: Desk) -> list[Route]:

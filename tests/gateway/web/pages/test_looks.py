@@ -25,7 +25,7 @@ def test_everybody_can_use_it(page: Page, site: str, desk: Desk, axe: Path, path
     page.goto(path)
     for colours in ("light", "dark"):
         for size in (WIDE, NARROW):
-            page.emulate_media(color_scheme=colours)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=colours)
             page.set_viewport_size(size)
             assert faults(page, axe) == []
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
