@@ -45,6 +45,7 @@ from sjs.gateway.records.writer import Writer
 from sjs.gateway.retention import Retention
 from sjs.gateway.settings import Settings
 from sjs.gateway.specs.folder import SpecFolder
+from sjs.gateway.stages.timer import Timer
 from sjs.gateway.staging import Staging
 from sjs.gateway.threads import Threads
 from sjs.gateway.unended import Unended
@@ -101,11 +102,14 @@ class Desk:
         self.office = Office(config, engine, self.write, self.store)
         self._retention = Retention(settings.keep, engine, self.write, self.store)
         self._retention.start()
+        self.timer = Timer(engine, self.write)
+        self.timer.start()
         self.questions = Threads(MOST, EACH)
 
     def close(self) -> None:
         """Hand in no more, and write what was said."""
         self._retention.close()
+        self.timer.close()
         self.office.close()
         self.couriers.close()
         self.write.close()
@@ -115,6 +119,7 @@ class Desk:
         self.unended.tell(changes)
         self.hub.tell(changes)
         self.couriers.tell(changes)
+        self.timer.tell(changes)
 
     async def written(self, work: Callable[[Connection], T]) -> T:
         """What the work gives back, once it is durable."""

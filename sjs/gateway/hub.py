@@ -1,5 +1,6 @@
 """Those who want to hear at once what has happened: clients that wait for a job or follow events, and what delivers to
-others. Who follows all events has them from the feed; what an ear has missed is in the records."""
+others. Who follows all events has them from the feed; what an ear has missed is in the records. Who waits for an item
+at a stage stands in a queue."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 
 from sjs.gateway.feed import Feed
 from sjs.gateway.records.events import Changes, Event
+from sjs.gateway.stages.queues import Queues
 
 MOST = 1_000
 """Events that wait for one who hears them too slowly; then he is told that he missed some."""
@@ -57,6 +59,7 @@ class Hub:
     """In one event loop, told from any thread."""
 
     def __init__(self, feed: Feed) -> None:
+        self.queues = Queues()
         self._feed = feed
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ears: set[Ear] = set()
@@ -70,22 +73,25 @@ class Hub:
         happen: they end by this."""
         self._loop = None
         self._feed.close()
+        self.queues.close()
         for ear in self._ears:
             ear.end()
 
     def tell(self, changes: Changes) -> None:
         """This has become durable."""
-        loop, events = self._loop, changes.events
-        if loop is not None and events:
+        loop = self._loop
+        if loop is not None and (changes.events or changes.freed):
             try:
-                loop.call_soon_threadsafe(self._spread, events)
+                loop.call_soon_threadsafe(self._spread, changes)
             except RuntimeError:
                 self._loop = None  # it has ended, and with it all who listened
 
-    def _spread(self, events: Sequence[Event]) -> None:
-        self._feed.tell(events)
-        for ear in self._ears:
-            ear.tell(events)
+    def _spread(self, changes: Changes) -> None:
+        self.queues.tell(changes.freed)
+        if changes.events:
+            self._feed.tell(changes.events)
+            for ear in self._ears:
+                ear.tell(changes.events)
 
     @contextmanager
     def listening(self) -> Iterator[Ear]:

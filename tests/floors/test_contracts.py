@@ -44,6 +44,8 @@ PLANTED = {
     "gateway-collecting": ("sjs/gateway/collecting/one.py", "import sjs.gateway.collecting.collector"),
     "gateway-posting": ("sjs/gateway/posting/schedule.py", "import sjs.gateway.posting.sending"),
     "gateway-records": ("sjs/gateway/records/opening.py", "import sjs.gateway.records.writer"),
+    "gateway-record-stages": ("sjs/gateway/records/stages/rules.py", "import sjs.gateway.records.stages.ledger"),
+    "gateway-stages": ("sjs/gateway/stages/queues.py", "import sjs.gateway.stages.timer"),
     "gateway-web": ("sjs/gateway/web/problems.py", "import sjs.gateway.web.api.jobs"),
     "gateway-api": ("sjs/gateway/web/api/documents.py", "import sjs.gateway.web.api.jobs"),
     "gateway-pages": ("sjs/gateway/web/pages/words.py", "import sjs.gateway.web.pages.frame"),

@@ -22,13 +22,14 @@ WAIT_FOR_QUEUE = 30.0
 @dataclass(frozen=True)
 class Limits:
     """`rate`: requests a second, over time; `burst`: at once; `requests`, `streams`: open at a time; `queued`: jobs
-    that have not ended."""
+    that have not ended; `items`: in all pipelines."""
 
     rate: float = 50.0
     burst: int = 100
     requests: int = 64
     streams: int = 16
     queued: int = 100_000
+    items: int = 1_000_000
 
 
 def trouble(limits: Limits) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,10 +31,13 @@ class Event:
 
 @dataclass
 class Changes:
-    """Of one transaction, or of several: what happened, and the jobs whose rows are others now."""
+    """Of one transaction, or of several: what happened; the jobs whose rows are others now; how many items are to be
+    had now that were not, at which stage of which pipeline; the first moment at which the time of one is over."""
 
     events: list[Event] = field(default_factory=list)
     jobs: set[int] = field(default_factory=set)
+    freed: Counter[tuple[int, int]] = field(default_factory=Counter)
+    due: float = math.inf
 
 
 def begin(connection: Connection) -> Changes:
@@ -49,8 +54,25 @@ def touch(connection: Connection, numbers: Iterable[int]) -> None:
         changes.jobs.update(numbers)
 
 
-def tell(connection: Connection, kind: str, now: float, of: Sequence[tuple[int, str, Mapping[str, Any]]]) -> None:
-    """This has happened to these jobs: their ids, owners, and what else there is to say."""
+def freed(connection: Connection, pipeline: int, stage: int) -> None:
+    """There is one more item to be had."""
+    changes = connection.info.get(_CHANGES)
+    if changes is not None:
+        changes.freed[pipeline, stage] += 1
+
+
+def due(connection: Connection, moment: float) -> None:
+    """The time of an item is over then."""
+    changes = connection.info.get(_CHANGES)
+    if changes is not None:
+        changes.due = min(changes.due, moment)
+
+
+def tell(
+    connection: Connection, kind: str, now: float, of: Sequence[tuple[int | None, str, Mapping[str, Any]]]
+) -> None:
+    """This has happened to these jobs: their ids, owners, and what else there is to say. What has no job is not of
+    one."""
     if not of:
         return
     rows: list[dict[str, Any]] = [
@@ -60,7 +82,7 @@ def tell(connection: Connection, kind: str, now: float, of: Sequence[tuple[int, 
     changes = connection.info.get(_CHANGES)
     if changes is not None:
         changes.events += [Event(seq, **row) for seq, row in zip(made, rows, strict=True)]
-        changes.jobs.update(number for number, _, _ in of)
+        changes.jobs.update(number for number, _, _ in of if number is not None)
 
 
 _ADD = insert(events).returning(events.c.seq, sort_by_parameter_order=True)
@@ -97,5 +119,6 @@ def tail(connection: Connection, limit: int) -> tuple[Sequence[Event], int]:
 
 def document(event: Event) -> str:
     """What all who hear of it are told, as JSON."""
-    data = {"id": event.job, "owner": event.owner, **json.loads(event.data)}
+    job = {} if event.job is None else {"id": event.job}
+    data = {**job, "owner": event.owner, **json.loads(event.data)}
     return to_json({"id": event.seq, "type": event.kind, "time": event.time, "data": data})

@@ -8,6 +8,9 @@ outputs     what jobs have printed, where somebody is told that after their mach
 events      what has happened, in order; what listens goes on from a number in it
 tokens      who may ask for what; of a secret only its digest
 hooks, deliveries   who is called of events, and what has not been told yet
+pipelines, stages   what items go through, and how many are at each stage
+items       what is worked on, a stage at a time, by whoever claims it
+steps       who did what with an item, and when
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -201,6 +205,83 @@ deliveries = Table(
     Column("why", LONG, nullable=False, default="", doc="what came of the last try"),
     UniqueConstraint("hook", "event"),
     Index(None, "hook", "due"),
+    sqlite_autoincrement=True,
+    **MYSQL,
+)
+
+pipelines = Table(
+    "pipelines",
+    metadata,
+    Column("id", ID, primary_key=True, autoincrement=True),
+    Column("owner", NAME, nullable=False),
+    Column("name", NAME, doc="nothing where it is being removed"),
+    Column("loose", Boolean, nullable=False, doc="whether items need no claim, and may be beyond its last stage"),
+    Column("last", Integer, nullable=False, doc="the stage that means done"),
+    Column("next", BigInteger, nullable=False, doc="the number of the next item that comes without one"),
+    Column("created", Double, nullable=False),
+    Column("version", Integer, nullable=False, default=1, doc="how often what is said of it has changed"),
+    UniqueConstraint("owner", "name"),
+    sqlite_autoincrement=True,
+    **MYSQL,
+)
+
+stages = Table(
+    "stages",
+    metadata,
+    Column("pipeline", ID, ForeignKey("pipelines.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("stage", Integer, primary_key=True, autoincrement=False),
+    Column("name", NAME, nullable=False, default=""),
+    Column("lifetime", Double, nullable=False, doc="seconds; 0: without end"),
+    Column("over", String(8), nullable=False, doc="what becomes of items whose time is over"),
+    Column("tries", Integer, nullable=False, doc="how often one is given back then"),
+    Column("back", Integer, doc="to which other stage"),
+    Column("total", Integer, nullable=False, default=0, doc="how many items are there, …"),
+    Column("claimed", Integer, nullable=False, default=0, doc="… claimed, …"),
+    Column("flagged", Integer, nullable=False, default=0, doc="… and flagged"),
+    **MYSQL,
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("pipeline", ID, ForeignKey("pipelines.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("stage", Integer, nullable=False),
+    Column("since", Double, nullable=False, doc="when it came there"),
+    Column("state", String(8), nullable=False),
+    Column("flagged", Boolean, nullable=False, default=False),
+    Column("tries", Integer, nullable=False, default=0, doc="how often it was given back"),
+    Column("worker", NAME),
+    Column("word", String(32), unique=True, doc="of its claim"),
+    Column("due", Double, doc="when its time is over"),
+    Column("command", LONG, nullable=False, doc="JSON"),
+    Column("file", LONG, nullable=False, default=""),
+    Column("result", LONG, doc="JSON"),
+    Column("created", Double, nullable=False),
+    Column("version", Integer, nullable=False, default=1, doc="how often the row has changed"),
+    Index(None, "pipeline", "stage", "state", "number"),
+    Index(None, "pipeline", "flagged", "number"),
+    Index(None, "pipeline", "worker", "number"),
+    Index(None, "due"),
+    **MYSQL,
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("id", ID, primary_key=True, autoincrement=True),
+    Column("pipeline", ID, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("time", Double, nullable=False),
+    Column("what", String(16), nullable=False),
+    Column("who", NAME, nullable=False),
+    Column("stage", Integer, nullable=False),
+    Column("target", Integer, nullable=False, doc="at which stage it was then"),
+    Column("word", String(32), doc="of the claim that has ended by this"),
+    Column("detail", LONG, nullable=False, default=""),
+    ForeignKeyConstraint(["pipeline", "number"], ["items.pipeline", "items.number"], ondelete="CASCADE"),
+    Index(None, "pipeline", "number", "id"),
+    Index(None, "word"),
     sqlite_autoincrement=True,
     **MYSQL,
 )

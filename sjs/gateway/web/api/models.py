@@ -275,6 +275,7 @@ class SomeLimits(Said):
     requests: Annotated[int, Field(ge=1, le=100_000)] = Field(default=UNSAID, description="Requests open at a time.")
     streams: Annotated[int, Field(ge=0, le=100_000)] = Field(default=UNSAID, description="Of events, open at a time.")
     queued: Annotated[int, Field(ge=0, le=2**31)] = Field(default=UNSAID, description="Jobs that have not ended.")
+    items: Annotated[int, Field(ge=0, le=2**31)] = Field(default=UNSAID, description="Items in all pipelines.")
 
 
 class NewToken(Said):
@@ -301,6 +302,7 @@ class Limited(BaseModel):
     requests: int
     streams: int
     queued: int
+    items: int
 
 
 class Token(BaseModel):

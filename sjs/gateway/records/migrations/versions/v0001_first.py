@@ -182,3 +182,84 @@ def upgrade() -> None:
         **MYSQL,
     )
     op.create_index("ix_deliveries_hook_due", "deliveries", ["hook", "due"])
+    op.create_table(
+        "pipelines",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("owner", NAME, nullable=False),
+        sa.Column("name", NAME),
+        sa.Column("loose", sa.Boolean(), nullable=False),
+        sa.Column("last", sa.Integer(), nullable=False),
+        sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_pipelines"),
+        sa.UniqueConstraint("owner", "name", name="uq_pipelines_owner_name"),
+        sqlite_autoincrement=True,
+        **MYSQL,
+    )
+    op.create_table(
+        "stages",
+        sa.Column("pipeline", ID, autoincrement=False, nullable=False),
+        sa.Column("stage", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("lifetime", sa.Double(), nullable=False),
+        sa.Column("over", sa.String(length=8), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("back", sa.Integer()),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("claimed", sa.Integer(), nullable=False),
+        sa.Column("flagged", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["pipeline"], ["pipelines.id"], name="fk_stages_pipeline", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("pipeline", "stage", name="pk_stages"),
+        **MYSQL,
+    )
+    op.create_table(
+        "items",
+        sa.Column("pipeline", ID, autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("stage", sa.Integer(), nullable=False),
+        sa.Column("since", sa.Double(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("flagged", sa.Boolean(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("worker", NAME),
+        sa.Column("word", sa.String(length=32)),
+        sa.Column("due", sa.Double()),
+        sa.Column("command", LONG, nullable=False),
+        sa.Column("file", LONG, nullable=False),
+        sa.Column("result", LONG),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["pipeline"], ["pipelines.id"], name="fk_items_pipeline", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("pipeline", "number", name="pk_items"),
+        sa.UniqueConstraint("word", name="uq_items_word"),
+        **MYSQL,
+    )
+    op.create_index("ix_items_due", "items", ["due"])
+    op.create_index("ix_items_pipeline_flagged_number", "items", ["pipeline", "flagged", "number"])
+    op.create_index("ix_items_pipeline_stage_state_number", "items", ["pipeline", "stage", "state", "number"])
+    op.create_index("ix_items_pipeline_worker_number", "items", ["pipeline", "worker", "number"])
+    op.create_table(
+        "steps",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("pipeline", ID, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("time", sa.Double(), nullable=False),
+        sa.Column("what", sa.String(length=16), nullable=False),
+        sa.Column("who", NAME, nullable=False),
+        sa.Column("stage", sa.Integer(), nullable=False),
+        sa.Column("target", sa.Integer(), nullable=False),
+        sa.Column("word", sa.String(length=32)),
+        sa.Column("detail", LONG, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["pipeline", "number"],
+            ["items.pipeline", "items.number"],
+            name="fk_steps_pipeline_number",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_steps"),
+        sqlite_autoincrement=True,
+        **MYSQL,
+    )
+    op.create_index("ix_steps_pipeline_number_id", "steps", ["pipeline", "number", "id"])
+    op.create_index("ix_steps_word", "steps", ["word"])

@@ -1,0 +1,65 @@
+"""What is asked of items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import merge
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select
+
+from sjs.gateway.records import tables
+from sjs.gateway.records.stages.values import CLAIMED, FREE, STUCK
+from sjs.values import dataclass
+
+STEPS = 1_000
+"""Of an item, the last ones."""
+
+
+@dataclass(frozen=True)
+class Which:
+    """Only items of which this is so."""
+
+    stage: int | None = None
+    is_flagged: bool | None = None
+    worker: str | None = None
+    state: str | None = None
+
+
+def one(connection: Connection, pipeline: int, number: int) -> Row[Any] | None:
+    """The row of an item."""
+    c = tables.items.c
+    return connection.execute(select(tables.items).where(c.pipeline == pipeline, c.number == number)).one_or_none()
+
+
+def page(connection: Connection, pipeline: int, which: Which, after: int = -1, limit: int = 100) -> Sequence[Row[Any]]:
+    """Rows of items, the lowest numbers first, from behind one on. Of a stage they are read in the order in which they
+    are found, for each state by itself."""
+    c = tables.items.c
+    found = select(tables.items).where(c.pipeline == pipeline, c.number > after).order_by(c.number).limit(limit)
+    if which.is_flagged is not None:
+        found = found.where(c.flagged.is_(which.is_flagged))
+    if which.worker is not None:
+        found = found.where(c.worker == which.worker)
+    if which.stage is None:
+        return _rows(connection, found if which.state is None else found.where(c.state == which.state))
+    states = (FREE, CLAIMED, STUCK) if which.state is None else (which.state,)
+    parts = [_rows(connection, found.where(c.stage == which.stage, c.state == state)) for state in states]
+    return list(merge(*parts, key=lambda row: row.number))[:limit]
+
+
+def _rows(connection: Connection, found: Select[Any]) -> Sequence[Row[Any]]:
+    return connection.execute(found).all()
+
+
+def steps(connection: Connection, pipeline: int, number: int) -> Sequence[Row[Any]]:
+    """What was done with an item, the oldest first."""
+    c = tables.steps.c
+    found = select(c.time, c.what, c.who, c.stage, c.target, c.detail).where(c.pipeline == pipeline, c.number == number)
+    return list(reversed(connection.execute(found.order_by(c.id.desc()).limit(STEPS)).all()))
+
+
+def first_due(connection: Connection) -> float | None:
+    """When the time of an item is over next."""
+    found: float | None = connection.scalar(select(func.min(tables.items.c.due)))
+    return found
