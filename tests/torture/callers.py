@@ -17,6 +17,10 @@ REPEATED = 0.2
 ABANDONED = 0.05
 """The part of what is handed in for whose answer nobody waits."""
 
+HOST = "127.0.0.1"
+AGAIN = 0.25
+"""Seconds until somebody asks again who was turned away, or found nobody: what he is told is for those who are many."""
+
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
@@ -52,10 +56,10 @@ class Caller:
                     return status, json.loads(body)
                 assert b"\r\nretry-after:" in head.lower(), head
                 self._refused()
-                await asyncio.sleep(0.1)  # what it says itself is for those who are many
             except (OSError, EOFError):
                 self.close()
             self.again += 1
+            await asyncio.sleep(AGAIN)
 
     async def post(self, path: str, said: Any, key: str) -> None:
         """Ask, and go away."""
@@ -78,9 +82,9 @@ class Caller:
 
     async def _send(self, method: str, path: str, said: Any, key: str) -> asyncio.StreamReader:
         if self._pipes is None:
-            self._pipes = await asyncio.open_connection("127.0.0.1", self._port)
+            self._pipes = await asyncio.open_connection(HOST, self._port)
         body = b"" if said is None else json.dumps(said).encode()
-        lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", f"authorization: Bearer {self._token}"]
+        lines = [f"{method} {path} HTTP/1.1", f"host: {HOST}", f"authorization: Bearer {self._token}"]
         lines += [f"idempotency-key: {key}"] if key else []
         lines += ["content-type: application/json", f"content-length: {len(body)}"] if body else []
         reader, writer = self._pipes
@@ -94,6 +98,7 @@ class Crowd:
 
     def __init__(self, port: int, token: str, seed: int, job: Callable[[int], Any], rate: float, size: int) -> None:
         self.acknowledged: dict[int, int] = {}
+        self._numbers: list[int] = []  # of these
         self.abandoned: set[int] = set()
         self.wrong: list[str] = []
         self.answers = self.refused = 0
@@ -160,7 +165,7 @@ class Crowd:
                 await self._pace.turn()
                 await self._hand_in(caller, number)
             await self._pace.turn()
-            await self._look(caller, self._chance.choice(list(self.acknowledged.items())))
+            await self._look(caller, self._chance.choice(self._numbers))
         caller.close()
 
     async def _hand_in(self, caller: Caller, number: int) -> None:
@@ -168,11 +173,14 @@ class Crowd:
         self._count()
         if status not in (200, 201):
             self.wrong.append(f"k{number} was answered with {status}: {said}")
-        elif self.acknowledged.setdefault(number, said["id"]) != said["id"]:
+        elif number not in self.acknowledged:
+            self.acknowledged[number] = said["id"]
+            self._numbers.append(number)
+        elif self.acknowledged[number] != said["id"]:
             self.wrong.append(f"k{number} is {said['id']}, and was {self.acknowledged[number]}")
 
-    async def _look(self, caller: Caller, known: tuple[int, int]) -> None:
-        number, job = known
+    async def _look(self, caller: Caller, number: int) -> None:
+        job = self.acknowledged[number]
         status, said = await caller.ask("GET", f"/api/v1/jobs/{job}")
         self._count()
         if status != 200 or said["name"] != f"n{number}":

@@ -1,5 +1,5 @@
 """kill -9 of a gateway while it is asked without a pause, of managers behind it, of its links to them, of its database:
-what it has acknowledged runs once, and its end comes back."""
+what it has acknowledged runs once, its end comes back, and who follows what happens hears all of it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import contextlib
 import os
 import random
 import signal
-import socket
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +20,17 @@ from sqlalchemy import Engine, select, text
 
 from sjs.gateway.records.opening import engine_of
 from sjs.gateway.records.tables import events, jobs
-from sjs.gateway.settings import Settings, usual
-from sjs.values import replace
-from tests.gateway import program
 from tests.gateway.databases import SERVERS, Server, mortal
-from tests.live.machine import DEADLINE, Machine, running
+from tests.live.machine import Machine, running
 from tests.torture import effort
-from tests.torture.callers import Crowd
+from tests.torture.callers import HOST, Crowd
 from tests.torture.fleet import command_line, parent, processes
+from tests.torture.listeners import Listener
+from tests.torture.typed import Gateway, port
 
 KILLS, OUTAGES = (100, 20) if effort.LONG else (2, 1)
 RATE, CALLERS = 200.0, 48
-MOMENT = 100
+MOMENT = 400 if effort.LONG else 100
 """Answers within which the moment of a kill lies, when a gateway is ready."""
 
 TURNED_AWAY = 20
@@ -52,159 +50,149 @@ def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
 
 
 @pytest.fixture
-def config(machines: dict[str, Machine]) -> dict[str, Any]:
+def said(machines: dict[str, Machine]) -> Iterator[dict[str, Any]]:
+    """A config.yaml."""
     managers = {name: {"transport": "local", "root": str(one.root)} for name, one in machines.items()}
-    return {"managers": managers, "groups": {"both": ["a", "b"]}}
+    with port() as number:
+        yield {"managers": managers, "groups": {"both": ["a", "b"]}, "gateway": {"listen": f"{HOST}:{number}"}}
 
 
 def test_what_was_acknowledged_runs_once_and_its_end_comes_back(
-    tmp_path: Path, config: dict[str, Any], machines: dict[str, Machine], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, said: dict[str, Any], machines: dict[str, Machine], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = usual(str(tmp_path / "g"))
-    with program.listening() as door:
-        killing = Killing(config, settings, door, machines)
-        crowd = flood(killing, tmp_path, door, capsys)
-    assert killing.killed["gateway"] == KILLS and crowd.again
+    killing = Killing(Gateway(tmp_path, said), machines)
+    crowd, listeners = flood(killing, tmp_path, capsys)
+    assert killing.done["gateway"] == KILLS and crowd.again
+    assert all(one.came > KILLS for one in listeners)
 
 
 @pytest.mark.parametrize("kind", sorted(SERVERS))
 def test_a_database_goes_and_comes_back(
-    tmp_path: Path, config: dict[str, Any], kind: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, said: dict[str, Any], kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Meanwhile later is said to be better, and jobs go on; afterwards nothing is lost, or there twice."""
     if not SERVERS[kind]:
         pytest.skip(f"no {kind} here")
-    with mortal(kind) as (url, server), program.listening() as door:
-        outages = Outages(config, replace(usual(str(tmp_path / "g")), database=url), door, server)
-        crowd = flood(outages, tmp_path, door, capsys)
+    with mortal(kind) as (url, server):
+        said["gateway"]["database"] = url
+        crowd, _ = flood(Outages(Gateway(tmp_path, said), server), tmp_path, capsys)
     assert crowd.refused >= OUTAGES * TURNED_AWAY
 
 
-def flood(trouble: Trouble, folder: Path, door: socket.socket, capsys: pytest.CaptureFixture[str]) -> Crowd:
+def flood(trouble: Trouble, folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Crowd, list[Listener]]:
     """Ask a gateway that is in trouble, and judge what has become of it all."""
 
     def job(number: int) -> dict[str, Any]:
         command = f"echo {number} >> {folder}/ran; exit {number % EXITS}"
         return {"command": command, "target": WORDS[number % len(WORDS)], "options": {"name": f"n{number}"}}
 
-    token = program.prepared(trouble.settings)
-    crowd = Crowd(door.getsockname()[1], token, effort.SEED, job, RATE, CALLERS)
-    engine = engine_of(trouble.settings.database)
-    begin = time.monotonic()
-    asyncio.run(flooded(crowd, trouble, engine))
-    told = {"answers": crowd.answers, "asked again": crowd.again, "refused": crowd.refused, **trouble.killed}
-    rate = crowd.answers / (time.monotonic() - begin)
+    token = trouble.gateway.token()
+    crowd = Crowd(trouble.gateway.port, token, effort.SEED, job, RATE, CALLERS)
+    listeners = [Listener(trouble.gateway.port, token, kind) for kind in ("", "job.ended")]
+    asyncio.run(flooded(crowd, listeners, trouble))
+    told = {"answers": crowd.answers, "asked again": crowd.again, "refused": crowd.refused, **trouble.done}
+    rate = crowd.answers / trouble.served
+    heard = [len(one.heard) for one in listeners]
     with capsys.disabled():
-        print(f"\n{len(crowd.acknowledged)} jobs, {told}, {rate:.0f} answers a second, seed {effort.SEED}")
-    wrong = [*crowd.wrong, *judged(engine, folder / "ran", crowd)]
+        print(
+            f"\n{len(crowd.acknowledged)} jobs, {told}, {rate:.0f} answers a second while it was there, events {heard}"
+        )
+        print(f"seed {effort.SEED}")
+    engine = engine_of(trouble.gateway.database)
+    wrong = [*crowd.wrong, *judged(engine, folder / "ran", crowd), *missed(engine, listeners)]
     engine.dispose()
     assert not wrong, "\n".join([f"seed {effort.SEED}", *wrong[:20]])
-    return crowd
+    return crowd, listeners
 
 
-async def flooded(crowd: Crowd, trouble: Trouble, engine: Engine) -> None:
-    """The crowd asks until there was trouble enough, and the last gateway has answered all."""
-    asking, troubled = asyncio.ensure_future(crowd.run()), asyncio.ensure_future(trouble.make(crowd))
-    await asyncio.wait((asking, troubled), return_when=asyncio.FIRST_COMPLETED)
-    if asking.done():
-        troubled.cancel()
-        await asking  # which says why
-    with await troubled as last:
+async def flooded(crowd: Crowd, listeners: Sequence[Listener], trouble: Trouble) -> None:
+    """The crowd asks until there was trouble enough, and the last gateway has answered all, and told of all."""
+    asking = asyncio.ensure_future(crowd.run())
+    hearing = asyncio.gather(*(one.run() for one in listeners))
+    making = asyncio.ensure_future(trouble.make(crowd))
+    try:
+        await asyncio.wait((asking, hearing, making), return_when=asyncio.FIRST_COMPLETED)
+        if not making.done():
+            await asking if asking.done() else await hearing  # which says why
+        await making
         crowd.stop()
         await asking
-        await asyncio.to_thread(ended, engine)
-        assert last.stdin is not None
-        last.stdin.close()
-        await asyncio.to_thread(last.wait, DEADLINE)
+        await listeners[0].settled(crowd.acknowledged.values())
+        for one in listeners:
+            one.stop()
+        assert await asyncio.to_thread(trouble.gateway.stop) == 0
+        await hearing
+    finally:
+        for task in (asking, hearing, making):
+            task.cancel()
+        await asyncio.to_thread(trouble.gateway.close)
 
 
 class Trouble:
-    """What is done to a gateway while it is asked."""
+    """What is done to a gateway while it is asked. `served`: seconds for which it was there."""
 
-    def __init__(self, config: dict[str, Any], settings: Settings, door: socket.socket) -> None:
-        self.killed: Counter[str] = Counter()
-        self.settings = settings
-        self._config = config
-        self._door = door
+    def __init__(self, gateway: Gateway) -> None:
+        self.done: Counter[str] = Counter()
+        self.gateway = gateway
+        self.served = 0.0
         self._chance = random.Random(effort.SEED)
 
-    async def make(self, crowd: Crowd) -> subprocess.Popen[bytes]:
-        """All of it; the gateway that is left."""
+    async def make(self, crowd: Crowd) -> None:
+        """All of it; a gateway is left."""
         raise NotImplementedError
-
-    def _ready(self) -> subprocess.Popen[bytes]:
-        process = program.started(self._config, self.settings.folder, self._door, self.settings.database)
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n", f"seed {effort.SEED}"
-        return process
 
 
 class Outages(Trouble):
     """Its database dies, and comes back when some have noticed."""
 
-    def __init__(self, config: dict[str, Any], settings: Settings, door: socket.socket, server: Server) -> None:
-        super().__init__(config, settings, door)
+    def __init__(self, gateway: Gateway, server: Server) -> None:
+        super().__init__(gateway)
         self._server = server
 
-    async def make(self, crowd: Crowd) -> subprocess.Popen[bytes]:
-        process = await asyncio.to_thread(self._ready)
-        end = effort.end()
-        while self.killed["database"] < OUTAGES or time.monotonic() < end:
+    async def make(self, crowd: Crowd) -> None:
+        await asyncio.to_thread(self.gateway.start)
+        begin, end = time.monotonic(), effort.end()
+        while self.done["database"] < OUTAGES or time.monotonic() < end:
             await crowd.answered(self._chance.randrange(MOMENT))
             await asyncio.to_thread(self._server.kill)
             await crowd.turned_away(TURNED_AWAY)
             await asyncio.to_thread(self._server.start)
-            self.killed["database"] += 1
+            self.done["database"] += 1
         await crowd.answered(CALLERS)
-        return process
+        self.served = time.monotonic() - begin
 
 
 class Killing(Trouble):
     """Gateways one after the other, and what happens around them meanwhile."""
 
-    def __init__(
-        self, config: dict[str, Any], settings: Settings, door: socket.socket, machines: dict[str, Machine]
-    ) -> None:
-        super().__init__(config, settings, door)
+    def __init__(self, gateway: Gateway, machines: dict[str, Machine]) -> None:
+        super().__init__(gateway)
         self._machines = machines
 
-    async def make(self, crowd: Crowd) -> subprocess.Popen[bytes]:
+    async def make(self, crowd: Crowd) -> None:
         end = effort.end()
-        while self.killed["gateway"] < KILLS or time.monotonic() < end:
-            with await asyncio.to_thread(self._ready) as process:
-                await crowd.answered(self._chance.randrange(MOMENT))
-                around = self._chance.choice(("nothing", "nothing", "manager", "link"))
-                if around == "manager":
-                    await asyncio.to_thread(self._chance.choice(list(self._machines.values())).kill_manager)
-                if around == "link":
-                    self._cut(process.pid)
-                self.killed[around] += 1
-                await crowd.answered(self._chance.randrange(MOMENT))
-                process.kill()
-            self.killed["gateway"] += 1
-        return await asyncio.to_thread(self._ready)
+        while self.done["gateway"] < KILLS or time.monotonic() < end:
+            await asyncio.to_thread(self.gateway.start)
+            begin = time.monotonic()
+            await crowd.answered(self._chance.randrange(MOMENT))
+            around = self._chance.choice(("nothing", "nothing", "manager", "link"))
+            if around == "manager":
+                await asyncio.to_thread(self._chance.choice(list(self._machines.values())).kill_manager)
+            if around == "link":
+                self._cut()
+            self.done[around] += 1
+            await crowd.answered(self._chance.randrange(MOMENT))
+            self.gateway.kill()
+            self.served += time.monotonic() - begin
+            self.done["gateway"] += 1
+        await asyncio.to_thread(self.gateway.start)
 
-    def _cut(self, gateway: int) -> None:
+    def _cut(self) -> None:
         """What speaks to managers for it dies."""
         for pid in processes():
-            if parent(pid) == gateway and command_line(pid)[-1:] == [b"ask"]:
+            if parent(pid) == self.gateway.pid and command_line(pid)[-1:] == [b"ask"]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-
-
-def ended(engine: Engine) -> None:
-    """Until no job is left that has not."""
-    seen, deadline = -1, 0.0
-    while left := _left(engine):
-        if left != seen:
-            seen, deadline = left, time.monotonic() + DEADLINE
-        assert time.monotonic() < deadline, f"{left} jobs do not end; seed {effort.SEED}"
-        time.sleep(0.1)  # it is another process that writes there
-
-
-def _left(engine: Engine) -> int:
-    with engine.connect() as connection:
-        return int(connection.scalar(text("SELECT count(*) FROM jobs WHERE ended IS NULL")) or 0)
 
 
 def judged(engine: Engine, ran: Path, crowd: Crowd) -> Iterator[str]:
@@ -235,3 +223,16 @@ def judged(engine: Engine, ran: Path, crowd: Crowd) -> Iterator[str]:
             yield f"of k{number}, job {job}, was told: {kinds}"
     if times:
         yield f"there is no job of what ran: {dict(times.most_common(10))}"
+
+
+def missed(engine: Engine, listeners: Sequence[Listener]) -> Iterator[str]:
+    """What was told otherwise than it is in the records, from the first to the last."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(events.c.seq, events.c.kind, events.c.job).order_by(events.c.seq))
+        known = [(seq, kind, job) for seq, kind, job in rows]
+    for one in listeners:
+        wanted = [event for event in known if event[1] == (one.kind or event[1])]
+        for right, told in zip_longest(wanted, one.heard):
+            if right != told:
+                yield f"who follows {one.kind or 'all'} was told {told}, and {right} was to come"
+                break

@@ -126,7 +126,10 @@ def _server_lock(engine: Engine) -> Iterator[None]:
             got = connection.scalar(text("SELECT GET_LOCK(CONCAT(:name, DATABASE()), 0)"), {"name": LOCK})
         if not got:
             raise _taken(_shown(engine.url))
-        yield
+        try:
+            yield
+        finally:
+            connection.invalidate()  # not closed in peace: the server may be another by now, and owes us no answer
 
 
 def _taken(where: str) -> Taken:

@@ -16,6 +16,7 @@ from sjs.errors import ConfigError, SjsError
 from sjs.gateway.records.migrating import migrate
 from sjs.gateway.records.opening import engine_of, owned
 from sjs.gateway.records.tables import batches, metadata
+from tests.gateway.databases import SERVERS, mortal
 
 
 def test_the_history_leads_to_the_tables(engine: Engine) -> None:
@@ -43,6 +44,17 @@ def test_it_is_one_gateways(engine: Engine, url: str) -> None:
     with pytest.raises(SjsError, match="another gateway works with this database"), owned(other):
         pass
     other.dispose()
+
+
+@pytest.mark.parametrize("kind", sorted(SERVERS))
+def test_it_is_given_up_in_peace_though_its_server_has_died(kind: str) -> None:
+    if not SERVERS[kind]:
+        pytest.skip(f"no {kind} here")
+    with mortal(kind) as (url, server):
+        engine = engine_of(url)
+        with owned(engine):
+            server.kill()
+        engine.dispose()
 
 
 @pytest.mark.parametrize(

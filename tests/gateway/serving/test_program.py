@@ -175,6 +175,17 @@ def test_whoever_started_it_hears_when_it_is_ready_and_when_it_ends(gateway: Gat
         assert heard.recv(100) == b"STOPPING=1"
 
 
+def test_it_ends_in_peace_though_whoever_started_it_has_gone(gateway: Gateway) -> None:
+    gateway.token()
+    path = gateway.folder / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(path))
+        gateway.start(NOTIFY_SOCKET=str(path))
+    assert gateway.stop() == 0
+    said = f"nobody at NOTIFY_SOCKET, {path}, could be told STOPPING=1: Connection refused"
+    assert said in [line["message"] for line in gateway.log if line["level"] == "warning"]
+
+
 def test_a_socket_that_systemd_has_opened_is_where_it_listens(gateway: Gateway, tmp_path: Path) -> None:
     """Whoever comes while it is not there waits, and is answered by the next one."""
     token = gateway.token()
