@@ -70,7 +70,8 @@ class Inquiries:
     def followed(
         self, token: Token, row: Row[Any], streams: Sequence[str], attempt: int | None, offset: int
     ) -> AsyncGenerator[bytes, None]:
-        """The same, until the job has ended. Busy where too many are followed, which may also come later."""
+        """The same, until the job has ended, or the token is good no more. Busy where too many are followed, which may
+        also come later."""
         self._followers.check(row.target or "")
         return self._follow(token, row, streams, attempt, offset)
 
@@ -81,10 +82,16 @@ class Inquiries:
             row = await awaited(self._desk, token, row.id, lambda row: row.state != QUEUED)
         if row.target is None:
             return
+        loop, heartbeat = asyncio.get_running_loop(), self._desk.settings.heartbeat
         job = self._desk.office.job(row.target, row.number)
         begin = partial(job.pieces, streams, follow=True, attempt=attempt, offset=offset, signs=True)
         async with aclosing(self._followers.stream(row.target, begin)) as pieces:
+            late = loop.time() + heartbeat
             async for piece in pieces:
+                if loop.time() >= late:
+                    if not await self._desk.is_good(token):
+                        return
+                    late = loop.time() + heartbeat
                 if piece.data:
                     yield piece.data
 

@@ -32,8 +32,16 @@ BATCH = 1_000
 """Jobs that are handed in together, at most."""
 
 
+LINGERS = 60.0
+"""Seconds after which a lane with nothing to do ends: who asks chooses the words, and there are more than threads."""
+
+TOLD_AGAIN = 3_600.0
+"""Seconds after which what is in the way is told again, if it still is."""
+
+
 class Lane:
-    """Its thread sleeps until there is something for it, or until somebody who was away is to be asked again."""
+    """Its thread sleeps until there is something for it, or until somebody who was away is to be asked again. `may_go`:
+    asked when it has had nothing to do for long; it ends if so."""
 
     def __init__(
         self,
@@ -42,8 +50,11 @@ class Lane:
         engine: Engine,
         write: Writer,
         arrived: Callable[[Sequence[Place]], None],
+        may_go: Callable[[Lane], bool],
     ) -> None:
-        self._word = word
+        self.word = word
+        self._may_go = may_go
+        self._told: dict[str, float] = {}
         self._sessions = sessions
         self._engine = engine
         self._write = write
@@ -58,6 +69,11 @@ class Lane:
         """There may be a batch for it."""
         self._wanted.set()
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it has been kicked, and has not looked since."""
+        return self._wanted.is_set()
+
     def close(self) -> None:
         """Finish what is being handed in, and begin no more."""
         self._closed = True
@@ -67,33 +83,43 @@ class Lane:
     def _serve(self) -> None:
         left = False
         while not self._closed:
-            self._wanted.wait(AGAIN if left else None)
+            if not self._wanted.wait(AGAIN if left else LINGERS) and not left and self._may_go(self):
+                return
             self._wanted.clear()
             try:
                 left = self._round()
+                if not left:
+                    self._told.clear()
             except (SjsError, *FAILS) as error:
-                LOG.warning("%s: %s; it is tried again", self._word, " ".join(str(error).split()))
+                self._tell(f"{self.word}: {' '.join(str(error).split())}; it is tried again")
                 left = True
             except Exception:  # noqa: BLE001 (jobs wait for it, whatever has gone wrong)
-                LOG.exception("jobs for %s could not be handed in; it is tried again", self._word)
+                LOG.exception("jobs for %s could not be handed in; it is tried again", self.word)
                 left = True
+
+    def _tell(self, text: str) -> None:
+        """Once, and not each time that it is met, for as long as something is left."""
+        now = time.monotonic()
+        if self._told.get(text, 0.0) <= now:
+            self._told[text] = now + TOLD_AGAIN
+            LOG.warning("%s", text)
 
     def _round(self) -> bool:
         """Go through all that waits; whether something is left."""
         now, key = time.time(), uuid4().hex
-        if self._write(lambda connection: jobs.form_batch(connection, self._word, BATCH, now, key)) == BATCH:
+        if self._write(lambda connection: jobs.form_batch(connection, self.word, BATCH, now, key)) == BATCH:
             self._wanted.set()
         with self._engine.connect() as connection:
-            found = jobs.open_batches(connection, self._word)
+            found = jobs.open_batches(connection, self.word)
         for batch in found:
             if self._closed:
                 break
             try:
                 self._hand_in(batch)
             except SjsError as error:
-                LOG.warning("%s: %s; it is tried again", self._word, error)
+                self._tell(f"{self.word}: {error}; it is tried again")
         with self._engine.connect() as connection:
-            return jobs.has_more(connection, self._word)
+            return jobs.has_more(connection, self.word)
 
     def _hand_in(self, batch: Batch) -> None:
         try:
@@ -143,7 +169,7 @@ class Lane:
         for failure in dealer.failed:
             if failure.is_open:
                 self._away[failure.name] = time.monotonic() + AGAIN
-                LOG.warning("%s: %d jobs wait for it: %s", failure.name, failure.count, failure.error)
+                self._tell(f"{failure.name}: {failure.count} jobs wait for it: {failure.error}")
 
     def _is_away(self, name: str) -> bool:
         return self._away.get(name, 0.0) > time.monotonic()

@@ -13,6 +13,7 @@ from sjs.answers import Status
 from sjs.api.jobs import Job, cancel
 from sjs.api.sessions import Sessions
 from sjs.config import Config
+from sjs.errors import Unreachable
 from sjs.gateway.artifacts.store import Store
 from sjs.gateway.collecting.collector import Collector
 from sjs.gateway.engine.ends import LOG, Ends
@@ -21,6 +22,15 @@ from sjs.gateway.records import jobs
 from sjs.gateway.records.accepting import Asked, accept
 from sjs.gateway.records.jobs import New, Taken
 from sjs.gateway.records.writer import Writer
+
+MOST = 256
+"""Words for targets that jobs are handed in for at a time: each has a lane."""
+
+
+class Crowded(Unreachable):
+    """Too many words at a time."""
+
+    code = "busy"
 
 
 class Office:
@@ -58,14 +68,36 @@ class Office:
     def _kick(self, words: Iterable[str]) -> None:
         with self._lock:
             for word in words:
-                if word not in self._lanes:
-                    self._lanes[word] = Lane(word, self._sessions, self._engine, self._write, self._ends.await_them)
-                self._lanes[word].kick()
+                self._lane(word).kick()
+
+    def _lane(self, word: str) -> Lane:
+        if word not in self._lanes:
+            after = self._ends.await_them
+            self._lanes[word] = Lane(word, self._sessions, self._engine, self._write, after, self._leave)
+        return self._lanes[word]
+
+    def _leave(self, lane: Lane) -> bool:
+        """Have a lane end, if nobody wants it any more."""
+        with self._lock:
+            is_over = not lane.is_wanted
+            if is_over:
+                del self._lanes[lane.word]
+            return is_over
+
+    def _open(self, words: Iterable[str]) -> None:
+        """Have a lane for each. Crowded, if there are too many."""
+        with self._lock:
+            new = set(words) - self._lanes.keys()
+            if new and len(self._lanes) + len(new) > MOST:
+                raise Crowded(f"jobs are for more than {MOST} sets of targets at a time", "name fewer")
+            for word in new:
+                self._lane(word)
 
     def accept(
         self, new: Sequence[New], owner: str, origin: str, key: str | None = None, said: str | None = None
     ) -> Future[Taken]:
         """Take jobs in: once this has come true they run, whatever becomes of this process."""
+        self._open(one.word for one in new)
         taken = self._write.put_among(accept, Asked(new, owner, origin, time.time(), key, said))
         taken.add_done_callback(lambda done: self._kick({one.word for one in new}))
         return taken

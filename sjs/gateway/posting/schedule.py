@@ -47,19 +47,19 @@ def due(outcome: Outcome, tries: int, now: float, chance: float) -> float | None
     if tries > len(DELAYS) or outcome.is_gone:
         return None
     delay = DELAYS[tries - 1] * (1 + JITTER * (2 * chance - 1))
-    return now + max(delay, min(outcome.again or 0.0, LONGEST))
+    return now + max(delay, outcome.again or 0.0)
 
 
 def again(said: str | None, now: float) -> float | None:
-    """What a header Retry-After says, in seconds; nothing for what is none."""
+    """What a header Retry-After says, in seconds, so far as it is heeded; nothing for what is none."""
     if said is None:
         return None
     if said.isascii() and said.isdigit() and len(said) < 10:
-        return float(said)
+        return min(float(said), LONGEST)
     try:
         moment = parsedate_to_datetime(said)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
-    return max(0.0, (moment - datetime.fromtimestamp(now, timezone.utc)).total_seconds())
+    return min(max(0.0, (moment - datetime.fromtimestamp(now, timezone.utc)).total_seconds()), LONGEST)

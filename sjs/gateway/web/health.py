@@ -110,6 +110,9 @@ class Numbers:
 
 _METHODS = {name: name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
+_LOOKS = ("GET", "HEAD")
+"""Who only wants to know whether it is well may ask so: balancers do."""
+
 _OF_TARGETS: Sequence[tuple[str, str, Callable[[Status], float]]] = (
     ("running", "Jobs that run there.", lambda one: one.report.running),
     ("slots", "Jobs that may run there.", lambda one: one.report.max_running),
@@ -147,11 +150,11 @@ def install(app: FastAPI, desk: Desk, numbers: Numbers) -> None:
     """Have the application answer so. None of it is in the document of the API."""
     known = Readiness(desk)
 
-    @app.get("/healthz", include_in_schema=False)
+    @app.api_route("/healthz", methods=_LOOKS, include_in_schema=False)
     async def alive() -> Response:
         return Response(to_json({"status": "alive"}), 200, media_type="application/json")
 
-    @app.get("/readyz", include_in_schema=False)
+    @app.api_route("/readyz", methods=_LOOKS, include_in_schema=False)
     async def ready() -> Response:
         status = "ready" if await known.is_ready() else "not ready"
         return Response(to_json({"status": status}), 200 if status == "ready" else 503, media_type="application/json")

@@ -20,9 +20,11 @@ from sjs.config import Config, cache_path
 from sjs.core.job import Spec
 from sjs.core.lifecycle import FINAL
 from sjs.core.needs import Needs
+from sjs.errors import Unreachable
 from sjs.gateway.artifacts.folder import FolderStore
 from sjs.gateway.artifacts.store import Store
 from sjs.gateway.collecting.wanted import Wanted, to_text
+from sjs.gateway.engine.lane import Lane
 from sjs.gateway.engine.office import Office
 from sjs.gateway.records import jobs, tables
 from sjs.gateway.records.accepting import Asked, accept
@@ -207,6 +209,54 @@ def test_who_is_away_when_an_office_opens_is_asked_again(
     second.office.cancel([taken.first])
     second.wait([taken.first])
     second.close()
+
+
+def test_words_that_nobody_says_any_more_cost_no_thread(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks chooses them: `a`, `a,a`, `any:a,a`, …"""
+    monkeypatch.setattr("sjs.gateway.engine.lane.LINGERS", 0.02)
+    for word in ("any:a", "any:a,a", "any:a"):
+        taken = desk.office.accept([job("true", word)], "me", "api").result()
+        assert desk.wait([taken.first])[0].state == "succeeded"
+        until(lambda: not desk.office._lanes, "that nobody waits for another one")
+        until(lambda: "sjs lane" not in " ".join(one.name for one in threading.enumerate()), "the end of its thread")
+
+
+def test_there_are_only_so_many_words_at_a_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sjs.gateway.engine.office.MOST", 2)
+    taken = desk.office.accept([job("true", "a"), job("true", "b")], "me", "api").result()
+    with pytest.raises(Unreachable, match="more than 2 sets of targets"):
+        desk.office.accept([job("true", "a"), job("true", "any")], "me", "api")
+    again = desk.office.accept([job("true", "a")], "me", "api").result()
+    assert again.first == taken.first + 2
+    desk.wait([taken.first, taken.first + 1, again.first])
+
+
+def test_what_is_in_the_way_is_told_once(
+    desk: Desk, machines: dict[str, Machine], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And not each time that it is met, which is every few seconds for as long as a machine is away."""
+    rounds = threading.Semaphore(0)
+    whole = Lane._round
+
+    def counted(lane: Lane) -> bool:
+        try:
+            return whole(lane)
+        finally:
+            rounds.release()
+
+    monkeypatch.setattr("sjs.gateway.engine.lane.AGAIN", 0.05)
+    monkeypatch.setattr("sjs.gateway.engine.lane.START", "never")
+    monkeypatch.setattr(Lane, "_round", counted)
+    machines["a"].stop()
+    try:
+        taken = desk.office.accept([job("true", "a")], "me", "api").result()
+        for _ in range(4):
+            assert rounds.acquire(timeout=DEADLINE)
+    finally:
+        machines["a"].start(2)
+    assert desk.wait([taken.first])[0].state == "succeeded"
+    told = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert len(told) == len(set(told)) > 0
 
 
 def test_what_a_target_has_is_not_planned_anew(desk: Desk, config: Config, engine: Engine, tmp_path: Path) -> None:

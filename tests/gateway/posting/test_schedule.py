@@ -30,7 +30,8 @@ def test_chance_moves_a_try_by_a_part_of_its_delay(tries: int, chance: float) ->
 def test_whoever_asks_for_more_time_gets_it_within_reason() -> None:
     assert due(Outcome(429, "", 1_000.0), 1, 50.0, 0.5) == 1_050.0
     assert due(Outcome(429, "", 1.0), 1, 50.0, 0.5) == 55.0
-    assert due(Outcome(503, "", 1e9), 1, 50.0, 0.5) == 50.0 + LONGEST
+    assert due(Outcome(503, "", LONGEST), 1, 50.0, 0.5) == 50.0 + LONGEST
+    assert again("999999999", 10.0) == again("Thu, 01 Jan 2099 00:00:00 GMT", 10.0) == LONGEST
 
 
 def test_whoever_is_gone_is_not_asked_again() -> None:

@@ -131,6 +131,13 @@ def test_a_place_that_is_none_is_refused(api: httpx.Client, place: str) -> None:
         assert answer.status_code == 422 and answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("asked", ["kind=%00", "kind=nothing", "owner=%00", "owner=%0a"])
+def test_what_no_event_has_is_refused(api: httpx.Client, asked: str) -> None:
+    """A NUL in a question is an error of PostgreSQL's."""
+    for headers in (STREAM, {}):
+        assert api.get(f"/events?{asked}", headers=headers).status_code == 422
+
+
 def test_it_says_that_it_is_alive_while_nothing_happens(api: httpx.Client) -> None:
     with api.stream("GET", "/events", headers=STREAM) as answer:
         lines = answer.iter_lines()

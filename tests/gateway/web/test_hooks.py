@@ -218,6 +218,7 @@ def test_a_hook_that_leads_inside_leads_nowhere(api: httpx.Client, url: str) -> 
         {"url": "ftp://x/"},
         {"url": "https://a@b/"},
         {"url": "https://b/", "types": [""]},
+        {"url": "https://b/", "types": ["\0"]},
         {"url": "https://b/", "a": 1},
     ],
 )

@@ -12,7 +12,8 @@ from sjs.gateway.desk import Desk
 from sjs.gateway.feed import Page
 from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.records.events import document
-from sjs.gateway.web.api.describe import told
+from sjs.gateway.web.api.describe import PRINTABLE, told
+from sjs.gateway.web.api.models import Kind
 from sjs.gateway.web.streams import Stream
 
 Place = Annotated[int | None, Query(ge=0, lt=2**63, description="The id of the last event that is known already.")]
@@ -20,11 +21,13 @@ Last = Annotated[
     int | None, Header(alias="Last-Event-ID", ge=0, lt=2**63, description="The same; it counts, if both are said.")
 ]
 Kinds = Annotated[
-    list[Annotated[str, Query(min_length=1, max_length=32)]] | None,
+    list[Kind] | None,
     Query(alias="kind", max_length=20, description="Only these: job.accepted, job.running, job.ended, …"),
 ]
 Job = Annotated[int | None, Query(ge=1, lt=2**63, description="Only of this job.")]
-Owner = Annotated[str | None, Query(min_length=1, max_length=100, description="Only of this owner's jobs.")]
+Owner = Annotated[
+    str | None, Query(min_length=1, max_length=100, pattern=PRINTABLE, description="Only of this owner's jobs.")
+]
 Most = Annotated[int, Query(ge=1, le=1_000, description="Events on a page; a stream has no end.")]
 
 

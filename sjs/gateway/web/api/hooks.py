@@ -18,6 +18,7 @@ from sjs.gateway.posting.addresses import place
 from sjs.gateway.records import hooks
 from sjs.gateway.records.hooks import Delivery, Hook
 from sjs.gateway.web.api.describe import told
+from sjs.gateway.web.api.models import Kind
 
 MOST = 20
 """Hooks of an owner."""
@@ -36,7 +37,7 @@ class NewHook(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: str = Field(min_length=1, max_length=LONGEST, description="https://HOST/PATH, in the open internet.")
-    types: list[Annotated[str, Field(min_length=1, max_length=32)]] = Field(
+    types: list[Kind] = Field(
         default_factory=list, max_length=20, description="Only these: job.accepted, job.running, job.ended, …"
     )
     everybody: bool = Field(False, description="Of all jobs, not of the owner's alone; for administrators.")

@@ -3,9 +3,10 @@ these say what it is."""
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from sjs.core.job import MAX_COMMAND_BYTES
 from sjs.core.lifecycle import STATES
@@ -13,6 +14,9 @@ from sjs.gateway.identity.tokens import MOST_LABEL, SCOPES
 
 UNSAID: Any = None
 """Of a field that may be left out; that it is null can not be said."""
+
+MOST_DEEP = 20
+"""Lists and objects within each other."""
 
 MOST_AT_ONCE = 1_000
 """Jobs in one request."""
@@ -24,7 +28,25 @@ Size = Annotated[int, Field(ge=0, le=2**62)] | Annotated[str, Field(max_length=4
 Duration = Annotated[float, Field(ge=0.001, le=316_224_000)] | Annotated[str, Field(max_length=40, examples=["1h30m"])]
 Moment = Annotated[float, Field(ge=0, le=2**40)]
 State = Literal[STATES]  # type: ignore[valid-type]
+Kind = Annotated[str, Field(pattern=r"^[a-z]{1,16}\.[a-z]{1,15}$", examples=["job.ended"])]
+"""Of an event, whether there is such a one by now or not."""
+
 Scope = Literal[SCOPES]  # type: ignore[valid-type]
+
+
+def plain(value: Any, depth: int = MOST_DEEP) -> Any:
+    """Whatever JSON has; of what JSON's readers take besides, some would be none when it is shown again."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("JSON has no such number")
+    if isinstance(value, (dict, list)):
+        if not depth:
+            raise ValueError(f"it is nested more than {MOST_DEEP} times")
+        for one in value.values() if isinstance(value, dict) else value:
+            plain(one, depth - 1)
+    return value
+
+
+Anything = Annotated[Any, AfterValidator(plain)]
 
 
 class Said(BaseModel):
@@ -53,7 +75,7 @@ class Options(Said):
     timeout: Duration = Field(default=UNSAID)
     grace: Duration = Field(default=UNSAID, description="Between TERM and KILL.")
     retries: Count = Field(default=UNSAID)
-    backoff: Duration | Annotated[list[Any], Field(min_length=2, max_length=2)] = Field(
+    backoff: Duration | Annotated[list[Anything], Field(min_length=2, max_length=2)] = Field(
         default=UNSAID,
         description="The pause before it is tried again; or that, and how many times longer each next one is.",
     )
@@ -67,14 +89,14 @@ class Options(Said):
     qos: Text = Field(default=UNSAID)
     slurm: list[Text] = Field(default=UNSAID)
     image: Text = Field(default=UNSAID, description="This and what follows is for Kubernetes alone.")
-    resources_flavor: Text | dict[str, Any] = Field(default=UNSAID)
+    resources_flavor: Text | dict[str, Anything] = Field(default=UNSAID)
     entrypoint: bool = Field(default=UNSAID)
     job_name: Text = Field(default=UNSAID)
     annotations: dict[str, Text] = Field(default=UNSAID)
     labels: dict[str, Text] = Field(default=UNSAID)
     volumes: list[Text] = Field(default=UNSAID)
     priority_class: Text = Field(default=UNSAID)
-    security_context: dict[str, Any] = Field(default=UNSAID)
+    security_context: dict[str, Anything] = Field(default=UNSAID)
     ttl: Duration = Field(default=UNSAID)
 
 
@@ -95,7 +117,7 @@ class NewJob(Said):
         default_factory=list, min_length=1, max_length=10_000, description="Words; no shell sees them."
     )
     spec: str = Field(default_factory=str, min_length=1, max_length=100, description="The name of a job spec.")
-    parameters: dict[str, Any] = Field(default_factory=dict, description="What is said to the spec.")
+    parameters: dict[str, Anything] = Field(default_factory=dict, description="What is said to the spec.")
     target: str = Field(
         default_factory=str,
         min_length=1,

@@ -242,6 +242,8 @@ def test_a_method_that_is_none_hears_of_those_that_are(api: httpx.Client) -> Non
     refused(api.get("/nowhere"), 404, "no_such_path")
 
 
+DEEP: list[Any] = json.loads("[" * 900 + "]" * 900)
+
 SENSELESS: list[dict[str, Any]] = [
     {},
     {"command": ""},
@@ -261,7 +263,10 @@ SENSELESS: list[dict[str, Any]] = [
     {"command": "true", "options": {"retries": 1, "backoff": [1, 1e999]}},
     {"command": "true", "options": {"env": {"SJS_X": "1"}}},
     {"command": "true", "options": {"labels": {"x" * 70: "1"}}},
+    {"command": "true", "options": {"security_context": {"a": [1e999]}}},
+    {"command": "true", "options": {"security_context": {"a": DEEP}}},
     {"spec": "x", "options": {"cpus": 2}, "parameters": []},
+    {"spec": "x", "parameters": {"a": DEEP}},
 ]
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from sjs.gateway import inquiries
+from sjs.gateway import inquiries, tokens
+from sjs.gateway.desk import Desk
 from sjs.targets import reading
+from sjs.values import replace
 from tests.gateway.web.api.test_jobs import ended, refused, submit
+from tests.gateway.web.conftest import bearer
 from tests.live.machine import until
 
 TEXT = "".join(f"line {number}\n" for number in range(100_000))
@@ -97,6 +101,26 @@ def test_an_output_is_followed_from_before_its_begin_to_its_end(api: httpx.Clien
 def test_a_job_that_nobody_ever_had_is_followed_to_its_end(api: httpx.Client) -> None:
     number = submit(api, "true", options={"cpus": 1_000_000})
     assert api.get(f"/jobs/{number}/logs", params={"follow": True}).text == ""
+
+
+@pytest.mark.parametrize("prints", ["sleep 0.02", "echo more"])
+def test_a_token_that_is_revoked_follows_no_more(
+    api: httpx.Client, desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, prints: str
+) -> None:
+    """Whether the job prints anything meanwhile or not."""
+    monkeypatch.setattr(reading, "SLICE", 0.05)
+    monkeypatch.setattr(desk, "settings", replace(desk.settings, heartbeat=0.1))
+    number = submit(api, f"echo begun; until [ -e {tmp_path}/end ]; do {prints}; sleep 0.02; done", target="a")
+    headers = bearer(desk, scopes=["read"])
+    with api.stream("GET", f"/jobs/{number}/logs", params={"follow": True}, headers=headers) as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "begun"
+        name = headers["authorization"].split("_")[1]
+        desk.write(lambda connection: tokens.revoke(connection, name, time.time()))
+        assert set(lines) <= {"more"}  # it ends
+    assert api.get(f"/jobs/{number}").json()["state"] == "running"
+    (tmp_path / "end").touch()
+    ended(api, number)
 
 
 def test_whoever_goes_leaves_nothing_behind(api: httpx.Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
