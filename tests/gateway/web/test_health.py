@@ -114,11 +114,7 @@ def test_numbers_are_for_who_may_read_them(at: httpx.Client, desk: Desk) -> None
 
 def test_it_is_alive_and_ready_until_its_records_do_not_answer(at: httpx.Client, desk: Desk, tmp_path: Path) -> None:
     assert at.get("/healthz").json() == {"status": "alive"}
-    assert (at.head("/healthz").status_code, at.head("/readyz").status_code, at.head("/readyz").content) == (
-        200,
-        200,
-        b"",
-    )
+    assert [at.head(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
     assert (at.get("/readyz").status_code, at.get("/readyz").json()) == (200, {"status": "ready"})
     database = tmp_path / "gateway.db"
     shutil.move(database, tmp_path / "moved")
