@@ -97,12 +97,12 @@ class Desk:
         self._engine = engine
         allowed = networks(settings.hooks_allow)
         self.write = Writer(engine, self._changed)
+        self.timer = Timer(engine, self.write)  # what is told of what was written is there before anything is
         self.couriers = Couriers(engine, self.write, signing.key(settings.folder), allowed)
         self.couriers.start()
         self.office = Office(config, engine, self.write, self.store)
         self._retention = Retention(settings.keep, engine, self.write, self.store)
         self._retention.start()
-        self.timer = Timer(engine, self.write)
         self.timer.start()
         self.questions = Threads(MOST, EACH)
 
