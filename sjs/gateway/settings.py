@@ -13,7 +13,7 @@ from sjs.values import dataclass, field
 PORT = 8765
 """Of the native API, where nothing else is said."""
 
-DIALECTS: Mapping[str, int] = {"jobmgr": 9845, "jobd": 8080}
+DIALECTS: Mapping[str, int] = {"jobmgr": 9845, "jobd": 8080, "stages": 5000}
 """The replaced programs that can be spoken for, and the ports that their clients know."""
 
 

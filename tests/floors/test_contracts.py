@@ -51,6 +51,7 @@ PLANTED = {
     "gateway-pages": ("sjs/gateway/web/pages/words.py", "import sjs.gateway.web.pages.frame"),
     "gateway-serving": ("sjs/gateway/serving/tls.py", "import sjs.gateway.serving.running"),
     "gateway-jobd": ("sjs/gateway/web/jobd/words.py", "import sjs.gateway.web.jobd.uploads"),
+    "gateway-job-manager": ("sjs/gateway/web/job_manager/said.py", "import sjs.gateway.web.job_manager.board"),
     "artifacts-order": ("sjs/gateway/artifacts/store.py", "import sjs.gateway.artifacts.settings"),
     "zips-order": ("sjs/gateway/zips/names.py", "import sjs.gateway.zips.directory"),
     "light-values": ("sjs/cli/ids.py", "from dataclasses import dataclass"),

@@ -20,6 +20,7 @@ from sjs.gateway.web.api import artifacts, describe, events, hooks, jobs, output
 from sjs.gateway.web.api import tokens as access
 from sjs.gateway.web.api.quick import Quick
 from sjs.gateway.web.health import Numbers
+from sjs.gateway.web.job_manager import app as job_manager
 from sjs.gateway.web.jobd import application as jobd
 from sjs.gateway.web.jobmgr import app as jobmgr
 from sjs.gateway.web.pages import application as pages
@@ -32,6 +33,7 @@ DOORS = ("/jobmgr/artifacts/kept/", f"{PREFIX}{artifacts.LINKED}/")
 DIALECTS: Mapping[str, tuple[Callable[[Desk, Mapping[str, str], Sequence[bytes]], App], Collection[str]]] = {
     "jobd": (lambda desk, environ, keys: jobd.application(desk), jobd.SCOPES),
     "jobmgr": (jobmgr.application, jobmgr.SCOPES),
+    "stages": (lambda desk, environ, keys: job_manager.application(desk), job_manager.SCOPES),
 }
 """What speaks as a replaced program did, by its name: an application that finds who asks in scope["state"]["token"],
 and what those may there who present none."""
@@ -67,6 +69,7 @@ def native(desk: Desk, environ: Mapping[str, str], numbers: Numbers | None = Non
         app.include_router(router, prefix=PREFIX)
     app.mount("/jobmgr", jobmgr.application(desk, environ, desk.link_keys))
     app.mount("/jobd", jobd.application(desk))
+    app.mount("/stages", job_manager.application(desk))
     describe.install(app)
     health.install(app, desk, numbers or Numbers(desk))
     return app
@@ -105,6 +108,7 @@ def of_dialect(
     application, scopes = DIALECTS[name]
     app = application(desk, environ, desk.link_keys)
     token, _ = make(owner, scopes, time())  # nobody is shown it, so nobody can come with it elsewhere
+    desk.own.add(token.id)
 
     async def asked(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

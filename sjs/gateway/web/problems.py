@@ -64,10 +64,11 @@ def of_error(error: SjsError, request: str) -> Response:
         more["hint"] = error.hint
     if isinstance(error, BadParameters):
         more["problems"] = [{"code": one.code, "name": one.name, "text": one.text} for one in error.problems]
-    return problem(status_of(error), error.code, error.message, request, _headers(error), **more)
+    return problem(status_of(error), error.code, error.message, request, headers_of(error), **more)
 
 
-def _headers(error: SjsError) -> Mapping[str, str]:
+def headers_of(error: SjsError) -> Mapping[str, str]:
+    """What it says besides its status."""
     if isinstance(error, TooMany):
         return {"retry-after": str(error.retry_after)}
     if isinstance(error, NoSuchRange):

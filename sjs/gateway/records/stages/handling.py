@@ -88,7 +88,8 @@ def _add(ledger: Ledger, order: Add) -> Added:
         raise BadRequest("all items have numbers, each its own, or none has")
     ledger.read_items((pipeline.id, number) for number in given)
     skipped = tuple(one for one in given if ledger.item(pipeline, one) or ledger.is_added(pipeline, one))
-    new = [one for one in order.new if one.number is None or one.number not in set(skipped)]
+    there = set(skipped)
+    new = [one for one in order.new if one.number is None or one.number not in there]
     _check_room(ledger.connection, order, len(new))
     first = pipeline.next
     for place, one in enumerate(new):

@@ -37,7 +37,7 @@ class Definition:
 
 def define(connection: Connection, said: Definition, now: float) -> tuple[Pipeline, bool]:
     """The pipeline as it is then, and whether it is new. Items stay where they are: a stage with items can not go."""
-    _check(said.stages)
+    _check(said)
     known = find(connection, said.owner, said.name)
     if known is None:
         if said.version is not None:
@@ -55,8 +55,10 @@ def define(connection: Connection, said: Definition, now: float) -> tuple[Pipeli
     return found, known is None
 
 
-def _check(stages: Sequence[Stage]) -> None:
-    if not 2 <= len(stages) <= MOST_STAGES:
+def _check(said: Definition) -> None:
+    """A loose one may have none: nothing is said of its stages yet."""
+    stages = said.stages
+    if not (0 if said.is_loose else 2) <= len(stages) <= MOST_STAGES:
         raise BadRequest(f"a pipeline has 2 to {MOST_STAGES} stages, the last of which means done")
     names = [one.name for one in stages if one.name]
     if len(set(names)) != len(names):
@@ -72,7 +74,8 @@ def _make(connection: Connection, said: Definition, now: float) -> None:
     row = {"owner": said.owner, "name": said.name, "loose": said.is_loose, "last": len(said.stages) - 1}
     made = insert(tables.pipelines).values({**row, "next": 1, "created": now}).returning(tables.pipelines.c.id)
     number = connection.execute(made).scalar_one()
-    connection.execute(insert(tables.stages), [_row(number, at, one) for at, one in enumerate(said.stages)])
+    if said.stages:
+        connection.execute(insert(tables.stages), [_row(number, at, one) for at, one in enumerate(said.stages)])
 
 
 def _change(connection: Connection, known: Pipeline, stages: Sequence[Stage]) -> None:
