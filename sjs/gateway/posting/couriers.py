@@ -138,6 +138,7 @@ class Couriers:
         for task in couriers:
             task.cancel()
         await asyncio.gather(*working, *couriers, return_exceptions=True)
+        self._sender.close()
 
     async def _patiently(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do it, again and again while the records do not answer."""

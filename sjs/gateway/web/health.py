@@ -110,7 +110,7 @@ class Numbers:
 
 _METHODS = {name: name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
-_LOOKS = ("GET", "HEAD")
+_LOOKS = ["GET", "HEAD"]
 """Who only wants to know whether it is well may ask so: balancers do."""
 
 _OF_TARGETS: Sequence[tuple[str, str, Callable[[Status], float]]] = (

@@ -36,11 +36,12 @@ Answer = tuple[int, Mapping[str, str]]
 
 
 class Receiver:
-    """`answer`: what it says, which may wait; at first, that all is well."""
+    """`answer`: what it says, which may wait; at first, that all is well. `greeted`: how often it was connected to."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.answer: Callable[[Call], Answer] = lambda call: (204, {})
+        self.greeted = 0
         self.port = 0
 
     @property
@@ -57,13 +58,19 @@ def receiving(context: SSLContext | None = None) -> Iterator[Receiver]:
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            receiver.greeted += 1
+            super().setup()
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             call = Call(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             receiver.calls.append(call)
             status, headers = receiver.answer(call)
             self.send_response(status)
-            for name, value in headers.items():
+            for name, value in {**({"content-length": "0"} if status != 204 else {}), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
 

@@ -6,15 +6,17 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from sjs.gateway.posting import lines
 from sjs.gateway.posting.addresses import networks
+from sjs.gateway.posting.lines import MOST_HEAD
 from sjs.gateway.posting.schedule import Outcome
-from sjs.gateway.posting.sending import MOST_HEAD, Resolve, Sender
+from sjs.gateway.posting.sending import Resolve, Sender
 from tests.gateway.posting.receiver import HOST, receiving
 from tests.kube.certificates import Authority
 from tests.live.machine import DEADLINE
@@ -36,22 +38,42 @@ def send(
     context: ssl.SSLContext | None = None,
     within: float = DEADLINE,
 ) -> Outcome:
-    sender = Sender(networks(allowed), resolve, context, within)
-    return asyncio.run(sender.send(url, {"webhook-id": "msg_1_2"}, b'{"id":2}'))
+    (outcome,) = send_all([url], resolve, allowed, context, within)
+    return outcome
+
+
+def send_all(
+    urls: Iterable[str],
+    resolve: Resolve = at(HOST),  # noqa: B008
+    allowed: Sequence[str] = ALLOWED,
+    context: ssl.SSLContext | None = None,
+    within: float = DEADLINE,
+) -> list[Outcome]:
+    """One after the other, by one sender."""
+
+    async def sent() -> list[Outcome]:
+        sender = Sender(networks(allowed), resolve, context, within)
+        try:
+            return [await sender.send(url, {"webhook-id": "msg_1_2"}, b'{"id":2}') for url in urls]
+        finally:
+            sender.close()
+
+    return asyncio.run(sent())
 
 
 @contextmanager
-def raw(serves: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Somebody who answers by bytes; his address."""
+def raw(*serves: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Somebody who answers by bytes, each connection in another way; his address."""
     with socket.create_server((HOST, 0)) as listening:
         listening.settimeout(DEADLINE)
 
         def serve() -> None:
-            connection, _ = listening.accept()
-            with connection:
-                connection.settimeout(DEADLINE)
-                connection.recv(65_536)
-                serves(connection)
+            for one in serves:
+                connection, _ = listening.accept()
+                with connection:
+                    connection.settimeout(DEADLINE)
+                    connection.recv(65_536)
+                    one(connection)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -72,6 +94,102 @@ def test_a_message_arrives_as_it_is() -> None:
     assert (call.path, call.body) == ("/told?by=us", b'{"id":2}')
     assert call.headers["host"] == f"{HOST}:{receiver.port}"
     assert (call.headers["content-type"], call.name) == ("application/json", "msg_1_2")
+
+
+def test_who_is_told_much_is_greeted_once() -> None:
+    with receiving() as receiver:
+        assert [one.status for one in send_all([receiver.url] * 5)] == [204] * 5
+        assert (len(receiver.calls), receiver.greeted) == (5, 1)
+        receiver.answer = lambda call: (500, {"connection": "close"})
+        assert [one.status for one in send_all([receiver.url] * 2)] == [500] * 2
+        assert receiver.greeted == 3
+
+
+def test_a_kept_connection_is_for_who_has_its_address_now() -> None:
+    """Whose name leads elsewhere by now, or where nobody is to be led, is not told by it."""
+    found = iter([[HOST], [HOST], ["127.0.0.2"], ["10.0.0.1"], [HOST]])
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return next(found)
+
+    with receiving() as here, socket.create_server(("127.0.0.2", here.port)) as there:
+        there.settimeout(0)
+        outcomes = send_all([here.url.replace(HOST, "moves.example")] * 2, resolve)
+        assert [one.status for one in outcomes] == [204, 204] and here.greeted == 1
+        found = iter([[HOST], ["127.0.0.2"], ["10.0.0.1"], [HOST]])
+        moved = send_all([here.url.replace(HOST, "moves.example")] * 4, resolve, within=1.0)
+        assert [one.status for one in moved] == [204, None, None, 204]
+        assert "webhooks do not lead to" in moved[2].why
+        connection, _ = there.accept()  # where nobody answers
+        connection.close()
+        assert len(here.calls) == 4
+
+
+def ended(connection: socket.socket) -> None:
+    """Until it is hung up on."""
+    with suppress(ConnectionResetError):
+        assert connection.recv(1) == b""
+
+
+WELL = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+
+def test_one_that_was_closed_meanwhile_is_made_anew() -> None:
+    """Just when it is asked once more, too."""
+
+    def answers_and_goes(connection: socket.socket) -> None:
+        connection.sendall(WELL)
+        connection.recv(65_536)
+
+    with raw(answers_and_goes, saying(WELL)) as url:
+        assert [one.status for one in send_all([url] * 2)] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        WELL + b"HTTP/1.1 500 Ahead\r\ncontent-length: 0\r\n\r\n",
+        WELL + b"x",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 70000\r\n\r\n" + b"x" * 70_000,
+        b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok",
+    ],
+)
+def test_what_comes_unasked_or_without_end_is_the_answer_to_nothing(odd: bytes) -> None:
+    def answers(connection: socket.socket) -> None:
+        connection.sendall(odd)
+        connection.shutdown(socket.SHUT_WR)
+        ended(connection)
+
+    with raw(answers, saying(WELL)) as url:
+        assert [one.status for one in send_all([url] * 2)] == [200, 200]
+
+
+def test_only_so_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "MOST_KEPT", 1)
+    with receiving() as one, receiving() as other:
+        assert [each.status for each in send_all([one.url, other.url, other.url, one.url])] == [204] * 4
+        assert (one.greeted, other.greeted) == (2, 1)
+
+
+def test_none_is_kept_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "KEPT", 0.02)
+    is_over = threading.Event()
+
+    def answers(connection: socket.socket) -> None:
+        connection.sendall(WELL)
+        ended(connection)
+        is_over.set()
+
+    async def looks(host: str, port: int) -> Sequence[str]:
+        looked.append(host)
+        assert len(looked) == 1 or await asyncio.to_thread(is_over.wait, DEADLINE)
+        return [HOST]
+
+    looked: list[str] = []
+    with raw(answers, saying(WELL)) as url:
+        assert [one.status for one in send_all([url] * 2, looks)] == [200, 200]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
