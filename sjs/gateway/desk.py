@@ -34,10 +34,11 @@ from sjs.gateway.identity.tokens import Token, is_usable, may, may_see, may_subm
 from sjs.gateway.posting import signing
 from sjs.gateway.posting.addresses import networks
 from sjs.gateway.posting.couriers import Couriers
-from sjs.gateway.records import jobs
+from sjs.gateway.records import listing
 from sjs.gateway.records.events import Changes
 from sjs.gateway.records.failing import asking
 from sjs.gateway.records.jobs import New, Taken
+from sjs.gateway.records.listing import Sought, Walk
 from sjs.gateway.records.migrating import migrate
 from sjs.gateway.records.opening import engine_of, owned
 from sjs.gateway.records.shelf import Shelf
@@ -50,6 +51,7 @@ from sjs.gateway.staging import Staging
 from sjs.gateway.threads import Threads
 from sjs.gateway.unended import Unended
 from sjs.routing import select
+from sjs.values import replace
 
 T = TypeVar("T")
 
@@ -169,11 +171,19 @@ class Desk:
             raise UnknownJob(f"there is no job {number}")
         return found
 
-    async def page(self, token: Token, **wanted: Any) -> Sequence[Row[Any]]:
-        """Jobs, the newest first; `wanted` as `records.jobs.page` has it."""
+    async def page(
+        self, token: Token, sought: Sought, walk: Walk, limit: int, columns: Sequence[str] = ()
+    ) -> tuple[Sequence[Row[Any]], int | None]:
+        """Some jobs, and where the walk goes on, if there may be more. Those of others only for administrators."""
         check(may(token, "read"))
-        owner = None if "admin" in token.scopes else token.owner
-        return await self.read(partial(jobs.page, owner=owner, **wanted))
+        if "admin" not in token.scopes:
+            sought = replace(sought, owner=token.owner)
+
+        def look(connection: Connection) -> tuple[Sequence[Row[Any]], int | None]:
+            found = listing.some(connection, sought, walk, limit)
+            return listing.rows(connection, found.numbers, columns), found.stop
+
+        return await self.read(look)
 
     def wanted(
         self, token: Token, kinds: Sequence[str] = (), job: int | None = None, owner: str | None = None

@@ -320,30 +320,6 @@ def given(connection: Connection, origin: str, first: int) -> Sequence[tuple[int
     return [(number, body, state in FINAL) for number, body, state in rows]
 
 
-def page(
-    connection: Connection,
-    owner: str | None,
-    before: int | None = None,
-    limit: int = 100,
-    states: Sequence[str] = (),
-    name: str | None = None,
-    spec: str | None = None,
-    target: str | None = None,
-) -> Sequence[Row[Any]]:
-    """Jobs, the newest first; `owner` None: everybody's."""
-    found = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
-    if owner is not None:
-        found = found.where(jobs.c.owner == owner)
-    if before is not None:
-        found = found.where(jobs.c.id < before)
-    if states:
-        found = found.where(jobs.c.state.in_(states))
-    for column, wanted in ((jobs.c.name, name), (jobs.c.spec, spec), (jobs.c.target, target)):
-        if wanted is not None:
-            found = found.where(column == wanted)
-    return connection.execute(found).all()
-
-
 _Ending = tuple[int, str, End, "float | None", float, int]
 
 

@@ -73,7 +73,10 @@ jobs = Table(
     Column("version", Integer, nullable=False, default=1, doc="how often the row has changed"),
     UniqueConstraint("owner", "origin", "public"),
     Index(None, "owner", "id"),
+    Index(None, "owner", "state", "id"),
     Index(None, "state", "id"),
+    Index(None, "name", "id"),
+    Index(None, "spec", "id"),
     Index(None, "kept", "id"),
     Index(None, "target", "number"),
     Index(None, "batch", "place"),
@@ -157,6 +160,7 @@ events = Table(
     Column("job", ID),
     Column("data", LONG, nullable=False),
     Index(None, "time"),
+    Index(None, "job", "seq"),
     sqlite_autoincrement=True,
     **MYSQL,
 )

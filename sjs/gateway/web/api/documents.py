@@ -51,11 +51,10 @@ def body(row: Row[Any]) -> bytes:
     return to_json(job(row)).encode("ascii")
 
 
-def page(rows: Sequence[Row[Any]], limit: int) -> bytes:
-    """Jobs, of which one more was asked for than are shown."""
-    shown = rows[:limit]
-    more = cursor(shown[-1].id) if len(rows) > limit else None
-    return to_json({"jobs": [job(row) for row in shown], "next": more}).encode("ascii")
+def page(rows: Sequence[Row[Any]], stop: int | None) -> bytes:
+    """Jobs, and behind which of them it goes on."""
+    more = None if stop is None else cursor(stop)
+    return to_json({"jobs": [job(row) for row in rows], "next": more}).encode("ascii")
 
 
 def details(row: Row[Any], found: Details | None) -> bytes:

@@ -14,6 +14,7 @@ from sjs.gateway.desk import Desk
 from sjs.gateway.identity.tokens import Token
 from sjs.gateway.ordering import ANY, of_command, of_spec
 from sjs.gateway.records.jobs import New
+from sjs.gateway.records.listing import Sought, Walk
 from sjs.gateway.waiting import awaited
 from sjs.gateway.web.api import documents, models
 from sjs.gateway.web.api.describe import JSON, answer, told
@@ -112,17 +113,10 @@ def _looking(router: APIRouter, desk: Desk) -> None:
         cursor: Annotated[str | None, Query(max_length=100, description="`next` of the page before.")] = None,
     ) -> Response:
         """Jobs, the newest first; those of others only for administrators. A page that follows has what came before,
-        whatever came since."""
-        rows = await desk.page(
-            request.state.token,
-            before=documents.before(cursor),
-            limit=limit + 1,
-            states=cast(Sequence[str], state or ()),
-            name=name,
-            spec=spec,
-            target=target,
-        )
-        return Response(documents.page(rows, limit), 200, None, JSON)
+        whatever came since. One that has less than `limit` may be followed by others, too: `next` says so."""
+        sought = Sought(None, tuple(cast(Sequence[str], state or ())), name, spec, target)
+        rows, stop = await desk.page(request.state.token, sought, Walk(documents.before(cursor)), limit)
+        return Response(documents.page(rows, stop), 200, None, JSON)
 
     known = answer(200, "The job.", models.Job, TAGS) | answer(304, "It is as it was.", None, TAGS)
 

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sjs.core import lifecycle
+from sjs.gateway.records.listing import Sought, Walk
 from sjs.gateway.web.api import documents
 from sjs.gateway.web.pages.frame import Frame, reader
 
@@ -28,20 +29,14 @@ def routes(frame: Frame) -> list[Route]:
         said = request.query_params
         chosen = [one for one in said.getlist("state") if one in STATES]
         filters = {name: said[name] for name in FILTERS if said.get(name)}
-        rows = await frame.desk.page(
-            reader(request),
-            before=documents.before(said.get("cursor")),
-            limit=LIMIT + 1,
-            states=chosen,
-            **filters,
-        )
-        shown = rows[:LIMIT]
+        sought = Sought(states=tuple(chosen), **filters)
+        shown, stop = await frame.desk.page(reader(request), sought, Walk(documents.before(said.get("cursor"))), LIMIT)
         return frame.page(
             request,
             "jobs.html",
             jobs=shown,
             lasted=[_lasted(row, time()) for row in shown],
-            older=_older(frame, rows, chosen, filters),
+            older=_older(frame, stop, chosen, filters),
             chosen=chosen,
             filters=filters,
             states=STATES,
@@ -54,7 +49,7 @@ def _lasted(row: Row[Any], now: float) -> float | None:
     return None if row.begun is None else (now if row.ended is None else row.ended) - row.begun
 
 
-def _older(frame: Frame, rows: Sequence[Row[Any]], chosen: Sequence[str], filters: dict[str, str]) -> str | None:
-    if len(rows) <= LIMIT:
+def _older(frame: Frame, stop: int | None, chosen: Sequence[str], filters: dict[str, str]) -> str | None:
+    if stop is None:
         return None
-    return frame.url("/jobs", cursor=documents.cursor(rows[LIMIT - 1].id), state=list(chosen) or None, **filters)
+    return frame.url("/jobs", cursor=documents.cursor(stop), state=list(chosen) or None, **filters)

@@ -45,6 +45,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
         **MYSQL,
     )
+    op.create_index("ix_events_job_seq", "events", ["job", "seq"])
     op.create_index("ix_events_time", "events", ["time"])
 
     op.create_table(
@@ -100,7 +101,10 @@ def upgrade() -> None:
     op.create_index("ix_jobs_batch_place", "jobs", ["batch", "place"])
     op.create_index("ix_jobs_batch_word_id", "jobs", ["batch", "word", "id"])
     op.create_index("ix_jobs_kept_id", "jobs", ["kept", "id"])
+    op.create_index("ix_jobs_name_id", "jobs", ["name", "id"])
     op.create_index("ix_jobs_owner_id", "jobs", ["owner", "id"])
+    op.create_index("ix_jobs_owner_state_id", "jobs", ["owner", "state", "id"])
+    op.create_index("ix_jobs_spec_id", "jobs", ["spec", "id"])
     op.create_index("ix_jobs_state_id", "jobs", ["state", "id"])
     op.create_index("ix_jobs_target_number", "jobs", ["target", "number"])
 

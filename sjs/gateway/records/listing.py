@@ -1,0 +1,108 @@
+"""Some of many jobs: those that are wanted, from a place on, in the order of their ids. However many jobs there are, no
+more than a bounded number of them is looked at: where an index leads to all that are wanted, no others; else so many
+of those to which one leads, and who asks is told how far that was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, select
+
+from sjs.gateway.records.tables import jobs
+from sjs.values import dataclass
+
+LOOKED = 20_000
+"""Jobs that are looked at for one question, where no index leads to just those that are wanted."""
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Which jobs; what is not said does not matter."""
+
+    owner: str | None = None
+    states: tuple[str, ...] = ()
+    name: str | None = None
+    spec: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Those beyond the job `start`, or from the end on; to ever older ones, or, `up`, to newer ones."""
+
+    start: int | None = None
+    up: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """Ids in the order of the walk. `stop`: where the walk goes on, if there may be more."""
+
+    numbers: Sequence[int]
+    stop: int | None = None
+
+
+def some(connection: Connection, sought: Sought, walk: Walk, limit: int) -> Found:
+    """The next `limit` jobs of a walk; fewer, with a `stop`, where so many others had to be looked at."""
+    looks = [_look(connection, lead, rest, walk, limit + 1) for lead, rest in _ways(sought)]
+    stops = [one.stop for one in looks if one.stop is not None]
+    stop = None if not stops else min(stops) if walk.up else max(stops)
+    seen = sorted((number for one in looks for number in one.numbers), reverse=not walk.up)
+    if stop is not None:
+        seen = [number for number in seen if (number <= stop if walk.up else number >= stop)]
+    return Found(seen[:limit], seen[limit - 1]) if len(seen) > limit else Found(seen, stop)
+
+
+def rows(connection: Connection, numbers: Sequence[int], columns: Sequence[str] = ()) -> Sequence[Row[Any]]:
+    """What is known of these jobs, or of that so much, in this order."""
+    what = [jobs.c[name] for name in columns] if columns else [*jobs.c]
+    found = {row.id: row for row in connection.execute(select(*what).where(jobs.c.id.in_(numbers)))}
+    return [found[number] for number in numbers if number in found]
+
+
+Fields = Mapping[str, Any]
+
+
+def _ways(sought: Sought) -> Iterator[tuple[Fields, Fields]]:
+    """What an index leads to, and what is to be looked at of that; one of them for each state, for an index has one
+    state after the other."""
+    said = {name: value for name, value in vars(sought).items() if value not in (None, ())}
+    states = said.pop("states", ())
+    lead = next((name for name in ("name", "spec") if name in said), None)
+    if lead is not None:
+        yield {lead: said.pop(lead)}, {**said, **({"state": states} if states else {})}
+        return
+    first = {"owner": said.pop("owner")} if "owner" in said else {}
+    for state in states:
+        yield {**first, "state": state}, said
+    if not states:
+        yield first, said
+
+
+def _look(connection: Connection, lead: Fields, rest: Fields, walk: Walk, limit: int) -> Found:
+    if not rest:
+        numbers = connection.scalars(_led(lead, walk, jobs.c.id).limit(limit)).all()
+        return Found(numbers, numbers[-1] if len(numbers) == limit else None)
+    near = _led(lead, walk, jobs.c.id, *(jobs.c[name] for name in rest)).limit(LOOKED).subquery()
+    wanted = select(near.c.id).where(*_are(near, rest)).order_by(near.c.id if walk.up else near.c.id.desc())
+    numbers = connection.scalars(wanted.limit(limit)).all()
+    if len(numbers) == limit:
+        return Found(numbers, numbers[-1])
+    return Found(numbers, connection.scalar(_led(lead, walk, jobs.c.id).offset(LOOKED - 1).limit(1)))
+
+
+def _led(lead: Fields, walk: Walk, *columns: ColumnElement[Any]) -> Select[Any]:
+    found = select(*columns).where(*_are(jobs, lead))
+    if walk.start is not None:
+        found = found.where(jobs.c.id > walk.start if walk.up else jobs.c.id < walk.start)
+    return found.order_by(jobs.c.id if walk.up else jobs.c.id.desc())
+
+
+def _are(source: FromClause, fields: Fields) -> list[ColumnElement[bool]]:
+    """They have these values, or one of those."""
+    return [
+        source.c[name].in_(value) if isinstance(value, tuple) else source.c[name] == value
+        for name, value in fields.items()
+    ]
