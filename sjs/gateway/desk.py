@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -100,6 +101,8 @@ class Desk:
         self.unended = Unended(engine)
         self._engine = engine
         allowed = networks(settings.hooks_allow)
+        self.steps: Counter[str] = Counter()
+        """What was done with items since the start, and how often."""
         self.write = Writer(engine, self._changed)
         self.timer = Timer(engine, self.write)  # what is told of what was written is there before anything is
         self.couriers = Couriers(engine, self.write, signing.key(settings.folder), allowed)
@@ -123,6 +126,7 @@ class Desk:
         self.unended.tell(changes)
         self.hub.tell(changes)
         self.couriers.tell(changes)
+        self.steps.update(changes.steps)
         self.timer.tell(changes)
 
     async def written(self, work: Callable[[Connection], T]) -> T:

@@ -19,7 +19,7 @@ from sjs.gateway.desk import Desk, check
 from sjs.gateway.identity.tokens import Token, may, may_see
 from sjs.gateway.records.stages import looking, pipelines
 from sjs.gateway.records.stages.handling import perform
-from sjs.gateway.records.stages.looking import Which
+from sjs.gateway.records.stages.looking import Rows, Which
 from sjs.gateway.records.stages.orders import (
     Add,
     Claim,
@@ -35,7 +35,18 @@ from sjs.gateway.records.stages.orders import (
     Unflag,
 )
 from sjs.gateway.records.stages.pipelines import Definition
-from sjs.gateway.records.stages.values import Added, Item, NewItem, NoItem, NoPipeline, Page, Pipeline, Settled, Stage
+from sjs.gateway.records.stages.values import (
+    Added,
+    Item,
+    NewItem,
+    NoItem,
+    NoPipeline,
+    Page,
+    Pipeline,
+    Seen,
+    Settled,
+    Stage,
+)
 from sjs.gateway.records.writer import Unavailable
 from sjs.values import replace
 
@@ -57,12 +68,12 @@ class Pipelines:
         *,
         owner: str | None = None,
         is_loose: bool = False,
-        version: int | None = None,
+        seen: Seen | None = None,
         is_new: bool = False,
     ) -> tuple[Pipeline, bool]:
-        """Make one, or say other things of it; the pipeline as it is then, and whether it is new. `version`: only if it
-        is this one still; `is_new`: only if there is none yet."""
-        said = Definition(self._owner(token, "submit", owner), name, stages, is_loose, version, is_new)
+        """Make one, or say other things of it; the pipeline as it is then, and whether it is new. `seen`: only if it is
+        this one still; `is_new`: only if there is none yet."""
+        said = Definition(self._owner(token, "submit", owner), name, stages, is_loose, seen, is_new)
         return await self._desk.written(lambda connection: pipelines.define(connection, said, self._now()))
 
     async def get(self, token: Token, name: str, owner: str | None = None) -> Pipeline:
@@ -216,24 +227,23 @@ class Pipelines:
         command: str | None = None,
         file: str | None = None,
         result: str | None = None,
-        version: int | None = None,
+        seen: Seen | None = None,
         who: str | None = None,
         owner: str | None = None,
     ) -> Item:
-        """Put an item to a stage, or anew to its own, whoever has it. NoItem if there is none."""
+        """Put an item to a stage, perhaps anew to its own, whoever has it; without one only what is said of it is
+        changed. NoItem if there is none. `seen`: only as it was then."""
         whose = self._owner(token, "submit", owner)
         by = who or token.owner
-        found: Item = await self._ask(
-            Move(whose, name, by, self._now(), number, target, command, file, result, version)
-        )
+        found: Item = await self._ask(Move(whose, name, by, self._now(), number, target, command, file, result, seen))
         return found
 
     async def unflag(
-        self, token: Token, name: str, number: int, version: int | None = None, owner: str | None = None
+        self, token: Token, name: str, number: int, seen: Seen | None = None, owner: str | None = None
     ) -> Item:
         """What an item is flagged for is seen to."""
         whose = self._owner(token, "submit", owner)
-        found: Item = await self._ask(Unflag(whose, name, token.owner, self._now(), number, version))
+        found: Item = await self._ask(Unflag(whose, name, token.owner, self._now(), number, seen))
         return found
 
     async def requeue(
@@ -291,11 +301,11 @@ class Pipelines:
         limit: int = 100,
         stage: int | str | None = None,
         owner: str | None = None,
-    ) -> Sequence[Row[Any]]:
-        """Items, the lowest numbers first, from behind one on."""
+    ) -> Rows:
+        """Items, the lowest numbers first, from behind one on; and whether there may be more."""
         whose = self._owner(token, "read", owner)
 
-        def asked(connection: Any) -> Sequence[Row[Any]]:
+        def asked(connection: Any) -> Rows:
             pipeline = pipelines.get(connection, whose, name)
             wanted = which or Which()
             if stage is not None:

@@ -49,6 +49,7 @@ PLANTED = {
     "gateway-web": ("sjs/gateway/web/problems.py", "import sjs.gateway.web.api.jobs"),
     "gateway-api": ("sjs/gateway/web/api/documents.py", "import sjs.gateway.web.api.jobs"),
     "gateway-pages": ("sjs/gateway/web/pages/words.py", "import sjs.gateway.web.pages.frame"),
+    "gateway-api-stages": ("sjs/gateway/web/api/stages/parts.py", "import sjs.gateway.web.api.stages.claims"),
     "gateway-serving": ("sjs/gateway/serving/tls.py", "import sjs.gateway.serving.running"),
     "gateway-jobd": ("sjs/gateway/web/jobd/words.py", "import sjs.gateway.web.jobd.uploads"),
     "gateway-job-manager": ("sjs/gateway/web/job_manager/said.py", "import sjs.gateway.web.job_manager.board"),

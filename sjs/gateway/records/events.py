@@ -32,11 +32,13 @@ class Event:
 @dataclass
 class Changes:
     """Of one transaction, or of several: what happened; the jobs whose rows are others now; how many items are to be
-    had now that were not, at which stage of which pipeline; the first moment at which the time of one is over."""
+    had now that were not, at which stage of which pipeline; what was done with items, and how often; the first moment
+    at which the time of one is over."""
 
     events: list[Event] = field(default_factory=list)
     jobs: set[int] = field(default_factory=set)
     freed: Counter[tuple[int, int]] = field(default_factory=Counter)
+    steps: Counter[str] = field(default_factory=Counter)
     due: float = math.inf
 
 
@@ -59,6 +61,13 @@ def freed(connection: Connection, pipeline: int, stage: int) -> None:
     changes = connection.info.get(_CHANGES)
     if changes is not None:
         changes.freed[pipeline, stage] += 1
+
+
+def stepped(connection: Connection, what: str) -> None:
+    """This was done with an item."""
+    changes = connection.info.get(_CHANGES)
+    if changes is not None:
+        changes.steps[what] += 1
 
 
 def due(connection: Connection, moment: float) -> None:

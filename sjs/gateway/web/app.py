@@ -15,10 +15,12 @@ from sjs.gateway.identity.guard import App, Done, Guard, Receive, Rules, Scope, 
 from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.tokens import Token, make, used_now
 from sjs.gateway.inquiries import Inquiries
+from sjs.gateway.pipelines import Pipelines
 from sjs.gateway.web import health, problems
 from sjs.gateway.web.api import artifacts, describe, events, hooks, jobs, outputs, specs, targets
 from sjs.gateway.web.api import tokens as access
 from sjs.gateway.web.api.quick import Quick
+from sjs.gateway.web.api.stages import routes as stages
 from sjs.gateway.web.health import Numbers
 from sjs.gateway.web.job_manager import app as job_manager
 from sjs.gateway.web.jobd import application as jobd
@@ -62,6 +64,7 @@ def native(desk: Desk, environ: Mapping[str, str], numbers: Numbers | None = Non
         artifacts.routes(desk, PREFIX, desk.link_keys),
         events.routes(desk),
         hooks.routes(desk),
+        stages.routes(Pipelines(desk)),
         specs.routes(desk),
         targets.routes(desk, inquiries),
         access.routes(desk),

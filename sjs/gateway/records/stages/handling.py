@@ -81,8 +81,7 @@ def _add(ledger: Ledger, order: Add) -> Added:
         known = _known(ledger.connection, order)
         if known is not None:
             return known
-    for one in order.new:
-        pipeline.number_of(one.stage)
+    stages = {said: pipeline.number_of(said) for said in {one.stage for one in order.new}}
     given = [one.number for one in order.new if one.number is not None]
     if given and (len(given) != len(order.new) or len(set(given)) != len(given)):
         raise BadRequest("all items have numbers, each its own, or none has")
@@ -94,9 +93,10 @@ def _add(ledger: Ledger, order: Add) -> Added:
     first = pipeline.next
     for place, one in enumerate(new):
         number = first + place if one.number is None else one.number
-        item = Item(pipeline.id, number, one.stage, order.now, command=one.command, file=one.file, created=order.now)
-        rules.arrive(item, pipeline, one.stage, order.now)
-        ledger.add(item, Step(pipeline.id, number, order.now, rules.ADDED, order.who, one.stage, one.stage))
+        stage = stages[one.stage]
+        item = Item(pipeline.id, number, stage, order.now, command=one.command, file=one.file, created=order.now)
+        rules.arrive(item, pipeline, stage, order.now)
+        ledger.add(item, Step(pipeline.id, number, order.now, rules.ADDED, order.who, stage, stage))
         pipeline.next = max(pipeline.next, number + 1)
     if new:
         ledger.counted_up(pipeline)
@@ -176,8 +176,10 @@ def _before(ledger: Ledger, pipeline: Pipeline, word: str, kinds: Sequence[str])
 
 def _move(ledger: Ledger, order: Move) -> Item:
     pipeline, item = _one(ledger, order)
-    target = item.stage if order.target is None else pipeline.number_of(order.target)
-    step = rules.move(item, pipeline, target, rules.MOVED, order.who, order.now)
+    if order.target is None:
+        step = rules.change(item, order.who, order.now)
+    else:
+        step = rules.move(item, pipeline, pipeline.number_of(order.target), rules.MOVED, order.who, order.now)
     ledger.change(item, step, {"command": order.command, "file": order.file, "result": order.result})
     return item
 
@@ -195,7 +197,7 @@ def _one(ledger: Ledger, order: Move | Unflag) -> tuple[Pipeline, Item]:
     item = ledger.item(pipeline, order.number)
     if item is None:
         raise NoItem(f"{order.name} has no item {order.number}")
-    if order.version is not None and order.version != item.version:
+    if order.seen not in (None, item.seen):
         raise Changed(f"item {order.number} has changed since", "look at it again")
     return pipeline, item
 

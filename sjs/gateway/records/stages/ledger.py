@@ -23,10 +23,11 @@ TOLD = 100
 _IN = 400
 """Values in one statement: some databases take no more than a thousand."""
 
-_LIGHT = [getattr(tables.items.c, name) for name in ["pipeline", "number", "stage", "since", "state", "flagged"]] + [
-    getattr(tables.items.c, name) for name in ["tries", "worker", "word", "due", "version"]
+_HEAVY = ("command", "file", "result")
+_LIGHT = [
+    getattr(tables.items.c, "flagged" if one == "is_flagged" else one) for one in fields(Item) if one not in _HEAVY
 ]
-_SAID = [getattr(tables.items.c, name) for name in ["command", "file", "result", "created"]]
+_SAID = [getattr(tables.items.c, one) for one in _HEAVY]
 
 
 class Ledger:
@@ -139,7 +140,7 @@ class Ledger:
             known = self._items[key] = Item(*row)
             self._before[key] = (known.stage, known.state, known.is_flagged)
         elif len(row) > len(_LIGHT):
-            known.command, known.file, known.result, known.created = row[-4:]
+            known.command, known.file, known.result = row[-3:]
         return known
 
     # --- changing
@@ -184,6 +185,7 @@ class Ledger:
         if step.word is not None:
             self._ended[step.word] = step
         self._moved[step.pipeline, step.what] += 1
+        events.stepped(self.connection, step.what)
 
     def _count(self, pipeline: int, stage: int, count: int, of: Item) -> None:
         self._add_up(pipeline, stage, count, of.state == CLAIMED, of.is_flagged)
@@ -292,9 +294,7 @@ def _change(item: Item) -> dict[str, Any]:
 _THIS = (tables.items.c.pipeline == bindparam("of"), tables.items.c.number == bindparam("this"))
 _CHANGED = ["stage", "since", "state", "tries", "worker", "word", "due", "version", "flagged"]
 _CHANGE = update(tables.items).where(*_THIS).values({name: bindparam(f"new_{name}") for name in _CHANGED})
-_SAY = {
-    name: update(tables.items).where(*_THIS).values({name: bindparam("new")}) for name in ("command", "file", "result")
-}
+_SAY = {name: update(tables.items).where(*_THIS).values({name: bindparam("new")}) for name in _HEAVY}
 _COUNT = (
     update(tables.stages)
     .where(tables.stages.c.pipeline == bindparam("of"), tables.stages.c.stage == bindparam("this"))

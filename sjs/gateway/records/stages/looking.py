@@ -16,6 +16,9 @@ STEPS = 1_000
 """Of an item, the last ones."""
 
 
+Rows = tuple[Sequence[Row[Any]], bool]
+
+
 @dataclass(frozen=True)
 class Which:
     """Only items of which this is so."""
@@ -32,9 +35,30 @@ def one(connection: Connection, pipeline: int, number: int) -> Row[Any] | None:
     return connection.execute(select(tables.items).where(c.pipeline == pipeline, c.number == number)).one_or_none()
 
 
-def page(connection: Connection, pipeline: int, which: Which, after: int = -1, limit: int = 100) -> Sequence[Row[Any]]:
-    """Rows of items, the lowest numbers first, from behind one on. Of a stage they are read in the order in which they
-    are found, for each state by itself."""
+BYTES = 4 << 20
+"""Of what is said of the items on a page, about."""
+
+CHUNK = 50
+"""Rows that are read at once, each of which may be as long as a command and a result."""
+
+
+def page(connection: Connection, pipeline: int, which: Which, after: int = -1, limit: int = 100) -> Rows:
+    """Rows of items, the lowest numbers first, from behind one on: as many as are asked for, or fewer where they say
+    much; and whether there may be more."""
+    found: list[Row[Any]] = []
+    size = 0
+    while len(found) < limit and size < BYTES:
+        wanted = min(CHUNK, limit - len(found))
+        some = _some(connection, pipeline, which, found[-1].number if found else after, wanted)
+        found += some
+        if len(some) < wanted:
+            return found, False
+        size += sum(len(row.command) + len(row.result or "") + len(row.file) for row in some)
+    return found, True
+
+
+def _some(connection: Connection, pipeline: int, which: Which, after: int, limit: int) -> Sequence[Row[Any]]:
+    """Of a stage they are read in the order in which they are found, for each state by itself."""
     c = tables.items.c
     found = select(tables.items).where(c.pipeline == pipeline, c.number > after).order_by(c.number).limit(limit)
     if which.is_flagged is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sjs.gateway.records.stages.values import NewItem
+from sjs.gateway.records.stages.values import NewItem, Seen
 from sjs.values import dataclass
 
 
@@ -77,15 +77,15 @@ class Release(Order):
 
 @dataclass(frozen=True)
 class Move(Order):
-    """An item is put to a stage, or anew to its own, whoever has it: it is free, and not flagged. What is said of it is
-    changed where it is said."""
+    """An item is put to a stage, perhaps anew to its own, whoever has it: it is free, and not flagged. Without a stage
+    only what is said of it is changed. `seen`: only as it was then."""
 
     number: int
     target: int | str | None = None
     command: str | None = None
     file: str | None = None
     result: str | None = None
-    version: int | None = None
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Unflag(Order):
     """An item is not flagged any more; a stuck one is free again."""
 
     number: int
-    version: int | None = None
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True)

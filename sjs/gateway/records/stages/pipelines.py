@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sjs.errors import BadRequest, Conflict
 from sjs.gateway.records import events, tables
 from sjs.gateway.records.stages.ledger import read_pipelines
-from sjs.gateway.records.stages.values import FREE, MOST_STAGES, Changed, Counts, NoPipeline, Pipeline, Stage
+from sjs.gateway.records.stages.values import FREE, MOST_STAGES, Changed, Counts, NoPipeline, Pipeline, Seen, Stage
 from sjs.values import dataclass
 
 DEFINED, DELETED = "stage.defined", "stage.deleted"
@@ -25,13 +25,13 @@ PAGE = 500
 
 @dataclass(frozen=True)
 class Definition:
-    """What is said of a pipeline. `version`: only if it is this one still; `is_new`: only if there is none."""
+    """What is said of a pipeline. `seen`: only if it is this one still; `is_new`: only if there is none."""
 
     owner: str
     name: str
     stages: Sequence[Stage]
     is_loose: bool = False
-    version: int | None = None
+    seen: Seen | None = None
     is_new: bool = False
 
 
@@ -40,13 +40,13 @@ def define(connection: Connection, said: Definition, now: float) -> tuple[Pipeli
     _check(said)
     known = find(connection, said.owner, said.name)
     if known is None:
-        if said.version is not None:
+        if said.seen is not None:
             raise Changed(f"there is no pipeline {said.name!r:.100} any more")
         _make(connection, said, now)
     elif said.is_new:
         raise Changed(f"there is a pipeline {said.name!r:.100} already")
     else:
-        if said.version not in (None, known.version):
+        if said.seen not in (None, known.seen):
             raise Changed(f"the pipeline {said.name!r:.100} has changed since", "look at it again")
         _change(connection, known, said.stages)
     found = get(connection, said.owner, said.name)

@@ -6,7 +6,7 @@ from sjs.gateway.records.stages.values import CLAIMED, FREE, RETURN, STUCK, Item
 
 ADDED, CLAIM, TAKEN, FINISHED, RELEASED = "added", "claimed", "taken", "finished", "released"
 FAILED, EXPIRED, RETURNED = "failed", "expired", "returned"
-MOVED, REQUEUED, UNFLAGGED = "moved", "requeued", "unflagged"
+MOVED, REQUEUED, UNFLAGGED, CHANGED = "moved", "requeued", "unflagged", "changed"
 """Kinds of steps."""
 
 GIVEN_BACK = (RELEASED, FAILED)
@@ -80,6 +80,11 @@ def move(item: Item, pipeline: Pipeline, target: int, what: str, who: str, now: 
     item.tries, item.is_flagged, item.since = 0, False, now
     arrive(item, pipeline, target, now)
     return Step(item.pipeline, item.number, now, what, who, stage, target, word)
+
+
+def change(item: Item, who: str, now: float) -> Step:
+    """Something else is said of it, and that is all."""
+    return _step(item, CHANGED, who, now)
 
 
 def unflag(item: Item, who: str, now: float) -> Step:

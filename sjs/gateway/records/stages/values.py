@@ -19,7 +19,7 @@ MOST_ITEMS = 10_000
 """Items in one request."""
 MOST_CLAIMS = 100
 """Items that are claimed at once."""
-MOST_COMMAND = 1 << 20
+MOST_COMMAND = 64 << 10
 """Bytes of a command as JSON, and of a result."""
 MOST_NUMBER = 2**53 - 1
 """The highest number of an item: the highest that all JSON readers read."""
@@ -49,6 +49,10 @@ class Changed(Conflict):
 
 class TooManyItems(Refused):
     code = "too_many_items"
+
+
+Seen = tuple[int, int]
+"""Which version of something its client knows: of what was made then."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,11 @@ class Pipeline:
     stages: dict[int, Stage] = field(default_factory=dict)
     counts: dict[int, Counts] = field(default_factory=dict)
 
+    @property
+    def seen(self) -> Seen:
+        """What tells what is said of it from what was before, and from another of the same name."""
+        return self.id, self.version
+
     def at(self, number: int) -> Stage:
         """One of its stages."""
         return self.stages.get(number, USUAL)
@@ -111,8 +120,7 @@ class Pipeline:
 @dataclass
 class Item:
     """`since`: when it came to its stage; `tries`: how often it was given back; `word`: of its claim; `due`: when its
-    time is over. `command` and `result` are JSON; these, `file` and `created` are read where somebody is to see
-    them."""
+    time is over. `command` and `result` are JSON; these and `file` are read where somebody is to see them."""
 
     pipeline: int
     number: int
@@ -125,10 +133,15 @@ class Item:
     word: str | None = None
     due: float | None = None
     version: int = 1
+    created: float = 0.0
     command: str | None = None
     file: str | None = None
     result: str | None = None
-    created: float = 0.0
+
+    @property
+    def seen(self) -> Seen:
+        """What tells this from what it was, and from another of the same number."""
+        return int(self.created * 1e6), self.version
 
 
 @dataclass(frozen=True)
@@ -137,7 +150,7 @@ class NewItem:
 
     command: str
     number: int | None = None
-    stage: int = 0
+    stage: int | str = 0
     file: str = ""
 
 

@@ -37,6 +37,7 @@ WITH_BODY: Mapping[int, str] = {408: "The body came too slowly.", 413: "The body
 USUAL: Mapping[int, str] = {
     404: "There is no such thing, or it is somebody else's.",
     409: "As things stand, that can not be done.",
+    412: "It is not as it was.",
     416: "There are no such bytes.",
     422: "The request is not as it should be, or says what makes no sense.",
 }

@@ -122,7 +122,7 @@ class Asking:
         """Of each stage, as they are kept; they are what is counted."""
         found = self.pipeline()
         with self.engine.connect() as connection:
-            rows = looking.page(connection, found.id, looking.Which(), limit=MANY)
+            rows, _ = looking.page(connection, found.id, looking.Which(), limit=MANY)
         counted: dict[int, Counts] = {at: Counts() for at in found.counts}
         for row in rows:
             one = counted[row.stage]

@@ -157,14 +157,17 @@ def test_the_same_under_a_key_adds_nothing(ann: Asking) -> None:
 def test_what_somebody_puts_elsewhere_is_nobodys(ann: Asking) -> None:
     ann.one(ann.add())
     (item,) = ann.one(ann.claim())
-    moved = ann.one(ann.move(1, "cut", command="7", file="x", version=item.version))
+    moved = ann.one(ann.move(1, "cut", command="7", file="x", seen=item.seen))
     assert (moved.stage, moved.state, ann.row(1).command, ann.row(1).file) == (1, "free", "7", "x")
     with pytest.raises(Void):
         ann.one(ann.finish(item.word))
     with pytest.raises(Changed):
-        ann.one(ann.move(1, 0, version=item.version - 1))
+        ann.one(ann.move(1, 0, seen=item.seen))
     with pytest.raises(NoItem):
         ann.one(ann.move(2, 0))
+    (item,) = ann.one(ann.claim(1))
+    ann.one(ann.move(1, command="8"))
+    assert ann.row(1).word == item.word and ann.row(1).command == "8"
 
 
 def test_what_is_flagged_is_put_back_and_removed_a_page_at_a_time(ann: Asking) -> None:

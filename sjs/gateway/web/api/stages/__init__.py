@@ -1,0 +1,1 @@
+"""/api/v1/stages: pipelines, their items, and whoever claims them."""
