@@ -38,8 +38,8 @@ def one(connection: Connection, pipeline: int, number: int) -> Row[Any] | None:
 BYTES = 4 << 20
 """Of what is said of the items on a page, about."""
 
-CHUNK = 50
-"""Rows that are read at once, each of which may be as long as a command and a result."""
+FEW = 10
+"""Rows that are read first, for each may be as long as a command and a result."""
 
 
 def page(connection: Connection, pipeline: int, which: Which, after: int = -1, limit: int = 100) -> Rows:
@@ -48,7 +48,7 @@ def page(connection: Connection, pipeline: int, which: Which, after: int = -1, l
     found: list[Row[Any]] = []
     size = 0
     while len(found) < limit and size < BYTES:
-        wanted = min(CHUNK, limit - len(found))
+        wanted = min(limit - len(found), FEW if not found else (BYTES - size) * len(found) // (size or 1) + 1)
         some = _some(connection, pipeline, which, found[-1].number if found else after, wanted)
         found += some
         if len(some) < wanted:

@@ -19,7 +19,7 @@ MOST_ITEMS = 10_000
 """Items in one request."""
 MOST_CLAIMS = 100
 """Items that are claimed at once."""
-MOST_COMMAND = 64 << 10
+MOST_COMMAND = 1 << 20
 """Bytes of a command as JSON, and of a result."""
 MOST_NUMBER = 2**53 - 1
 """The highest number of an item: the highest that all JSON readers read."""

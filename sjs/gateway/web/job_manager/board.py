@@ -122,12 +122,15 @@ class Board:
     async def rows(self, token: Token, name: str, group: pages.Group) -> Sequence[pages.Row]:
         """The jobs that are listed on a page."""
         if group.total <= pages.MOST:
-            return [_row(one) for one in await self._pipelines.page(token, name, limit=pages.MOST)]
-        found = list(await self._pipelines.page(token, name, Which(is_flagged=True), limit=pages.MOST))
+            every, _ = await self._pipelines.page(token, name, limit=pages.MOST)
+            return [_row(one) for one in every]
+        flagged, _ = await self._pipelines.page(token, name, Which(is_flagged=True), limit=pages.MOST)
+        found = list(flagged)
         for stage in range(1, len(group.counts), 2):
             left = pages.MOST - len(found)
             if left > 0 and group.counts[stage]:
-                found += await self._pipelines.page(token, name, Which(stage, is_flagged=False), limit=left)
+                some, _ = await self._pipelines.page(token, name, Which(stage, is_flagged=False), limit=left)
+                found += some
         return [_row(one) for one in sorted(found, key=lambda one: one.number)]
 
     async def _find(self, token: Token, jobix: int) -> Pipeline | None:
@@ -140,10 +143,8 @@ class Board:
         self, token: Token, jobix: int, known: Pipeline | None, stages: Sequence[Stage]
     ) -> tuple[Pipeline, bool]:
         """Changed, if it is not as it was known."""
-        version = None if known is None else known.version
-        return await self._pipelines.define(
-            token, _name(jobix), stages, is_loose=True, version=version, is_new=known is None
-        )
+        seen = None if known is None else known.seen
+        return await self._pipelines.define(token, _name(jobix), stages, is_loose=True, seen=seen, is_new=known is None)
 
 
 def _name(jobix: int) -> str:

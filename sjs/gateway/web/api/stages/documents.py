@@ -12,7 +12,8 @@ from sqlalchemy import Row
 
 from sjs.compact import to_json
 from sjs.errors import BadRequest
-from sjs.gateway.records.stages.values import MOST_COMMAND, Changed, Counts, Item, Pipeline, Seen, Settled
+from sjs.gateway.records.stages.values import Changed, Counts, Item, Pipeline, Seen, Settled
+from sjs.gateway.web.api.stages.models import MOST_JSON
 
 _TAG = re.compile(r'"([0-9]{1,19})-([0-9]{1,19})[-0-9a-f]*"')
 
@@ -72,8 +73,8 @@ def text(value: Any, what: str) -> str:
         found = json.dumps(value, allow_nan=False, separators=(",", ":"))
     except (ValueError, RecursionError):
         raise BadRequest(f"{what} is no JSON, or too deep") from None
-    if len(found) > MOST_COMMAND:
-        raise BadRequest(f"{what} has {len(found)} bytes; {MOST_COMMAND} are the limit", "name a file that has more")
+    if len(found) > MOST_JSON:
+        raise BadRequest(f"{what} has {len(found)} bytes; {MOST_JSON} are the limit", "name a file that has more")
     return found
 
 

@@ -12,7 +12,6 @@ from sjs.gateway.records.stages.values import (
     FREE,
     LONGEST,
     MOST_CLAIMS,
-    MOST_COMMAND,
     MOST_ITEMS,
     MOST_NUMBER,
     MOST_STAGES,
@@ -20,6 +19,9 @@ from sjs.gateway.records.stages.values import (
     STUCK,
 )
 from sjs.gateway.web.api.models import UNSAID, Said
+
+MOST_JSON = 64 << 10
+"""Bytes of a command, and of a result: what is longer belongs in a file."""
 
 WAIT = 120.0
 """Seconds for which one request waits for an item at most."""
@@ -35,7 +37,7 @@ ItemNumber = Annotated[int, Field(ge=0, le=MOST_NUMBER)]
 Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False, examples=[600])]
 File = Annotated[str, Field(max_length=4_096, pattern=r"^[^\x00]*$", examples=["out/7.npz"])]
 Worker = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["node7/1"])]
-Json = Annotated[Any, Field(description=f"Any JSON, of at most {MOST_COMMAND} bytes.", examples=[{"seed": 7}])]
+Json = Annotated[Any, Field(description=f"Any JSON, of at most {MOST_JSON} bytes.", examples=[{"seed": 7}])]
 
 
 class NewStage(Said):
