@@ -15,7 +15,8 @@ from sjs.errors import SjsError
 from sjs.gateway import tokens
 from sjs.gateway.identity.tokens import is_usable
 from sjs.gateway.records.migrating import is_current, migrate
-from sjs.gateway.records.opening import WRITES, Taken, engine_of, owned, reason
+from sjs.gateway.records.opening import WRITES, engine_of, reason
+from sjs.gateway.records.owning import Taken, owned
 
 T = TypeVar("T")
 

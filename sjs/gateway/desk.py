@@ -11,6 +11,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -41,7 +42,8 @@ from sjs.gateway.records.failing import asking
 from sjs.gateway.records.jobs import New, Taken
 from sjs.gateway.records.listing import Sought, Walk
 from sjs.gateway.records.migrating import migrate
-from sjs.gateway.records.opening import engine_of, owned
+from sjs.gateway.records.opening import engine_of
+from sjs.gateway.records.owning import Owner, owned
 from sjs.gateway.records.shelf import Shelf
 from sjs.gateway.records.writer import Writer
 from sjs.gateway.retention import Retention
@@ -85,7 +87,7 @@ class TooMany(Refused):
 class Desk:
     """Everything that answers requests stands on it."""
 
-    def __init__(self, settings: Settings, config: Config, engine: Engine, store: Store) -> None:
+    def __init__(self, settings: Settings, config: Config, engine: Engine, owner: Owner, store: Store) -> None:
         self.settings = settings
         self.config = config
         self.store = Lending(store)
@@ -103,7 +105,9 @@ class Desk:
         allowed = networks(settings.hooks_allow)
         self.steps: Counter[str] = Counter()
         """What was done with items since the start, and how often."""
-        self.write = Writer(engine, self._changed)
+        self.lost: Future[None] = Future()
+        """Fails when the database is another gateway's: nothing is written then, and it is time to end."""
+        self.write = Writer(owner, self._changed, self.lost.set_exception)
         self.timer = Timer(engine, self.write)  # what is told of what was written is there before anything is
         self.couriers = Couriers(engine, self.write, signing.key(settings.folder), allowed)
         self.couriers.start()
@@ -240,10 +244,10 @@ def opened(settings: Settings, config: Config, environ: Mapping[str, str]) -> It
     with ExitStack() as stack:
         engine = engine_of(settings.database)
         stack.callback(engine.dispose)
-        stack.enter_context(owned(engine))
+        owner = stack.enter_context(owned(engine))
         migrate(engine)
         where = os.path.join(settings.folder, "artifacts")
         store = open_store(store_settings(settings.artifacts, where), environ, LOG.warning)
-        desk = Desk(settings, config, engine, store)
+        desk = Desk(settings, config, engine, owner, store)
         stack.callback(desk.close)
         yield desk

@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 
 from sjs.config import Config, from_mapping
 from sjs.gateway.records.migrating import migrate
-from sjs.gateway.records.opening import engine_of, owned
+from sjs.gateway.records.opening import engine_of
+from sjs.gateway.records.owning import owned
 from tests.live.machine import Machine, running
 
 

@@ -24,7 +24,8 @@ from sjs.gateway.desk import Desk, opened
 from sjs.gateway.identity.limits import Limits
 from sjs.gateway.identity.tokens import SCOPES, make
 from sjs.gateway.records.migrating import migrate
-from sjs.gateway.records.opening import engine_of, owned
+from sjs.gateway.records.opening import engine_of
+from sjs.gateway.records.owning import owned
 from sjs.gateway.settings import Settings, usual
 from sjs.gateway.web.app import guarded, native
 from sjs.values import replace

@@ -21,6 +21,7 @@ from sjs.gateway.feed import PAGE, Feed, Follower, Wanted
 from sjs.gateway.hub import Hub
 from sjs.gateway.records import tables
 from sjs.gateway.records.events import Changes, Event, tell
+from sjs.gateway.records.owning import Pooled
 from sjs.gateway.records.writer import Writer
 from tests.live.machine import DEADLINE
 
@@ -42,7 +43,7 @@ class Gate:
         self.engine = engine
         self.feed = Feed(self.read, most)
         self.hub = Hub(self.feed)
-        self.write = Writer(engine, lambda changes: self.hub.tell(changes) if heard() else None)
+        self.write = Writer(Pooled(engine), lambda changes: self.hub.tell(changes) if heard() else None)
 
     async def read(self, question: Callable[[Connection], Any]) -> Any:
         def asked() -> Any:

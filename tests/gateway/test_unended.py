@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 from sjs.gateway.records import jobs
 from sjs.gateway.records.accepting import Asked, accept
 from sjs.gateway.records.jobs import New, Taken
+from sjs.gateway.records.owning import Pooled
 from sjs.gateway.records.writer import Writer
 from sjs.gateway.unended import EVERY, Unended
 
@@ -14,7 +15,7 @@ from sjs.gateway.unended import EVERY, Unended
 def test_they_are_counted_by_what_is_told_and_now_and_then_anew(engine: Engine) -> None:
     clock = [0.0]
     unended = Unended(engine, lambda: clock[0])
-    told, untold = Writer(engine, unended.tell), Writer(engine)
+    told, untold = Writer(Pooled(engine), unended.tell), Writer(Pooled(engine))
     now = time.time()
     job = New("any", '{"command":"true"}')
     (taken,) = untold(lambda connection: accept(connection, [Asked([job] * 3, "ann", "api", now)]))

@@ -11,13 +11,13 @@ from concurrent.futures import Future
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from sjs.errors import SjsError
 from sjs.gateway.records.events import Changes, begin
 from sjs.gateway.records.failing import FAILS, unavailable
 from sjs.gateway.records.failing import Unavailable as Unavailable
-from sjs.gateway.records.opening import WRITES
+from sjs.gateway.records.owning import Owner, Taken
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -52,12 +52,20 @@ class _Order(Generic[A, T]):
 
 
 class Writer:
-    """Takes works from any thread. `after` hears what has become durable, before whoever asked for it does. `works`
-    were written so far, in `transactions`."""
+    """Takes works from any thread. `after` hears what has become durable, before whoever asked for it does; `lost`,
+    that the database is another gateway's by now, from when on nothing is written. `works` were written so far, in
+    `transactions`."""
 
-    def __init__(self, engine: Engine, after: Callable[[Changes], None] = lambda changes: None) -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        owner: Owner,
+        after: Callable[[Changes], None] = lambda changes: None,
+        lost: Callable[[Taken], None] = lambda taken: None,
+    ) -> None:
+        self._owner = owner
         self._after = after
+        self._lost = lost
+        self._taken: Taken | None = None
         self._orders: deque[_Order[Any, Any]] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -97,6 +105,13 @@ class Writer:
                 for order in orders:
                     self._is_done([order])
 
+    def _give_up(self, taken: Taken) -> None:
+        """Write nothing any more."""
+        with self._changed:
+            is_new, self._closed = not self._closed, True
+        if is_new:
+            self._lost(taken)
+
     def _next(self) -> list[_Order[Any, Any]]:
         with self._changed:
             self._changed.wait_for(lambda: self._orders or self._closed)
@@ -109,17 +124,24 @@ class Writer:
             values = self._transaction(orders)
         except FAILS as error:
             values = [unavailable(error)] * len(orders)
+        except Taken as error:
+            self._taken = error
+            values = [Unavailable(error.message, "this was not written; ask again")] * len(orders)
         except Exception as error:  # noqa: BLE001 (whoever waits for it gets it)
             if len(orders) > 1:
                 return False
             values = [error]
         for order, value in zip(orders, values, strict=True):
             order.tell(value)
+        if self._taken is not None:
+            self._give_up(self._taken)
         return True
 
     def _transaction(self, orders: list[_Order[Any, Any]]) -> list[Any]:
+        if self._taken is not None:  # whatever was in memory is true no more, though the database may be free again
+            raise self._taken
         values: list[Any] = []
-        with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+        with self._owner.connection() as connection, connection.begin():
             changes = begin(connection)
             for bulk, alike in groupby(orders, lambda order: order.bulk):
                 values += bulk(connection, [order.one for order in alike])

@@ -119,7 +119,8 @@ async def _serve(desk: Desk, places: Sequence[Place], apps: Sequence[Guard], env
             LOG.info("%s listens at %s", place.listener.name, address(place, at))
     LOG.info("sjs %s is ready, as process %d", __version__, os.getpid())
     manager.tell("READY=1", environ)
-    await stop.wait()
+    lost = asyncio.wrap_future(desk.lost)
+    await asyncio.wait((lost, asyncio.ensure_future(stop.wait())), return_when=asyncio.FIRST_COMPLETED)
     for number in ENDS:  # whoever insists has it end at once
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_DFL)
@@ -130,6 +131,8 @@ async def _serve(desk: Desk, places: Sequence[Place], apps: Sequence[Guard], env
     if cut:
         LOG.warning("%d connections were cut off", cut)
     LOG.info("it has ended")
+    if lost.done():
+        lost.result()  # says why
 
 
 def _read_certificates(found: Sequence[Tls]) -> None:

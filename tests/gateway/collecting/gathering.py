@@ -18,7 +18,8 @@ from sjs.gateway.engine.office import Office
 from sjs.gateway.records.artifacts import DONE
 from sjs.gateway.records.events import Changes
 from sjs.gateway.records.migrating import migrate
-from sjs.gateway.records.opening import engine_of, owned
+from sjs.gateway.records.opening import engine_of
+from sjs.gateway.records.owning import Pooled, owned
 from sjs.gateway.records.tables import jobs
 from sjs.gateway.records.writer import Writer
 from tests.gateway.artifacts.killed import opened
@@ -38,7 +39,7 @@ def main(config: str, database: str, where: str, key: str, count: str, command: 
 
     with owned(engine):
         migrate(engine)
-        store, write = opened(where), Writer(engine, tell)
+        store, write = opened(where), Writer(Pooled(engine), tell)
         office = Office(from_mapping(json.loads(config), {}), engine, write, store)
         words = ("a", "b", "any")
         office.accept([leaving(command, words[number % 3]) for number in range(int(count))], "me", "api", key)

@@ -16,7 +16,8 @@ from sjs.gateway.artifacts.folder import FolderStore
 from sjs.gateway.engine.office import Office
 from sjs.gateway.records.jobs import New
 from sjs.gateway.records.migrating import migrate
-from sjs.gateway.records.opening import engine_of, owned
+from sjs.gateway.records.opening import engine_of
+from sjs.gateway.records.owning import Pooled, owned
 from sjs.gateway.records.writer import Writer
 
 
@@ -24,7 +25,7 @@ def main(config: str, database: str, ran: str, first: int, count: int) -> None:
     engine = engine_of(f"sqlite:///{database}")
     with owned(engine):
         migrate(engine)
-        write = Writer(engine)
+        write = Writer(Pooled(engine))
         store = FolderStore(f"{database}-artifacts")
         office = Office(from_mapping(json.loads(config), {}), engine, write, store)
         for number in range(first, first + count):

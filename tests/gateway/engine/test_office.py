@@ -30,6 +30,7 @@ from sjs.gateway.records import jobs, tables
 from sjs.gateway.records.accepting import Asked, accept
 from sjs.gateway.records.events import Changes
 from sjs.gateway.records.jobs import New, Taken
+from sjs.gateway.records.owning import Pooled
 from sjs.gateway.records.tables import batches
 from sjs.gateway.records.writer import Writer
 from sjs.snapshots.store import Store as Snapshots
@@ -43,7 +44,7 @@ class Desk:
     def __init__(self, config: Config, engine: Engine, store: Store | None = None) -> None:
         self._changed = threading.Condition()
         self.engine = engine
-        self.write = Writer(engine, self._tell)
+        self.write = Writer(Pooled(engine), self._tell)
         self.store = FolderStore(f"{engine.url.database}-artifacts") if store is None else store
         self.office = Office(config, engine, self.write, self.store)
 
@@ -158,7 +159,7 @@ def test_the_next_office_goes_on_where_one_has_ended(config: Config, engine: Eng
     numbers = range(taken.first, taken.first + 3)
     first.wait(numbers[:2], ["running"])
     first.close()
-    write = Writer(engine)
+    write = Writer(Pooled(engine))
     (late,) = write(lambda connection: accept(connection, [Asked([job("true", "b")], "me", "api", time.time())]))
     write.close()
     assert isinstance(late, Taken)

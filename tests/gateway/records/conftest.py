@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine
 
 from sjs.gateway.records.migrating import migrate
-from sjs.gateway.records.opening import engine_of, owned
+from sjs.gateway.records.opening import engine_of
+from sjs.gateway.records.owning import owned
 from sjs.gateway.records.tables import metadata
 from tests.gateway.databases import SERVERS, server
 

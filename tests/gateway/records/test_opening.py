@@ -14,7 +14,8 @@ from sqlalchemy import Engine, insert, text
 
 from sjs.errors import ConfigError, SjsError
 from sjs.gateway.records.migrating import migrate
-from sjs.gateway.records.opening import engine_of, owned
+from sjs.gateway.records.opening import engine_of
+from sjs.gateway.records.owning import owned
 from sjs.gateway.records.tables import batches, metadata
 from tests.gateway.databases import SERVERS, mortal
 

@@ -15,6 +15,7 @@ from sjs.gateway.artifacts.lending import Lending
 from sjs.gateway.artifacts.store import NoArtifact, key_of, uuid_of
 from sjs.gateway.records import outputs, tables
 from sjs.gateway.records.outputs import Printed
+from sjs.gateway.records.owning import Pooled
 from sjs.gateway.records.retention import PAGE, REMOVED, Keep, Old
 from sjs.gateway.records.writer import Writer
 from sjs.gateway.retention import DAY, Retention, Surplus
@@ -78,7 +79,7 @@ class Kept:
 def kept(engine: Engine, tmp_path: Path) -> Iterator[Kept]:
     with ExitStack() as stack:
         store = Lending(stack.enter_context(closing(FolderStore(str(tmp_path / "store")))))
-        write = Writer(engine)
+        write = Writer(Pooled(engine))
         stack.callback(write.close)
         yield Kept(engine, store, write)
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, event, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from sjs.errors import Conflict
+from sjs.gateway.records.owning import Pooled
 from sjs.gateway.records.tables import batches
 from sjs.gateway.records.writer import Unavailable, Work, Writer
 from tests.live.machine import DEADLINE
@@ -44,7 +45,7 @@ def test_what_comes_while_it_writes_is_one_transaction(engine: Engine) -> None:
     commits: list[int] = []
     event.listen(engine, "commit", lambda connection: commits.append(1))
     told: list[int] = []
-    write = Writer(engine, lambda changes: told.append(count(engine)))
+    write = Writer(Pooled(engine), lambda changes: told.append(count(engine)))
     goes_on, _ = held(write)
     futures = [write.put(new(f"k{number}")) for number in range(100)]
     goes_on.set()
@@ -54,7 +55,7 @@ def test_what_comes_while_it_writes_is_one_transaction(engine: Engine) -> None:
 
 
 def test_one_that_is_at_fault_takes_no_other_with_it(engine: Engine) -> None:
-    write = Writer(engine)
+    write = Writer(Pooled(engine))
     goes_on, _ = held(write)
     futures = [write.put(new(key)) for key in ("a", "b", "a", "c")]
     goes_on.set()
@@ -73,7 +74,7 @@ def test_what_is_of_a_kind_is_done_together(engine: Engine) -> None:
         connection.execute(insert(batches), [{"key": key, "word": "any", "created": 1.0} for key in keys])
         return [Conflict("no") if key == "c" else key.upper() for key in keys]
 
-    write = Writer(engine)
+    write = Writer(Pooled(engine))
     goes_on, _ = held(write)
     futures = [write.put_among(add, key) for key in "abc"]
     other = write.put(new("x"))
@@ -94,7 +95,7 @@ def test_what_may_have_been_written_is_not_written_again(engine: Engine, monkeyp
         commit(connection)
         raise lost
 
-    write = Writer(engine)
+    write = Writer(Pooled(engine))
     goes_on, _ = held(write)
     futures = [write.put(new("a")), write.put(new("b"))]
     with monkeypatch.context() as patch:
@@ -107,7 +108,7 @@ def test_what_may_have_been_written_is_not_written_again(engine: Engine, monkeyp
 
 
 def test_what_was_asked_before_it_closes_is_done_and_no_more(engine: Engine) -> None:
-    write = Writer(engine)
+    write = Writer(Pooled(engine))
     goes_on, _ = held(write)
     future = write.put(new("a"))
     closing = threading.Thread(target=write.close)
@@ -121,7 +122,7 @@ def test_what_was_asked_before_it_closes_is_done_and_no_more(engine: Engine) -> 
 
 def test_a_database_that_has_gone_is_said_and_is_there_again_later(engine: Engine) -> None:
     """As after a restart of its server: connections that were open are no more."""
-    write = Writer(engine)
+    write = Writer(Pooled(engine))
     write(new("a"))
 
     def lost(connection: Connection) -> None:

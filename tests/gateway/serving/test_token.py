@@ -12,7 +12,8 @@ import pytest
 from sjs.cli import verbs
 from sjs.extras import how_to_get
 from sjs.gateway.access import reached
-from sjs.gateway.records.opening import engine_of, owned
+from sjs.gateway.records.opening import engine_of
+from sjs.gateway.records.owning import owned
 from tests.gateway.serving.program import AS_ROOT, Gateway
 
 

@@ -75,7 +75,7 @@ def test_jobs_run_on_several_machines_at_the_same_time(
     specs.shell("parallel", f"touch {tmp_path}/$$; while [ $(ls {tmp_path} | wc -l) -lt 4 ]; do sleep 0.05; done")
     numbers = [jobmgr.start("parallel") for _ in range(4)]
     assert {jobmgr.ended(number)["job"]["status"] for number in numbers} == {"completed"}
-    with at_desk.write._engine.connect() as connection:
+    with at_desk._engine.connect() as connection:
         rows = [jobs.get(connection, number) for number in numbers]
     assert {row.target for row in rows if row is not None} == {"a", "b"}
 
