@@ -55,3 +55,4 @@ def test_it_is_its_own_again_or_it_ends(make: Make, there: tuple[str, Server]) -
     gateway.start()
     assert ask(by_tcp(gateway.port), "GET", JOBS, token)[1]["jobs"][0]["id"] == 1
     assert submit()[0] == 201
+    assert gateway.stop() == 0  # a server ends when all have gone
