@@ -36,8 +36,8 @@ from sjs.gateway.identity.tokens import Token, is_usable, may, may_see, may_subm
 from sjs.gateway.posting import signing
 from sjs.gateway.posting.addresses import networks
 from sjs.gateway.posting.couriers import Couriers
-from sjs.gateway.records import listing
-from sjs.gateway.records.events import Changes
+from sjs.gateway.records import events, listing
+from sjs.gateway.records.events import Changes, Event
 from sjs.gateway.records.failing import asking
 from sjs.gateway.records.jobs import New, Taken
 from sjs.gateway.records.listing import Sought, Walk
@@ -192,6 +192,21 @@ class Desk:
             return listing.rows(connection, found.numbers, columns), found.stop
 
         return await self.read(look)
+
+    async def ran(self, token: Token, start: float, stop: float, limit: int) -> Sequence[Row[Any]]:
+        """When jobs ran, as `records.jobs.ran` has it."""
+        check(may(token, "read"))
+        owner = None if "admin" in token.scopes else token.owner
+        return await self.read(partial(listing.ran, owner=owner, start=start, stop=stop, limit=limit))
+
+    async def past(
+        self, token: Token, kinds: Sequence[str], job: int | None, before: int | None, limit: int
+    ) -> Sequence[Event]:
+        """What has happened, the newest first."""
+        wanted = self.wanted(token, kinds, job)
+        return await self.read(
+            lambda connection: events.past(connection, wanted.owner, before, limit, wanted.kinds, wanted.job)
+        )
 
     def wanted(
         self, token: Token, kinds: Sequence[str] = (), job: int | None = None, owner: str | None = None

@@ -111,6 +111,22 @@ def since(
     return [Event(*row) for row in connection.execute(found)]
 
 
+def past(
+    connection: Connection, owner: str | None, before: int | None, limit: int, kinds: Sequence[str], job: int | None
+) -> Sequence[Event]:
+    """What came before, the newest first; `owner` None: everybody's."""
+    found = select(events).order_by(events.c.seq.desc()).limit(limit)
+    if before is not None:
+        found = found.where(events.c.seq < before)
+    if owner is not None:
+        found = found.where(events.c.owner == owner)
+    if kinds:
+        found = found.where(events.c.kind.in_(kinds))
+    if job is not None:
+        found = found.where(events.c.job == job)
+    return [Event(*row) for row in connection.execute(found)]
+
+
 def span(connection: Connection) -> tuple[int, int]:
     """The first and the last that are kept; (0, 0) if there are none."""
     low = select(func.min(events.c.seq)).scalar_subquery()  # each by itself: SQLite goes through all rows for both

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, select
 
+from sjs.core.lifecycle import LIVE
 from sjs.gateway.records.tables import jobs
 from sjs.values import dataclass
 
@@ -106,3 +107,14 @@ def _are(source: FromClause, fields: Fields) -> list[ColumnElement[bool]]:
         source.c[name].in_(value) if isinstance(value, tuple) else source.c[name] == value
         for name, value in fields.items()
     ]
+
+
+def ran(connection: Connection, owner: str | None, start: float, stop: float, limit: int) -> Sequence[Row[Any]]:
+    """When jobs ran that ran in a window of time, those first that ran last; `owner` None: everybody's."""
+    found = select(jobs.c.id, jobs.c.name, jobs.c.target, jobs.c.state, jobs.c.begun, jobs.c.ended)
+    found = found.where(jobs.c.target.is_not(None), jobs.c.begun < stop)
+    if owner is not None:
+        found = found.where(jobs.c.owner == owner)
+    over = found.where(jobs.c.ended > start).order_by(jobs.c.ended.desc()).limit(limit)
+    going = found.where(jobs.c.state.in_(LIVE)).order_by(jobs.c.id.desc()).limit(limit)
+    return [*connection.execute(going), *connection.execute(over)][:limit]

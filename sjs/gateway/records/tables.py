@@ -81,6 +81,7 @@ jobs = Table(
     Index(None, "target", "number"),
     Index(None, "batch", "place"),
     Index(None, "batch", "word", "id"),
+    Index(None, "ended", "begun"),
     sqlite_autoincrement=True,
     **MYSQL,
 )
@@ -161,6 +162,7 @@ events = Table(
     Column("data", LONG, nullable=False),
     Index(None, "time"),
     Index(None, "job", "seq"),
+    Index(None, "owner", "seq"),
     sqlite_autoincrement=True,
     **MYSQL,
 )

@@ -46,6 +46,7 @@ def upgrade() -> None:
         **MYSQL,
     )
     op.create_index("ix_events_job_seq", "events", ["job", "seq"])
+    op.create_index("ix_events_owner_seq", "events", ["owner", "seq"])
     op.create_index("ix_events_time", "events", ["time"])
 
     op.create_table(
@@ -100,6 +101,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_jobs_batch_place", "jobs", ["batch", "place"])
     op.create_index("ix_jobs_batch_word_id", "jobs", ["batch", "word", "id"])
+    op.create_index("ix_jobs_ended_begun", "jobs", ["ended", "begun"])
     op.create_index("ix_jobs_kept_id", "jobs", ["kept", "id"])
     op.create_index("ix_jobs_name_id", "jobs", ["name", "id"])
     op.create_index("ix_jobs_owner_id", "jobs", ["owner", "id"])

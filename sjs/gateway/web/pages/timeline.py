@@ -1,0 +1,63 @@
+"""/timeline: who ran what where."""
+
+from __future__ import annotations
+
+from time import time
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sjs.errors import BadRequest
+from sjs.gateway.web.pages import gantt
+from sjs.gateway.web.pages.frame import Frame, reader
+
+WINDOWS = {"10 minutes": 600, "an hour": 3_600, "6 hours": 21_600, "a day": 86_400, "a week": 604_800}
+USUAL = 3_600
+MOST = 20_000
+"""Jobs that are looked at; a longer window says that there are more."""
+
+LISTED = 100
+"""Those that stand in the table, too."""
+
+
+def routes(frame: Frame) -> list[Route]:
+    async def timeline(request: Request) -> Response:
+        seconds = _number(request.query_params.get("seconds"), "seconds", USUAL)
+        if seconds not in WINDOWS.values():
+            raise BadRequest(f"seconds is one of {', '.join(map(str, WINDOWS.values()))}")
+        now = time()
+        until = _number(request.query_params.get("until"), "until", 0)
+        stop = float(until) if until and until < now else now
+        start = stop - seconds
+        rows = await frame.desk.ran(reader(request), start, stop, MOST)
+        spans = [
+            gantt.Span(row.id, row.name, row.target, row.state, row.begun, now if row.ended is None else row.ended)
+            for row in rows
+        ]
+        return frame.page(
+            request,
+            "timeline.html",
+            picture=gantt.picture(spans, start, stop),
+            width=gantt.WIDTH,
+            spans=sorted(spans, key=lambda one: -one.start)[:LISTED],
+            count=len(spans),
+            is_cut=len(spans) == MOST,
+            start=start,
+            stop=stop,
+            seconds=seconds,
+            windows=WINDOWS,
+            is_now=stop == now,
+            earlier=frame.url("/timeline", seconds=seconds, until=int(start)),
+            later=frame.url("/timeline", seconds=seconds, until=int(min(stop + seconds, now))),
+        )
+
+    return [Route("/timeline", timeline, methods=["GET"])]
+
+
+def _number(text: str | None, name: str, usual: int) -> int:
+    if text is None:
+        return usual
+    if not (text.isascii() and text.isdecimal() and len(text) < 12):
+        raise BadRequest(f"{name} is a whole number")
+    return int(text)
