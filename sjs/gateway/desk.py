@@ -27,8 +27,8 @@ from sjs.gateway.artifacts.lending import Lending
 from sjs.gateway.artifacts.opening import open_store
 from sjs.gateway.artifacts.settings import parse as store_settings
 from sjs.gateway.artifacts.store import Store
-from sjs.gateway.engine.ends import LOG
 from sjs.gateway.engine.office import Office
+from sjs.gateway.engine.telling import LOG
 from sjs.gateway.feed import Feed, Wanted
 from sjs.gateway.hub import Hub
 from sjs.gateway.identity.limits import Exceeded, may_queue

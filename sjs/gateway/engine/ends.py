@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,12 +14,11 @@ from sjs.api.watching import Listener
 from sjs.core import job as core
 from sjs.core.lifecycle import FINAL
 from sjs.errors import SjsError, UnknownJob, Unreachable, UsageError
+from sjs.gateway.engine.telling import LOG, Once
 from sjs.gateway.records import jobs
 from sjs.gateway.records.jobs import CANCEL, RETRY, Place
 from sjs.gateway.records.writer import Writer
 from sjs.protocols import Target
-
-LOG = logging.getLogger("sjs.gateway")
 
 AGAIN = 5.0
 """Seconds after which somebody who was away is asked again."""
@@ -41,6 +39,7 @@ class Ends(Listener):
         self._write = write
         self._after = after
         self._closed = False
+        self._said = Once()
 
     def close(self) -> None:
         """Nobody is to be waited for any more."""
@@ -61,7 +60,7 @@ class Ends(Listener):
                 self._sessions.watcher(name).add(self, there)
             cancel(unwanted)
         except Unreachable as error:
-            LOG.warning("%s; it is asked again", error)
+            self._said.tell(f"{error}; it is asked again")
             self._later(partial(self.await_them, places))
 
     def _later(self, work: Callable[[], None]) -> None:
@@ -75,7 +74,7 @@ class Ends(Listener):
             if not self._closed:
                 work()
         except SjsError as error:
-            LOG.warning("%s; it is asked again", error)
+            self._said.tell(f"{error}; it is asked again")
             self._later(work)
 
     def _have_tried(self, place: Place) -> str:
@@ -114,7 +113,7 @@ class Ends(Listener):
             for some in _pieces(keys):
                 self._lose(some, error.message)
             return
-        LOG.warning("%d jobs: %s; it is asked again", len(keys), error)
+        self._said.tell(f"{len(keys)} jobs: {error}; it is asked again")
         self._later(partial(self._resume, keys))
 
     def _lose(self, keys: Sequence[int], why: str) -> None:

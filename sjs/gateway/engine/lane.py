@@ -17,8 +17,9 @@ from sjs.core.job import End, Report, Spec
 from sjs.dealing import Dealer, folder, head, plan
 from sjs.errors import Full, NoSpace, SjsError, Stopping, TooLarge, Unreachable, UsageError
 from sjs.fitting import Fitting
-from sjs.gateway.engine.ends import AGAIN, LOG
+from sjs.gateway.engine.ends import AGAIN
 from sjs.gateway.engine.plan import BatchPlan, specs
+from sjs.gateway.engine.telling import LOG, Once
 from sjs.gateway.records import jobs
 from sjs.gateway.records.failing import FAILS
 from sjs.gateway.records.jobs import Batch, Place
@@ -34,9 +35,6 @@ BATCH = 1_000
 
 LINGERS = 60.0
 """Seconds after which a lane with nothing to do ends: who asks chooses the words, and there are more than threads."""
-
-TOLD_AGAIN = 3_600.0
-"""Seconds after which what is in the way is told again, if it still is."""
 
 
 class Lane:
@@ -54,7 +52,7 @@ class Lane:
     ) -> None:
         self.word = word
         self._may_go = may_go
-        self._told: dict[str, float] = {}
+        self._said = Once()
         self._sessions = sessions
         self._engine = engine
         self._write = write
@@ -89,20 +87,13 @@ class Lane:
             try:
                 left = self._round()
                 if not left:
-                    self._told.clear()
+                    self._said.forget()
             except (SjsError, *FAILS) as error:
-                self._tell(f"{self.word}: {' '.join(str(error).split())}; it is tried again")
+                self._said.tell(f"{self.word}: {' '.join(str(error).split())}; it is tried again")
                 left = True
             except Exception:  # noqa: BLE001 (jobs wait for it, whatever has gone wrong)
                 LOG.exception("jobs for %s could not be handed in; it is tried again", self.word)
                 left = True
-
-    def _tell(self, text: str) -> None:
-        """Once, and not each time that it is met, for as long as something is left."""
-        now = time.monotonic()
-        if self._told.get(text, 0.0) <= now:
-            self._told[text] = now + TOLD_AGAIN
-            LOG.warning("%s", text)
 
     def _round(self) -> bool:
         """Go through all that waits; whether something is left."""
@@ -117,7 +108,7 @@ class Lane:
             try:
                 self._hand_in(batch)
             except SjsError as error:
-                self._tell(f"{self.word}: {error}; it is tried again")
+                self._said.tell(f"{self.word}: {error}; it is tried again")
         with self._engine.connect() as connection:
             return jobs.has_more(connection, self.word)
 
@@ -169,7 +160,7 @@ class Lane:
         for failure in dealer.failed:
             if failure.is_open:
                 self._away[failure.name] = time.monotonic() + AGAIN
-                self._tell(f"{failure.name}: {failure.count} jobs wait for it: {failure.error}")
+                self._said.tell(f"{failure.name}: {failure.count} jobs wait for it: {failure.error}")
 
     def _is_away(self, name: str) -> bool:
         return self._away.get(name, 0.0) > time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -16,8 +17,9 @@ from sjs.config import Config
 from sjs.errors import Unreachable
 from sjs.gateway.artifacts.store import Store
 from sjs.gateway.collecting.collector import Collector
-from sjs.gateway.engine.ends import LOG, Ends
+from sjs.gateway.engine.ends import Ends
 from sjs.gateway.engine.lane import Lane
+from sjs.gateway.engine.telling import Once
 from sjs.gateway.records import jobs
 from sjs.gateway.records.accepting import Asked, accept
 from sjs.gateway.records.jobs import New, Taken
@@ -43,7 +45,8 @@ class Office:
         write: Writer,
         store: Store,
     ) -> None:
-        self._sessions = Sessions(config, None, _told, None, float("inf"))
+        self._said = Once()
+        self._sessions = Sessions(config, None, self._told, None, float("inf"))
         self._engine = engine
         self._write = write
         self._collector = Collector(self._sessions, engine, write, store)
@@ -54,6 +57,9 @@ class Office:
             known, words = jobs.unended(connection), jobs.words(connection)
         self._ends.await_them(known)
         self._kick(words)
+
+    def _told(self, name: str, line: str) -> None:
+        self._said.tell(f"[{name}] {line}", logging.INFO)
 
     def close(self) -> None:
         """Hand in no more, and hear of nothing; the next office goes on."""
@@ -127,7 +133,3 @@ class Office:
     def report(self, target: str) -> Status:
         """How a target is."""
         return self._sessions.call(target, lambda one: one.report())
-
-
-def _told(name: str, line: str) -> None:
-    LOG.info("[%s] %s", name, line)

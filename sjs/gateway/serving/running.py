@@ -15,7 +15,7 @@ from sjs.config import Config
 from sjs.errors import UsageError
 from sjs.gateway.access import usable_tokens
 from sjs.gateway.desk import Desk, opened
-from sjs.gateway.engine.ends import LOG
+from sjs.gateway.engine.telling import LOG
 from sjs.gateway.identity.guard import Guard, Scope
 from sjs.gateway.identity.startup import Listener, Start, usual_hosts, warnings
 from sjs.gateway.serving import log, manager, sockets

@@ -26,6 +26,7 @@ from sjs.gateway.artifacts.store import Store
 from sjs.gateway.collecting.wanted import Wanted, to_text
 from sjs.gateway.engine.lane import Lane
 from sjs.gateway.engine.office import Office
+from sjs.gateway.engine.telling import AGAIN, MOST, Once
 from sjs.gateway.records import jobs, tables
 from sjs.gateway.records.accepting import Asked, accept
 from sjs.gateway.records.events import Changes
@@ -258,6 +259,21 @@ def test_what_is_in_the_way_is_told_once(
     assert desk.wait([taken.first])[0].state == "succeeded"
     told = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
     assert len(told) == len(set(told)) > 0
+
+
+def test_what_was_told_is_told_again_when_it_is_news(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    once = Once(lambda: now[0])
+    for at, text in ((0.0, "a"), (1.0, "a"), (2.0, "b"), (AGAIN, "a"), (AGAIN + 1, "b"), (AGAIN + 1, "a")):
+        now[0] = at
+        once.tell(text)
+    assert [one.getMessage() for one in caplog.records] == ["a", "b", "a"]
+    once.forget()
+    once.tell("a")
+    assert len(caplog.records) == 4
+    for number in range(2 * MOST):
+        once.tell(str(number))
+    assert len(once._until) <= MOST
 
 
 def test_what_a_target_has_is_not_planned_anew(desk: Desk, config: Config, engine: Engine, tmp_path: Path) -> None:
