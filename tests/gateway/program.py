@@ -32,7 +32,7 @@ from sjs.values import replace
 from tests.live.machine import ROOT
 
 HOST = "127.0.0.1"
-UNLIMITED = Limits(rate=1e9, burst=10**9, requests=10**6, streams=10**6, queued=10**9)
+UNLIMITED = Limits(rate=1e6, burst=10**9, requests=10**6, streams=10**6, queued=10**9)
 
 
 def listening() -> socket.socket:

@@ -21,7 +21,7 @@ from tests.gateway.serving.program import AS_ROOT
 from tests.live.machine import DEADLINE, ROOT
 from tests.torture.callers import HOST
 
-ENDLESS = ["--rate=1e9", "--burst=1000000000", "--requests=1000000", "--streams=1000000", "--queued=1000000000"]
+ENDLESS = ["--rate=1e6", "--burst=1000000000", "--requests=1000000", "--streams=1000000", "--queued=1000000000"]
 SHOWN = 2_000
 """Letters of the log, the last ones, that are shown of a gateway that is not ready."""
 
