@@ -9,11 +9,15 @@ STYLE = """
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
 body { margin: 0 auto; max-width: 60rem; padding: 1rem; }
 h1, h2 { line-height: 1.2; }
-table { border-collapse: collapse; width: 100%; }
+a { color: inherit; }
+table { border-collapse: collapse; margin: 1.5rem 0; width: 100%; }
 caption { font-weight: bold; text-align: left; }
-th, td { border-bottom: 1px solid #8886; overflow-wrap: anywhere; padding: .25rem .5rem; text-align: left; }
-td.count { font-variant-numeric: tabular-nums; text-align: right; }
+th, td { border-bottom: 1px solid #8886; padding: .25rem .5rem; text-align: left; vertical-align: top; }
+th, td { white-space: nowrap; font-variant-numeric: tabular-nums; }
+th.wide, td.wide { overflow-wrap: anywhere; white-space: normal; width: 100%; }
+td.count { text-align: right; }
 progress { accent-color: #1769aa; height: 1.25rem; width: 100%; }
+@media (max-width: 30rem) { body { padding: .5rem; } th, td { padding: .25rem; } }
 """
 
 SCRIPT = """

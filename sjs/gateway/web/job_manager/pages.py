@@ -14,7 +14,9 @@ from sjs.values import dataclass
 MOST = 1_024
 """Jobs that are listed. Where there are more in all, only those that are worked on are."""
 
-COLUMNS = ("Job", "Stage", "File", "Since")
+HEAD = (
+    '<th scope="col">Job</th><th scope="col">Stage</th><th scope="col" class="wide">File</th><th scope="col">Since</th>'
+)
 
 
 @dataclass(frozen=True)
@@ -107,17 +109,15 @@ def _progress(group: Group) -> str:
 def _bars(group: Group) -> str:
     rows = []
     for stage, count in enumerate(group.counts):
-        bar = f'<progress id="stagebar {stage}" aria-label="Stage {stage}" value="{count}" max="{group.total or 1}">'
-        rows.append(
-            f'<tr><th scope="row">Stage {stage}</th><td>{bar}</progress></td><td class="count">{count}</td></tr>\n'
-        )
+        of = f'id="stagebar {stage}" aria-label="Stage {stage}" value="{count}" max="{group.total or 1}"'
+        bar = f'<td class="wide"><progress {of}></progress></td>'
+        rows.append(f'<tr><th scope="row">Stage {stage}</th>{bar}<td class="count">{count}</td></tr>\n')
     return f"<table>\n<caption>Stages</caption>\n<tbody>\n{''.join(rows)}</tbody>\n</table>\n"
 
 
 def _table(name: str, title: str, rows: Sequence[Row]) -> str:
-    head = "".join(f'<th scope="col">{one}</th>' for one in COLUMNS)
     return (
-        f"<table>\n<caption>{title}: {len(rows)}</caption>\n<thead><tr>{head}</tr></thead>\n"
+        f"<table>\n<caption>{title}: {len(rows)}</caption>\n<thead><tr>{HEAD}</tr></thead>\n"
         f'<tbody id="{name}">\n{"".join(map(_line, rows))}</tbody>\n</table>\n'
     )
 
@@ -127,7 +127,7 @@ def _line(row: Row) -> str:
     when = strftime("%Y-%m-%d %H:%M:%S", localtime(row.since))
     cells = (
         f'<td id="jobid {number}">{number}</td><td id="jobstage {number}">{row.stage}</td>'
-        f'<td id="filename {number}"><bdi>{escape(row.file)}</bdi></td><td id="datecommitted {number}">{when}</td>'
+        f'<td id="filename {number}" class="wide"><bdi>{escape(row.file)}</bdi></td><td id="datecommitted {number}">{when}</td>'
     )
     return f'<tr id="flagged {number}">{cells}</tr>\n'
 

@@ -95,7 +95,7 @@ def test_an_update_stores_what_it_says(mine: Client) -> None:
     assert json.loads(mine.get("/get/2"))["jobcmd"] == "new"
     mine.post("/update_job/1/4", {"filename": "out/<i>.dat"})
     assert json.loads(mine.get("/get/4"))["jobcmd"] == "new"
-    assert '<td id="filename 1"><bdi>out/&lt;i&gt;.dat</bdi></td>' in mine.get("/get")
+    assert '<td id="filename 1" class="wide"><bdi>out/&lt;i&gt;.dat</bdi></td>' in mine.get("/get")
     mine.post("/update_job/1/6", {})
     assert "out/&lt;i&gt;.dat" in mine.get("/get")
 
