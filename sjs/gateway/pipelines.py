@@ -13,7 +13,7 @@ from secrets import token_hex
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from sjs.gateway.desk import Desk, check
 from sjs.gateway.identity.tokens import Token, may, may_see
@@ -311,6 +311,15 @@ class Pipelines:
             if stage is not None:
                 wanted = replace(wanted, stage=pipeline.number_of(stage))
             return looking.page(connection, pipeline.id, wanted, after, limit)
+
+        return await self._desk.read(asked)
+
+    async def brief(self, token: Token, name: str, which: Which, limit: int) -> Sequence[Row[Any]]:
+        """The first items, of each its number, stage, file, since when it is there and whether it is flagged."""
+        whose = self._owner(token, "read", None)
+
+        def asked(connection: Connection) -> Sequence[Row[Any]]:
+            return looking.brief(connection, pipelines.get(connection, whose, name).id, which, limit)
 
         return await self._desk.read(asked)
 

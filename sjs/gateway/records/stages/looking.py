@@ -57,10 +57,23 @@ def page(connection: Connection, pipeline: int, which: Which, after: int = -1, l
     return found, True
 
 
-def _some(connection: Connection, pipeline: int, which: Which, after: int, limit: int) -> Sequence[Row[Any]]:
+def brief(connection: Connection, pipeline: int, which: Which, limit: int) -> Sequence[Row[Any]]:
+    """The same without what may be long: commands and results."""
+    c = tables.items.c
+    return _some(connection, pipeline, which, -1, limit, select(c.number, c.stage, c.file, c.since, c.flagged))
+
+
+def _some(
+    connection: Connection, pipeline: int, which: Which, after: int, limit: int, what: Select[Any] | None = None
+) -> Sequence[Row[Any]]:
     """Of a stage they are read in the order in which they are found, for each state by itself."""
     c = tables.items.c
-    found = select(tables.items).where(c.pipeline == pipeline, c.number > after).order_by(c.number).limit(limit)
+    found = (
+        (select(tables.items) if what is None else what)
+        .where(c.pipeline == pipeline, c.number > after)
+        .order_by(c.number)
+        .limit(limit)
+    )
     if which.is_flagged is not None:
         found = found.where(c.flagged.is_(which.is_flagged))
     if which.worker is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
@@ -89,8 +88,7 @@ class Calls:
         item = await self._board.take(request.state.token, jobix, stage, target)
         if item is None:
             return _json(words.NADA)
-        command = json.loads(item.command or "null")
-        return _json(words.taken(item.number, command, stage, jobix))
+        return _text(words.taken(item.number, item.command or "null", stage, jobix))
 
     async def update(self, request: Request, numbers: Sequence[int]) -> Response:
         number, stage = numbers

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Row
 
-from sjs.compact import to_json
 from sjs.gateway.identity.tokens import Token
 from sjs.gateway.pipelines import Pipelines
 from sjs.gateway.records.stages.looking import Which
@@ -122,15 +122,12 @@ class Board:
     async def rows(self, token: Token, name: str, group: pages.Group) -> Sequence[pages.Row]:
         """The jobs that are listed on a page."""
         if group.total <= pages.MOST:
-            every, _ = await self._pipelines.page(token, name, limit=pages.MOST)
-            return [_row(one) for one in every]
-        flagged, _ = await self._pipelines.page(token, name, Which(is_flagged=True), limit=pages.MOST)
-        found = list(flagged)
+            return [_row(one) for one in await self._pipelines.brief(token, name, Which(), pages.MOST)]
+        found = list(await self._pipelines.brief(token, name, Which(is_flagged=True), pages.MOST))
         for stage in range(1, len(group.counts), 2):
             left = pages.MOST - len(found)
             if left > 0 and group.counts[stage]:
-                some, _ = await self._pipelines.page(token, name, Which(stage, is_flagged=False), limit=left)
-                found += some
+                found += await self._pipelines.brief(token, name, Which(stage, is_flagged=False), left)
         return [_row(one) for one in sorted(found, key=lambda one: one.number)]
 
     async def _find(self, token: Token, jobix: int) -> Pipeline | None:
@@ -175,7 +172,7 @@ def _number(number: int) -> int:
 
 def _command(number: int, command: Any) -> str:
     try:
-        text = to_json(command)
+        text = json.dumps(command)
     except RecursionError:
         raise Unfit(400, f"Job {number}: its jobcmd is nested too deeply.") from None
     if len(text) > MOST_COMMAND:

@@ -125,11 +125,11 @@ def _table(name: str, title: str, rows: Sequence[Row]) -> str:
 def _line(row: Row) -> str:
     number = row.number
     when = strftime("%Y-%m-%d %H:%M:%S", localtime(row.since))
-    cells = (
-        f'<td id="jobid {number}">{number}</td><td id="jobstage {number}">{row.stage}</td>'
-        f'<td id="filename {number}" class="wide"><bdi>{escape(row.file)}</bdi></td><td id="datecommitted {number}">{when}</td>'
+    return (
+        f'<tr id="flagged {number}"><td id="jobid {number}">{number}</td><td id="jobstage {number}">{row.stage}</td>'
+        f'<td id="filename {number}" class="wide"><bdi>{escape(row.file)}</bdi></td>'
+        f'<td id="datecommitted {number}">{when}</td></tr>\n'
     )
-    return f'<tr id="flagged {number}">{cells}</tr>\n'
 
 
 def _page(title: str, body: str, up: str = "") -> str:

@@ -44,9 +44,11 @@ def updated(number: int, stage: int) -> str:
     return f"Success, job {number} was updated to stage {stage}!"
 
 
-def taken(number: int, command: Any, stage: int, jobix: int) -> Mapping[str, Any]:
-    """A job for who asked at a stage."""
-    return {"jobid": number, "jobcmd": command, "jobstage": stage, "jobix": jobix}
+def taken(number: int, command: str, stage: int, jobix: int) -> str:
+    """A job for who asked at a stage. `command`: JSON, which is not read again: it may be nested as deeply as can just
+    be written, and by now the job is given out."""
+    text = f'{{"jobid": {number}, "jobcmd": {command}, "jobstage": {stage}, "jobix": {jobix}}}'
+    return text.translate(_ESCAPES)
 
 
 def checked(has_expired: bool, unlimited: int, moved: int | None = None) -> Mapping[str, int]:

@@ -186,6 +186,18 @@ def test_what_is_too_much_is_said(mine: Client, path: str) -> None:
     assert mine.get("/init") == "{}"
 
 
+@pytest.mark.parametrize("depth", [100, 800, 900, 940, 960, 980, 1_000, 5_000, 100_000])
+def test_a_command_is_as_deep_as_it_was_or_is_not_there(mine: Client, depth: int) -> None:
+    """How deep is too deep is Python's to say; nobody is given a job that he cannot be told of."""
+    command = f"{'[' * depth}{']' * depth}"
+    answer = mine.ask("/set", f'{{"1": {{"jobstage": 0, "jobcmd": {command}}}}}'.encode())
+    found = mine.get("/get/0")
+    if answer.status == 200:
+        assert found == f'{{"jobid": 1, "jobcmd": {command}, "jobstage": 0, "jobix": {mine.jobix}}}'
+    else:
+        assert (answer.status, found) == (400, '"nada"') and depth > 100
+
+
 def test_a_command_has_a_limit(mine: Client) -> None:
     mine.post("/set", {"1": {"jobstage": 0, "jobcmd": "x" * 1_000_000}})
     body = zlib.compress(json.dumps({"2": {"jobstage": 0, "jobcmd": "x" * 1_100_000}}).encode())

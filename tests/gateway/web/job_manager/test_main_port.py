@@ -73,3 +73,19 @@ def test_who_may_not_is_told_so(port: int, at_desk: Desk) -> None:
         assert (answer.status, answer.headers["content-type"]) == (403, HTML)
     assert writer.get("/get/0") == '"nada"'
     assert writer.ask("/check_stages").status == writer.ask("/get").status == writer.ask("/events").status == 403
+
+
+def test_the_native_api_has_the_same_jobs(port: int, at_desk: Desk) -> None:
+    ann = replace(client(port, at_desk, "fay", "submit", "read"), jobix=77)
+    ann.get("/init/0/0/0")
+    ann.post("/set", {str(one): {"jobstage": 0, "jobcmd": ["x"]} for one in range(3)})
+    ann.get("/get/0")
+    api = Client(ann.url.replace("/stages", "/api/v1/stages"), None, ann.token)
+    found = api.ask("/jobix-77/items").json
+    assert [(one["number"], one["stage"], one["command"]) for one in found["items"]] == [
+        (0, 1, ["x"]),
+        (1, 0, ["x"]),
+        (2, 0, ["x"]),
+    ]
+    assert api.ask("/jobix-77", method="DELETE").status == 204
+    assert ann.get("/init") == "{}"
