@@ -16,6 +16,7 @@ from sjs.errors import SjsError
 from sjs.gateway.artifacts.lending import Lending
 from sjs.gateway.records import retention
 from sjs.gateway.records.retention import PAGE, Keep, Look, Old, Total
+from sjs.gateway.records.stages.pipelines import remove_closed
 from sjs.gateway.records.writer import Work, Writer
 from sjs.values import dataclass
 
@@ -89,6 +90,7 @@ class Retention:
                 *(keep.output_days, 0, keep.output_bytes),
                 *(retention.old_outputs, retention.all_outputs, self._empty_outputs),
             ),
+            Kind("steps", keep.step_days, keep.steps, 0, retention.old_steps, retention.all_steps, self._remove_steps),
             Kind("jobs", keep.days, keep.jobs, 0, retention.old_jobs, retention.ended_jobs, self._remove_jobs),
         ]
         self._closed = threading.Event()
@@ -106,7 +108,7 @@ class Retention:
 
     def _serve(self) -> None:
         while not self._closed.is_set():
-            for work in (self.tidy, self.round):
+            for work in (self.tidy, self.complete, self.round):
                 try:
                     work(time.time())
                 except SjsError as error:
@@ -122,6 +124,11 @@ class Retention:
             count = self._store.tidy(now)
             if count:
                 LOG.info("%d files that were never whole were removed from the store", count)
+
+    def complete(self, now: float) -> None:
+        """Remove what is left of pipelines that were deleted: whoever did so, it may have died at it."""
+        while not self._closed.is_set() and self._write(remove_closed):
+            pass
 
     def round(self, now: float) -> Mapping[str, int]:
         """Go through all; how many went, or would, by their kind."""
@@ -162,6 +169,9 @@ class Retention:
     def _empty_outputs(self, old: Sequence[Old]) -> int:
         why = "what it had printed was kept for its time, and removed"
         return self._write(lambda connection: retention.empty_outputs(connection, [one.id for one in old], why))
+
+    def _remove_steps(self, old: Sequence[Old]) -> int:
+        return self._write(lambda connection: retention.remove_steps(connection, [one.id for one in old]))
 
     def _remove_jobs(self, old: Sequence[Old]) -> int:
         kept = self._ask(lambda connection: retention.places(connection, [one.id for one in old]))

@@ -35,7 +35,7 @@ class Settings:
     where it is asked; `hosts`: by which names, besides those; `origins`: of other pages that may ask it; `links`: for
     how many seconds a link to an artifact is good; `keep`: what of all that is kept goes in time, in config.yaml
     `gateway.keep: {days, jobs, output_days, output_bytes, artifact_days, artifacts, artifact_bytes, event_days, events,
-    key_days, keys, dry}`."""
+    step_days, steps, key_days, keys, dry}`."""
 
     folder: str
     database: str = field(repr=False)

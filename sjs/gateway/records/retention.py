@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Text, and_, delete, func, or_, select, update
 
 from sjs.core.lifecycle import FINAL
 from sjs.gateway.records.events import span, touch
-from sjs.gateway.records.tables import artifacts, batches, deliveries, events, jobs, keys, outputs
+from sjs.gateway.records.tables import artifacts, batches, deliveries, events, jobs, keys, outputs, steps
 from sjs.values import dataclass
 
 PAGE = 200
@@ -29,8 +29,8 @@ REMOVED = "artifacts: removed in time, as the gateway is told to"
 @dataclass(frozen=True)
 class Keep:
     """For how many days, how many, and how many bytes of them; 0 is for ever, and all. Jobs that have ended, with what
-    they have printed and left; that also by itself; events; keys of requests, of which there are so many that only
-    who floods the gateway with them comes to the end. `dry`: only say what would go."""
+    they have printed and left; that also by itself; events; what was done with items; keys of requests, of which there
+    are so many that only who floods the gateway with them comes to the end. `dry`: only say what would go."""
 
     days: float = 90.0
     jobs: int = 1_000_000
@@ -41,6 +41,8 @@ class Keep:
     artifact_bytes: int = 0
     event_days: float = 30.0
     events: int = 5_000_000
+    step_days: float = 30.0
+    steps: int = 5_000_000
     key_days: float = 7.0
     keys: int = 10_000_000
     dry: bool = False
@@ -101,6 +103,21 @@ def all_outputs(connection: Connection) -> tuple[int, int]:
 def all_artifacts(connection: Connection) -> tuple[int, int]:
     count, size = connection.execute(select(func.count(), func.sum(artifacts.c.size))).one()
     return count, int(size or 0)
+
+
+def old_steps(connection: Connection, after: int) -> Sequence[Old]:
+    """The same of what was done with items."""
+    found = select(steps.c.id, steps.c.time).where(steps.c.id > after).order_by(steps.c.id).limit(PAGE)
+    return [Old(number, 0, time, time, 0, True) for number, time in connection.execute(found)]
+
+
+def all_steps(connection: Connection) -> tuple[int, int]:
+    return connection.scalar(select(func.count()).select_from(steps)) or 0, 0
+
+
+def remove_steps(connection: Connection, numbers: Sequence[int]) -> int:
+    """Some of that; how many."""
+    return connection.execute(delete(steps).where(steps.c.id.in_(numbers))).rowcount
 
 
 def places(connection: Connection, numbers: Sequence[int]) -> Sequence[tuple[int, str]]:

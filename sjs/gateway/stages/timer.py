@@ -69,14 +69,13 @@ class Timer:
     def _serve(self) -> None:
         while not self._closed:
             try:
-                due = self._carry_out()
+                self._wait(self._carry_out())
             except SjsError as error:
                 LOG.warning("whose time is over stays for now: %s", error)
-                due = self._now() + PAUSE
+                self._pause()
             except Exception:
                 LOG.exception("whose time is over stays for now")
-                due = self._now() + PAUSE
-            self._wait(due)
+                self._pause()
 
     def _carry_out(self) -> float:
         """All that is over by now; when to look again."""
@@ -95,6 +94,10 @@ class Timer:
         with asking(self._engine) as connection:
             found = first_due(connection)
         return math.inf if found is None else found
+
+    def _pause(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed, PAUSE)
 
     def _wait(self, due: float) -> None:
         with self._changed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -22,10 +22,14 @@ from sjs.gateway.identity.tokens import may
 from sjs.gateway.metrics import JOBS, REQUESTS, Counter, Histogram, gauge
 from sjs.gateway.records.events import span
 from sjs.gateway.records.jobs import ENDED
+from sjs.gateway.records.stages.looking import standing
 from sjs.gateway.records.tables import events, jobs
 
 READY, METRICS = 5.0, 10.0
 """Seconds that the records, or the machines, may take to answer; who does not in time is as if he were away."""
+
+MOST_STAGES = 1_000
+"""Of all pipelines, the oldest first, that are told of: what reads numbers takes no more."""
 
 KEEPS = 1.0
 """Seconds for which it is known whether it is ready: everybody may ask that."""
@@ -34,9 +38,10 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Seen(NamedTuple):
-    """What the records say: jobs by state, and those that have ended since the last look."""
+    """What the records say: jobs by state, items by stage, and the jobs that have ended since the last look."""
 
     states: dict[str, int]
+    stages: Sequence[tuple[dict[str, str], int]]
     ended: Sequence[Any]
     last: int
 
@@ -95,6 +100,8 @@ class Numbers:
         for word, about, of in _OF_TARGETS:
             found = [({"target": name}, of(one)) for name, one in reports.items() if one is not None]
             yield from gauge(f"sjs_target_{word}", about, found)
+        yield from gauge("sjs_items", "Items at stages, some of them claimed or flagged.", seen.stages)
+        yield from _counted("sjs_item_steps_total", "What was done with items.", "what", self._desk.steps)
         yield from self._requests.text()
         yield from gauge("sjs_requests_open", "Requests.", [({}, sum(one.open for one in self.guards))])
         yield from gauge("sjs_streams_open", "Streams of events.", [({}, sum(one.streams for one in self.guards))])
@@ -123,15 +130,27 @@ _OF_TARGETS: Sequence[tuple[str, str, Callable[[Status], float]]] = (
 def look(connection: Connection, last: int | None) -> Seen:
     """What there is, and what has ended after that event; the first look is only for where to begin."""
     states = {row[0]: row[1] for row in connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))}
+    stages = [
+        ({"owner": owner, "pipeline": name, "stage": str(at), "state": state}, count)
+        for owner, name, at, total, claimed, flagged in standing(connection, MOST_STAGES)
+        for state, count in (("all", total), ("claimed", claimed), ("flagged", flagged))
+    ]
     newest = span(connection)[1]
     if last is None:
-        return Seen(states, (), newest)
+        return Seen(states, stages, (), newest)
     found = (
         select(jobs.c.state, jobs.c.reason, jobs.c.begun, jobs.c.ended)
         .join(events, events.c.job == jobs.c.id)
         .where(events.c.seq > last, events.c.seq <= newest, events.c.kind == ENDED)
     )
-    return Seen(states, connection.execute(found).all(), newest)
+    return Seen(states, stages, connection.execute(found).all(), newest)
+
+
+def _counted(name: str, about: str, label: str, counts: Mapping[str, int]) -> Iterator[str]:
+    counter = Counter(name, about, (label,))
+    for word, count in dict(counts).items():
+        counter.add((word,), count)
+    return counter.text()
 
 
 def route_of(scope: Scope) -> str:

@@ -17,12 +17,15 @@ from sjs.gateway.records import outputs, tables
 from sjs.gateway.records.outputs import Printed
 from sjs.gateway.records.owning import Pooled
 from sjs.gateway.records.retention import PAGE, REMOVED, Keep, Old
+from sjs.gateway.records.stages import looking, pipelines
+from sjs.gateway.records.stages.values import Stage
 from sjs.gateway.records.writer import Writer
 from sjs.gateway.retention import DAY, Retention, Surplus
+from tests.gateway.records.stages.asking import Asking
 from tests.live.machine import until
 
 NOW = 1_000 * DAY
-FOR_EVER = Keep(days=0, jobs=0, output_bytes=0, event_days=0, events=0, key_days=0)
+FOR_EVER = Keep(days=0, jobs=0, output_bytes=0, event_days=0, events=0, step_days=0, steps=0, key_days=0)
 
 
 class Kept:
@@ -250,3 +253,34 @@ def test_it_goes_by_itself_until_it_is_closed(kept: Kept, tmp_path: Path, caplog
     retention.close()
     assert not retention._thread.is_alive()
     assert "what is old stays for now" in caplog.text and "new" in caplog.text
+
+
+def test_steps_go_and_their_items_stay(kept: Kept) -> None:
+    ann = Asking(kept.engine)
+    ann.define(Stage(), Stage())
+    ann.now = NOW - 10 * DAY
+    ann.one(ann.add(300))
+    ann.now = NOW
+    (item,) = ann.one(ann.claim())
+    ann.one(ann.finish(item.word))
+    assert kept.round(step_days=9, dry=True) == {"steps": 300}
+    assert kept.round(step_days=9) == {"steps": 300}
+    assert ann.steps(1) == [("claimed", "w", 0, 0), ("finished", "w", 0, 1)] and ann.counts()[0][0] == 299
+    assert kept.round(steps=1) == {"steps": 1} and [what for what, *_ in ann.steps(1)] == ["finished"]
+
+
+def test_what_is_left_of_a_deleted_pipeline_goes(kept: Kept) -> None:
+    """Whoever deleted it died at it; and what has the same name by now stays."""
+    ann = Asking(kept.engine)
+    for _ in range(2):
+        ann.define(Stage(lifetime=9.0), Stage())
+        ann.one(ann.add(600))
+        ann.one(ann.claim())
+        kept.write(lambda connection: pipelines.close(connection, "ann", "p", NOW))
+    ann.define(Stage(), Stage())
+    ann.one(ann.add(2))
+    Retention(FOR_EVER, kept.engine, kept.write, kept.store).complete(NOW)
+    with kept.engine.connect() as connection:
+        counts = [connection.scalar(select(func.count()).select_from(one)) for one in (tables.pipelines, tables.items)]
+        assert counts == [1, 2] and connection.scalar(select(func.count()).select_from(tables.steps)) == 2
+        assert looking.first_due(connection) is None

@@ -96,6 +96,14 @@ def steps(connection: Connection, pipeline: int, number: int) -> Sequence[Row[An
     return list(reversed(connection.execute(found.order_by(c.id.desc()).limit(STEPS)).all()))
 
 
+def standing(connection: Connection, limit: int) -> Sequence[Any]:
+    """Whose pipelines there are, and at which of their stages how many items are, claimed ones and flagged ones."""
+    p, s = tables.pipelines.c, tables.stages.c
+    what = (p.owner, p.name, s.stage, s.total, s.claimed, s.flagged)
+    found = select(*what).join_from(tables.stages, tables.pipelines)
+    return _rows(connection, found.where(p.name.is_not(None)).order_by(s.pipeline, s.stage).limit(limit))
+
+
 def first_due(connection: Connection) -> float | None:
     """When the time of an item is over next."""
     found: float | None = connection.scalar(select(func.min(tables.items.c.due)))
