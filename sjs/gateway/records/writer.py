@@ -52,9 +52,9 @@ class _Order(Generic[A, T]):
 
 
 class Writer:
-    """Takes works from any thread. `after` hears what has become durable, before whoever asked for it does; `lost`,
-    that the database is another gateway's by now, from when on nothing is written. `works` were written so far, in
-    `transactions`."""
+    """Takes works from any thread. `after` hears what has become durable, before whoever asked for it does, and of
+    which jobs nobody knows whether they are others now; `lost`, that the database is another gateway's by now, from
+    when on nothing is written. `works` were written so far, in `transactions`."""
 
     def __init__(
         self,
@@ -141,10 +141,15 @@ class Writer:
         if self._taken is not None:  # whatever was in memory is true no more, though the database may be free again
             raise self._taken
         values: list[Any] = []
-        with self._owner.connection() as connection, connection.begin():
-            changes = begin(connection)
-            for bulk, alike in groupby(orders, lambda order: order.bulk):
-                values += bulk(connection, [order.one for order in alike])
+        changes = Changes()
+        try:
+            with self._owner.connection() as connection, connection.begin():
+                changes = begin(connection)
+                for bulk, alike in groupby(orders, lambda order: order.bulk):
+                    values += bulk(connection, [order.one for order in alike])
+        except FAILS:
+            self._hear(Changes(jobs=changes.jobs))  # they may be others now: nothing that is in memory of them counts
+            raise
         self.works += len(orders)
         self.transactions += 1
         self._hear(changes)

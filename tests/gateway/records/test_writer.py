@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, event, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from sjs.errors import Conflict
+from sjs.gateway.records.events import Changes, touch
 from sjs.gateway.records.owning import Pooled
 from sjs.gateway.records.tables import batches
 from sjs.gateway.records.writer import Unavailable, Work, Writer
@@ -95,16 +96,18 @@ def test_what_may_have_been_written_is_not_written_again(engine: Engine, monkeyp
         commit(connection)
         raise lost
 
-    write = Writer(Pooled(engine))
+    told: list[Changes] = []
+    write = Writer(Pooled(engine), told.append)
     goes_on, _ = held(write)
-    futures = [write.put(new("a")), write.put(new("b"))]
+    futures = [write.put(new("a")), write.put(new("b")), write.put(lambda connection: touch(connection, [7]))]
     with monkeypatch.context() as patch:
         patch.setattr(engine.dialect, "do_commit", commits)
         goes_on.set()
         wait(futures, DEADLINE)
     write.close()
-    assert [type(future.exception()) for future in futures] == [Unavailable] * 2
+    assert [type(future.exception()) for future in futures] == [Unavailable] * 3
     assert count(engine) == 2
+    assert told[-1] == Changes(jobs={7}), "what is in memory of it may be wrong"
 
 
 def test_what_was_asked_before_it_closes_is_done_and_no_more(engine: Engine) -> None:
