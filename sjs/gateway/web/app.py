@@ -110,7 +110,8 @@ def of_dialect(
         raise UsageError(f"gateway.dialects.{name}: this version does not speak it")
     application, scopes = DIALECTS[name]
     app = application(desk, environ, desk.link_keys)
-    token, _ = make(owner, scopes, time())  # nobody is shown it, so nobody can come with it elsewhere
+    # nobody is shown it, so nobody can come with it elsewhere
+    token, _ = make(owner, scopes, time(), limits=desk.settings.limits)
     desk.own.add(token.id)
 
     async def asked(scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -31,6 +32,8 @@ KINDS = ("stage.defined", "stage.deleted", "stage.moved", "stage.expired")
 
 ANY = -1
 """However many numbers a path has."""
+
+T = TypeVar("T")
 
 Handler = Callable[[Request, Sequence[int]], Awaitable[Response]]
 Methods = Mapping[str, Handler]
@@ -78,7 +81,7 @@ class Calls:
 
     async def set(self, request: Request, numbers: Sequence[int]) -> Response:
         jobix = _jobix(request)
-        jobs = said.jobs(await self._body(request))
+        jobs = await self._body(request, said.jobs)
         await self._board.add(request.state.token, jobix, jobs)
         return _text(words.accepted(jobix))
 
@@ -93,7 +96,7 @@ class Calls:
     async def update(self, request: Request, numbers: Sequence[int]) -> Response:
         number, stage = numbers
         jobix = _jobix(request)
-        changes = said.changes(await self._body(request) if request.method == "POST" else {})
+        changes = await self._body(request, said.changes) if request.method == "POST" else said.Changes()
         is_there = await self._board.update(request.state.token, jobix, number, stage, changes)
         return _text(words.updated(number, stage), {"sjs-updated": str(int(is_there))})
 
@@ -125,9 +128,10 @@ class Calls:
         token = request.state.token
         return Stream(self._desk, token, self._desk.wanted(token, KINDS), None, _reload)
 
-    async def _body(self, request: Request) -> Mapping[str, object]:
+    async def _body(self, request: Request, meant: Callable[[Mapping[str, Any]], T]) -> T:
+        """What is meant by it; not in the loop, for it may be long."""
         data = await request.body()
-        return await asyncio.to_thread(bodies.read, data, self._desk.settings.most_body)
+        return await asyncio.to_thread(lambda: meant(bodies.read(data, self._desk.settings.most_body)))
 
 
 def _page(handler: Handler) -> Methods:

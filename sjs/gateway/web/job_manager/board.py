@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from sjs.gateway.records.stages.values import (
     FLAG,
     LONGEST,
     MOST_COMMAND,
+    MOST_ITEMS,
     MOST_NUMBER,
     MOST_STAGES,
     Changed,
@@ -70,14 +72,14 @@ class Board:
                 continue  # somebody else was first
 
     async def add(self, token: Token, jobix: int, jobs: Sequence[Job]) -> None:
-        """Take in those that are not there yet: all of them, or none."""
-        new = [NewItem(_command(one.number, one.command), _number(one.number), one.stage) for one in jobs]
-        try:
-            await self._pipelines.add(token, _name(jobix), new)
-        except NoPipeline:
+        """Take in those that are not there yet: all of them, or none. More than can be at once, while others wait to
+        write, come in several parts; whoever is not answered says them again."""
+        new = await asyncio.to_thread(_items, jobs)
+        if await self._find(token, jobix) is None:
             with suppress(Changed):  # somebody else was first: it is there
                 await self._define(token, jobix, None, ())
-            await self._pipelines.add(token, _name(jobix), new)
+        for start in range(0, len(new), MOST_ITEMS):
+            await self._pipelines.add(token, _name(jobix), new[start : start + MOST_ITEMS])
 
     async def take(self, token: Token, jobix: int, stage: int, target: int | None) -> Item | None:
         """The job with the lowest number at a stage, which is at the next one then, or at another."""
@@ -162,6 +164,10 @@ def _lasting(minutes: int) -> Stage:
     if minutes * 60 > LONGEST:
         raise Unfit(400, f"A stage lasts {int(LONGEST // 60)} minutes at most.")
     return Stage(lifetime=minutes * 60.0, over=FLAG)
+
+
+def _items(jobs: Sequence[Job]) -> Sequence[NewItem]:
+    return [NewItem(_command(one.number, one.command), _number(one.number), one.stage) for one in jobs]
 
 
 def _number(number: int) -> int:

@@ -15,7 +15,7 @@ import pytest
 from sjs.gateway.desk import Desk
 from sjs.gateway.records.stages import pipelines
 from sjs.gateway.records.stages.pipelines import Definition
-from sjs.gateway.records.stages.values import FLAG, Stage
+from sjs.gateway.records.stages.values import FLAG, MOST_ITEMS, Stage
 from sjs.values import replace
 from tests.gateway.web.job_manager.client import PACKED, Client
 from tests.live.machine import until
@@ -196,6 +196,16 @@ def test_a_command_is_as_deep_as_it_was_or_is_not_there(mine: Client, depth: int
         assert found == f'{{"jobid": 1, "jobcmd": {command}, "jobstage": 0, "jobix": {mine.jobix}}}'
     else:
         assert (answer.status, found) == (400, '"nada"') and depth > 100
+
+
+def test_more_jobs_than_come_at_once_come_all(mine: Client) -> None:
+    """Whoever has sent a part of them before, or all, says them again."""
+    jobs = {str(one): {"jobstage": 0} for one in range(MOST_ITEMS + 10)}
+    mine.post("/set", {"0": {"jobstage": 3}, str(MOST_ITEMS): {"jobstage": 3}})
+    for _ in range(2):
+        assert mine.post("/set", jobs) == f"Accepted to {mine.jobix}!"
+        assert check(mine) == 1 + 100 * (MOST_ITEMS + 10)
+    assert f'aria-label="Stage 3" value="2" max="{MOST_ITEMS + 10}"' in mine.get("/get")
 
 
 def test_a_command_has_a_limit(mine: Client) -> None:
