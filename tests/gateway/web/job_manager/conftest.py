@@ -22,7 +22,7 @@ NUMBERS = count(1_000)
 @pytest.fixture(scope="module")
 def at_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder: Path = tmp_path_factory.mktemp("gateway")
-    with opened(usual(str(folder)), from_mapping({}, {}), {}) as desk:
+    with opened(replace(usual(str(folder)), heartbeat=0.3), from_mapping({}, {}), {}) as desk:
         yield desk
 
 

@@ -117,8 +117,16 @@ def test_pages_are_bound_to_what_they_bring(mine: Client) -> None:
 
 def test_who_follows_hears_that_a_page_is_another_and_no_more(mine: Client) -> None:
     with httpx.Client(base_url=mine.url, timeout=DEADLINE) as following, streaming(following) as told:
-        mine.get("/init/1/1")
-        for path in ("/lifetime/0/2", "/lifetime/1/2", "/lifetime/2/2"):
-            block = next(told)
-            assert (block.event, block.data) == ("reload", {})
+        for path in ("/init/1/1", "/lifetime/0/2", "/lifetime/1/2"):
             mine.get(path)
+            block = next(one for one in told if one.event is not None)
+            assert (block.event, block.data) == ("reload", {})
+
+
+def test_who_follows_without_a_token_is_not_sent_away(mine: Client) -> None:
+    """At each sign of life it is looked whether who came might come again."""
+    with httpx.Client(base_url=mine.url, timeout=DEADLINE) as following, streaming(following) as told:
+        for _ in range(3):
+            next(one for one in told if one.event is None)
+        mine.get("/init/1/1")
+        assert next(one for one in told if one.event is not None).event == "reload"
