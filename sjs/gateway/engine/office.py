@@ -133,3 +133,7 @@ class Office:
     def report(self, target: str) -> Status:
         """How a target is."""
         return self._sessions.call(target, lambda one: one.report())
+
+    def drain(self, target: str, on: bool) -> None:
+        """Have nothing new start at a target, or again as usual."""
+        self._sessions.call(target, lambda one: one.drain(on))

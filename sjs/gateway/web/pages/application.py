@@ -17,12 +17,17 @@ from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.limits import Meters
 from sjs.gateway.inquiries import Inquiries
 from sjs.gateway.web import problems
-from sjs.gateway.web.pages import events, jobs, live, timeline
+from sjs.gateway.web.pages import events, jobs, live, machines, timeline
 from sjs.gateway.web.pages.entrance import Entrance
 from sjs.gateway.web.pages.frame import Frame, Place, assets
 from sjs.gateway.web.pages.visitors import Lookup, Visitors
 
-PLACES = (Place("/jobs", "Jobs"), Place("/timeline", "Timeline"), Place("/events", "Events"))
+PLACES = (
+    Place("/machines", "Machines"),
+    Place("/jobs", "Jobs"),
+    Place("/timeline", "Timeline"),
+    Place("/events", "Events"),
+)
 """Where one can go, in this order."""
 
 _OPEN = ("/static/", "/sign-in")
@@ -39,6 +44,7 @@ def application(
         *Entrance(frame, lookup).routes(),
         *live.routes(desk),
         *jobs.routes(frame),
+        *machines.routes(frame, inquiries),
         *timeline.routes(frame),
         *events.routes(frame),
     ]

@@ -102,6 +102,7 @@ async function refresh() {
 
 function follow() {
   if (stream || document.hidden) return;
+  watch();
   const address = new URL(main.dataset.live, location.href);
   const kinds = address.searchParams.getAll("kind");
   stream = new EventSource(address);
@@ -113,7 +114,16 @@ function follow() {
   for (const kind of [...kinds, "reset"]) stream.addEventListener(kind, look);
 }
 
+// What changes without a job: for as long as somebody looks.
+let timer = null;
+
+function watch() {
+  if (timer === null && main.dataset.every) timer = setInterval(look, 1000 * main.dataset.every);
+}
+
 function leave() {
+  clearInterval(timer);
+  timer = null;
   stream?.close();
   stream = null;
 }
