@@ -17,7 +17,7 @@ from sjs.daemon.ground import kind as kinds
 from sjs.daemon.ground.caller import EX_UNAVAILABLE, greet
 from sjs.daemon.ground.places import Places
 from sjs.daemon.ground.program import OURS
-from sjs.errand.client import Astray, Client, Errand, Gone
+from sjs.errand.client import Astray, Client, Errand, Gone, Request
 from sjs.errors import Refused, SjsError, UnknownRequest, to_wire
 
 MODULES = {
@@ -38,10 +38,13 @@ MODULES = {
 }
 """Where the errands are that there are. Each is loaded when it is asked for: most sessions are for one of them."""
 
+NARROWED = frozenset(("outputs", "tree", "get", "discard"))
+"""Errands by which a gate lets nobody have but what his own jobs have left."""
+
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Serve the client at stdin and stdout. `arguments`: which errands he may run and where the queue is, where a gate
-    stands between, which believes no client."""
+    """Serve the client at stdin and stdout. `arguments`: which errands he may run, where the queue is, and under which
+    name he brings jobs, if any are not his; where a gate stands between, which believes no client."""
     client = Client()
     wanted = greet(client.line() or b"")
     if wanted is None:
@@ -51,8 +54,8 @@ def main(arguments: Sequence[str] = ()) -> int:
         client.reply({"hello": hello})
         errands = Errands()
         if arguments:
-            allowed, *wanted = arguments
-            errands = Errands(allowed.split(","))
+            allowed, *wanted, name = arguments
+            errands = Errands(allowed.split(","), name)
         serve(client, _places(*wanted), errands)
     except Gone:
         return EX_UNAVAILABLE
@@ -70,7 +73,8 @@ def serve(client: Client, where: Places, errands: Errands) -> None:
         try:
             request = client.request(line)
             number = {"id": request.get("id")}
-            answer = errands.find(str(request.get("op")))(request, client, where)
+            op = str(request.get("op"))
+            answer = errands.find(op)(errands.narrowed(op, request, where), client, where)
             client.reply({**number, **answer}, client.enclosed)
         except Astray as error:
             client.reply({"error": to_wire(error)})
@@ -83,10 +87,13 @@ def serve(client: Client, where: Places, errands: Errands) -> None:
 
 
 class Errands:
-    """What one client may ask; `allowed`: all that there is, if None."""
+    """What one client may ask; `allowed`: all that there is, if None. Else, of what jobs have left, only those have it
+    who brought them under this `name`."""
 
-    def __init__(self, allowed: Optional[Collection[str]] = None) -> None:
+    def __init__(self, allowed: Optional[Collection[str]] = None, name: str = "") -> None:
         self._allowed = allowed
+        self._name = name
+        self._own: Any = None
         self._known: Dict[str, Errand] = {}
 
     def find(self, name: str) -> Errand:
@@ -98,6 +105,16 @@ class Errands:
         if name not in self._known:
             self._known.update(__import__(f"sjs.errand.{module}", fromlist=["errands"]).errands())
         return self._known[name]
+
+    def narrowed(self, op: str, request: Request, where: Places) -> Request:
+        """A request as he may make it. Refused says why it may not be made."""
+        if self._allowed is None or op not in NARROWED:
+            return request
+        if self._own is None:
+            from sjs.errand.own import Own
+
+            self._own = Own(self._name, where)
+        return dict(self._own.narrowed(op, request))
 
 
 _WHERE = {name: module for module, names in MODULES.items() for name in names}

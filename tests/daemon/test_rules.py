@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs.daemon.asking.rules import CHANGES, ERRANDS, FIELDS, OPS, OWN, Rules, admitted, decode, parse
+from sjs.errand.session import NARROWED
 from sjs.errors import BadRequest, Refused, SjsError, UsageError
 from tests.daemon.queues import make
 from tests.texts import texts
@@ -85,7 +86,8 @@ def test_every_request_that_a_key_can_make_is_one_that_managers_know() -> None:
 def test_by_itself_a_key_steers_nothing_but_its_jobs() -> None:
     mine = rules()
     assert not mine.ops & {"configure", "drain", "undrain", "stop", "environment", "clean"}
-    assert mine.errands == ["checks", "facts", "time"]
+    assert mine.errands == ["checks", "discard", "facts", "get", "outputs", "time", "tree"]
+    assert {*ERRANDS["artifacts"]} == NARROWED
     assert rules("--allow", "job,snapshots").errands == ["keep", "lacking", "seal"]
     for op in sorted(set(FIELDS) - mine.ops):
         with pytest.raises(Refused, match=f"may not '{op}'"):

@@ -16,7 +16,7 @@ import pytest
 from sjs import bundle, wire
 from sjs.answers import Gate
 from sjs.core import login_shell
-from sjs.daemon.asking import gate
+from sjs.daemon.asking import gate, whose
 from sjs.daemon.asking.ask import Refusal
 from sjs.daemon.asking.gate import meant
 from sjs.daemon.asking.replies import Replies
@@ -161,7 +161,7 @@ class Peer:
 )
 def test_a_manager_that_does_not_know_whose_jobs_are_whose_is_not_shared(said: dict[str, Any]) -> None:
     with pytest.raises(Refusal, match="does not know whose jobs are whose"):
-        gate._hello(Peer(said))
+        whose.greeting(Peer(said))
 
 
 def test_of_the_machine_only_what_is_allowed_can_be_asked(shared: Machine) -> None:
@@ -203,7 +203,7 @@ def test_clients_are_understood() -> None:
 WATCHED = """\
 import json, os, sys
 sys.path.insert(0, sys.argv[1])
-from sjs.daemon.asking import gate
+from sjs.daemon.asking import gate, whose
 done = []
 kinds = ("os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.fork", "os.forkpty", "subprocess.Popen",
          "socket.connect", "os.kill", "os.remove", "shutil.rmtree", "ctypes.dlopen")

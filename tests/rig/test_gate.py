@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from sjs.gateway.artifacts.folder import FolderStore
+from sjs.gateway.records.opening import engine_of
+from sjs.gateway.records.tables import artifacts, jobs
 from tests.live import hostile
+from tests.live.machine import DEADLINE, ROOT
 from tests.rig.lab import PROJECT, USER, Done, Lab, Plan, rig
 from tests.rig.typist import Typist, typist
 from tests.transport.sshd import keygen
@@ -37,6 +45,7 @@ class Group:
             keygen(lab.home / name)
             entries[name] |= {"identity_file": f"{lab.home}/{name}", "transport": transport}
         entries["bob-anew"] = {**entries["bob"], "transport": "ssh"}  # openssh would keep bob's connection for a while
+        self.entries = entries
         lab.config().write_text(json.dumps({"managers": entries}))
 
     def well(self, line: str) -> str:
@@ -80,6 +89,49 @@ def test_those_who_may_use_it_simply_do(group: Group) -> None:
     assert "submitter:  alice" in group.well("bob details 0")
     assert group.well("alice logs 0") == "hers\n"
     assert records(group.well("bob hosts --json"))[0]["state"] == "up"
+
+
+def collected(group: Group, folder: Path, command: str) -> tuple[dict[str, str], str]:
+    """What a gateway has kept of a job that it had run by way of alice's key, and what it says was left out."""
+    folder.mkdir()
+    words = (
+        json.dumps({"managers": {"a": group.entries["alice"]}}),
+        str(folder / "g.db"),
+        str(folder / "store"),
+        "key",
+        "1",
+        command,
+    )
+    program = group.lab.command(sys.executable, "-m", "tests.gateway.collecting.gathering", *words)
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as gateway:
+        assert gateway.stdin and gateway.stdout
+        assert any(line.startswith("done") for line in gateway.stdout)
+        gateway.stdin.close()
+        assert gateway.wait(DEADLINE) == 0
+    engine = engine_of(f"sqlite:///{folder}/g.db")
+    with engine.connect() as connection:
+        (job,) = connection.execute(select(jobs.c.left_out)).all()
+        kept = connection.execute(select(artifacts.c.name, artifacts.c.place)).all()
+    engine.dispose()
+    store = FolderStore(str(folder / "store"))
+    found = {name: b"".join(store.open(place)).decode() for name, place in kept}
+    store.close()
+    return found, job.left_out or ""
+
+
+def test_what_their_jobs_left_is_collected(group: Group, tmp_path: Path) -> None:
+    """By a gateway that has no other key; it is removed then. A line that does not allow it is said."""
+    leave = 'echo x > "$SJS_ARTIFACTS_DIR/it"; ln -s /etc/passwd "$SJS_ARTIFACTS_DIR/link"'
+    found, left_out = collected(group, tmp_path / "first", leave)
+    assert (found, left_out) == ({"it": "x\n"}, "link: a link, and links are not followed")
+    assert not list((group.host.root / ".sjs/jobs.pipe/jobs").rglob("artifacts"))
+    line = group.authorized.read_text()
+    group.authorized.write_text(line.replace(",artifacts ", " "))
+    try:
+        found, left_out = collected(group, tmp_path / "second", leave)
+        assert (found, left_out) == ({}, ".: no such errand: 'outputs'")
+    finally:
+        group.authorized.write_text(line)
 
 
 def test_what_is_not_theirs_they_can_not_change(group: Group) -> None:

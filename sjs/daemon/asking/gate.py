@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import sys
-import time
 from typing import Any, Dict, List, Optional
 
 from sjs import wire
 from sjs.compact import to_json
 from sjs.daemon.asking import rules
-from sjs.daemon.asking.ask import DEADLINE, Feed, Refusal, Relay, find_manager
-from sjs.daemon.asking.rules import CHANGES, Rules
+from sjs.daemon.asking.ask import Feed, Refusal, Relay, find_manager
+from sjs.daemon.asking.rules import CHANGES, ERRANDS, Rules
+from sjs.daemon.asking.whose import greeting
 from sjs.daemon.ground import notes
 from sjs.daemon.ground.caller import EX_UNAVAILABLE, error_line, greet, write
 from sjs.daemon.ground.places import Places
@@ -36,8 +35,8 @@ SENT = re.compile(
 )
 """What clients send, of whatever version: `sjs/bundle.py`. Nothing of it is used but which of the two is meant."""
 
-LOOKS = frozenset(("facts", "time", "checks"))
-"""Errands that change nothing."""
+LOOKS = frozenset((*ERRANDS["hosts"], *ERRANDS["doctor"], *ERRANDS["artifacts"]))
+"""Errands that change nothing but what one's own jobs have left."""
 
 KEPT_TEXT = 400
 """Characters of a request that the log keeps."""
@@ -138,7 +137,7 @@ def _serve(mine: Rules, where: Places, log: Log) -> int:
         return EX_UNAVAILABLE
     try:
         peer = find_manager(where.root, where.pipe, mine.state, _start(mine, wanted[3]))
-        write(wire.encode({"hello": _hello(peer)}))
+        write(wire.encode({"hello": {**greeting(peer), "hooks": {}}}))
         Relay(feed, peer).run()
     except Refusal as refusal:
         write(error_line(*refusal.args))
@@ -153,28 +152,10 @@ def _start(mine: Rules, wanted: str) -> str:
     return f"{wanted.partition('=')[0]}=" if "start" in mine.verbs and wanted != "-" else "-"
 
 
-def _hello(peer: Any) -> Dict[str, Any]:
-    """The manager's greeting, without what its owner has it run. One that does not know whose jobs are whose is of no
-    use: it would let everybody change all of them."""
-    poll = select.poll()
-    poll.register(peer.feed.fd, select.POLLIN)
-    until = time.monotonic() + DEADLINE
-    lines: List[bytes] = []
-    while not lines and not peer.feed.ended and poll.poll(max(0.0, until - time.monotonic()) * 1000):
-        lines = peer.feed.lines()
-    said = wire.decode(lines[0]) if lines else {}
-    hello = said.get("hello")
-    if not isinstance(hello, dict) or hello.get("submitters") is not True:
-        raise Refusal(
-            "refused", "what manages this queue does not know whose jobs are whose", "its owner can upgrade it"
-        )
-    return {**hello, "hooks": {}}
-
-
 def _send_on_errands(mine: Rules, where: Places, log: Log) -> int:
     """Become the program that is asked about the machine, with what this key may ask of it."""
     if not LOOKS.issuperset(mine.errands):
         log.line(f"asks the machine, and may {', '.join(mine.errands)}")
     program = os.path.join(os.path.dirname(OURS.folder), "errand")
-    told = [",".join(mine.errands), where.root, where.pipe, mine.state]
+    told = [",".join(mine.errands), where.root, where.pipe, mine.state, "" if mine.all_jobs else mine.name]
     os.execv(OURS.python, [OURS.python, "-I", "-S", program, *told])

@@ -46,6 +46,7 @@ OPS: Mapping[str, Sequence[str]] = {
     "configure": ("configure",),
     "hooks": (),
     "snapshots": (),
+    "artifacts": (),
     "drain": ("drain",),
     "undrain": ("undrain",),
     "start": (),
@@ -55,19 +56,21 @@ OPS: Mapping[str, Sequence[str]] = {
     "upgrade": (),
 }
 """The verbs that a key may be allowed, and what of a queue each of them asks. `hooks` is a part of `configure`,
-`snapshots` is to bring files for jobs."""
+`snapshots` is to bring files for jobs, `artifacts` to collect
+what they left, and have it removed then."""
 
 ERRANDS: Mapping[str, Sequence[str]] = {
     "hosts": ("facts", "time"),
     "doctor": ("facts", "time", "checks"),
     "snapshots": ("keep", "lacking", "seal"),
+    "artifacts": ("outputs", "tree", "get", "discard"),
     "run": ("run",),
     "deploy": ("deploy",),
     "upgrade": ("upgrade",),
 }
-"""What of the machine they ask."""
+"""What of the machine they ask. Those of `artifacts` are narrowed there (`sjs/errand/own.py`)."""
 
-USUAL = "job,status,list,history,details,why,logs,wait,cancel,hold,release,retry,pause,resume,hosts,doctor"
+USUAL = "job,status,list,history,details,why,logs,wait,cancel,hold,release,retry,pause,resume,hosts,doctor,artifacts"
 """What a key may do when nothing is said."""
 
 FIELDS: Mapping[str, Sequence[str]] = {

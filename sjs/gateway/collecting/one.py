@@ -17,7 +17,7 @@ from itertools import groupby
 from sqlalchemy import Engine
 
 from sjs.core.lifecycle import SUCCEEDED
-from sjs.errors import Conflict, Refused
+from sjs.errors import Conflict, Refused, UnknownRequest
 from sjs.gateway.artifacts.collecting import Choice, Taken, choose
 from sjs.gateway.artifacts.media import mime_of
 from sjs.gateway.artifacts.store import Store, Stored, key_of, uuid_of
@@ -110,7 +110,10 @@ class One:
 
     def _all(self) -> Sequence[str]:
         """What was left out, in words."""
-        remains = self._machine.remains(self._of.number, self._of.attempt)
+        try:
+            remains = self._machine.remains(self._of.number, self._of.attempt)
+        except UnknownRequest as error:  # a gate that does not let it be had; it will not do so later
+            return [f"{ITSELF}: {error.message}"]
         top = remains.tree if self._wanted.whole else remains.artifacts
         choice = self._chosen(remains.at, top)
         with self._engine.connect() as connection:
