@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from sjs.gateway.records.events import Changes
+from sjs.gateway.records.owning import Pooled
 from sjs.gateway.records.stages.handling import perform
 from sjs.gateway.records.stages.looking import first_due
 from sjs.gateway.records.stages.pipelines import Definition, define
@@ -27,7 +28,7 @@ class Clocked(Asking):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self.write = Writer(engine, self._told)
+        self.write = Writer(Pooled(engine), self._told)
         self.timer = Timer(engine, self.write, lambda: self.now)
         self.over = threading.Semaphore(0)
 
