@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import pythons
+from tests import hanging, pythons
 
 # A shared machine may pause for longer than an example, or ten of them, may take; the run has its limit in setup.cfg.
 settings.register_profile("sjs", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -51,9 +51,9 @@ class Messenger:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Only who runs the tests for a person has a terminal to tell it on."""
+    config.pluginmanager.register(hanging.of(config))
     terminal = config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is not None:
+    if terminal is not None:  # only who runs the tests for a person has one to tell it on
         config.pluginmanager.register(Messenger(terminal))
 
 

@@ -8,7 +8,6 @@ and others each time. SJS_RIG_LONG=1 cuts at every byte (15 minutes), SJS_RIG_LO
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import os
 import random
@@ -22,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from tests.hanging import patiently
 from tests.live.machine import DEADLINE
 from tests.rig.lab import Host, Lab, Plan, rig
 from tests.rig.proxy import DOWN, UP
@@ -52,7 +52,7 @@ class Line:
         addresses = [host.address for host in self._hosts]
         asked = {"addresses": addresses, "transport": self.transport, "patience": int(patience), "ports": ports}
         if LONG:
-            faulthandler.cancel_dump_traceback_later()  # it ends what takes five minutes
+            patiently()
         command = self._lab.command(sys.executable, "-m", "tests.rig.cutting", how, json.dumps(asked))
         done = subprocess.run(command, input=json.dumps(list(faults)), capture_output=True, text=True, timeout=LIMIT)
         assert done.returncode == 0 and not done.stderr, done.stderr

@@ -21,6 +21,7 @@ from sjs.gateway.identity.limits import Limits
 from sjs.gateway.identity.tokens import SCOPES, make
 from sjs.gateway.settings import Settings, usual
 from sjs.gateway.web.app import guarded, native
+from tests.hanging import stacks
 from tests.live.machine import DEADLINE
 
 HOST = "127.0.0.1"
@@ -51,6 +52,7 @@ def served(desk: Desk, app: App) -> Iterator[int]:
     finally:
         server.should_exit = True
         thread.join(DEADLINE)
+        assert not thread.is_alive(), f"the server does not end, while there are\n{stacks()}"
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from sjs.gateway.web.app import guarded, native
 from tests.gateway.web.api.test_jobs import ended, refused, submit
 from tests.gateway.web.api.test_others import leave
 from tests.gateway.web.conftest import HOST, client, served
+from tests.hanging import patiently
 from tests.live.machine import ROOT, Machine
 
 LONG = os.environ.get("SJS_SCHEMATHESIS")
@@ -96,6 +97,8 @@ def told(port: int, text: str, folder: Path) -> str:
     command = [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"]
     url = f"http://{HOST}:{port}/api/v1/openapi.json"
     few = ["--max-examples", LONG] if LONG else FEW
+    if LONG:
+        patiently()
     done = subprocess.run(
         [*command, "--config-file", "schemathesis.toml", "run", url, "--no-color", *few],
         env={
