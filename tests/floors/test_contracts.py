@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,53 +67,80 @@ def contracts() -> dict[str, str]:
     return {name[len(PREFIX) :]: config[name]["name"] for name in config.sections() if name.startswith(PREFIX)}
 
 
+LINT = """
+import contextlib, io, sys
+from importlinter.cli import lint_imports
+for line in sys.stdin:
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        lint_imports(cache_dir=sys.argv[1])
+    print(said.getvalue().replace(chr(10), chr(0)), flush=True)
+"""
+
+
+class Linter:
+    """A copy of the tree, and a process that says which contracts do not hold there, as often as it is asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tree = folder / "tree"
+        shutil.copytree(ROOT / "sjs", self.tree / "sjs", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "setup.cfg", self.tree)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", LINT, str(folder / "imports")],
+            cwd=self.tree,
+            env={**os.environ, "PYTHONPATH": str(self.tree), "COLUMNS": "400", "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def broken(self) -> list[str]:
+        """The names of the contracts that do not hold."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        said = self._process.stdout.readline().split("\0")
+        ends = [line.rsplit(" ", 1) for line in said if line.endswith((" KEPT", " BROKEN"))]
+        assert sorted(name for name, _ in ends) == sorted(contracts().values()), "\n".join(said)
+        return [name for name, end in ends if end == "BROKEN"]
+
+    def close(self) -> None:
+        self._process.communicate(timeout=60)
+
+
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the imports of files are whose time is the same, which they keep when they are copied."""
-    return tmp_path_factory.mktemp("imports")
+def linter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Linter]:
+    found = Linter(tmp_path_factory.mktemp("linter"))
+    yield found
+    found.close()
 
 
-def broken(tree: Path, read: Path) -> list[str]:
-    """The names of the contracts that do not hold in the tree."""
-    lint = (
-        f"from importlinter.cli import lint_imports_command as main; main(['--no-logo', '--cache-dir', {str(read)!r}])"
-    )
-    call = subprocess.run(
-        [sys.executable, "-c", lint],
-        cwd=tree,
-        env={**os.environ, "PYTHONPATH": str(tree), "COLUMNS": "400", "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    ends = [line.rsplit(" ", 1) for line in call.stdout.splitlines() if line.endswith((" KEPT", " BROKEN"))]
-    assert sorted(name for name, _ in ends) == sorted(contracts().values()), call.stdout + call.stderr
-    return [name for name, end in ends if end == "BROKEN"]
-
-
-def test_they_all_hold(read: Path) -> None:
-    assert broken(ROOT, read) == []
+def test_they_all_hold(linter: Linter) -> None:
+    assert linter.broken() == []
 
 
 @pytest.mark.parametrize("contract", PLANTED)
-def test_a_wrong_import_breaks_its_contract_and_no_other(contract: str, tmp_path: Path, read: Path) -> None:
-    shutil.copytree(ROOT / "sjs", tmp_path / "sjs", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "setup.cfg", tmp_path)
-    where, line = PLANTED[contract]
-    with open(tmp_path / where, "a") as source:
-        source.write(f"\n\n{line}\n")
-    assert broken(tmp_path, read) == [contracts()[contract]]
+def test_a_wrong_import_breaks_its_contract_and_no_other(contract: str, linter: Linter) -> None:
+    name, line = PLANTED[contract]
+    where = linter.tree / name
+    right = where.read_text()
+    where.write_text(f"{right}\n\n{line}\n")
+    try:
+        assert linter.broken() == [contracts()[contract]]
+    finally:
+        where.write_text(right)
 
 
 def test_each_contract_has_its_wrong_import() -> None:
     assert sorted(PLANTED) == sorted(contracts())
 
 
-def test_a_daemon_module_without_a_place_is_noticed(tmp_path: Path, read: Path) -> None:
-    shutil.copytree(ROOT / "sjs", tmp_path / "sjs", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "setup.cfg", tmp_path)
-    (tmp_path / "sjs/daemon/queue/stray.py").touch()
-    assert broken(tmp_path, read) == [contracts()["queue-order"]]
+def test_a_daemon_module_without_a_place_is_noticed(linter: Linter) -> None:
+    stray = linter.tree / "sjs/daemon/queue/stray.py"
+    stray.touch()
+    try:
+        assert linter.broken() == [contracts()["queue-order"]]
+    finally:
+        stray.unlink()
 
 
 def test_the_package_itself_imports_nothing() -> None:
