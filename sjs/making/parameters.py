@@ -117,8 +117,7 @@ class Parameter:
 
 def parameter(name: str, words: Sequence[str]) -> Parameter:
     """The parameter that was meant; ValueError says what is wrong."""
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"'{name}' can be no name of a parameter; letters, digits and _ . - may be in it")
+    _check_name(name)
     if not words:
         raise ValueError(f"{name} has no values; write it as -p {name} 0.1 0.01")
     kinds = [kind for kind, colon, _ in (word.partition(":") for word in words) if colon and kind in _KINDS]
@@ -127,10 +126,21 @@ def parameter(name: str, words: Sequence[str]) -> Parameter:
     return Parameter(name, _read(name, words[0]) if kinds else Listed(tuple(words)), tuple(words))
 
 
+def listed(name: str, texts: Sequence[str]) -> Parameter:
+    """One whose values are these and nothing else, though one may look like a range. ValueError for its name."""
+    _check_name(name)
+    return Parameter(name, Listed(tuple(texts)), tuple(texts))
+
+
 def assigned(word: str) -> tuple[str, list[str]]:
     """`lr=0.1,0.01` as its name and values."""
     name, _, text = word.partition("=")
     return name, [text] if text.partition(":")[0] in _KINDS and ":" in text else text.split(",")
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"'{name:.100}' can be no name of a parameter; letters, digits and _ . - may be in it")
 
 
 def _read(name: str, word: str) -> Values:

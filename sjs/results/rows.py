@@ -18,6 +18,8 @@ from sjs.wire import MAX_PAGE
 HERE = tuple(state for state in STATES if state != MOVED)
 """States of jobs that are where their records are."""
 
+ALL = -1
+
 
 class Row(NamedTuple):
     """One job of a sweep. `setting` tells what it tries; `seconds`: for how long it ran, or has run so far."""
@@ -56,10 +58,10 @@ def pages(target: Target, sweep: str, states: Sequence[str] = (), pattern: str |
     jobs = target.list(states=states or HERE, only=Filter(sweep=sweep))
     while part := list(islice(jobs, MAX_PAGE)):
         known = [(job, job.spec.task) for job in part if job.spec.task is not None]  # older managers list others, too
-        measured, troubles = _measured(target, [job for job, _ in known], pattern)
+        found = measured(target, [(job.id, job.attempt) for job, _ in known if job.attempt], pattern)
         now = time.time()
-        rows = [row(target.name, job, task, measured.values.get(job.id, {}), now) for job, task in known]
-        yield Page(rows, troubles)
+        rows = [row(target.name, job, task, found.values.get(job.id, {}), now) for job, task in known]
+        yield Page(rows, [in_words(*trouble) for trouble in found.troubles])
 
 
 def row(target: str, job: Job, task: Task, metrics: Mapping[str, Number], now: float) -> Row:
@@ -70,15 +72,19 @@ def row(target: str, job: Job, task: Task, metrics: Mapping[str, Number], now: f
     return Row(target, job.id, task.number, setting, job.state, job.submitted, seconds, values, metrics)
 
 
-def _measured(target: Target, jobs: Sequence[Job], pattern: str | None) -> tuple[Measured, list[str]]:
-    begun = [(job.id, job.attempt) for job in jobs if job.attempt]
-    if not begun:
-        return Measured({}), []
+def measured(target: Target, attempts: Sequence[tuple[int, int]], pattern: str | None = None) -> Measured:
+    """What these attempts (jobs, and which ones of theirs) have printed. A trouble of job ALL is one of all."""
+    if not attempts:
+        return Measured({})
     try:
-        measured = _results(target, begun, pattern)
+        return _results(target, attempts, pattern)
     except UnknownRequest as error:  # an older machine, or a key that may only look at the queue
-        return Measured({}), [f"nothing of what its jobs have printed: {error}"]
-    return measured, [f"job {job}: {why}" for job, why in measured.troubles]
+        return Measured({}, [(ALL, f"nothing of what its jobs have printed: {error}")])
+
+
+def in_words(job: int, why: str) -> str:
+    """A trouble, of one or of all."""
+    return why if job == ALL else f"job {job}: {why}"
 
 
 def _results(target: Target, attempts: Sequence[tuple[int, int]], pattern: str | None) -> Measured:

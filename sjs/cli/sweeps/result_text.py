@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,11 +10,9 @@ from typing import Any
 from sjs.cli.text import columns as lines_of
 from sjs.cli.text import duration, printable, tally
 from sjs.core.metrics import Number, to_wire
+from sjs.results import commas
 from sjs.results.rows import Row
 from sjs.results.table import cell, shown
-
-FIXED = ("number", "target", "job_id", "state", "seconds")
-"""The first columns of CSV."""
 
 
 def table(rows: Sequence[Row], names: Sequence[str]) -> Iterator[str]:
@@ -45,13 +42,9 @@ def _is_number(text: str) -> bool:
 
 
 def write_csv(rows: Iterable[Row], names: Sequence[str]) -> None:
-    """As RFC 4180 has it, but for the ends of lines; numbers as Python reads them back."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([*FIXED, *(f"param.{name}" if name in FIXED else name for name in names)])
-    for row in rows:
-        found = (cell(row, name) for name in names)
-        fixed = (row.number, row.target, row.job, row.state, "" if row.seconds is None else round(row.seconds, 3))
-        writer.writerow([*fixed, *("" if one is None else one for one in found)])
+    """As `sjs.results.commas` has it."""
+    for line in commas.lines(rows, names):
+        sys.stdout.write(line)
 
 
 def record(sweep: str, row: Row, names: Sequence[str]) -> dict[str, Any]:
