@@ -36,7 +36,7 @@ from sjs.gateway.identity.tokens import Token, is_usable, may, may_see, may_subm
 from sjs.gateway.posting import signing
 from sjs.gateway.posting.addresses import networks
 from sjs.gateway.posting.couriers import Couriers
-from sjs.gateway.records import events, listing
+from sjs.gateway.records import events, listing, sweeps
 from sjs.gateway.records.events import Changes, Event
 from sjs.gateway.records.failing import asking
 from sjs.gateway.records.jobs import New, Taken
@@ -45,6 +45,7 @@ from sjs.gateway.records.migrating import migrate
 from sjs.gateway.records.opening import engine_of
 from sjs.gateway.records.owning import Owner, owned
 from sjs.gateway.records.shelf import Shelf
+from sjs.gateway.records.sweeps import NewSweep
 from sjs.gateway.records.writer import Writer
 from sjs.gateway.retention import Retention
 from sjs.gateway.settings import Settings
@@ -72,6 +73,12 @@ class Denied(Refused):
     """Who asks may not."""
 
     code = "forbidden"
+
+
+class UnknownSweep(Refused):
+    """Nobody who may be known of has a sweep of this name."""
+
+    code = "unknown_sweep"
 
 
 class TooMany(Refused):
@@ -153,19 +160,24 @@ class Desk:
         key: str | None = None,
         owner: str | None = None,
         said: str | None = None,
+        sweep: NewSweep | None = None,
     ) -> Taken:
         """Take jobs in. Once this has returned they run, whatever becomes of this process. `said`: what has to be the
-        same under the same key, if it is not what is to run."""
+        same under the same key, if it is not what is to run; `sweep`: of which they are the jobs."""
         for spec, word in dict.fromkeys((one.spec, one.word) for one in new):
             check(may_submit(token, spec, self.targets(word)))
         whose = owner or token.owner
-        queued = self.unended.here(whose)
+        await self.check_queue(token, whose, len(new))
+        return await asyncio.wrap_future(self.office.accept(new, whose, origin, key, said, sweep))
+
+    async def check_queue(self, token: Token, owner: str, more: int) -> None:
+        """TooMany, where so many more of an owner's jobs would have to end."""
+        queued = self.unended.here(owner)
         if queued is None:
-            queued = await asyncio.to_thread(self.unended.of, whose)
-        exceeded = may_queue(token.limits, queued, len(new))
+            queued = await asyncio.to_thread(self.unended.of, owner)
+        exceeded = may_queue(token.limits, queued, more)
         if exceeded is not None:
             raise TooMany(exceeded)
-        return await asyncio.wrap_future(self.office.accept(new, whose, origin, key, said))
 
     def targets(self, word: str) -> Sequence[str]:
         """Whom a word means; UsageError if nobody."""
@@ -180,15 +192,27 @@ class Desk:
         return found
 
     async def page(
-        self, token: Token, sought: Sought, walk: Walk, limit: int, columns: Sequence[str] = ()
+        self,
+        token: Token,
+        sought: Sought,
+        walk: Walk,
+        limit: int,
+        columns: Sequence[str] = (),
+        sweep: str | None = None,
     ) -> tuple[Sequence[Row[Any]], int | None]:
-        """Some jobs, and where the walk goes on, if there may be more. Those of others only for administrators."""
+        """Some jobs, and where the walk goes on, if there may be more. Those of others only for administrators.
+        `sweep`: only those of the one that is called so by its owner, who is whoever asks if nobody else is named."""
         check(may(token, "read"))
+        whose = token.owner if sought.owner is None else sought.owner
+        check_owner(token, whose)
         if "admin" not in token.scopes:
             sought = replace(sought, owner=token.owner)
 
         def look(connection: Connection) -> tuple[Sequence[Row[Any]], int | None]:
-            found = listing.some(connection, sought, walk, limit)
+            span = None if sweep is None else sweeps.span(connection, whose, sweep)
+            if span is None and sweep is not None:
+                return (), None
+            found = listing.some(connection, replace(sought, span=span), walk, limit)
             return listing.rows(connection, found.numbers, columns), found.stop
 
         return await self.read(look)
@@ -213,11 +237,17 @@ class Desk:
     ) -> Wanted:
         """The events that it may hear of, of those that it wants to."""
         check(may(token, "read"))
-        if not may_see(token, token.owner if owner is None else owner):
-            raise Denied("this token may hear of its owner's jobs only")
+        check_owner(token, token.owner if owner is None else owner)
         if owner is None and "admin" not in token.scopes:
             owner = token.owner
         return Wanted(owner, tuple(sorted(set(kinds))), job)
+
+    async def of_sweep(self, token: Token, wanted: Wanted, name: str) -> Wanted:
+        """Of these events those of the sweep that is called so by their owner, or by whoever asks."""
+        span = await self.read(partial(sweeps.span, owner=wanted.owner or token.owner, name=name))
+        if span is None:
+            raise UnknownSweep(f"there is no sweep {name!r:.140}")
+        return replace(wanted, span=span)
 
     async def is_good(self, token: Token) -> bool:
         """Whether who came with it could come again."""
@@ -251,6 +281,12 @@ def check(denied: Any) -> None:
     """Raise what `may` and its like have against it."""
     if denied is not None:
         raise Denied(denied.text)
+
+
+def check_owner(token: Token, owner: str) -> None:
+    """Raise what it has against it that this owner's jobs are looked at."""
+    if not may_see(token, owner):
+        raise Denied("this token may look at its owner's jobs only")
 
 
 @contextmanager

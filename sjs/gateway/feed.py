@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from sjs.core.job import contains
 from sjs.gateway.records.events import Event, since, span, tail
 from sjs.values import dataclass
 
@@ -34,17 +35,20 @@ Read = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which events: those of an owner, of some kinds, of one job; nothing said is all."""
+    """Which events: those of an owner, of some kinds, of one job, of the jobs from one to another (`span`); nothing
+    said is all."""
 
     owner: str | None = None
     kinds: tuple[str, ...] = ()
     job: int | None = None
+    span: tuple[int, int] | None = None
 
     def fits(self, event: Event) -> bool:
         return (
             (self.owner is None or event.owner == self.owner)
             and (not self.kinds or event.kind in self.kinds)
             and (self.job is None or event.job == self.job)
+            and (self.span is None or (event.job is not None and contains([self.span], event.job)))
         )
 
 
@@ -61,7 +65,7 @@ class Page:
 def page(connection: Connection, after: int, wanted: Wanted, limit: int) -> Page:
     """What the records have after a place; 0 is before all that they have."""
     _, last = span(connection)
-    found = since(connection, after, wanted.owner, limit, wanted.kinds, wanted.job)
+    found = since(connection, after, wanted.owner, limit, wanted.kinds, wanted.job, wanted.span)
     first, _ = span(connection)  # asked last: what was forgotten meanwhile counts as lost rather than as read
     if after > last and not found:
         return Page((), last, lost=True)

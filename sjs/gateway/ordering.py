@@ -8,7 +8,7 @@ from typing import Any, cast
 from sjs import spec_json
 from sjs.api.options import JobOptions, spec_of, terms
 from sjs.compact import to_json
-from sjs.core.job import Spec
+from sjs.core.job import Spec, Task
 from sjs.errors import BadRequest, UsageError
 from sjs.gateway.records.jobs import New
 from sjs.gateway.specs.binding import Bound, Problem, Unbound, bind, handed
@@ -31,16 +31,25 @@ class BadParameters(BadRequest):
 
     code = "bad_parameters"
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(map(str, problems)))
+    def __init__(self, problems: Sequence[Problem], whose: str = "") -> None:
+        super().__init__(whose + "; ".join(map(str, problems)))
         self.problems = problems
 
 
 def of_command(command: str | Sequence[str], options: Mapping[str, Any], word: str = ANY) -> New:
     """A job of text for /bin/sh, or of the words of a command."""
-    _check(options, OPTIONS)
-    spec = _made(command, options)
-    return New(word, spec_json.to_text(spec), name=spec.name)
+    return of_what(_made(command, told(options)), word)
+
+
+def of_what(spec: Spec, word: str) -> New:
+    """A job that runs this."""
+    return New(word, spec_json.to_text(spec), name=spec.name, tags=spec.tags)
+
+
+def told(options: Mapping[str, Any]) -> Spec:
+    """What jobs are told, but for what they run."""
+    check(options, OPTIONS)
+    return _told(options)
 
 
 def of_spec(
@@ -59,36 +68,52 @@ def of_spec(
 
 
 def of_bound(
-    spec: JobSpec, bound: Bound, given: Mapping[str, object], options: Mapping[str, Any] | None = None, word: str = ""
+    spec: JobSpec,
+    bound: Bound,
+    given: Mapping[str, object],
+    options: Mapping[str, Any] | None = None,
+    word: str = "",
+    task: Task | None = None,
 ) -> New:
-    """The same, where the values are known to be right."""
+    """The same, where the values are known to be right. `task`: which one of a sweep it is."""
     argv, env = handed(bound)
     more = dict(options or {})
-    _check(more, SPEC_OPTIONS)
-    what = _made(argv, {**spec.options, **more, "env": env})
+    check(more, SPEC_OPTIONS)
+    what = _made(argv, _told({**spec.options, **more, "env": env})).but(task=task)
     return New(
         word or spec.target or ANY,
         spec_json.to_text(what),
         name=what.name or spec.name,
         spec=spec.name,
         parameters=to_json(dict(given)),
+        tags=what.tags,
     )
 
 
 _USUAL = Spec()
 
 
-def _check(options: Mapping[str, Any], known: frozenset[str]) -> None:
+def check(options: Mapping[str, Any], known: frozenset[str]) -> None:
+    """BadRequest for an option that is none of those that are known."""
     strange = sorted(options.keys() - known)
     if strange:
         raise BadRequest(f"no such option of a job here: {strange[0]:.60}", f"there are {', '.join(sorted(known))}")
 
 
-def _made(command: str | Sequence[str], options: Mapping[str, Any]) -> Spec:
-    told = {
+def _told(options: Mapping[str, Any]) -> Spec:
+    if not options:
+        return _USUAL
+    said = {
         key: tuple(value) if key == "backoff" and isinstance(value, list) else value for key, value in options.items()
     }
     try:
-        return spec_of(command, terms(cast(JobOptions, told), lambda name, line: None).spec if told else _USUAL)
+        return terms(cast(JobOptions, said), lambda name, line: None).spec
+    except UsageError as error:
+        raise BadRequest(error.message, error.hint) from None
+
+
+def _made(command: str | Sequence[str], base: Spec) -> Spec:
+    try:
+        return spec_of(command, base)
     except UsageError as error:
         raise BadRequest(error.message, error.hint) from None

@@ -50,8 +50,9 @@ class Ends(Listener):
         by_target: dict[str, dict[int, int]] = {}
         unwanted: list[Job] = []
         try:
+            tried = self._have_tried([place for place in places if place.wish == RETRY])
             for place in places:
-                wish = self._have_tried(place) if place.wish == RETRY else place.wish
+                wish = tried.get(place.job, place.wish)
                 if wish == CANCEL:
                     unwanted.append(Job(self._sessions, place.target, place.number))
                 if wish != RETRY:
@@ -77,21 +78,42 @@ class Ends(Listener):
             self._said.tell(f"{error}; it is asked again")
             self._later(work)
 
-    def _have_tried(self, place: Place) -> str:
-        """Have it run again, unless that was said, or is not wanted any more; what is to be said now. RETRY where
-        nothing can come of it."""
-        wish = self._write(lambda connection: jobs.wish(connection, place.job))
-        if wish != RETRY:
-            return wish
-        there = [(place.number, place.number)]
+    def _have_tried(self, places: Sequence[Place]) -> dict[int, str]:
+        """Have these run again, but for those of which that was said, or is not wanted any more; what is to be said now
+        of each. RETRY where nothing can come of it."""
+        by_target: dict[str, list[Place]] = {}
+        for place in places:
+            by_target.setdefault(place.target, []).append(place)
+        found: dict[int, str] = {}
+        for name, there in by_target.items():
+            for some in _pieces(there):
+                found |= self._write(partial(jobs.wishes, numbers=[place.job for place in some]))
+                found |= self._tell(name, [place for place in some if found.get(place.job) == RETRY])
+        return found
+
+    def _tell(self, name: str, places: Sequence[Place]) -> dict[int, str]:
+        """A target that these of its jobs are to run again, if it does not know that yet."""
+        if not places:
+            return {}
         try:
-            record = self._sessions.call(place.target, lambda target: next(iter(target.list(there))))
+            records = self._records(name, places)
         except UnknownJob as error:
-            self._lose([place.job], f"{place.target}: {error.message}")
-            return RETRY
-        if record.state in FINAL and record.attempt <= place.attempt:
-            self._sessions.call(place.target, lambda target: target.change("again", there))
-        return self._write(lambda connection: jobs.tried_again(connection, place.job))
+            if len(places) > 1:  # one of them is, or several
+                return {job: wish for place in places for job, wish in self._tell(name, [place]).items()}
+            self._lose([places[0].job], f"{name}: {error.message}")
+            return {}
+        gone = [place.job for place in places if place.number not in records]
+        if gone:
+            self._lose(gone, f"{name}: has no record of it any more")
+        there = [(place, records[place.number]) for place in places if place.number in records]
+        again = [place.number for place, record in there if record.state in FINAL and record.attempt <= place.attempt]
+        if again:
+            self._sessions.call(name, lambda target: target.change("again", core.ranges(sorted(again))))
+        return self._write(partial(jobs.tried_again, numbers=[place.job for place, _ in there]))
+
+    def _records(self, name: str, places: Sequence[Place]) -> dict[int, core.Job]:
+        wanted = core.ranges(sorted(place.number for place in places))
+        return {job.id: job for job in self._sessions.call(name, lambda target: [*target.list(wanted)])}
 
     def began(self, target: Target, seen: Sequence[tuple[int, core.Job]]) -> None:
         now = time.time()

@@ -14,6 +14,7 @@ from sjs.answers import Status
 from sjs.api.jobs import Job, cancel
 from sjs.api.sessions import Sessions
 from sjs.config import Config
+from sjs.core.metrics import Measured
 from sjs.errors import Unreachable
 from sjs.gateway.artifacts.store import Store
 from sjs.gateway.collecting.collector import Collector
@@ -23,7 +24,9 @@ from sjs.gateway.engine.telling import Once
 from sjs.gateway.records import jobs
 from sjs.gateway.records.accepting import Asked, accept
 from sjs.gateway.records.jobs import New, Taken
+from sjs.gateway.records.sweeps import NewSweep
 from sjs.gateway.records.writer import Writer
+from sjs.results.rows import measured
 
 MOST = 256
 """Words for targets that jobs are handed in for at a time: each has a lane."""
@@ -100,11 +103,17 @@ class Office:
                 self._lane(word)
 
     def accept(
-        self, new: Sequence[New], owner: str, origin: str, key: str | None = None, said: str | None = None
+        self,
+        new: Sequence[New],
+        owner: str,
+        origin: str,
+        key: str | None = None,
+        said: str | None = None,
+        sweep: NewSweep | None = None,
     ) -> Future[Taken]:
         """Take jobs in: once this has come true they run, whatever becomes of this process."""
         self._open(one.word for one in new)
-        taken = self._write.put_among(accept, Asked(new, owner, origin, time.time(), key, said))
+        taken = self._write.put_among(accept, Asked(new, owner, origin, time.time(), key, said, sweep))
         taken.add_done_callback(lambda done: self._kick({one.word for one in new}))
         return taken
 
@@ -125,6 +134,18 @@ class Office:
             self._kick([word])
         else:
             self._ends.await_them([place])
+
+    def retry_some(self, numbers: Sequence[int], word: str) -> None:
+        """The same of all of these that have ended."""
+        now = time.time()
+        places = self._write(lambda connection: jobs.retry_some(connection, numbers, now))
+        self._ends.await_them([place for place in places if place is not None])
+        self._kick([word])
+
+    def measured(self, target: str, attempts: Sequence[tuple[int, int]]) -> Measured:
+        """What attempts have printed in numbers."""
+        with self._sessions.target(target) as there:
+            return measured(there, attempts)
 
     def job(self, target: str, number: int) -> Job:
         """What a target can be asked of a job."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, tuple_
 
 from sjs.core.lifecycle import QUEUED
 from sjs.errors import Conflict
+from sjs.gateway.records import sweeps
 from sjs.gateway.records.events import tell
-from sjs.gateway.records.jobs import ACCEPTED, WANTED, Exists, New, Taken
-from sjs.gateway.records.tables import jobs, keys
+from sjs.gateway.records.jobs import ACCEPTED, WANTED, Exists, New, Taken, tag_digest
+from sjs.gateway.records.sweeps import NewSweep
+from sjs.gateway.records.tables import jobs, keys, tags
 from sjs.values import dataclass
 
 _Claim = tuple[str, str, str]
@@ -30,6 +33,8 @@ class Asked:
     now: float
     key: str | None = None
     said: str | None = None
+    sweep: NewSweep | None = None
+    """Of which they are the jobs."""
 
     @property
     def name(self) -> object:
@@ -50,6 +55,7 @@ def accept(connection: Connection, asked: Sequence[Asked]) -> Sequence[Outcome]:
     it then, or Conflict if that was for something else; Exists for a public name that is taken."""
     known = _under_keys(connection, asked)
     claimed = _claimed(connection, [name for one in asked for name in one.claims])
+    swept = sweeps.taken(connection, [(one.owner, one.sweep.name) for one in asked if one.sweep is not None])
     fresh: dict[object, Asked] = {}
     refused: dict[object, Exists] = {}
     for one in asked:
@@ -58,9 +64,12 @@ def accept(connection: Connection, asked: Sequence[Asked]) -> Sequence[Outcome]:
         taken = [name for name in one.claims if name in claimed]
         if taken:
             refused[one.name] = Exists(f"there is a job {taken[0][2]!r} already", "take another name")
+        elif one.sweep is not None and (one.owner, one.sweep.name) in swept:
+            refused[one.name] = Exists(f"there is a sweep {one.sweep.name!r} already", "take another name")
         else:
             fresh[one.name] = one
             claimed.update(one.claims)
+            swept.update([(one.owner, one.sweep.name)] if one.sweep is not None else ())
     known.update(_added(connection, fresh))
     return [
         _answer(one, known[one.name], fresh.get(one.name) is one) if one.name in known else refused[one.name]
@@ -93,7 +102,7 @@ def _added(connection: Connection, fresh: Mapping[object, Asked]) -> dict[object
     if not new:
         return {}
     rows = [
-        {**vars(job), "owner": one.owner, "origin": one.origin, "state": QUEUED, "created": one.now}
+        {**_columns(job), "owner": one.owner, "origin": one.origin, "state": QUEUED, "created": one.now}
         | {"kept": "" if job.rules is None else WANTED}
         for one, job in new
     ]
@@ -110,6 +119,18 @@ def _added(connection: Connection, fresh: Mapping[object, Asked]) -> dict[object
     ]
     if under_keys:
         connection.execute(_ADD_KEYS, under_keys)
+    spans = zip(fresh.values(), known.values(), strict=True)
+    made = [
+        (one.sweep, one.owner, (first, first + count - 1)) for one, (_, first, count) in spans if one.sweep is not None
+    ]
+    sweeps.add(connection, made, new[-1][0].now)
+    tagged = [
+        {"job": number, "digest": digest}
+        for number, (_, job) in zip(ids, new, strict=True)
+        for digest in {tag_digest(*tag) for tag in job.tags}
+    ]
+    if tagged:
+        connection.execute(_ADD_TAGS, tagged)
     said = [(one.owner, {"name": job.name, "state": QUEUED}) for one, job in new]
     told = [(number, *one) for number, one in zip(ids, said, strict=True)]
     tell(connection, ACCEPTED, new[-1][0].now, told)
@@ -118,6 +139,12 @@ def _added(connection: Connection, fresh: Mapping[object, Asked]) -> dict[object
 
 _ADD = insert(jobs).returning(jobs.c.id, sort_by_parameter_order=True)
 _ADD_KEYS = insert(keys)
+_ADD_TAGS = insert(tags)
+
+
+def _columns(job: New) -> dict[str, Any]:
+    """What of it stands in its own row."""
+    return {name: value for name, value in vars(job).items() if name != "tags"}
 
 
 def _answer(one: Asked, known: _Known, is_new: bool) -> Outcome:

@@ -98,9 +98,15 @@ _ADD = insert(events).returning(events.c.seq, sort_by_parameter_order=True)
 
 
 def since(
-    connection: Connection, seq: int, owner: str | None, limit: int, kinds: Sequence[str] = (), job: int | None = None
+    connection: Connection,
+    seq: int,
+    owner: str | None,
+    limit: int,
+    kinds: Sequence[str] = (),
+    job: int | None = None,
+    span: tuple[int, int] | None = None,
 ) -> Sequence[Event]:
-    """What came after, the oldest first; `owner` None: everybody's."""
+    """What came after, the oldest first; `owner` None: everybody's; `span`: of the jobs from one to another."""
     found = select(events).where(events.c.seq > seq).order_by(events.c.seq).limit(limit)
     if owner is not None:
         found = found.where(events.c.owner == owner)
@@ -108,6 +114,9 @@ def since(
         found = found.where(events.c.kind.in_(kinds))
     if job is not None:
         found = found.where(events.c.job == job)
+    if span is not None:
+        near = events.alias("near")  # found by its jobs first: what all others did may be much more
+        found = found.where(events.c.seq.in_(select(near.c.seq).where(near.c.job.between(*span), near.c.seq > seq)))
     return [Event(*row) for row in connection.execute(found)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import (
@@ -55,6 +56,7 @@ class New:
     spec: str | None = None
     parameters: str | None = None
     rules: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -277,29 +279,47 @@ def withdraw(connection: Connection, numbers: Sequence[int], now: float) -> Sequ
 
 def retry(connection: Connection, number: int, now: float) -> Place | None:
     """Have a job that has ended run again; where it is, if it is anywhere. Conflict if it has not ended."""
-    row = get(connection, number)
-    if row is None or row.state not in FINAL:
+    found = retry_some(connection, [number], now)
+    if not found:
         raise Conflict(f"job {number} has not ended", "cancel it first, or wait for its end")
-    where = row.target is not None
-    values = {"state": QUEUED, "wish": RETRY if where else "", "kept": WANTED if row.rules is not None else ""}
-    unsaid = {"ended": None, "exit": None, "signal": None, "reason": "", "detail": ""}
-    if not where:
-        unsaid |= {"batch": None, "place": None}
-    changed = update(jobs).where(jobs.c.id == number)
-    connection.execute(changed.values({**values, **unsaid, "version": jobs.c.version + 1}))
-    tell(connection, RETRIED, now, [(number, row.owner, {"attempt": row.attempt})])
-    return Place(number, row.target, row.number, RETRY, row.attempt) if where else None
+    return found[0]
 
 
-def wish(connection: Connection, number: int) -> str:
-    """What is to be said to the target of a job."""
-    return str(connection.scalar(select(jobs.c.wish).where(jobs.c.id == number)) or "")
+def retry_some(connection: Connection, numbers: Sequence[int], now: float) -> Sequence[Place | None]:
+    """The same of those of these jobs that have ended."""
+    ended = select(jobs.c.id, jobs.c.owner, jobs.c.target, jobs.c.number, jobs.c.attempt)
+    rows = connection.execute(ended.where(jobs.c.id.in_(numbers), jobs.c.state.in_(FINAL))).all()
+    if rows:
+        connection.execute(_RETRY.where(jobs.c.id.in_([row.id for row in rows])))
+    tell(connection, RETRIED, now, [(row.id, row.owner, {"attempt": row.attempt}) for row in rows])
+    return [None if row.target is None else Place(row.id, row.target, row.number, RETRY, row.attempt) for row in rows]
 
 
-def tried_again(connection: Connection, number: int) -> str:
-    """The target knows that a job is to run again; what else is to be said to it."""
-    connection.execute(update(jobs).where(jobs.c.id == number, jobs.c.wish == RETRY).values(wish=""))
-    return wish(connection, number)
+_RETRY = update(jobs).values(
+    state=QUEUED,
+    wish=case((jobs.c.target.is_not(None), RETRY), else_=""),
+    kept=case((jobs.c.rules.is_not(None), WANTED), else_=""),
+    batch=case((jobs.c.target.is_not(None), jobs.c.batch), else_=None),
+    place=case((jobs.c.target.is_not(None), jobs.c.place), else_=None),
+    ended=None,
+    exit=None,
+    signal=None,
+    reason="",
+    detail="",
+    version=jobs.c.version + 1,
+)
+
+
+def wishes(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
+    """What is to be said to the targets of jobs."""
+    found = connection.execute(select(jobs.c.id, jobs.c.wish).where(jobs.c.id.in_(numbers)))
+    return {row[0]: row[1] for row in found}
+
+
+def tried_again(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
+    """The target knows that these jobs are to run again; what else is to be said to it."""
+    connection.execute(update(jobs).where(jobs.c.id.in_(numbers), jobs.c.wish == RETRY).values(wish=""))
+    return wishes(connection, numbers)
 
 
 def get(connection: Connection, number: int) -> Row[Any] | None:
@@ -318,6 +338,11 @@ def given(connection: Connection, origin: str, first: int) -> Sequence[tuple[int
     found = select(jobs.c.id, jobs.c.body, jobs.c.state).where(jobs.c.origin == origin, jobs.c.rules.is_not(None))
     rows = connection.execute(found.where(jobs.c.id >= first).order_by(jobs.c.id))
     return [(number, body, state in FINAL) for number, body, state in rows]
+
+
+def tag_digest(name: str, value: str) -> str:
+    """By which jobs are found that have this tag."""
+    return sha256(f"{name}\0{value}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 _Ending = tuple[int, str, End, "float | None", float, int]

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, select
 
 from sjs.core.lifecycle import LIVE
-from sjs.gateway.records.tables import jobs
+from sjs.gateway.records.jobs import tag_digest
+from sjs.gateway.records.tables import jobs, tags
 from sjs.values import dataclass
 
 LOOKED = 20_000
@@ -27,6 +28,10 @@ class Sought:
     name: str | None = None
     spec: str | None = None
     target: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    """All of them."""
+    span: tuple[int, int] | None = None
+    """From this job to that one."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Found:
 
 def some(connection: Connection, sought: Sought, walk: Walk, limit: int) -> Found:
     """The next `limit` jobs of a walk; fewer, with a `stop`, where so many others had to be looked at."""
-    looks = [_look(connection, lead, rest, walk, limit + 1) for lead, rest in _ways(sought)]
+    looks = [_look(connection, way, walk, limit + 1) for way in _ways(sought)]
     stops = [one.stop for one in looks if one.stop is not None]
     stop = None if not stops else min(stops) if walk.up else max(stops)
     seen = sorted((number for one in looks for number in one.numbers), reverse=not walk.up)
@@ -66,39 +71,63 @@ def rows(connection: Connection, numbers: Sequence[int], columns: Sequence[str] 
 Fields = Mapping[str, Any]
 
 
-def _ways(sought: Sought) -> Iterator[tuple[Fields, Fields]]:
-    """What an index leads to, and what is to be looked at of that; one of them for each state, for an index has one
-    state after the other."""
+@dataclass(frozen=True)
+class _Way:
+    """What an index leads to, by values of rows (`lead`), a span of ids or a tag; and what is to be looked at of
+    that: values (`rest`) and other tags."""
+
+    lead: Fields
+    rest: Fields
+    span: tuple[int, int] | None = None
+    tag: str | None = None
+    tags: Sequence[str] = ()
+
+
+def _ways(sought: Sought) -> Iterator[_Way]:
+    """One for each state, for an index has one state after the other; but a span, or a tag, leads to fewer."""
     said = {name: value for name, value in vars(sought).items() if value not in (None, ())}
+    span = said.pop("span", None)
+    tags = [tag_digest(*tag) for tag in said.pop("tags", ())]
+    if span is not None or tags:
+        tag, others = (None, tags) if span is not None else (tags[0], tags[1:])
+        rest = {("state" if name == "states" else name): value for name, value in said.items()}
+        yield _Way({}, rest, span, tag, others)
+        return
     states = said.pop("states", ())
     lead = next((name for name in ("name", "spec") if name in said), None)
     if lead is not None:
-        yield {lead: said.pop(lead)}, {**said, **({"state": states} if states else {})}
+        yield _Way({lead: said.pop(lead)}, {**said, **({"state": states} if states else {})})
         return
     first = {"owner": said.pop("owner")} if "owner" in said else {}
     for state in states:
-        yield {**first, "state": state}, said
+        yield _Way({**first, "state": state}, said)
     if not states:
-        yield first, said
+        yield _Way(first, said)
 
 
-def _look(connection: Connection, lead: Fields, rest: Fields, walk: Walk, limit: int) -> Found:
-    if not rest:
-        numbers = connection.scalars(_led(lead, walk, jobs.c.id).limit(limit)).all()
+def _look(connection: Connection, way: _Way, walk: Walk, limit: int) -> Found:
+    if not way.rest and not way.tags:
+        numbers = connection.scalars(_led(way, walk, jobs.c.id).limit(limit)).all()
         return Found(numbers, numbers[-1] if len(numbers) == limit else None)
-    near = _led(lead, walk, jobs.c.id, *(jobs.c[name] for name in rest)).limit(LOOKED).subquery()
-    wanted = select(near.c.id).where(*_are(near, rest)).order_by(near.c.id if walk.up else near.c.id.desc())
-    numbers = connection.scalars(wanted.limit(limit)).all()
+    near = _led(way, walk, jobs.c.id, *(jobs.c[name] for name in way.rest)).limit(LOOKED).subquery()
+    has = [select(tags.c.job).where(tags.c.job == near.c.id, tags.c.digest == tag).exists() for tag in way.tags]
+    wanted = select(near.c.id).where(*_are(near, way.rest), *has)
+    numbers = connection.scalars(wanted.order_by(near.c.id if walk.up else near.c.id.desc()).limit(limit)).all()
     if len(numbers) == limit:
         return Found(numbers, numbers[-1])
-    return Found(numbers, connection.scalar(_led(lead, walk, jobs.c.id).offset(LOOKED - 1).limit(1)))
+    return Found(numbers, connection.scalar(_led(way, walk, jobs.c.id).offset(LOOKED - 1).limit(1)))
 
 
-def _led(lead: Fields, walk: Walk, *columns: ColumnElement[Any]) -> Select[Any]:
-    found = select(*columns).where(*_are(jobs, lead))
+def _led(way: _Way, walk: Walk, *columns: ColumnElement[Any]) -> Select[Any]:
+    found, number = select(*columns).where(*_are(jobs, way.lead)), jobs.c.id
+    if way.span is not None:
+        found = found.where(number.between(*way.span))
+    if way.tag is not None:
+        number = tags.c.job  # by the index of tags, which has a tag's jobs in their order
+        found = found.join_from(tags, jobs, number == jobs.c.id).where(tags.c.digest == way.tag)
     if walk.start is not None:
-        found = found.where(jobs.c.id > walk.start if walk.up else jobs.c.id < walk.start)
-    return found.order_by(jobs.c.id if walk.up else jobs.c.id.desc())
+        found = found.where(number > walk.start if walk.up else number < walk.start)
+    return found.order_by(number if walk.up else number.desc())
 
 
 def _are(source: FromClause, fields: Fields) -> list[ColumnElement[bool]]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Text, and_, delete, func, or_, select, update
 
 from sjs.core.lifecycle import FINAL
 from sjs.gateway.records.events import span, touch
+from sjs.gateway.records.sweeps import remove_empty
 from sjs.gateway.records.tables import artifacts, batches, deliveries, events, jobs, keys, outputs, steps
 from sjs.values import dataclass
 
@@ -129,7 +130,9 @@ def places(connection: Connection, numbers: Sequence[int]) -> Sequence[tuple[int
 def remove_jobs(connection: Connection, numbers: Sequence[int]) -> int:
     """Their rows, and all that goes with these; how many."""
     touch(connection, numbers)
-    return connection.execute(delete(jobs).where(jobs.c.id.in_(numbers), _at_rest)).rowcount
+    gone = connection.execute(delete(jobs).where(jobs.c.id.in_(numbers), _at_rest)).rowcount
+    remove_empty(connection, numbers)
+    return gone
 
 
 def remove_artifacts(connection: Connection, numbers: Sequence[int]) -> int:

@@ -1,6 +1,9 @@
 """The tables. Their history is in `migrations`; what differs between databases is said here once.
 
 jobs        all that is known of a job; the rows of those that have not ended are what the engine works on
+sweeps      jobs of one template under one name; their ids follow each other
+tags        by which jobs are found that have them
+measured    numbers that jobs have printed, of those that have ended
 batches     jobs that are handed in together, under one key
 keys        what was answered to whom under an Idempotency-Key
 artifacts   files that jobs have left, and where they are kept
@@ -83,6 +86,44 @@ jobs = Table(
     Index(None, "batch", "word", "id"),
     Index(None, "ended", "begun"),
     sqlite_autoincrement=True,
+    **MYSQL,
+)
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("id", ID, primary_key=True, autoincrement=True),
+    Column("owner", NAME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("first", ID, nullable=False, doc="the ids of its jobs: from this one …"),
+    Column("last", ID, nullable=False, doc="… to that one, and nobody else's are between"),
+    Column("word", NAME, nullable=False, doc="the target that was asked for"),
+    Column("spec", NAME, doc="of which job spec its jobs were made"),
+    Column("names", LONG, nullable=False, doc="of its parameters, as JSON"),
+    Column("said", LONG, nullable=False, doc="what was asked for, as JSON"),
+    Column("created", Double, nullable=False),
+    UniqueConstraint("owner", "name"),
+    Index(None, "owner", "id"),
+    Index(None, "last"),
+    sqlite_autoincrement=True,
+    **MYSQL,
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("job", ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("digest", String(64), primary_key=True, doc="of name and value, which may be long"),
+    Index(None, "digest", "job"),
+    **MYSQL,
+)
+
+measured = Table(
+    "measured",
+    metadata,
+    Column("job", ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("attempt", Integer, nullable=False),
+    Column("found", LONG, nullable=False, doc="the last value of each metric, as JSON"),
     **MYSQL,
 )
 

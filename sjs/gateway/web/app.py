@@ -17,7 +17,7 @@ from sjs.gateway.identity.tokens import Token, make, used_now
 from sjs.gateway.inquiries import Inquiries
 from sjs.gateway.pipelines import Pipelines
 from sjs.gateway.web import health, problems
-from sjs.gateway.web.api import artifacts, describe, events, hooks, jobs, outputs, specs, targets
+from sjs.gateway.web.api import artifacts, describe, events, hooks, jobs, outputs, specs, sweeps, targets
 from sjs.gateway.web.api import tokens as access
 from sjs.gateway.web.api.quick import Quick
 from sjs.gateway.web.api.stages import routes as stages
@@ -66,6 +66,7 @@ def native(desk: Desk, environ: Mapping[str, str], numbers: Numbers | None = Non
         hooks.routes(desk),
         stages.routes(Pipelines(desk)),
         specs.routes(desk),
+        sweeps.routes(desk, environ),
         targets.routes(desk, inquiries),
         access.routes(desk),
     ):

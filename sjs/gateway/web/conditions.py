@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sjs.errors import Refused
 from sjs.values import dataclass
@@ -11,6 +11,7 @@ from sjs.values import dataclass
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _TAGS = re.compile(rf"[ \t,]*{_TAG}[ \t]*(?:,[ \t]*(?:{_TAG}[ \t]*)?)*")
 _ONE = re.compile(_TAG)
+_WEIGHT = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 _RANGE = re.compile(r"bytes=[ \t]*(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))[ \t]*", re.ASCII | re.IGNORECASE)
 
 ACCEPTED = {"accept-ranges": "bytes"}
@@ -50,6 +51,19 @@ def is_known(header: str | None, tag: str) -> bool:
     if not _TAGS.fullmatch(header.strip()):
         return False
     return tag.removeprefix("W/") in [one.removeprefix("W/") for one in _ONE.findall(header)]
+
+
+def prefers(header: str, kinds: Sequence[str]) -> str:
+    """Which of these media types `Accept` likes best; the first of them, where it says nothing of any. A type of its
+    own counts more than one that is meant by a star, as far as we look."""
+    weights = dict.fromkeys(kinds, -1.0)
+    for part in header.split(","):
+        kind, *rest = (word.strip().lower() for word in part.split(";"))
+        if kind in weights:
+            said = next((word[2:] for word in rest if word.startswith("q=")), "1")
+            weights[kind] = float(said) if _WEIGHT.fullmatch(said) else 0.0
+    best = max(kinds, key=lambda kind: weights[kind])
+    return best if weights[best] > 0 else kinds[0]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from sjs.gateway.desk import Desk, check
 from sjs.gateway.identity.guard import Guard, Scope
 from sjs.gateway.identity.tokens import may
 from sjs.gateway.metrics import JOBS, REQUESTS, Counter, Histogram, gauge
+from sjs.gateway.records import sweeps
 from sjs.gateway.records.events import span
 from sjs.gateway.records.jobs import ENDED
 from sjs.gateway.records.stages.looking import standing
@@ -44,6 +45,7 @@ class Seen(NamedTuple):
     stages: Sequence[tuple[dict[str, str], int]]
     ended: Sequence[Any]
     last: int
+    sweeps: int = 0
 
 
 class Numbers:
@@ -93,6 +95,7 @@ class Numbers:
         yield from gauge("sjs_build_info", "What runs.", [(version, 1)])
         states = [({"state": state}, count) for state, count in sorted(seen.states.items())]
         yield from gauge("sjs_jobs", "Jobs in the records.", states)
+        yield from gauge("sjs_sweeps", "Sweeps in the records.", [({}, seen.sweeps)])
         yield from self._ends.text()
         yield from self._times.text()
         up = [({"target": name}, float(one is not None)) for name, one in reports.items()]
@@ -135,15 +138,15 @@ def look(connection: Connection, last: int | None) -> Seen:
         for owner, name, at, total, claimed, flagged in standing(connection, MOST_STAGES)
         for state, count in (("all", total), ("claimed", claimed), ("flagged", flagged))
     ]
-    newest = span(connection)[1]
+    newest, there = span(connection)[1], sweeps.count(connection)
     if last is None:
-        return Seen(states, stages, (), newest)
+        return Seen(states, stages, (), newest, there)
     found = (
         select(jobs.c.state, jobs.c.reason, jobs.c.begun, jobs.c.ended)
         .join(events, events.c.job == jobs.c.id)
         .where(events.c.seq > last, events.c.seq <= newest, events.c.kind == ENDED)
     )
-    return Seen(states, stages, connection.execute(found).all(), newest)
+    return Seen(states, stages, connection.execute(found).all(), newest, there)
 
 
 def _counted(name: str, about: str, label: str, counts: Mapping[str, int]) -> Iterator[str]:

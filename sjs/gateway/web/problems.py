@@ -23,6 +23,7 @@ STATUS: Mapping[str, int] = {
     "bad_link": 403,
     "expired_link": 403,
     "unknown_job": 404,
+    "unknown_sweep": 404,
     "no_spec": 404,
     "unknown_hook": 404,
     "no_artifact": 404,

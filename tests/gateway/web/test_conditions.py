@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sjs.gateway.web.conditions import Beyond, Span, is_known, span_of
+from sjs.gateway.web.conditions import Beyond, Span, is_known, prefers, span_of
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,24 @@ def test_a_range_of_another_version_is_all_of_this_one() -> None:
     assert span_of("bytes=0-1", 10, '"a"', '"a"') == Span(0, 2, 10)
     assert span_of("bytes=0-1", 10, '"b"', '"a"') is None
     assert span_of("bytes=0-1", 10, 'W/"a"', None) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "best"),
+    [
+        ("", "a/json"),
+        ("*/*", "a/json"),
+        ("a/csv", "a/csv"),
+        ("A/CSV; charset=utf-8", "a/csv"),
+        ("a/json, a/csv", "a/json"),
+        ("a/csv, a/json", "a/json"),
+        ("a/json;q=0.5, a/csv", "a/csv"),
+        ("a/csv;q=0", "a/json"),
+        ("a/csv;q=0.2, a/json;q=0.1", "a/csv"),
+        ("a/csv;q=much", "a/json"),
+        ("x/y, a/csv;q=0.001, */*", "a/csv"),
+        (",;,q=1", "a/json"),
+    ],
+)
+def test_the_kind_that_is_liked_best(header: str, best: str) -> None:
+    assert prefers(header, ("a/json", "a/csv")) == best

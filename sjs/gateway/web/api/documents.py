@@ -20,6 +20,8 @@ _CURSOR = re.compile(rb"before ([1-9]\d{0,18})")
 
 def job(row: Row[Any]) -> dict[str, Any]:
     """A job as JSON has it; times are Unix seconds."""
+    what = json.loads(row.body)
+    task = what.get("task") or {"sweep": None, "values": None}
     return {
         "id": row.id,
         "name": row.name,
@@ -28,8 +30,9 @@ def job(row: Row[Any]) -> dict[str, Any]:
         "target": row.word,
         "at": None if row.target is None else {"target": row.target, "id": row.number},
         "spec": row.spec,
-        "parameters": None if row.parameters is None else json.loads(row.parameters),
-        "job": json.loads(row.body),
+        "sweep": task["sweep"],
+        "parameters": task["values"] if row.parameters is None else json.loads(row.parameters),
+        "job": what,
         "attempt": row.attempt,
         "created": row.created,
         "started": row.begun,

@@ -28,6 +28,9 @@ Job = Annotated[int | None, Query(ge=1, lt=2**63, description="Only of this job.
 Owner = Annotated[
     str | None, Query(min_length=1, max_length=100, pattern=PRINTABLE, description="Only of this owner's jobs.")
 ]
+Sweep = Annotated[
+    str | None, Query(min_length=1, max_length=128, pattern=PRINTABLE, description="Only of this sweep's jobs.")
+]
 Most = Annotated[int, Query(ge=1, le=1_000, description="Events on a page; a stream has no end.")]
 
 
@@ -71,7 +74,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get(
         "/events",
         response_model=Told,
-        responses=told(422)
+        responses=told(422, s404="There is no such sweep.")
         | {200: {"content": {Stream.media_type: {"schema": {"type": "string"}, "example": EXAMPLE}}}},
     )
     async def events(
@@ -81,12 +84,15 @@ def routes(desk: Desk) -> APIRouter:
         kind: Kinds = None,
         job: Job = None,
         owner: Owner = None,
+        sweep: Sweep = None,
         limit: Most = 100,
     ) -> Response:
         """What has happened to jobs, the oldest first; what happens, as it does, where `text/event-stream` is asked
         for."""
         token = request.state.token
         wanted = desk.wanted(token, kind or (), job, owner)
+        if sweep is not None:
+            wanted = await desk.of_sweep(token, wanted, sweep)
         place = after if last is None else last
         if wants_stream(request.scope, HeadRules(hosts=())):
             return Stream(desk, token, wanted, place)

@@ -36,6 +36,7 @@ Key = Annotated[
     ),
 ]
 Match = Annotated[str | None, Header(alias="If-None-Match", description="The ETag of what is known already.")]
+Tag = Annotated[str, Query(max_length=1_000, pattern=r"^[^=\x00-\x1f\x7f]+=[^\x00]*$", examples=["project=digits"])]
 TAGS = {"ETag": "Another one whenever the document is."}
 
 
@@ -109,13 +110,21 @@ def _looking(router: APIRouter, desk: Desk) -> None:
         name: Annotated[models.Name | None, Query(description="Only those that are called so.")] = None,
         spec: Annotated[models.Name | None, Query(description="Only those of this spec.")] = None,
         target: Annotated[models.Name | None, Query(description="Only those that this target has.")] = None,
+        owner: Annotated[models.Name | None, Query(description="Only those of this owner.")] = None,
+        sweep: Annotated[models.Name | None, Query(description="Only those of this sweep.")] = None,
+        tag: Annotated[
+            list[Tag] | None,
+            Query(max_length=20, description="Only those with this tag, and with each other one."),
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=1_000, description="How many.")] = 100,
         cursor: Annotated[str | None, Query(max_length=100, description="`next` of the page before.")] = None,
     ) -> Response:
         """Jobs, the newest first; those of others only for administrators. A page that follows has what came before,
         whatever came since. One that has less than `limit` may be followed by others, too: `next` says so."""
-        sought = Sought(None, tuple(cast(Sequence[str], state or ())), name, spec, target)
-        rows, stop = await desk.page(request.state.token, sought, Walk(documents.before(cursor)), limit)
+        tags = tuple((one.partition("=")[0], one.partition("=")[2]) for one in tag or ())
+        sought = Sought(owner, tuple(cast(Sequence[str], state or ())), name, spec, target, tags)
+        walk = Walk(documents.before(cursor))
+        rows, stop = await desk.page(request.state.token, sought, walk, limit, sweep=sweep)
         return Response(documents.page(rows, stop), 200, None, JSON)
 
     known = answer(200, "The job.", models.Job, TAGS) | answer(304, "It is as it was.", None, TAGS)

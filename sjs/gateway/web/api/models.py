@@ -181,7 +181,8 @@ class Job(BaseModel):
     target: str = Field(description="Whom it was handed in for.")
     at: At | None = Field(description="Who has it; nobody yet, or nobody ever, where this is null.")
     spec: str | None
-    parameters: dict[str, Any] | None
+    sweep: str | None = Field(description="Of which it is one.")
+    parameters: dict[str, Any] | None = Field(description="Those of its spec, or of its sweep.")
     job: dict[str, Any] = Field(description="What runs.")
     attempt: int
     created: float

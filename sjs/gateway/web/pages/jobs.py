@@ -29,7 +29,8 @@ def routes(frame: Frame) -> list[Route]:
         said = request.query_params
         chosen = [one for one in said.getlist("state") if one in STATES]
         filters = {name: said[name] for name in FILTERS if said.get(name)}
-        sought = Sought(states=tuple(chosen), **filters)
+        name, spec, target = (filters.get(one) for one in FILTERS)
+        sought = Sought(None, tuple(chosen), name, spec, target)
         shown, stop = await frame.desk.page(reader(request), sought, Walk(documents.before(said.get("cursor"))), LIMIT)
         return frame.page(
             request,

@@ -24,6 +24,7 @@ from sjs.gateway.identity.tokens import SCOPES, make
 from sjs.gateway.web.app import guarded, native
 from tests.gateway.web.api.test_jobs import ended, refused, submit
 from tests.gateway.web.api.test_others import leave
+from tests.gateway.web.api.test_sweeps import over, swept
 from tests.gateway.web.conftest import HOST, client, served
 from tests.hanging import patiently
 from tests.live.machine import ROOT, Machine
@@ -55,6 +56,10 @@ phases.coverage.enabled = false
 
 [[operations]]
 include-name = "POST /api/v1/batches"
+phases.coverage.enabled = false
+
+[[operations]]
+include-name = "POST /api/v1/sweeps"
 phases.coverage.enabled = false
 """
 """What a job can be told is so much that each combination of it takes minutes."""
@@ -134,6 +139,7 @@ def test_everything_is_as_the_document_says(
             leave(desk, first, "out.txt", b"so\n")
             api.put("/stages/scans", json={"stages": [{"name": "cut"}, {"name": "done"}]})
             api.post("/stages/scans/items", json={"items": [{}] * 9})
+            over(api, swept(api, name="tune", command="echo loss=0.{n}", parameters={"n": [1, 2]})["name"])
             drain(machines)
         print(told(port, text, tmp_path))
 
@@ -144,7 +150,7 @@ def operations(api: httpx.Client) -> Iterator[tuple[str, str]]:
         for method, operation in found.items():
             if operation["security"]:
                 uuid = "6fa459ea-ee8a-5ca4-894e-db77e160355e"
-                values = defaultdict(lambda: "1", uuid=uuid, name="0123456789abcdef", word="0" * 32)
+                values = defaultdict(lambda: "1", uuid=uuid, name="abcdef0123456789", word="0" * 32)
                 yield method, path.removeprefix("/api/v1").format_map(values)
 
 
@@ -171,7 +177,11 @@ def test_nothing_is_answered_without_a_good_token(
 
 def test_each_operation_needs_its_scope(api: httpx.Client, desk: Desk) -> None:
     """Who may only end jobs, or only hand in those of specs, does nothing else."""
-    submitting = {"/jobs": {"command": "true"}, "/batches": {"jobs": [{"command": "true"}]}}
+    submitting = {
+        "/jobs": {"command": "true"},
+        "/batches": {"jobs": [{"command": "true"}]},
+        "/sweeps": {"command": "true {a}", "parameters": {"a": [1]}},
+    }
     making = {"/tokens": {"owner": "eve", "scopes": ["admin"]}, "/hooks": {"url": "https://example.org/"}}
     staging = {
         "/stages/1": {"stages": [{}, {}]},

@@ -111,6 +111,46 @@ def upgrade() -> None:
     op.create_index("ix_jobs_target_number", "jobs", ["target", "number"])
 
     op.create_table(
+        "sweeps",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("owner", NAME, nullable=False),
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("first", ID, nullable=False),
+        sa.Column("last", ID, nullable=False),
+        sa.Column("word", NAME, nullable=False),
+        sa.Column("spec", NAME),
+        sa.Column("names", LONG, nullable=False),
+        sa.Column("said", LONG, nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_sweeps"),
+        sa.UniqueConstraint("owner", "name", name="uq_sweeps_owner_name"),
+        sqlite_autoincrement=True,
+        **MYSQL,
+    )
+    op.create_index("ix_sweeps_last", "sweeps", ["last"])
+    op.create_index("ix_sweeps_owner_id", "sweeps", ["owner", "id"])
+
+    op.create_table(
+        "tags",
+        sa.Column("job", ID, autoincrement=False, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["job"], ["jobs.id"], name="fk_tags_job", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("job", "digest", name="pk_tags"),
+        **MYSQL,
+    )
+    op.create_index("ix_tags_digest_job", "tags", ["digest", "job"])
+
+    op.create_table(
+        "measured",
+        sa.Column("job", ID, autoincrement=False, nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("found", LONG, nullable=False),
+        sa.ForeignKeyConstraint(["job"], ["jobs.id"], name="fk_measured_job", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("job", name="pk_measured"),
+        **MYSQL,
+    )
+
+    op.create_table(
         "keys",
         sa.Column("owner", NAME, nullable=False),
         sa.Column("key", NAME, nullable=False),
