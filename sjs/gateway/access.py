@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from sjs.errors import SjsError
 from sjs.gateway import tokens
 from sjs.gateway.identity.tokens import is_usable
 from sjs.gateway.records.migrating import is_current, migrate
-from sjs.gateway.records.opening import WRITES, engine_of, reason
+from sjs.gateway.records.opening import WRITES, engine_of, reason, shown
 from sjs.gateway.records.owning import Taken, owned
 
 T = TypeVar("T")
@@ -45,9 +45,8 @@ def reached(database: str) -> Iterator[Records]:
         if not _is_there(engine) or not is_current(engine):
             _bring_up_to_date(engine)
         yield Records(engine)
-    except OperationalError as error:
-        where = engine.url.render_as_string(hide_password=True)
-        raise SjsError(f"{where}: {reason(error)}", "gateway.database says which one is used") from None
+    except DatabaseError as error:
+        raise SjsError(f"{shown(engine.url)}: {reason(error)}", "gateway.database says which one is used") from None
     finally:
         engine.dispose()
 

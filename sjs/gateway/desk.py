@@ -64,9 +64,10 @@ MOST, EACH = 64, 8
 
 
 HINTS = {
-    "scope": "what a token may is said when it is made: sjs token make --scope",
-    "raw": "any command: sjs token make OWNER --scope submit --scope read --scope raw",
+    "scope": "what a token may is said when it is made: submit token make --scope",
+    "raw": "any command: submit token make OWNER --scope submit,read,raw",
 }
+"""By the codes of what is forbidden."""
 
 
 class Denied(Refused):
@@ -280,7 +281,7 @@ class Desk:
 def check(denied: Any) -> None:
     """Raise what `may` and its like have against it."""
     if denied is not None:
-        raise Denied(denied.text)
+        raise Denied(denied.text, HINTS.get(denied.code, ""))
 
 
 def check_owner(token: Token, owner: str) -> None:

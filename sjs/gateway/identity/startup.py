@@ -55,7 +55,7 @@ def refusals(start: Start) -> list[str]:
     if not start.listeners:
         found.append("the gateway listens nowhere: set where, as --listen 127.0.0.1:8765")
     if start.tokens <= 0:
-        found.append("there is no token, so nobody could ask, or anybody: make one with sjs token make")
+        found.append("there is no token, so nobody could ask, or anybody: make one with submit token make")
     if start.user == 0 and not start.as_root:
         found.append(
             "it would run as root, and so would what can be done through it:"

@@ -74,8 +74,8 @@ def _sqlite(url: URL) -> Engine:
 
 
 def shown(url: URL) -> str:
-    """A URL as people may see it."""
-    return url.render_as_string(hide_password=True)
+    """A URL as people may see it, and as they have written it."""
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
 def reason(error: Exception) -> str:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import NoSuchModuleError, OperationalError
+from sqlalchemy.exc import DatabaseError, NoSuchModuleError
 
 from sjs.errors import SjsError
 from sjs.gateway.records.opening import WRITES, reason, shown
@@ -64,7 +64,7 @@ def owned(engine: Engine) -> Iterator[Owner]:
                 yield lock
             finally:
                 lock.drop()
-    except (OperationalError, NoSuchModuleError) as error:
+    except (DatabaseError, NoSuchModuleError) as error:
         raise SjsError(f"{shown(engine.url)}: {reason(error)}", "gateway.database says which one is used") from None
 
 

@@ -32,7 +32,7 @@ BAD = {
     "nowhere": (Start((), 1, 1000), "the gateway listens nowhere: set where, as --listen 127.0.0.1:8765"),
     "no token": (
         start(tokens=0),
-        "there is no token, so nobody could ask, or anybody: make one with sjs token make",
+        "there is no token, so nobody could ask, or anybody: make one with submit token make",
     ),
     "root": (
         start(user=0),

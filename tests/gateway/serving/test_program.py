@@ -27,7 +27,7 @@ def test_it_says_at_once_all_that_keeps_it_from_starting(make: Make) -> None:
     done = gateway.types("gateway", *AS_ROOT)
     assert (done.status, done.out) == (2, "")
     assert done.err == [
-        "submit: there is no token, so nobody could ask, or anybody: make one with sjs token make",
+        "submit: there is no token, so nobody could ask, or anybody: make one with submit token make",
         "submit: the gateway at 192.0.2.7:80 could be reached from elsewhere without TLS:"
         " set certificate and key, listen at 127.0.0.1, or say --insecure-behind-proxy",
         "submit: the port of jobmgr acts in nobody's name: set its owner in the config",
@@ -90,6 +90,15 @@ def test_a_database_that_cannot_be_reached_is_one_line_without_its_password(make
         done = make({"database": url}).types("token", "list")
         assert (done.status, done.out, len(done.err)) == (status, "", 1), done
         assert "hunter2" not in done.err[0]
+
+
+def test_a_file_that_is_no_database_is_one_line(gateway: Gateway) -> None:
+    (gateway.folder / "kept").mkdir(mode=0o700)
+    (gateway.folder / "kept" / "gateway.db").write_bytes(b"no database " * 100)
+    for words in (["gateway", *AS_ROOT], ["token", "list"], ["token", "make", "ann"]):
+        done = gateway.types(*words)
+        assert (done.status, done.out, len(done.err)) == (255, "", 1), done
+        assert done.err[0].startswith(f"submit: sqlite:///{gateway.folder}/kept/gateway.db: file is not a database (")
 
 
 def test_several_places_are_one_gateway(make: Make) -> None:

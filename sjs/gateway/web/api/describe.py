@@ -16,8 +16,8 @@ PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 """What may stand in a path."""
 
 TITLE = "sjs"
-ABOUT = """Jobs for machines that can be reached, over HTTP. Who asks shows a token (`sjs token`). Whatever goes wrong
-is answered by a problem document (RFC 9457) whose `code` is for programs. Times are Unix seconds."""
+ABOUT = """Jobs for machines that can be reached, over HTTP. Who asks shows a token (`submit token`). Whatever goes
+wrong is answered by a problem document (RFC 9457) whose `code` is for programs. Times are Unix seconds."""
 
 ANYWHERE: Mapping[int, str] = {
     400: "The head of the request is wrong, or holds a token where logs would have it.",

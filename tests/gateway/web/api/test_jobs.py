@@ -220,7 +220,9 @@ def test_who_may_not_is_told_so_and_what_is_not_theirs_is_not_there(desk: Desk) 
         number = submit(ann, "true", options={"hold": True})
         refused(ann.post(f"/jobs/{number}/cancel"), 403, "forbidden")
         with client(port, bearer(desk, "bob", ["submit", "read", "cancel"])) as bob:
-            refused(bob.post("/jobs", json={"command": "true"}), 403, "forbidden")
+            answer = bob.post("/jobs", json={"command": "true"})
+            refused(answer, 403, "forbidden")
+            assert answer.json()["hint"] == "any command: submit token make OWNER --scope submit,read,raw"
             for path in ("", "/wait", "/logs", "/why", "/details"):
                 refused(bob.get(f"/jobs/{number}{path}"), 404, "unknown_job")
             for verb in ("cancel", "retry"):
