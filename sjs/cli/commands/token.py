@@ -53,6 +53,7 @@ def token() -> None:
 @click.option("--requests", type=click.IntRange(min=0), metavar="N", help="Open at a time.")
 @click.option("--streams", type=click.IntRange(min=0), metavar="N", help="Of events, open at a time.")
 @click.option("--queued", type=click.IntRange(min=0), metavar="N", help="Jobs that have not ended.")
+@click.option("--items", type=click.IntRange(min=0), metavar="N", help="In all pipelines.")
 def make(
     call: Call,
     owner: str,

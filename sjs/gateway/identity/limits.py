@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 
-from sjs.values import dataclass
+from sjs.values import dataclass, fields
 
 MOST_KNOWN = 10_000
 """Callers of whom something is kept; who has nothing open, and was not seen for longest, is forgotten first."""
 
 MOST_RATE = 1_000_000
-_LEAST = {"burst": 1, "requests": 1, "streams": 0, "queued": 0}
 
 WAIT_FOR_REQUESTS = 1.0
 WAIT_FOR_STREAMS = 5.0
@@ -36,8 +35,9 @@ def trouble(limits: Limits) -> str:
     """What makes no sense of them; nothing, if all does."""
     if not 0 < limits.rate <= MOST_RATE:
         return f"rate: is above 0, and at most {MOST_RATE}"
-    for name, low in _LEAST.items():
-        if not low <= getattr(limits, name) < 2**31:
+    for name in fields(Limits):
+        low = 1 if name in ("burst", "requests") else 0
+        if name != "rate" and not low <= getattr(limits, name) < 2**31:
             return f"{name}: is from {low} to {2**31 - 1}"
     return ""
 

@@ -121,9 +121,9 @@ def test_what_is_not_installed_is_said_with_what_brings_it(gateway: Gateway, mon
 
 
 def test_limits_are_those_that_were_typed(gateway: Gateway) -> None:
-    words = "--rate 2.5 --burst 3 --requests 4 --streams 5 --queued 6 --label x --json"
+    words = "--rate 2.5 --burst 3 --requests 4 --streams 5 --queued 6 --items 7 --label x --json"
     made = json.loads(gateway.types("token", "make", "ann", *words.split()).out)
-    assert made["limits"] == {"rate": 2.5, "burst": 3, "requests": 4, "streams": 5, "queued": 6}
+    assert made["limits"] == {"rate": 2.5, "burst": 3, "requests": 4, "streams": 5, "queued": 6, "items": 7}
 
 
 def test_another_key_signs_links_from_the_next_start_on(gateway: Gateway) -> None:

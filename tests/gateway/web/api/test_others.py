@@ -126,7 +126,14 @@ def test_what_is_not_said_of_a_token_is_as_it_is_usual_here(
 ) -> None:
     monkeypatch.setattr(desk, "settings", replace(desk.settings, limits=Limits(rate=7.0, queued=70)))
     answer = api.post("/tokens", json={"owner": "bob", "scopes": ["read"], "limits": {"burst": 3}}).json()
-    assert answer["limits"] == {"rate": 7.0, "burst": 3, "requests": 64, "streams": 16, "queued": 70}
+    assert answer["limits"] == {
+        "rate": 7.0,
+        "burst": 3,
+        "requests": 64,
+        "streams": 16,
+        "queued": 70,
+        "items": 1_000_000,
+    }
     found = next(one for one in api.get("/tokens").json()["tokens"] if one["id"] == answer["id"])
     assert found == {name: value for name, value in answer.items() if name != "token"}
 
