@@ -8,7 +8,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from sjs.compact import to_json
 from sjs.gateway.pipelines import Pipelines
 from sjs.gateway.records.stages.values import Item, Settled
 from sjs.gateway.web.api.describe import JSON, answer, told
@@ -102,7 +101,7 @@ async def claimed(
         found = await asked
     if not found:
         return Response(None, 204)
-    return Response(to_json({"items": [documents.claimed(one) for one in found]}), 200, None, JSON)
+    return Response(documents.given(found), 200, None, JSON)
 
 
 async def _while_there(asked: asyncio.Future[Sequence[Item]], request: Request) -> tuple[Sequence[Item], bool]:

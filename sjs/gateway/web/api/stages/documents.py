@@ -28,24 +28,36 @@ def pipeline(one: Pipeline) -> dict[str, Any]:
 def pipeline_tag(one: Pipeline) -> str:
     """Its beginning says which version of what is said of it this is, the rest what stands at its stages."""
     counts = to_json([[at, *vars(count).values()] for at, count in sorted(one.counts.items())])
-    return f'"{one.id}-{one.version}-{sha256(counts.encode("ascii")).hexdigest()[:16]}"'
+    return f'"{one.id}-{one.version}-{sha256(counts.encode()).hexdigest()[:16]}"'
 
 
-def item(row: Row[Any]) -> dict[str, Any]:
-    """The row of an item."""
-    names = ("number", "stage", "since", "state", "flagged", "tries", "worker", "due", "file", "created", "version")
-    return {**{name: getattr(row, name) for name in names}, "command": _read(row.command), "result": _read(row.result)}
+def item(row: Row[Any], **more: Any) -> str:
+    """The row of an item. What is JSON already is not read: it may be deeper than it can be read."""
+    found = {name: getattr(row, name) for name in _SHOWN}
+    return _whole({**found, "flagged": row.flagged, **more}, row.command, row.result)
 
 
-def claimed(one: Item) -> dict[str, Any]:
-    """An item that was given to somebody."""
-    found = {name: value for name, value in vars(one).items() if name not in ("pipeline", "word", "is_flagged")}
-    said = {"command": _read(one.command), "result": _read(one.result), "flagged": one.is_flagged}
-    return {**found, **said, "claim": one.word}
+def given(items: Sequence[Item]) -> bytes:
+    """Items that were given to somebody."""
+    shown = [
+        _whole(
+            {**{name: getattr(one, name) for name in _SHOWN}, "flagged": one.is_flagged, "claim": one.word},
+            *(one.command, one.result),
+        )
+        for one in items
+    ]
+    return f'{{"items":[{",".join(shown)}]}}'.encode()
+
+
+_SHOWN = ("number", "stage", "since", "state", "tries", "worker", "due", "file", "created", "version")
+
+
+def _whole(found: dict[str, Any], command: str | None, result: str | None) -> str:
+    return f'{to_json(found)[:-1]},"command":{command or "null"},"result":{result or "null"}}}'
 
 
 def settled(one: Settled) -> bytes:
-    return to_json(vars(one)).encode("ascii")
+    return to_json(vars(one)).encode()
 
 
 def item_tag(seen: Seen) -> str:
@@ -59,12 +71,12 @@ def seen_of(row: Row[Any]) -> Seen:
 def page(rows: Sequence[Row[Any]], has_more: bool) -> bytes:
     """Some items."""
     following = rows[-1].number if has_more and rows else None
-    return to_json({"items": [item(row) for row in rows], "next": following}).encode("ascii")
+    return f'{{"items":[{",".join(map(item, rows))}],"next":{to_json(following)}}}'.encode()
 
 
 def line(row: Row[Any]) -> bytes:
     """An item, as a line."""
-    return to_json(item(row)).encode("ascii") + b"\n"
+    return item(row).encode() + b"\n"
 
 
 def text(value: Any, what: str) -> str:
@@ -86,7 +98,3 @@ def seen(header: str | None) -> Seen | None:
     if match is None:
         raise Changed("If-Match is not the tag of what is there", "look at it again")
     return int(match[1]), int(match[2])
-
-
-def _read(text: str | None) -> Any:
-    return None if text is None else json.loads(text)

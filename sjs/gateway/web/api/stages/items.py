@@ -36,7 +36,7 @@ def shown(found: tuple[Row[Any], Sequence[Row[Any]]], match: str | None = None) 
     if match is not None and is_known(match, tag):
         return Response(None, 304, headers)
     history = [dict(one._mapping) for one in steps]
-    return Response(to_json({**documents.item(row), "history": history}), 200, headers, JSON)
+    return Response(documents.item(row, history=history), 200, headers, JSON)
 
 
 def routes(pipelines: Pipelines) -> APIRouter:
