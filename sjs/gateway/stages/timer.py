@@ -16,7 +16,6 @@ from sjs.gateway.records.failing import asking
 from sjs.gateway.records.stages.handling import perform
 from sjs.gateway.records.stages.looking import first_due
 from sjs.gateway.records.stages.orders import Expire
-from sjs.gateway.records.stages.values import Page
 from sjs.gateway.records.writer import Writer
 
 LOG = logging.getLogger("sjs.gateway")
@@ -29,7 +28,7 @@ PAUSE = 5.0
 
 
 class Timer:
-    """What was over while nobody was there is carried out at the start. `expired`: items so far."""
+    """What was over while nobody was there is carried out at the start."""
 
     def __init__(self, engine: Engine, write: Writer, now: Callable[[], float] = time.time) -> None:
         self._engine = engine
@@ -39,7 +38,6 @@ class Timer:
         self._told = math.inf
         self._looks = False
         self._closed = False
-        self.expired = 0
         self._thread = threading.Thread(target=self._serve, name="sjs stages", daemon=True)
 
     def start(self) -> None:
@@ -86,8 +84,7 @@ class Timer:
             now = self._now()
             if due > now:
                 return due
-            page: Page = self._write.put_among(perform, Expire(now)).result()
-            self.expired += page.count
+            self._write.put_among(perform, Expire(now)).result()
         return math.inf
 
     def _first(self) -> float:

@@ -116,10 +116,10 @@ def test_the_same_number_may_be_written_in_many_ways(mine: Client) -> None:
 def test_a_job_expires_though_nobody_asks(mine: Client, at_desk: Desk) -> None:
     """It was seen when somebody looked."""
     lasting(at_desk, mine, 0, 0.2)
-    expired = at_desk.timer.expired
+    expired = at_desk.steps["expired"]
     mine.post("/set", {"1": {"jobstage": 0}})
     mine.get("/get/0")
-    until(lambda: at_desk.timer.expired > expired, "the timer")
+    until(lambda: at_desk.steps["expired"] > expired, "the timer")
     assert check(mine) == 0
 
 
