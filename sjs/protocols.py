@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from sjs.core.job import Job, Range, Spec
     from sjs.core.metrics import Measured, Values
+    from sjs.departure import Departure
     from sjs.snapshots.store import Store
     from sjs.trees.entries import Entry
     from sjs.trees.tally import Tally, Watch
@@ -55,6 +56,9 @@ class Stream(Protocol):
 
     def send(self, data: bytes, deadline: float) -> None:
         """Hand over all of the data."""
+
+    def hang_up(self) -> None:
+        """Break it, from any thread and without waiting: whoever waits for it gets LinkLost."""
 
     def line(self, deadline: float) -> bytes:
         """The next line, without its end. What has arrived of it stays for the next call when time runs out."""
@@ -304,11 +308,13 @@ class Target(Protocol):
         attempt: int | None = None,
         offset: int = 0,
         signs: bool = False,
+        departure: Departure | None = None,
     ) -> Iterator[Piece]:
         """A job's output: the last `lines` lines or all of it, with `follow` until the job has ended; `since`: nothing
         of a stream to which nothing has been written since; `attempt`: of that one instead of the last; `offset`: of
         each stream what comes after so many bytes; `signs`: while nothing comes for long, an empty piece now and then,
-        so that whoever follows can leave."""
+        so that whoever follows can be looked at; `departure`: of whoever follows, upon which it is Departed, as soon as
+        it may be."""
 
     def size(self, job: int, stream: str, attempt: int | None = None) -> int | None:
         """How many bytes a job has printed so far; None where only who reads them can know."""

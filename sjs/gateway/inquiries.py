@@ -14,6 +14,7 @@ from sqlalchemy import Row
 from sjs.answers import Details, Status
 from sjs.api.jobs import Job
 from sjs.core.lifecycle import FINAL, QUEUED
+from sjs.departure import Departure
 from sjs.errors import SjsError, Unreachable, UsageError
 from sjs.gateway.desk import Desk
 from sjs.gateway.identity.tokens import Token
@@ -84,8 +85,10 @@ class Inquiries:
             return
         loop, heartbeat = asyncio.get_running_loop(), self._desk.settings.heartbeat
         job = self._desk.office.job(row.target, row.number)
-        begin = partial(job.pieces, streams, follow=True, attempt=attempt, offset=offset, signs=True)
-        async with aclosing(self._followers.stream(row.target, begin)) as pieces:
+        departure = Departure()
+        how: dict[str, Any] = {"attempt": attempt, "offset": offset, "departure": departure}
+        begin = partial(job.pieces, streams, follow=True, signs=True, **how)
+        async with aclosing(self._followers.stream(row.target, begin, departure)) as pieces:
             late = loop.time() + heartbeat
             async for piece in pieces:
                 if loop.time() >= late:

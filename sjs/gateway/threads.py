@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Generic, TypeVar
 
+from sjs.departure import Departure
 from sjs.errors import Unreachable
 
 T = TypeVar("T")
@@ -58,9 +59,11 @@ class Threads:
         self._start(loop, name, ask)
         return await answer
 
-    async def stream(self, name: str, begin: Callable[[], Iterator[T]]) -> AsyncGenerator[T, None]:
+    async def stream(
+        self, name: str, begin: Callable[[], Iterator[T]], departure: Departure | None = None
+    ) -> AsyncGenerator[T, None]:
         """What it gives, one after the other, no faster than it is taken. It is closed at the first piece after whoever
-        took them has gone."""
+        took them has gone; `departure` is told of that, for who waits long for a piece."""
         loop = asyncio.get_running_loop()
         pieces = _Pieces[T](loop)
         self._start(loop, name, lambda: pieces.copy(begin))
@@ -69,6 +72,8 @@ class Threads:
                 yield piece
         finally:
             pieces.leave()
+            if departure is not None:
+                departure.tell()
 
     def count(self, name: str) -> int:
         """How much one machine is asked just now."""

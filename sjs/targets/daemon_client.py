@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +29,7 @@ from sjs.answers import (
     Waited,
 )
 from sjs.core.job import Job, Range, Spec
+from sjs.departure import Departed, Departure
 from sjs.errors import LinkLost, NoSnapshot, NotReached, Refused, SjsError, Unreachable
 from sjs.protocols import Cluster, Envs, Machine, Transport
 from sjs.targets import reading, replies
@@ -81,6 +83,7 @@ class DaemonTarget:
         self._errand_door = errand_door
         self._greeted = False
         self._trusts_others = True
+        self._has_departed = False
         self._chunks: deque[Posted] = deque()
         self._known: set[str] = set()  # environments that were taken
 
@@ -267,14 +270,16 @@ class DaemonTarget:
         attempt: int | None = None,
         offset: int = 0,
         signs: bool = False,
+        departure: Departure | None = None,
     ) -> Iterator[Piece]:
         begin = {"lines": lines, "since": since} if lines is not None or since is not None else {"offset": offset}
         output = Reading(_said({"job": job, "follow": follow, "of": attempt}), streams, _said(begin))
-        while not output.done:
-            message = self._persist(output.next)
-            yield from output.pieces(message)
-            if message is None and signs:
-                yield Piece(streams[0], b"")
+        with departure.heard(self._depart) if departure else nullcontext():
+            while not output.done:
+                message = self._persist(output.next)
+                yield from output.pieces(message)
+                if message is None and signs:
+                    yield Piece(streams[0], b"")
 
     def size(self, job: int, stream: str, attempt: int | None = None) -> int | None:
         asked = _said({"job": job, "stream": stream, "of": attempt})
@@ -347,6 +352,7 @@ class DaemonTarget:
         """Attempt it, on new sessions as often as the link breaks, until the patience of one outage is used up."""
         outage: Outage | None = None
         while True:
+            self._check_departure()
             try:
                 found = attempt(self._opened())
                 self._greeted = True
@@ -354,6 +360,7 @@ class DaemonTarget:
             except Unreachable as error:
                 left = self._session
                 self._let_go(Session.close)
+                self._check_departure()
                 if left is not None and left.untried and isinstance(error, LinkLost):
                     self._forget(left)
                     continue
@@ -363,6 +370,17 @@ class DaemonTarget:
                     outage = Outage(PATIENCE if self._greeted else FIRST_PATIENCE)
                     self._notice(f"{error.message}; asking again for {outage.seconds:.0f} seconds")
                 outage.pause(error)
+
+    def _check_departure(self) -> None:
+        if self._has_departed:
+            raise Departed("whoever asked has gone")
+
+    def _depart(self) -> None:
+        """Nobody wants what it waits for: it is of no more use."""
+        self._has_departed = True
+        session = self._session
+        if session is not None:
+            session.stream.hang_up()
 
     def _forget(self, left: Session) -> None:
         """A session that another command had left was not there any more; from now on, only new ones will do."""

@@ -174,6 +174,10 @@ class LinkStream(Incoming):
             self._sock.sendall(frames.framed(frames.LEAVE, pickle.dumps((name, note))))
         self.close()
 
+    def hang_up(self) -> None:
+        with contextlib.suppress(OSError):  # it may be gone already
+            self._sock.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         self._sock.close()
 

@@ -53,6 +53,9 @@ class LocalStream(Incoming):
         finally:
             self._selector.unregister(self._stdin)
 
+    def hang_up(self) -> None:
+        self._process.kill()
+
     def close(self) -> None:
         if self._stdin.closed:
             return

@@ -62,6 +62,9 @@ class SshStream(Incoming):
                     self._insist()
                     heard = time.monotonic()
 
+    def hang_up(self) -> None:
+        SshStream.close(self)
+
     def close(self) -> None:
         with contextlib.suppress(paramiko.SSHException, EOFError, OSError):  # it may be gone already
             self._channel.close()

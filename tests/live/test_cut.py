@@ -45,6 +45,9 @@ class CutStream:
         self._sent = sent
         self._received = received
 
+    def hang_up(self) -> None:
+        self._stream.hang_up()
+
     def send(self, data: bytes, deadline: float) -> None:
         if len(data) > self._sent:
             self._stream.send(data[: int(self._sent)], deadline)

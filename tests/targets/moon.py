@@ -33,6 +33,7 @@ from sjs.answers import (
 )
 from sjs.core.job import End, Job, Range, Report, Spec, contains, ranges
 from sjs.core.lifecycle import CANCELLED, FAILED, HELD, QUEUED, RUNNING, SUCCEEDED, UNENDED
+from sjs.departure import Departure
 from sjs.errors import Full, Refused, SjsError, UnknownJob
 from sjs.nodes import Checks
 from sjs.protocols import Cluster, Envs, Machine
@@ -288,6 +289,7 @@ class Moon:
         attempt: int | None = None,
         offset: int = 0,
         signs: bool = False,
+        departure: Departure | None = None,
     ) -> Iterator[Piece]:
         if "out" in streams:
             yield Piece("out", self._printed(job)[offset:], offset)

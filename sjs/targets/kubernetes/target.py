@@ -25,6 +25,7 @@ from sjs.answers import (
 )
 from sjs.core.job import Job, Range, Report, Spec
 from sjs.core.lifecycle import PENDING, RUNNING
+from sjs.departure import Departure
 from sjs.errors import Refused, SjsError, UnknownJob, Unreachable
 from sjs.protocols import Envs, Machine
 from sjs.targets.kubernetes import looking, names, steering
@@ -267,6 +268,7 @@ class KubernetesTarget:
         attempt: int | None = None,
         offset: int = 0,
         signs: bool = False,
+        departure: Departure | None = None,
     ) -> Iterator[Piece]:
         if "out" not in streams:  # a container has one output for both
             return iter(())

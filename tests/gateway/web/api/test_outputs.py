@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sjs.targets import reading
 from sjs.values import replace
 from tests.gateway.web.api.test_jobs import ended, refused, submit
 from tests.gateway.web.conftest import bearer
-from tests.live.machine import until
+from tests.live.machine import DEADLINE, until
 
 TEXT = "".join(f"line {number}\n" for number in range(100_000))
 
@@ -123,9 +124,13 @@ def test_a_token_that_is_revoked_follows_no_more(
     ended(api, number)
 
 
+def followers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "sjs asks a"]
+
+
 def test_whoever_goes_leaves_nothing_behind(api: httpx.Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Of a job that prints nothing for long; and no more are followed at a time than may be."""
-    monkeypatch.setattr(reading, "SLICE", 0.05)
+    """Of a job that prints nothing for long, though nobody looks; and no more are followed at a time than may be."""
+    monkeypatch.setattr(reading, "SLICE", 10 * DEADLINE)
     number = submit(api, f"echo begun; until [ -e {tmp_path}/end ]; do sleep 0.02; done", target="a")
     path, follow = f"/jobs/{number}/logs", {"follow": True}
     opened = []
@@ -135,8 +140,12 @@ def test_whoever_goes_leaves_nothing_behind(api: httpx.Client, monkeypatch: pyte
         assert next(pieces) == "begun\n"
         opened.append((answer, pieces))  # which ends the answer when nobody has it any more
     refused(api.get(path, params=follow), 503, "busy")
+    assert len(followers()) == inquiries.FOLLOWED_EACH
     for answer, _ in opened:
         answer.close()
+    for thread in followers():
+        thread.join(DEADLINE)
+    assert followers() == []
 
     def follows() -> bool:
         with api.stream("GET", path, params=follow) as answer:
