@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, func, select
 
 from sjs.core.lifecycle import LIVE
 from sjs.gateway.records.jobs import tag_digest
@@ -17,6 +17,9 @@ from sjs.values import dataclass
 
 LOOKED = 20_000
 """Jobs that are looked at for one question, where no index leads to just those that are wanted."""
+
+COUNTED = 10_000
+"""Jobs of a state that are counted; of more it is said that they are more."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,17 @@ def _are(source: FromClause, fields: Fields) -> list[ColumnElement[bool]]:
         source.c[name].in_(value) if isinstance(value, tuple) else source.c[name] == value
         for name, value in fields.items()
     ]
+
+
+def counts(connection: Connection, owner: str | None, states: Sequence[str]) -> Mapping[str, int]:
+    """How many jobs are in each of these states, up to one more than are counted; `owner` None: everybody's."""
+    found: dict[str, int] = {}
+    for state in states:
+        those = select(jobs.c.id).where(jobs.c.state == state)
+        if owner is not None:
+            those = those.where(jobs.c.owner == owner)
+        found[state] = connection.scalar(select(func.count()).select_from(those.limit(COUNTED + 1).subquery())) or 0
+    return found
 
 
 def ran(connection: Connection, owner: str | None, start: float, stop: float, limit: int) -> Sequence[Row[Any]]:

@@ -17,9 +17,10 @@ from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.limits import Meters
 from sjs.gateway.inquiries import Inquiries
 from sjs.gateway.web import problems
-from sjs.gateway.web.pages import events, jobs, live, machines, timeline
+from sjs.gateway.web.pages import events, jobs, live, machines, overview, timeline
 from sjs.gateway.web.pages.entrance import Entrance
 from sjs.gateway.web.pages.frame import Frame, Place, assets
+from sjs.gateway.web.pages.sights import Sights
 from sjs.gateway.web.pages.visitors import Lookup, Visitors
 
 PLACES = (
@@ -39,12 +40,14 @@ def application(
     """The pages, for those who have signed in. `lookup`: the token of a public id; `meters`: what its callers have open
     anywhere."""
     frame = Frame(desk, desk.settings.path, PLACES)
+    sights = Sights([one.name for one in desk.config.everyone], inquiries)
     routes = [
         Route("/static/{digest}/{name}", _static, methods=["GET"]),
         *Entrance(frame, lookup).routes(),
         *live.routes(desk),
         *jobs.routes(frame),
-        *machines.routes(frame, inquiries),
+        *overview.routes(frame, sights),
+        *machines.routes(frame, sights),
         *timeline.routes(frame),
         *events.routes(frame),
     ]

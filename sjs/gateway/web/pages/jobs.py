@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from sjs.core import lifecycle
@@ -22,9 +22,6 @@ STATES = (lifecycle.QUEUED, lifecycle.RUNNING, *(one for one in lifecycle.FINAL 
 
 
 def routes(frame: Frame) -> list[Route]:
-    async def first(request: Request) -> Response:
-        return RedirectResponse(frame.url("/jobs"), 303)
-
     async def listing(request: Request) -> Response:
         said = request.query_params
         chosen = [one for one in said.getlist("state") if one in STATES]
@@ -43,7 +40,7 @@ def routes(frame: Frame) -> list[Route]:
             states=STATES,
         )
 
-    return [Route("/", first, methods=["GET"]), Route("/jobs", listing, methods=["GET"])]
+    return [Route("/jobs", listing, methods=["GET"])]
 
 
 def _lasted(row: Row[Any], now: float) -> float | None:

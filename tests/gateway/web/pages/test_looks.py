@@ -13,7 +13,7 @@ from sjs.gateway.desk import Desk
 from tests.gateway.web.pages.conftest import NARROW, WIDE, faults
 from tests.gateway.web.pages.test_jobs import hand_in
 
-PAGES = ("/machines", "/jobs", "/timeline", "/events")
+PAGES = ("/", "/machines", "/jobs", "/timeline", "/events")
 SHOTS = os.environ.get("SJS_SHOTS")
 
 

@@ -1,0 +1,43 @@
+"""/: how it stands, at one look."""
+
+from __future__ import annotations
+
+from functools import partial
+from time import time
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sjs.core import lifecycle
+from sjs.gateway.records import listing
+from sjs.gateway.records.listing import Sought, Walk
+from sjs.gateway.web.pages.frame import Frame, reader
+from sjs.gateway.web.pages.sights import Sights
+
+SHOWN = 8
+"""Jobs of a list."""
+
+STATES = (lifecycle.QUEUED, lifecycle.RUNNING, *(one for one in lifecycle.FINAL if one != lifecycle.MOVED))
+COLUMNS = ("id", "owner", "state", "name", "target", "word", "begun", "ended", "exit", "reason")
+
+
+def routes(frame: Frame, sights: Sights) -> list[Route]:
+    async def overview(request: Request) -> Response:
+        token, desk = reader(request), frame.desk
+        running, _ = await desk.page(token, Sought(states=lifecycle.LIVE), Walk(), SHOWN, COLUMNS)
+        failed, _ = await desk.page(token, Sought(states=lifecycle.BAD), Walk(), SHOWN, COLUMNS)
+        owner = None if "admin" in token.scopes else token.owner
+        counts = await desk.read(partial(listing.counts, owner=owner, states=STATES))
+        return frame.page(
+            request,
+            "overview.html",
+            counts=counts,
+            most=listing.COUNTED,
+            sights=await sights.of(token),
+            running=running,
+            failed=failed,
+            now=time(),
+        )
+
+    return [Route("/", overview, methods=["GET"])]
