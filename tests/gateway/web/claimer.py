@@ -66,7 +66,7 @@ class Claimer:
         self.line.request(method, f"/api/v1/stages/p{path}", text, headers)
         answer = self.line.getresponse()
         found = answer.read()
-        if answer.status >= 500:
+        if answer.status >= 500 or answer.status == 429:
             raise OSError(found)
         return answer.status, json.loads(found) if found else None
 
