@@ -108,13 +108,14 @@ class Pipeline:
 
     def number_of(self, stage: int | str) -> int:
         """Which one is meant by a number or a name. BadRequest for what is none."""
+        highest = MOST_STAGES - 1 if self.is_loose else self.last
         if isinstance(stage, str):
             for number, one in sorted(self.stages.items()):
                 if one.name and one.name == stage:
                     return number
-        elif 0 <= stage <= self.last or (self.is_loose and 0 <= stage < 2**31):
+        elif 0 <= stage <= highest:
             return stage
-        raise BadRequest(f"{self.name} has no stage {stage!r:.100}", f"its stages are 0 to {self.last}")
+        raise BadRequest(f"{self.name} has no stage {stage!r:.100}", f"its stages are 0 to {highest}")
 
 
 @dataclass

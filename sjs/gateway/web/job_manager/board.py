@@ -75,11 +75,14 @@ class Board:
         """Take in those that are not there yet: all of them, or none. More than can be at once, while others wait to
         write, come in several parts; whoever is not answered says them again."""
         new = await asyncio.to_thread(_items, jobs)
-        if await self._find(token, jobix) is None:
-            with suppress(Changed):  # somebody else was first: it is there
-                await self._define(token, jobix, None, ())
         for start in range(0, len(new), MOST_ITEMS):
-            await self._pipelines.add(token, _name(jobix), new[start : start + MOST_ITEMS])
+            part = new[start : start + MOST_ITEMS]
+            try:
+                await self._pipelines.add(token, _name(jobix), part)
+            except NoPipeline:
+                with suppress(Changed):  # somebody else was first: it is there
+                    await self._define(token, jobix, None, ())
+                await self._pipelines.add(token, _name(jobix), part)
 
     async def take(self, token: Token, jobix: int, stage: int, target: int | None) -> Item | None:
         """The job with the lowest number at a stage, which is at the next one then, or at another."""

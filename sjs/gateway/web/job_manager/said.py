@@ -6,13 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
+from sjs.gateway.records.stages.values import MOST_STAGES
 from sjs.gateway.web.job_manager.words import Unfit
 from sjs.values import dataclass
 
 MOST_NAME = 4_096
 """Letters of a file's name, as paths have them."""
-
-MOST_STAGE = 2**31 - 1
 
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _JOBIX = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
@@ -58,7 +57,7 @@ def jobs(document: Mapping[str, Any]) -> Sequence[Job]:
         if not _NUMBER.fullmatch(key):
             raise Unfit(400, f"{key!r:.80} is no number of a job.")
         stage = value.get("jobstage") if isinstance(value, dict) else None
-        if not _is_whole(stage) or not 0 <= stage <= MOST_STAGE:
+        if not _is_whole(stage) or not 0 <= stage < MOST_STAGES:
             raise Unfit(400, f"Job {key}: its jobstage is no stage.")
         found.setdefault(int(key), Job(int(key), stage, value.get("jobcmd")))
     return list(found.values())

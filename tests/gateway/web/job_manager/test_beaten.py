@@ -177,13 +177,16 @@ def test_many_change_lifetimes_at_a_time(mine: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/init/5270401", "/lifetime/1/5270401", "/lifetime/1000/1", f"/get/{2**31}", "/init" + "/1" * 1001]
+    "path",
+    ["/init/5270401", "/lifetime/1/5270401", "/lifetime/1000/1", "/get/1000", "/get/0/1000"]
+    + ["/update_job/1/1000", f"/update_job/1/{10**17}", "/init" + "/1" * 1_001],
 )
 def test_what_is_too_much_is_said(mine: Client, path: str) -> None:
     mine.post("/set", {"1": {"jobstage": 0}})
     answer = mine.ask(path)
     assert answer.status == 400 and "<p>" in answer.text
     assert mine.get("/init") == "{}"
+    assert json.loads(mine.get("/get/0"))["jobid"] == 1
 
 
 @pytest.mark.parametrize("depth", [100, 800, 900, 940, 960, 980, 1_000, 5_000, 100_000])

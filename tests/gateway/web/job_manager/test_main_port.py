@@ -71,7 +71,8 @@ def test_who_may_not_is_told_so(port: int, at_desk: Desk) -> None:
     for path in ("/get/0", "/update_job/1/2", "/init/1", "/lifetime/1/2"):
         answer = reader.ask(path)
         assert (answer.status, answer.headers["content-type"]) == (403, HTML)
-    assert writer.get("/get/0") == '"nada"'
+    assert writer.post("/set", {"1": {"jobstage": 0}}) == "Accepted to 1!"
+    assert json.loads(writer.get("/get/0"))["jobid"] == 1
     assert writer.ask("/check_stages").status == writer.ask("/get").status == writer.ask("/events").status == 403
 
 
