@@ -114,6 +114,17 @@ def of_job(connection: Connection, job: int) -> Sequence[Row[Any]]:
     return connection.execute(select(artifacts).where(artifacts.c.job == job).order_by(artifacts.c.id)).all()
 
 
+def some(connection: Connection, job: int, attempt: int, after: int, limit: int) -> Sequence[Row[Any]]:
+    """What is kept of an attempt, those behind a row, in the same order."""
+    found = select(artifacts).where(artifacts.c.job == job, artifacts.c.id > after, artifacts.c.attempt == attempt)
+    return connection.execute(found.order_by(artifacts.c.id).limit(limit)).all()
+
+
+def called(connection: Connection, job: int, uuid: str) -> Row[Any] | None:
+    """The row of what is kept of a job under this UUID."""
+    return connection.execute(select(artifacts).where(artifacts.c.uuid == uuid, artifacts.c.job == job)).one_or_none()
+
+
 def get(connection: Connection, number: int) -> Row[Any] | None:
     """The row of an artifact."""
     return connection.execute(select(artifacts).where(artifacts.c.id == number)).one_or_none()

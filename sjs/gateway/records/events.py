@@ -136,6 +136,12 @@ def past(
     return [Event(*row) for row in connection.execute(found)]
 
 
+def last(connection: Connection, job: int, limit: int) -> Sequence[Event]:
+    """The last that are kept of a job, the newest first."""
+    found = select(events).where(events.c.job == job).order_by(events.c.seq.desc()).limit(limit)
+    return [Event(*row) for row in connection.execute(found)]
+
+
 def span(connection: Connection) -> tuple[int, int]:
     """The first and the last that are kept; (0, 0) if there are none."""
     low = select(func.min(events.c.seq)).scalar_subquery()  # each by itself: SQLite goes through all rows for both

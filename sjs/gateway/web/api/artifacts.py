@@ -70,8 +70,7 @@ def routes(desk: Desk, prefix: str, keys: Sequence[bytes]) -> APIRouter:
 
     async def one(token: Token, number: int, uuid: str) -> Row[Any]:
         await desk.row(token, number)
-        found = await desk.read(lambda connection: artifacts.of_job(connection, number))
-        row = next((row for row in found if row.uuid == uuid), None)
+        row = await desk.read(lambda connection: artifacts.called(connection, number, uuid))
         if row is None:
             raise NoArtifact(f"job {number} has left no artifact {uuid}")
         return row

@@ -17,7 +17,7 @@ from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.limits import Meters
 from sjs.gateway.inquiries import Inquiries
 from sjs.gateway.web import problems
-from sjs.gateway.web.pages import events, jobs, live, machines, overview, timeline
+from sjs.gateway.web.pages import events, files, handing, job, jobs, live, machines, overview, printed, timeline
 from sjs.gateway.web.pages.entrance import Entrance
 from sjs.gateway.web.pages.frame import Frame, Place, assets
 from sjs.gateway.web.pages.sights import Sights
@@ -46,6 +46,10 @@ def application(
         *Entrance(frame, lookup).routes(),
         *live.routes(desk),
         *jobs.routes(frame),
+        *handing.routes(frame, environ),
+        *job.routes(frame, inquiries),
+        *printed.routes(desk, inquiries),
+        *files.routes(desk),
         *overview.routes(frame, sights),
         *machines.routes(frame, sights),
         *timeline.routes(frame),

@@ -10,10 +10,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from sjs import __version__
+from sjs.errors import BadRequest
 from sjs.gateway.desk import Desk
 from sjs.gateway.identity import sessions
 from sjs.gateway.identity.tokens import Token, may
@@ -61,7 +63,7 @@ class Frame:
             loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
-        filters = (words.seconds, words.moment, words.machine_moment, words.size, words.count, words.tone)
+        filters = (words.seconds, words.moment, words.machine_moment, words.size, words.count, words.tone, words.brief)
         self._templates.filters |= {one.__name__: one for one in filters}
         self._templates.globals |= {"url": self.url, "asset": self._asset, "version": __version__}
 
@@ -106,6 +108,23 @@ def assets() -> Mapping[str, Asset]:
 
 def _template(name: str) -> str:
     return files(__package__).joinpath("templates").joinpath(name).read_text(encoding="utf-8")
+
+
+def number_of(text: str | None, name: str) -> int | None:
+    """A number as queries and headers have it; None where nothing, or nothing in it, was said."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise BadRequest(f"{name} is a whole number")
+    return int(text)
+
+
+def numbered(request: Request) -> int:
+    """The number in the path."""
+    number: int = request.path_params["number"]
+    if number >= 2**63:
+        raise HTTPException(404)
+    return number
 
 
 def reader(request: Request) -> Token:

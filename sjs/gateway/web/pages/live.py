@@ -6,9 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sjs.errors import BadRequest
 from sjs.gateway.desk import Desk
-from sjs.gateway.web.pages.frame import reader
+from sjs.gateway.web.pages.frame import number_of, reader
 from sjs.gateway.web.streams import Stream
 
 
@@ -16,17 +15,9 @@ def routes(desk: Desk) -> list[Route]:
     async def live(request: Request) -> Response:
         """Server-Sent Events: of one job, where that is said, and of these kinds."""
         said = request.query_params
-        job = _number(said.get("job"), "job")
-        after = _number(request.headers.get("last-event-id"), "Last-Event-ID")
+        job = number_of(said.get("job"), "job")
+        after = number_of(request.headers.get("last-event-id"), "Last-Event-ID")
         wanted = desk.wanted(reader(request), said.getlist("kind")[:20], job)
         return Stream(desk, reader(request), wanted, after)
 
     return [Route("/live", live, methods=["GET"])]
-
-
-def _number(text: str | None, name: str) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise BadRequest(f"{name} is a whole number")
-    return int(text)

@@ -23,6 +23,11 @@ def tone(state: str) -> str:
     return TONES.get(state, "plain")
 
 
+def brief(text: str, most: int = 120) -> str:
+    """The beginning of what is too long for its place."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def seconds(amount: float | None) -> str:
     """A time that has passed, in its two largest units: 3d 4h, 5m 12s, 0.31s."""
     if amount is None:

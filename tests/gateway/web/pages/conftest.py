@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
@@ -17,6 +19,7 @@ from sjs.gateway.desk import Desk
 from sjs.gateway.identity.limits import Limits
 from sjs.gateway.identity.tokens import SCOPES, make
 from sjs.gateway.web.app import guarded, native
+from sjs.gateway.web.pages import job
 from tests.gateway.web.conftest import HOST, served
 from tests.live.machine import DEADLINE
 
@@ -44,6 +47,12 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page waits longer for machines here, where much else runs on them."""
+    monkeypatch.setattr(job, "PATIENCE", DEADLINE)
+
+
 @pytest.fixture
 def site(desk: Desk) -> Iterator[str]:
     """Where the gateway is."""
@@ -62,6 +71,25 @@ def context(browser: Browser, site: str) -> Iterator[BrowserContext]:
     yield context
     context.close()
     assert troubles == []
+
+
+@pytest.fixture
+def http(site: str) -> Iterator[httpx.Client]:
+    """Somebody who has not signed in, without a browser."""
+    with httpx.Client(base_url=site, timeout=DEADLINE) as client:
+        yield client
+
+
+def enter(http: httpx.Client, token: str) -> httpx.Response:
+    """Sign in, without a browser."""
+    return http.post("/sign-in", data={"token": token, "next": ""})
+
+
+def form_word(http: httpx.Client) -> str:
+    """What each form has that was made for who has signed in."""
+    found = re.search(r'name="form" value="([0-9a-f]+)"', http.get("/jobs").text)
+    assert found is not None
+    return found[1]
 
 
 def is_trouble(text: str) -> bool:

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
-import pytest
 from playwright.sync_api import Page, expect
 
 from sjs.gateway.desk import Desk
 from sjs.gateway.web.pages.visitors import COOKIE
 from tests.gateway.web.conftest import bearer
-from tests.gateway.web.pages.conftest import sign_in, token_of
-from tests.live.machine import DEADLINE, until
-
-
-@pytest.fixture
-def http(site: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=site, timeout=DEADLINE) as client:
-        yield client
-
-
-def signed_in(http: httpx.Client, token: str) -> httpx.Response:
-    return http.post("/sign-in", data={"token": token, "next": ""})
+from tests.gateway.web.pages.conftest import enter, sign_in, token_of
+from tests.live.machine import until
 
 
 def test_who_has_not_signed_in_is_led_there_and_back(page: Page, desk: Desk) -> None:
@@ -48,21 +35,21 @@ def test_no_script_sees_the_cookie(page: Page) -> None:
 
 def test_what_is_no_good_token_is_refused(http: httpx.Client, desk: Desk) -> None:
     for text in ("", "sjs_x", token_of(desk)[:-1] + "g", token_of(desk)[:-4] + "0000", "\x00" * 5000):
-        answer = signed_in(http, text)
+        answer = enter(http, text)
         assert answer.status_code == 401
         assert "set-cookie" not in answer.headers
-    assert signed_in(http, token_of(desk, scopes=["submit"])).status_code == 403
+    assert enter(http, token_of(desk, scopes=["submit"])).status_code == 403
 
 
 def test_who_tries_often_is_told_to_wait_and_a_good_token_is_not_held_up(http: httpx.Client, desk: Desk) -> None:
-    while (answer := signed_in(http, "sjs_x")).status_code != 429:
+    while (answer := enter(http, "sjs_x")).status_code != 429:
         assert answer.status_code == 401
     assert int(answer.headers["retry-after"]) >= 1
-    assert signed_in(http, token_of(desk)).status_code == 303
+    assert enter(http, token_of(desk)).status_code == 303
 
 
 def test_a_cookie_is_one_of_ours_and_of_now(http: httpx.Client, desk: Desk) -> None:
-    word = signed_in(http, token_of(desk)).cookies[COOKIE]
+    word = enter(http, token_of(desk)).cookies[COOKIE]
     token, expires, mac = word.split(".")
     http.cookies.clear()
     for other in ("", "x", f"{token}.{int(expires) + 1}.{mac}", f"{'0' * 16}.{expires}.{mac}", word[:-1]):
@@ -73,7 +60,7 @@ def test_a_cookie_is_one_of_ours_and_of_now(http: httpx.Client, desk: Desk) -> N
 
 
 def test_a_cookie_is_none_at_the_api_and_a_token_is_none_at_a_page(http: httpx.Client, desk: Desk) -> None:
-    assert signed_in(http, token_of(desk)).status_code == 303
+    assert enter(http, token_of(desk)).status_code == 303
     assert http.get("/jobs").status_code == 200
     assert http.get("/api/v1/jobs").status_code == 401
     http.cookies.clear()
@@ -87,7 +74,7 @@ def test_a_link_leads_back_to_this_site_only(http: httpx.Client, desk: Desk) -> 
 
 
 def test_a_form_comes_from_a_page_of_ours(http: httpx.Client, desk: Desk) -> None:
-    assert signed_in(http, token_of(desk)).status_code == 303
+    assert enter(http, token_of(desk)).status_code == 303
     assert http.post("/sign-out", data={"form": "0" * 64}).status_code == 403
     assert http.post("/sign-out", data={"else": "1"}).status_code == 403
     assert http.post("/sign-out", json={}).status_code == 422
@@ -97,7 +84,7 @@ def test_a_form_comes_from_a_page_of_ours(http: httpx.Client, desk: Desk) -> Non
 
 def test_a_token_that_is_revoked_ends_its_sessions(http: httpx.Client, desk: Desk) -> None:
     text = token_of(desk)
-    assert signed_in(http, text).status_code == 303
+    assert enter(http, text).status_code == 303
     assert http.get("/jobs").status_code == 200
     assert http.delete(f"/api/v1/tokens/{text.split('_')[1]}", headers=bearer(desk)).status_code < 300
     until(lambda: http.get("/jobs").status_code == 303, "the end of the session")
@@ -110,7 +97,7 @@ def test_behind_tls_the_cookie_is_secure(http: httpx.Client, desk: Desk, site: s
 
 
 def test_each_page_has_a_policy_and_nothing_inline(http: httpx.Client, desk: Desk) -> None:
-    assert signed_in(http, token_of(desk)).status_code == 303
+    assert enter(http, token_of(desk)).status_code == 303
     for path in ("/sign-in", "/jobs", "/jobs/nothing"):
         answer = http.get(path)
         assert "default-src 'none'; script-src 'self'" in answer.headers["content-security-policy"]

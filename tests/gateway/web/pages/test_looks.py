@@ -13,13 +13,15 @@ from sjs.gateway.desk import Desk
 from tests.gateway.web.pages.conftest import NARROW, WIDE, faults
 from tests.gateway.web.pages.test_jobs import hand_in
 
-PAGES = ("/", "/machines", "/jobs", "/timeline", "/events")
+PAGES = ("/", "/machines", "/jobs", "/jobs/new", "/jobs/1", "/timeline", "/events")
+COLOURS = (*range(30, 38), *range(90, 98), *range(40, 48), *range(100, 108))
 SHOTS = os.environ.get("SJS_SHOTS")
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_everybody_can_use_it(page: Page, site: str, desk: Desk, axe: Path, path: str) -> None:
-    number = hand_in(site, desk, "exit 3", name="a name " * 20)
+    prints = "".join(f"\\033[{one}m {one}" for one in COLOURS)
+    number = hand_in(site, desk, f"printf '{prints}\\033[0m\\nplain\\n'; exit 3", name="a name " * 20)
     page.goto("/jobs")
     expect(page.locator(f"#job-{number}").get_by_text("failed")).to_be_visible()
     page.goto(path)
