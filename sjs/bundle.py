@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 
 import sjs
@@ -30,6 +30,9 @@ SHIPPED = (
     "daemon",
     "errand",
 )
+WORKER = ("__init__.py", "errors.py", "values.py", "core/__init__.py", "core/names.py", "core/places.py", "worker")
+"""What a worker is, which goes where it works as files of its job."""
+
 UNPACK = "sjs/daemon/ground/unpack.py"
 PYTHON = "python3"
 
@@ -79,13 +82,22 @@ class Bundle:
 @cache
 def ours() -> Bundle:
     """What there is beside this file."""
-    return collect(os.path.dirname(os.path.abspath(sjs.__file__)))
+    return collect(_here())
 
 
-def collect(package: str) -> Bundle:
+def worker() -> Mapping[str, bytes]:
+    """The sources of a worker, by their names."""
+    return collect(_here(), WORKER).files
+
+
+def _here() -> str:
+    return os.path.dirname(os.path.abspath(sjs.__file__))
+
+
+def collect(package: str, names: Sequence[str] = SHIPPED) -> Bundle:
     """What there is in that folder of the package."""
     found = {}
-    for path in sorted(path for name in SHIPPED for path in _sources(os.path.join(package, name))):
+    for path in sorted(path for name in names for path in _sources(os.path.join(package, name))):
         with open(path, "rb", buffering=0) as source:
             found["sjs/" + os.path.relpath(path, package).replace(os.sep, "/")] = source.read()
     return Bundle(found)

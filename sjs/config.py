@@ -153,7 +153,7 @@ class Layer:
 def load(given: str | None, environ: Mapping[str, str]) -> Config:
     """The layers that there are, put together. `given`: the file of --config."""
     top = given if given is not None else "config.yaml"
-    paths = ["/etc/sjs/config.yaml", os.path.join(_config_home(environ), "sjs", "config.yaml"), top]
+    paths = ["/etc/sjs/config.yaml", config_path("config.yaml", environ), top]
     managers: dict[str, Manager] = {}
     deployment = Deployment()
     groups: dict[str, Group] = {}
@@ -221,6 +221,12 @@ def _check_groups(config: Config) -> None:
 def builtin(environ: Mapping[str, str]) -> Manager:
     """The target that needs no config: this user's own queue on this machine."""
     return Manager(LOCAL, "local", state_path("local", environ), builtin=True)
+
+
+def config_path(name: str, environ: Mapping[str, str]) -> str:
+    """Where something is on this machine that this user has said."""
+    home = _absolute(environ.get("XDG_CONFIG_HOME")) or os.path.join(_home(environ), ".config")
+    return os.path.join(home, "sjs", name)
 
 
 def state_path(name: str, environ: Mapping[str, str]) -> str:
@@ -409,10 +415,6 @@ _CHECKS: Mapping[str, Callable[[Place, Node, str], Any]] = {
     "on_finish": Place.text,
     "cost": Place.amount,
 }
-
-
-def _config_home(environ: Mapping[str, str]) -> str:
-    return _absolute(environ.get("XDG_CONFIG_HOME")) or os.path.join(_home(environ), ".config")
 
 
 def _home(environ: Mapping[str, str]) -> str:

@@ -11,22 +11,21 @@ import os
 import pickle
 import sys
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from sjs.api import runner
 from sjs.api.options import Terms
+from sjs.capture.beside import with_folder
 from sjs.config import Manager, cache_path
-from sjs.core.job import Job, Snapshot, Spec
+from sjs.core.job import Job, Spec
 from sjs.dealing import folder
 from sjs.environment import digest
 from sjs.errors import SjsError, UsageError
 from sjs.extras import how_to_get
-from sjs.snapshots import tree
 from sjs.snapshots.store import Store
-from sjs.snapshots.tree import FILE, FILE_OBJECT, FOLDER, TREE_OBJECT, Entry
 from sjs.spec_json import MAX_NAME
 from sjs.values import dataclass, replace
 
@@ -111,7 +110,8 @@ class Packing:
             name=self.terms.spec.name or _printable(label),
         )
         if large:
-            spec = spec.but(snapshot=_kept(large, spec.snapshot), cwd=None if spec.snapshot is None else spec.cwd)
+            snapshot = with_folder(PARTS, large, spec.snapshot, Store(cache_path("snapshots", os.environ)))
+            spec = spec.but(snapshot=snapshot, cwd=None if spec.snapshot is None else spec.cwd)
             said["_SJS_PARTS"] = os.path.relpath(PARTS, spec.cwd or ".")
             if self.terms.spec.snapshot is None:
                 said["_SJS_CWD"] = folder(self.manager, self.terms.spec.cwd) or ""
@@ -160,19 +160,6 @@ def _lost(job: Job, where: str) -> CallFailed:
 
 def _printable(label: str) -> str:
     return "".join(one for one in label if one.isprintable())[:MAX_NAME] or "call"
-
-
-def _kept(parts: Mapping[str, bytes], base: Snapshot | None) -> Snapshot:
-    """The snapshot with these files beside all else."""
-    store = Store(cache_path("snapshots", os.environ))
-    store.make()
-    files = [Entry(FILE, store.add(FILE_OBJECT, data), name.encode()) for name, data in parts.items()]
-    inside = store.add(TREE_OBJECT, tree.to_bytes(files))
-    others = [] if base is None else [one for one in store.entries(base.id) if one.name != PARTS.encode()]
-    top = store.add(TREE_OBJECT, tree.to_bytes([*others, Entry(FOLDER, inside, PARTS.encode())]))
-    if not store.use(top):
-        store.seal(top)
-    return Snapshot(top) if base is None else replace(base, id=top)
 
 
 @cache

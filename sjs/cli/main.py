@@ -143,7 +143,7 @@ def _program(config: str | None, word: str, rest: list[str]) -> Typed:
 
 def _meant(config: str | None, words: list[str], rest: list[str]) -> Typed:
     """Which of the two words is the verb: the second, if it can be."""
-    found = [verbs.canonical(word) for word in words]
+    found = [verbs.canonical(words[0]), *map(verbs.behind_target, words[1:])]
     if len(words) == 1 and found[0]:
         raise UsageError(f"{words[0]} where?", f"for example: submit all {words[0]}")
     if len(words) == 1:

@@ -28,6 +28,11 @@ VERBS: Mapping[str, Verb] = {
         "hand in one command with many values",
         "submit any sweep -p lr 0.1 0.01 -- python train.py --lr {lr}",
     ),
+    "workers": Verb(
+        "workers:workers",
+        "hand in jobs that work on a stage of a gateway's pipeline",
+        "submit any worker https://gateway.example renders --stage encode -N 8 -- ./encode {file}",
+    ),
     "status": Verb("status:status", "how many run, how many may, which wait", "submit all status"),
     "configure": Verb(
         "configure:configure",
@@ -79,6 +84,11 @@ VERBS: Mapping[str, Verb] = {
 
 PROGRAMS: Mapping[str, Verb] = {
     "gateway": Verb("gateway:gateway", "serve jobs over HTTP", "submit gateway --listen 127.0.0.1:8765"),
+    "worker": Verb(
+        "worker:worker",
+        "work on a stage of a gateway's pipeline",
+        "submit worker https://gateway.example renders --stage encode -- ./encode {file}",
+    ),
     "token": Verb("token:token", "who may ask the gateway", "submit token make alice --expires 90d"),
 }
 """First words that are about no target: what follows is all theirs. No other process carries them out (`sjs.link.thin`
@@ -100,9 +110,18 @@ ALIASES: Mapping[str, str] = {
 }
 
 
+BEHIND_TARGETS: Mapping[str, str] = {"worker": "workers"}
+"""Programs whose names mean a verb behind a target: what they do is done there."""
+
+
 def canonical(word: str) -> str | None:
     """The verb that a word means."""
     return word if word in VERBS else ALIASES.get(word)
+
+
+def behind_target(word: str) -> str | None:
+    """The verb that a word means behind a target."""
+    return canonical(word) or BEHIND_TARGETS.get(word)
 
 
 def find(name: str) -> Verb:

@@ -48,8 +48,8 @@ Piece = Union[str, Place]
 
 
 def pieces(text: str, names: Sequence[str], beside: Sequence[str] = ()) -> List[Piece]:
-    """The text between places, and these. `names`: of the columns of a row, of which {} is all; `beside`: of more, which
-    only their names mean."""
+    """The text between places, and these. `names`: of the columns of a row, of which {} is all; `beside`: of more,
+    which only their names mean."""
     found: List[Piece] = []
     at = 0
     known = (*names, *beside)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 WITHOUT = "--no-link"
-ALONE = ("gateway", "token")
+ALONE = ("gateway", "token", "worker")
 """First words that are programs of their own: they stay longer than a command, or are typed once in a while."""
 BACKLOG = 128
 LOST = 255

@@ -38,7 +38,8 @@ def main(argv: List[str]) -> int:
     except (OSError, SjsError) as error:
         sys.stderr.write(f"sjs: no checkout of snapshot {digest:.12}: {error}\n")
         return FAILED
-    return _become(command, {**_environment(), b"PWD": os.fsencode(folder)})
+    ours = {b"SJS_PYTHON": os.fsencode(sys.executable)}
+    return _become(command, {**ours, **_environment(), b"PWD": os.fsencode(folder)})
 
 
 def check_out(store: Store, digest: str, place: str) -> None:

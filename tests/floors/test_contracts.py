@@ -35,6 +35,8 @@ PLANTED = {
     "trees-order": ("sjs/trees/patterns.py", "import sjs.trees.walking"),
     "making-order": ("sjs/making/tables.py", "import sjs.making.grid"),
     "errand-order": ("sjs/errand/facts.py", "import sjs.errand.upgrading"),
+    "worker-order": ("sjs/worker/lease.py", "import sjs.worker.stages"),
+    "worker-alone": ("sjs/worker/connection.py", "def late():\n    import urllib3"),
     "snapshots-order": ("sjs/snapshots/tree.py", "import sjs.snapshots.store"),
     "transport-order": ("sjs/transport/incoming.py", "import sjs.transport.local"),
     "thin": ("sjs/link/frames.py", "import json"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sjs.bundle import SHIPPED
+from sjs.bundle import SHIPPED, worker
 from tests import pythons
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +54,15 @@ def test_every_module_is_imported(python: str, shipped: Path) -> None:
 @each_python
 def test_the_folder_runs(python: str, shipped: Path) -> None:
     assert "--max-jobs-running" in run(python, shipped / "sjs/daemon", "--help")
+
+
+@each_python
+def test_a_worker_needs_nothing_but_what_it_is_brought_with(python: str, tmp_path: Path) -> None:
+    for name, text in worker().items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text)
+    assert int(run(python, "-c", IMPORT_ALL, tmp_path)) == len(worker())
 
 
 def test_the_report_says_where_it_ran() -> None:

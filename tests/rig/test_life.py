@@ -164,11 +164,22 @@ def test_what_is_for_clusters_no_machine_takes(life: Life) -> None:
         '-i alpine -r flavor.json --entrypoint --job-name lr -a \'{"example.org/a": "b"}\' --label team=a'
         " --volume pvc:data:/data --priority-class low --security-context '{\"runAsUser\": 1}' --ttl 1h"
     )
-    for line in (f"job {told} -- true", f"sweep {told} -p lr 0.1 -- ./train {{lr}}"):
+    worker = "https://gateway.example p --stage 0 --token-file token"
+    (life.client / "token").touch(0o600)
+    (life.client / "token").write_text("no token of anybody\n".replace(" ", "-"))
+    for line in (
+        f"job {told} -- true",
+        f"sweep {told} -p lr 0.1 -- ./train {{lr}}",
+        f"workers {worker} {told} -- true",
+    ):
         done = life.types(line)
         assert done.status == 2 and "is for kubernetes targets; h is none" in done.err, done
     flags = "--partition main --account lab --qos low --slurm=--constraint=big"
-    for line in (f"job {flags} -- true", f"sweep {flags} -p lr 0.1 -- ./train {{lr}}"):
+    for line in (
+        f"job {flags} -- true",
+        f"sweep {flags} -p lr 0.1 -- ./train {{lr}}",
+        f"workers {worker} {flags} -- true",
+    ):
         done = life.types(line)
         assert done.status == 2 and "--slurm is for slurm targets; h is none" in done.err, done
 
@@ -406,6 +417,37 @@ def test_each_job_of_a_sweep_is_what_all_were_told(life: Life) -> None:
     (life.client / "swept").mkdir()
     later = life.well("sweep -p n 1 --in 1h --snapshot swept --snapshot-limit 1M --command 'echo {n}'")
     assert life.well(f"cancel {later.split()[4]}").startswith("1 cancelled")
+
+
+def test_workers_are_jobs_like_others(life: Life) -> None:
+    (life.client / "token").touch(0o600)
+    (life.client / "token").write_text("no-token-of-anybody\n")
+    (life.client / "ca").write_text("who signs\n")
+    (life.client / "env").write_text("MORE=file\n")
+    (life.client / "brought/sub").mkdir(parents=True)
+    (life.client / "brought/sub/words").write_text("brought\n")
+    (before,) = life.ids("--command true")
+    told = (
+        "-n w --tag kind=a --cwd sub --env OWN=1 --env-file env --capture-env=FOR_* --nice 3 --priority 2 -j 2 -c 1"
+        " --mem 512M -G 0.5 --gpu-mem 2G --resource licence=1 -t 1h --grace 2 --on-lost requeue --retries 1"
+        f" -d afterany:{before} --backoff 0.1:2x --retry-on exit:9 --hold --snapshot brought"
+        " --snapshot-limit 1M -p --key workers"
+    )
+    order = "https://gateway.example p --stage cut --lease 1m --idle 1h --on-failure bad --token-file token --ca ca -q"
+    first, second = map(int, life.well(f"workers {order} -N 2 {told} --at @1 -- sh -c 'cat words'").split())
+    found, _ = life.table(f"list {first},{second}")
+    assert (found["name"], found["slots"], found["gpus"], found["tags"]["kind"]) == ("w", 2, 500, "a")
+    assert found["command"].endswith("-S ../.sjs-worker/sjs/worker  # w: sh -c 'cat words'")
+    assert life.well(f"cancel {first},{second}").startswith("2 cancelled")
+    plain = "http://gateway.example p --stage 0 --token-file token --plain"
+    for ends in ("--until-empty", "--once"):
+        later = life.well(f"workers {plain} {ends} --in 1h -p -- true").strip()
+        assert life.well(f"cancel {later}").startswith("1 cancelled")
+    for line in ("--stdin words", "--merge-output"):
+        assert "are for jobs" in life.types(f"workers {plain} {line} -- true").err
+    life.well("sweep -n before -p n 1 -- true {n}")
+    later = life.well(f"workers {plain} --after-sweep afterany:before --hold -p -- true").strip()
+    assert life.well(f"cancel {later}").startswith("1 cancelled")
 
 
 def test_what_failed_is_tried_again(life: Life) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,8 @@ def test_it_reads_what_is_in_there_and_has_the_environment_that_was_meant(
     place = tmp_path / "place"
     status, out, _ = run(store, digest, place, "/bin/sh", "-c", "cat; env", stdin="sub/data")
     said = set(out.splitlines()) - {"_=/usr/bin/env"}
-    assert (status, said) == (0, {"in there", f"PATH={os.defpath}", "LANG=C", f"PWD={place}"})
+    given = {f"PATH={os.defpath}", "LANG=C", f"PWD={place}", f"SJS_PYTHON={sys.executable}"}
+    assert (status, said) == (0, {"in there", *given})
 
 
 def test_signals_are_as_ever(store: Store, digest: str, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class Typed(NamedTuple):
 def candidates(words: Sequence[str], last: str) -> list[Item]:
     """All that the last word may become."""
     config, plain = _without_config(words)
-    found = [verbs.canonical(word) for word in plain[:2]]
+    found = [*map(verbs.canonical, plain[:1]), *map(verbs.behind_target, plain[1:2])]
     if words[-1:] == ["--config"]:
         return [Item(FILE)]
     if len(plain) >= 2 and any(found):

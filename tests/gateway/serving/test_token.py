@@ -103,7 +103,8 @@ def test_records_of_another_version_are_left_to_who_works_with_them(gateway: Gat
 
 def test_all_that_can_be_typed_is_typed_here() -> None:
     """Of options of programs: whoever adds one adds its test."""
-    text = "".join(path.read_text() for path in Path(__file__).parent.glob("*.py"))
+    here = Path(__file__).parent
+    text = "".join(path.read_text() for folder in (here, here.parents[1] / "worker") for path in folder.glob("*.py"))
     known = [verbs.command(name) for name in verbs.PROGRAMS]
     parts = [*known, *(one for each in known if isinstance(each, click.Group) for one in each.commands.values())]
     options = {name for part in parts for one in part.params if isinstance(one, click.Option) for name in one.opts}
