@@ -30,6 +30,9 @@ FOLLOWED, FOLLOWED_EACH = 64, 16
 SILENCE = 5.0
 """Seconds after which a target that has not said how it is counts as one that can not be reached."""
 
+NAMED = 20
+"""Targets of which it is said how they are, where a job waits for one of many."""
+
 
 class NoTarget(UsageError):
     """Nobody is called so."""
@@ -104,7 +107,10 @@ class Inquiries:
             return await self._of(row, lambda job: job.why())
         if row.state in FINAL:
             return [row.detail or f"it is {row.state}"]
-        return [f"nobody has taken it yet of those whom '{row.word}' means"]
+        names = self._desk.targets(row.word)
+        found = await asyncio.gather(*(self.status(name) for name in names[:NAMED]))
+        said = [f"{name}: {_why_not(one)}" for name, one in zip(names, found, strict=False)]
+        return [f"nobody has taken it yet of those whom '{row.word}' means", *said]
 
     async def details(self, row: Row[Any]) -> Details | None:
         """All that its target knows of it; None as long as it has none."""
@@ -131,3 +137,12 @@ class Inquiries:
     async def _of(self, row: Row[Any], question: Callable[[Job], T]) -> T:
         job = self._desk.office.job(row.target, row.number)
         return await self._desk.questions.ask(row.target, lambda: question(job))
+
+
+def _why_not(found: Status | SjsError) -> str:
+    """How a target is, to who waits for it."""
+    if isinstance(found, SjsError):
+        return found.message
+    report = found.report
+    trouble = found.trouble or ("nothing new starts there" if found.drained or found.paused else "")
+    return trouble or f"{report.running} of {report.max_running} run there, {report.queued} wait"

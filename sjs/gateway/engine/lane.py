@@ -121,6 +121,8 @@ class Lane:
         entry = BatchPlan(self._head(batch, choice), batch, self._engine, self._write)
         if entry.pending and all(self._is_away(one.target) for one in entry.pending.values()):
             return
+        if not entry.is_planned and self._is_withdrawn(batch):
+            return
         turn = self._sessions.dealing if choice.any else nullcontext()
         with turn, self._sessions.fleet(choice.managers, START, choice.overflow) as fleet:
             share = sharing(fleet, batch.key)
@@ -128,6 +130,16 @@ class Lane:
                 self._plan(entry, batch, choice, fleet, share)
             self._deal(batch, entry, Patient(fleet, entry, share))
         self._write(lambda connection: jobs.settle_batch(connection, batch.id))
+
+    def _is_withdrawn(self, batch: Batch) -> bool:
+        """End jobs that were cancelled before anybody was asked to take one of the batch; whether none is left."""
+        with self._engine.connect() as connection:
+            if not jobs.unwanted(connection, batch.id):
+                return False
+        now = time.time()
+        self._write(lambda connection: jobs.withdraw_unwanted(connection, batch.id, now))
+        with self._engine.connect() as connection:
+            return not jobs.members(connection, batch.id)
 
     def _plan(self, entry: BatchPlan, batch: Batch, choice: Choice, fleet: Fleet, share: Sharing) -> None:
         """Who gets what; jobs that nobody could ever run have ended, and those that only somebody could who is away now

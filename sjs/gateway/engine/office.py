@@ -122,7 +122,8 @@ class Office:
         now = time.time()
         self._write(lambda connection: jobs.withdraw(connection, numbers, now))
         with self._engine.connect() as connection:
-            places = jobs.places(connection, numbers)
+            places, words = jobs.places(connection, numbers), jobs.homeless(connection, numbers)
+        self._kick(words)
         cancel([Job(self._sessions, one.target, one.number) for one in places], grace)
 
     def retry(self, number: int, word: str) -> None:

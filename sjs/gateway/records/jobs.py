@@ -277,6 +277,25 @@ def withdraw(connection: Connection, numbers: Sequence[int], now: float) -> Sequ
     return early
 
 
+def homeless(connection: Connection, numbers: Sequence[int]) -> Sequence[str]:
+    """For whom those of these jobs are that nobody has yet."""
+    found = select(jobs.c.word).where(jobs.c.id.in_(numbers), jobs.c.state == QUEUED, jobs.c.target.is_(None))
+    return connection.scalars(found.distinct()).all()
+
+
+def unwanted(connection: Connection, batch: int) -> Sequence[int]:
+    """The jobs of a batch that are to be cancelled, and that nobody has."""
+    found = select(jobs.c.id).where(jobs.c.batch == batch, jobs.c.state == QUEUED, jobs.c.wish == CANCEL)
+    return connection.scalars(found.where(jobs.c.target.is_(None))).all()
+
+
+def withdraw_unwanted(connection: Connection, batch: int, now: float) -> None:
+    """End them, where nobody was asked yet to take any job of the batch; and forget the batch, if none is left."""
+    numbers = unwanted(connection, batch)
+    _end(connection, [(number, CANCELLED, End("cancelled"), None, now, 0) for number in numbers], now)
+    settle_batch(connection, batch)
+
+
 def retry(connection: Connection, number: int, now: float) -> Place | None:
     """Have a job that has ended run again; where it is, if it is anywhere. Conflict if it has not ended."""
     found = retry_some(connection, [number], now)
