@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -20,32 +15,11 @@ from sjs.gateway.web.app import guarded, native
 from sjs.values import replace
 from tests.gateway.web.conftest import HOST, bearer, served
 from tests.gateway.web.job_manager.client import HTML, Client
+from tests.gateway.web.nginx import before
 from tests.gateway.web.streams import streaming
 from tests.live.machine import DEADLINE, ROOT
 
 PAGE = (ROOT / "docs" / "job_manager.md").read_text(encoding="utf-8")
-
-CONFIG = """daemon off;
-{user}
-pid {folder}/pid;
-error_log {folder}/log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    server {{
-        listen {listen};
-{locations}
-    }}
-}}
-"""
-
-USER = "user root;" if os.geteuid() == 0 else ""
-"""Its folders are root's, too, then."""
 
 
 def locations(own: int, main: int) -> str:
@@ -62,25 +36,10 @@ def locations(own: int, main: int) -> str:
 
 @pytest.fixture(scope="module")
 def proxy(url: str, at_desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """It listens before it has begun, so nobody has to wait for it."""
-    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if nginx is None:
-        pytest.skip("needs nginx, which scripts/test installs")
-    folder: Path = tmp_path_factory.mktemp("nginx")
-    door = socket.create_server((HOST, 0))
-    listen = f"{HOST}:{door.getsockname()[1]}"
-    with served(at_desk, guarded(at_desk, native(at_desk, {}), [HOST])) as main:
-        inner = locations(int(url.rpartition(":")[2]), main)
-        (folder / "conf").write_text(CONFIG.format(user=USER, folder=folder, listen=listen, locations=inner))
-        argv = [nginx, "-c", str(folder / "conf"), "-p", str(folder)]
-        inherited = {**os.environ, "NGINX": f"{door.fileno()};"}
-        process = subprocess.Popen(argv, env=inherited, pass_fds=[door.fileno()])
-        door.close()
-        try:
-            yield f"http://{listen}"
-        finally:
-            process.terminate()
-            assert process.wait(DEADLINE) == 0, (folder / "log").read_text()
+    own, folder = int(url.rpartition(":")[2]), tmp_path_factory.mktemp("nginx")
+    app = guarded(at_desk, native(at_desk, {}), [HOST])
+    with served(at_desk, app) as main, before(locations(own, main), folder) as address:
+        yield address
 
 
 def test_clients_go_on_behind_it(proxy: str, mine: Client) -> None:

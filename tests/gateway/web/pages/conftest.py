@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def site(desk: Desk) -> Iterator[str]:
 @pytest.fixture
 def context(browser: Browser, site: str) -> Iterator[BrowserContext]:
     """A browser of somebody's own. What goes wrong in a page, or is kept from it by its policy, fails the test."""
-    context = browser.new_context(base_url=site, viewport=WIDE, color_scheme="light")
+    context = browser.new_context(base_url=f"{site}/", viewport=WIDE, color_scheme="light")
     context.set_default_timeout(DEADLINE * 1000)
     troubles: list[str] = []
     context.on("weberror", lambda error: troubles.append(str(error.error)))
@@ -105,7 +106,7 @@ def token_of(desk: Desk, owner: str = "ann", scopes: Sequence[str] = SCOPES, lim
 
 
 def sign_in(page: Page, token: str) -> None:
-    page.goto("/sign-in")
+    page.goto("sign-in")
     page.get_by_label("Token").fill(token)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
@@ -120,12 +121,19 @@ def page(context: BrowserContext, desk: Desk) -> Page:
 
 
 @pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checker of accessibility."""
-    folder = tmp_path_factory.mktemp("axe")
-    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), AXE]
-    subprocess.run(install, check=True, timeout=300)
-    return folder / "node_modules/axe-core/axe.min.js"
+def axe(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checker of accessibility. It is fetched once, whoever of the processes that run tests comes first."""
+    folder = pytestconfig.cache.mkdir("axe")
+    kept = folder / f"{AXE}.js"
+    with open(folder / "lock", "w") as lock:
+        flock(lock, LOCK_EX)
+        if not kept.exists():
+            fetched = tmp_path_factory.mktemp("axe")
+            install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(fetched), AXE]
+            subprocess.run(install, check=True, timeout=300)
+            (folder / "new").write_bytes((fetched / "node_modules/axe-core/axe.min.js").read_bytes())
+            (folder / "new").rename(kept)
+    return kept
 
 
 def faults(page: Page, axe: Path) -> list[Any]:
