@@ -56,9 +56,13 @@ class Reading:
     """What is known of a sweep's jobs: their rows, and the numbers of each."""
 
     rows: Sequence[Record[Any]]
-    found: dict[int, Mapping[str, Number]] = field(default_factory=dict)
+    found: dict[int, Mapping[str, Number]]
     unread: int = 0
     troubles: list[str] = field(default_factory=list)
+
+
+Begun = tuple[Reading, asyncio.Future[Any]]
+"""What is known already, and the end of asking for the rest."""
 
 
 class Outcomes:
@@ -67,36 +71,47 @@ class Outcomes:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._readers = Threads(READERS, READERS_EACH)
-        self._under_way: dict[int, asyncio.Future[Reading]] = {}
+        self._under_way: dict[int, asyncio.Future[Begun]] = {}
 
-    async def of(self, sweep: Record[Any], order: Order, states: Sequence[str] = ()) -> Outcome:
-        """The table. Of jobs that try the same, the one that counts; `states`: only of those in one of these."""
-        reading = self._under_way.get(sweep.id)
-        if reading is None:
-            reading = asyncio.ensure_future(self._read((sweep.first, sweep.last)))
-            self._under_way[sweep.id] = reading
-            reading.add_done_callback(lambda done: self._landed(sweep.id, done))
-        return await asyncio.to_thread(_outcome, await asyncio.shield(reading), order, states, time.time())
+    async def of(
+        self, sweep: Record[Any], order: Order, states: Sequence[str] = (), patience: float | None = None
+    ) -> Outcome:
+        """The table. Of jobs that try the same, the one that counts; `states`: only of those in one of these.
+        `patience`: seconds after which it is of what is known by then."""
+        begun = self._under_way.get(sweep.id)
+        if begun is None:
+            begun = self._under_way[sweep.id] = asyncio.ensure_future(self._begin(sweep))
+            begun.add_done_callback(lambda done: self._has_begun(sweep.id, done))
+        reading, asking = await asyncio.shield(begun)
+        await asyncio.wait({asking}, timeout=patience)
+        if asking.done():
+            asking.result()
+        return await asyncio.to_thread(_outcome, reading, order, states, time.time())
 
-    def _landed(self, number: int, done: asyncio.Future[Reading]) -> None:
+    def _has_begun(self, number: int, done: asyncio.Future[Begun]) -> None:
+        if done.cancelled() or done.exception():  # those who wait for it have that; perhaps all have gone
+            del self._under_way[number]
+        else:
+            done.result()[1].add_done_callback(lambda asked: self._landed(number, asked))
+
+    def _landed(self, number: int, asked: asyncio.Future[Any]) -> None:
         del self._under_way[number]
-        if not done.cancelled():
-            done.exception()  # those who wait for it have it; perhaps all have gone
+        if not asked.cancelled():
+            asked.exception()
 
-    async def _read(self, span: sweeps.Span) -> Reading:
-        """All that is known, after what is not was asked for."""
-        rows = await self._desk.read(partial(sweeps.tried, span=span))
-        reading = Reading(rows, {row.id: sweeps.numbers(row.found) for row in rows if row.found is not None})
+    async def _begin(self, sweep: Record[Any]) -> Begun:
+        """What is known, while what is not is asked for."""
+        rows = await self._desk.read(partial(sweeps.tried, span=(sweep.first, sweep.last)))
+        found = {row.id: sweeps.numbers(row.found) for row in rows if row.found is not None}
         there: dict[str, list[Record[Any]]] = {}
         for row in sorted(rows, key=lambda row: (row.state not in FINAL, row.id)):  # what is kept comes first
             if row.found is None and row.target is not None and row.attempt and row.state in (RUNNING, *FINAL):
                 there.setdefault(row.target, []).append(row)
-        await asyncio.gather(*(self._read_from(name, some, reading) for name, some in there.items()))
-        return reading
+        reading = Reading(rows, found, sum(map(len, there.values())))
+        return reading, asyncio.gather(*(self._read_from(name, some, reading) for name, some in there.items()))
 
     async def _read_from(self, name: str, rows: Sequence[Record[Any]], reading: Reading) -> None:
         until = time.monotonic() + PATIENCE
-        left = len(rows)
         for start in range(0, len(rows), AT_ONCE):
             if start and time.monotonic() > until:
                 break
@@ -108,8 +123,7 @@ class Outcomes:
                 break
             reading.found |= found
             reading.troubles += troubles
-            left -= len(found)
-        reading.unread += left
+            reading.unread -= len(found)
 
     def _measured(
         self, name: str, rows: Sequence[Record[Any]]

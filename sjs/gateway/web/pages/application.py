@@ -17,7 +17,7 @@ from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.limits import Meters
 from sjs.gateway.inquiries import Inquiries
 from sjs.gateway.web import problems
-from sjs.gateway.web.pages import events, files, handing, job, jobs, live, machines, overview, printed, timeline
+from sjs.gateway.web.pages import events, files, handing, job, jobs, live, machines, overview, printed, sweeps, timeline
 from sjs.gateway.web.pages.entrance import Entrance
 from sjs.gateway.web.pages.frame import Frame, Place, assets
 from sjs.gateway.web.pages.sights import Sights
@@ -26,6 +26,7 @@ from sjs.gateway.web.pages.visitors import Lookup, Visitors
 PLACES = (
     Place("/machines", "Machines"),
     Place("/jobs", "Jobs"),
+    Place("/sweeps", "Sweeps"),
     Place("/timeline", "Timeline"),
     Place("/events", "Events"),
 )
@@ -52,6 +53,7 @@ def application(
         *files.routes(desk),
         *overview.routes(frame, sights),
         *machines.routes(frame, sights),
+        *sweeps.routes(frame, environ),
         *timeline.routes(frame),
         *events.routes(frame),
     ]
