@@ -115,7 +115,7 @@ def _of_words(name: str, there: Sequence[Value]) -> Scale:
 def _is_log(numbers: Sequence[float]) -> bool:
     """Half of them would be in its lowest tenth otherwise."""
     low, high = numbers[0], numbers[-1]
-    return low > 0 and high / low >= _WIDE and numbers[len(numbers) // 2] <= high / 10
+    return low > 0 and high / low >= _WIDE and numbers[(len(numbers) - 1) // 2] <= high / 9.9
 
 
 def _share(one: float, low: float, high: float) -> float:
