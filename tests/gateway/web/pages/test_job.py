@@ -218,3 +218,23 @@ def test_what_is_no_picture_is_not_shown_as_one(http: httpx.Client, site: str, d
     assert text.count("<img") == 2
     assert http.get("/jobs/1/files/00000000-0000-0000-0000-000000000000").status_code == 404
     assert http.get(f"/jobs/{2**63}").status_code == 404
+
+
+def test_who_was_cut_off_goes_on_at_the_line_that_was_open(http: httpx.Client, site: str, desk: Desk) -> None:
+    number = hand_in(site, desk, "printf 'one\\n\\033[31mtwo\\nth'")
+    enter(http, token_of(desk))
+    until(lambda: "succeeded" in http.get(f"/jobs/{number}").text, "its end")
+
+    def told(last: str | None) -> list[str]:
+        headers = {"accept": "text/event-stream", **({} if last is None else {"last-event-id": last})}
+        return http.get(f"/jobs/{number}/output", headers=headers).text.split("\n\n")
+
+    one, two, three = ["one", ""], ["two", "f1"], ["th", "f1"]
+    first = told(None)
+    assert first[1].startswith("id: 13;31\n") and first[2] == "event: end\ndata: 0"
+    assert json.loads(first[1].partition("data: ")[2]) == {"lines": [[one], [two]], "open": [three], "leftOut": 0}
+    again = told("13;31")
+    assert json.loads(again[1].partition("data: ")[2]) == {"lines": [], "open": [three], "leftOut": 0}
+    for wrong in ("x", "-1", "1;x"):
+        assert http.get(f"/jobs/{number}/output?from={wrong}").status_code == 422
+    assert http.get(f"/jobs/{number}/output?stream=both").status_code == 422
