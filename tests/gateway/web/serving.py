@@ -31,9 +31,8 @@ def main(folder: str) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     settings = replace(usual(folder), hooks_allow=["127.0.0.0/8"])
     with opened(settings, from_mapping({}, {}), {}) as desk:
-        token, shown = make(
-            "ann", SCOPES, time.time(), limits=Limits(rate=1e6, burst=10**6, requests=10**6, streams=10**6)
-        )
+        limits = Limits(rate=1e6, burst=10**6, requests=10**6, streams=10**6)
+        token, shown = make("ann", SCOPES, time.time(), limits=limits)
         desk.write(lambda connection: tokens.add(connection, token))
         with served(desk, guarded(desk, native(desk, {}), [HOST])) as port:
             print(json.dumps([port, shown.reveal()]), flush=True)

@@ -55,6 +55,26 @@ WRONG: list[tuple[bytes, dict[str, str]]] = [
     (b'{"command": "true"}', {**JSON, "idempotency-key": "k" * 201}),
     (b'{"command": "other"}', {**JSON, "idempotency-key": "k"}),
 ]
+CLAIMS: list[tuple[str, bytes, dict[str, str]]] = [
+    ("", b"", JSON),
+    ("", b"{", JSON),
+    ("", b"[]", JSON),
+    ("", b"{}", JSON),
+    ("", b'{"stage": 9}', JSON),
+    ("", b'{"stage": 2}', JSON),
+    ("", b'{"stage": -1}', JSON),
+    ("", b'{"stage": 1}', JSON),
+    ("", b'{"stage": 1, "wait": 0.01}', JSON),
+    ("", b'{"stage": 0, "wait": NaN}', JSON),
+    ("", b'{"stage": 0, "count": 0}', JSON),
+    ("", b'{"stage": "none"}', JSON),
+    ("", b'{"stage": 1}', {"content-type": "text/plain"}),
+    (f"/{'0' * 32}/finish", b"", {}),
+    (f"/{'0' * 32}/finish", b"{}", JSON),
+    (f"/{'0' * 32}/finish", b'{"stage": 7}', JSON),
+    (f"/{'0' * 32}/finish", b'{"strange": 7}', JSON),
+    (f"/{'x' * 32}/finish", b"{}", JSON),
+]
 
 
 @pytest.fixture
@@ -92,6 +112,21 @@ def test_answers_are_the_same(both: tuple[httpx.Client, httpx.Client]) -> None:
         assert (known.status_code, known.json()) == (200, {"id": 1, "repeated": True})
     one, other = (api.post("/jobs", json={"argv": ["true"], "options": {"hold": True}}) for api in both)
     assert told(one, str(one.json()["id"])) == told(other, str(other.json()["id"]))
+
+
+def test_claims_are_answered_as_well(both: tuple[httpx.Client, httpx.Client]) -> None:
+    quick, _ = both
+    quick.put("/stages/p", json={"stages": [{}, {"name": "more"}, {}]})
+    quick.post("/stages/p/items", json={"items": [{}] * 2})
+    for pipeline in ("p", "none", "%70", "-"):
+        for path, body, headers in CLAIMS:
+            one, other = (api.post(f"/stages/{pipeline}/claims{path}", content=body, headers=headers) for api in both)
+            assert told(one) == told(other), (pipeline, path, body)
+    for number, api in enumerate(both, 1):
+        (item,) = api.post("/stages/p/claims", json={"stage": 0}).json()["items"]
+        done = [api.post(f"/stages/p/claims/{item['claim']}/finish", json={"result": 1}) for _ in range(2)]
+        assert [(one.status_code, one.json()["repeated"]) for one in done] == [(200, False), (200, True)]
+        assert done[0].json()["number"] == number
 
 
 def told(answer: httpx.Response, mine: str = "") -> Any:

@@ -1,5 +1,5 @@
-"""The two requests that come most, answered before FastAPI looks at them, which is most of what they would cost. They
-are in its document as all others, and only what is plainly right is answered here: what is wrong FastAPI says.
+"""The requests that come most, answered before FastAPI looks at them, which is most of what they would cost. They are
+in its document as all others, and only what is plainly right is answered here: what is wrong FastAPI says.
 """
 
 from __future__ import annotations
@@ -8,14 +8,20 @@ import json
 import re
 from collections.abc import Mapping
 
+from starlette.requests import Request
+
 from sjs.errors import SjsError
 from sjs.gateway.desk import Desk
 from sjs.gateway.identity.guard import Message, Receive, Scope, Send
+from sjs.gateway.pipelines import Pipelines
 from sjs.gateway.web import problems
 from sjs.gateway.web.api import jobs, models
+from sjs.gateway.web.api.stages import claims
+from sjs.gateway.web.api.stages import models as stages
 
 JOBS = "/api/v1/jobs"
 JOB = re.compile(rf"{JOBS}/([1-9][0-9]{{0,17}})")
+CLAIM = re.compile(r"/api/v1/stages/([A-Za-z0-9_][A-Za-z0-9_.-]{0,99})/claims(?:/([0-9a-f]{32})/finish)?")
 KEY = re.compile(rb"[\x21-\x7e]{1,200}")
 
 
@@ -25,6 +31,7 @@ class Quick:
     def __init__(self, desk: Desk, environ: Mapping[str, str]) -> None:
         self._desk = desk
         self._environ = environ
+        self._pipelines = Pipelines(desk)
 
     async def left(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
         """None, once it was answered; else by what the request is to be received, from its beginning."""
@@ -34,6 +41,8 @@ class Quick:
             return await self._look(scope, receive, send)
         if scope["method"] == "POST" and scope["path"] == JOBS:
             return await self._submit(scope, receive, send)
+        if scope["method"] == "POST" and (claim := CLAIM.fullmatch(scope["path"])):
+            return await self._claim(claim[1], claim[2], scope, receive, send)
         return receive
 
     async def _look(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
@@ -68,6 +77,31 @@ class Quick:
         except SjsError as error:
             answer = problems.of_error(error, scope["state"]["request_id"])
         scope["state"]["path"] = JOBS
+        await answer(scope, receive, send)
+        return None
+
+    async def _claim(
+        self, pipeline: str, word: str | None, scope: Scope, receive: Receive, send: Send
+    ) -> Receive | None:
+        """Who wants an item, or is done with one."""
+        if _header(scope, b"content-type") != b"application/json":
+            return receive
+        body = await _body(receive)
+        if body is None:
+            return None
+        request = Request(scope, receive)
+        try:
+            said = (stages.NewClaim if word is None else stages.Finished).model_validate(json.loads(body))
+        except (ValueError, RecursionError):
+            return _again(body, receive)
+        try:
+            if isinstance(said, stages.NewClaim):
+                answer = await claims.claimed(self._pipelines, pipeline, said, request, None)
+            else:
+                answer = await claims.finished(self._pipelines, pipeline, word or "", said, request, None)
+        except SjsError as error:
+            answer = problems.of_error(error, scope["state"]["request_id"])
+        scope["state"]["path"] = f"/api/v1/stages/{{pipeline}}/claims{'' if word is None else '/{word}/finish'}"
         await answer(scope, receive, send)
         return None
 
