@@ -50,6 +50,9 @@ from sjs.gateway.records.stages.values import (
 from sjs.gateway.records.writer import Unavailable
 from sjs.values import replace
 
+STAGES = 20
+"""Stages that are looked at for who works there."""
+
 
 class Pipelines:
     """For one event loop. `stage` and `target` are numbers or names."""
@@ -320,6 +323,17 @@ class Pipelines:
 
         def asked(connection: Connection) -> Sequence[Row[Any]]:
             return looking.brief(connection, pipelines.get(connection, whose, name).id, which, limit)
+
+        return await self._desk.read(asked)
+
+    async def workers(self, token: Token, name: str, limit: int, owner: str | None = None) -> Sequence[tuple[str, int]]:
+        """Who has items, and how many, of so many at each of the first stages where anybody has one."""
+        whose = self._owner(token, "read", owner)
+
+        def asked(connection: Connection) -> Sequence[tuple[str, int]]:
+            pipeline = pipelines.get(connection, whose, name)
+            stages = [at for at, count in sorted(pipeline.counts.items()) if count.claimed]
+            return looking.workers(connection, pipeline.id, stages[:STAGES], limit)
 
         return await self._desk.read(asked)
 

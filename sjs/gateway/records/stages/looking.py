@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from heapq import merge
 from typing import Any
@@ -87,6 +88,16 @@ def _some(
 
 def _rows(connection: Connection, found: Select[Any]) -> Sequence[Row[Any]]:
     return connection.execute(found).all()
+
+
+def workers(connection: Connection, pipeline: int, stages: Sequence[int], limit: int) -> Sequence[tuple[str, int]]:
+    """Who has items at these stages, and how many, of so many claimed items of each stage."""
+    c = tables.items.c
+    found: Counter[str] = Counter()
+    for stage in stages:
+        some = select(c.worker).where(c.pipeline == pipeline, c.stage == stage, c.state == CLAIMED)
+        found.update(one or "" for one in connection.scalars(some.order_by(c.number).limit(limit)))
+    return found.most_common()
 
 
 def steps(connection: Connection, pipeline: int, number: int) -> Sequence[Row[Any]]:

@@ -17,7 +17,20 @@ from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.limits import Meters
 from sjs.gateway.inquiries import Inquiries
 from sjs.gateway.web import problems
-from sjs.gateway.web.pages import events, files, handing, job, jobs, live, machines, overview, printed, sweeps, timeline
+from sjs.gateway.web.pages import (
+    events,
+    files,
+    handing,
+    job,
+    jobs,
+    live,
+    machines,
+    overview,
+    pipelines,
+    printed,
+    sweeps,
+    timeline,
+)
 from sjs.gateway.web.pages.entrance import Entrance
 from sjs.gateway.web.pages.frame import Frame, Place, assets
 from sjs.gateway.web.pages.sights import Sights
@@ -27,6 +40,7 @@ PLACES = (
     Place("/machines", "Machines"),
     Place("/jobs", "Jobs"),
     Place("/sweeps", "Sweeps"),
+    Place("/pipelines", "Pipelines"),
     Place("/timeline", "Timeline"),
     Place("/events", "Events"),
 )
@@ -54,6 +68,7 @@ def application(
         *overview.routes(frame, sights),
         *machines.routes(frame, sights),
         *sweeps.routes(frame, environ),
+        *pipelines.routes(frame),
         *timeline.routes(frame),
         *events.routes(frame),
     ]

@@ -13,7 +13,7 @@ from sjs.gateway.desk import Desk
 from tests.gateway.web.pages.conftest import NARROW, WIDE, faults
 from tests.gateway.web.pages.test_jobs import hand_in
 
-PAGES = ("/", "/machines", "/jobs", "/jobs/new", "/jobs/1", "/sweeps", "/timeline", "/events")
+PAGES = ("/", "/machines", "/jobs", "/jobs/new", "/jobs/1", "/sweeps", "/pipelines", "/timeline", "/events")
 COLOURS = (*range(30, 38), *range(90, 98), *range(40, 48), *range(100, 108))
 SHOTS = os.environ.get("SJS_SHOTS")
 
