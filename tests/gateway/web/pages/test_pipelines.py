@@ -109,8 +109,8 @@ def test_who_is_somebody_else_or_only_looks_changes_nothing(page: Page, http: ht
             said = {"form": form, "what": what, "stage": "0", "target": "1", "version": "1", "sure": "scans"}
             assert page.request.post("/pipelines/scans", form={**said, "owner": "ann"}).status == status, what
         for what in ("move", "unflag", "remove"):
-            said = {"form": form, "what": what, "target": "1", "owner": "ann"}
-            assert page.request.post("/pipelines/scans/1", form=said).status == status, what
+            said = {"what": what, "target": "1", "owner": "ann"}
+            assert page.request.post("/pipelines/scans/1", form={**said, "form": form}).status == status, what
         assert page.request.post("/pipelines/scans", form={"what": "delete", "sure": "scans"}).status == 403
     assert http.get("/stages/scans").json()["stages"][0]["total"] == 1
 
