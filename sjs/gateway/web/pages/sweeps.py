@@ -22,6 +22,7 @@ from sjs.gateway.web.api import documents, sweep_documents
 from sjs.gateway.web.pages import forms
 from sjs.gateway.web.pages.frame import Frame, reader
 from sjs.gateway.web.pages.plots import scales
+from sjs.gateway.web.pages.plots.parallel import AXES, Parallel, Setting, parallel
 from sjs.gateway.web.pages.plots.scatter import Dot, Scatter, scatter
 from sjs.results.rows import Row as Result
 from sjs.results.table import Order, cell
@@ -134,6 +135,7 @@ class _Pages:
         metrics = found.columns.metrics[:COLUMNS]
         names = [*found.columns.parameters, *metrics]
         picture = await asyncio.to_thread(_scatter, found, wanted)
+        lines = await asyncio.to_thread(_parallel, found, wanted)
         shown = found.rows[wanted.start : wanted.start + ROWS]
         counts = records.counts(row)
 
@@ -158,6 +160,7 @@ class _Pages:
             stop=min(wanted.start + ROWS, len(found.rows)),
             is_number={name: _is_number(shown, name) for name in names},
             picture=picture,
+            lines=lines,
             axes=[(name, name) for name in names],
             aims=[(f"{which}:{name}", f"the {word} {name}") for name in metrics for which, word in AIMS],
             sorts=[("", "the best" if wanted.best else "number"), *_sorts(names)],
@@ -212,6 +215,18 @@ def _scatter(found: Outcome, wanted: View) -> Scatter | None:
     x, y, colour = wanted.x or [*tried, *names][0], wanted.y or metric, wanted.colour or [*tried[1:], metric][0]
     dots = [Dot(one.job, _value(one, x), _value(one, y), _value(one, colour), one is found.best) for one in found.rows]
     return scatter(dots, x, y, colour)
+
+
+def _parallel(found: Outcome, wanted: View) -> Parallel | None:
+    """The same by all parameters of which there are several values, and the metrics."""
+    tried = [one for one in found.columns.parameters if _varies(found.rows, one)]
+    if not tried or not found.columns.metrics:
+        return None
+    metric = wanted.aim.metric if wanted.aim is not None else found.columns.metrics[0]
+    metrics = [metric, *(one for one in found.columns.metrics if one != metric)]
+    names = [*tried[: AXES - 1], *metrics][:AXES]
+    settings = [Setting(one.job, {name: _value(one, name) for name in names}, one is found.best) for one in found.rows]
+    return parallel(settings, names, metric)
 
 
 def _value(one: Result, name: str) -> scales.Value:

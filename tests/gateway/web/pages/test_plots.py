@@ -7,6 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sjs.gateway.web.pages.plots import parallel as lines
+from sjs.gateway.web.pages.plots.parallel import Setting, parallel
 from sjs.gateway.web.pages.plots.sampling import sample
 from sjs.gateway.web.pages.plots.scales import OTHERS, TONES, WORDS, Value, scale, value
 from sjs.gateway.web.pages.plots.scatter import BOTTOM, HEIGHT, LEFT, MOST, RIGHT, TOP, WIDTH, Dot, scatter
@@ -99,3 +101,24 @@ def test_of_very_many_the_best_is_drawn_above_all() -> None:
     made = scatter([Dot(number, float(number), 0.0, None, number == 1_237) for number in range(10_000)], "x", "y")
     assert len(made.points) <= MOST < made.count == 10_000
     assert made.points[-1].dot.job == 1_237
+
+
+@given(st.lists(st.fixed_dictionaries(dict.fromkeys("abc", VALUES)), max_size=40))
+def test_all_lines_are_within_and_cross_each_axis_once(values: list[dict[str, Value]]) -> None:
+    made = parallel([Setting(number, one) for number, one in enumerate(values)], "abc", "c")
+    assert len(made.lines) == made.count <= len(values)
+    for line in made.lines:
+        corners = [corner for piece in line.pieces for corner in piece]
+        across = [x for x, _ in corners]
+        assert across == sorted(set(across)) and set(across) <= {axis.x for axis in made.axes}
+        assert all(lines.TOP <= y <= lines.HEIGHT - lines.BOTTOM for _, y in corners)
+        assert all(len(piece) > 1 for piece in line.pieces) and line.path.count("M") == len(line.pieces)
+
+
+def test_lines_and_axes_are_bounded_and_the_best_is_above_all() -> None:
+    names = [f"p{number}" for number in range(30)]
+    values = dict.fromkeys(names, 1.0)
+    made = parallel([Setting(number, values, number == 4_321) for number in range(10_000)], names, "p0")
+    assert len(made.axes) == lines.AXES
+    assert len(made.lines) <= lines.MOST < made.count == 10_000
+    assert made.lines[-1].setting.job == 4_321

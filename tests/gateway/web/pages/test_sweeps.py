@@ -50,6 +50,7 @@ def test_one_sorts_by_a_metric_and_sees_the_best(page: Page, site: str, desk: De
     expect(page.locator("p.best")).to_contain_text("n=3")
     expect(page.get_by_role("cell", name="<b>x</b>")).to_have_count(5)
     expect(page.locator(".scatter circle")).to_have_count(5)
+    expect(page.locator(".parallel path")).to_have_count(5)
     job = best.get_attribute("data-job")
     page.locator(f".scatter a[data-job='{job}']").focus()
     expect(page.locator("#settings tr.best.lit")).to_have_count(1)
