@@ -10,9 +10,13 @@ from sjs.api.options import JobOptions, spec_of, terms
 from sjs.compact import to_json
 from sjs.core.job import Spec, Task
 from sjs.errors import BadRequest, UsageError
+from sjs.gateway.artifacts.collecting import Rules
+from sjs.gateway.collecting import wanted
+from sjs.gateway.collecting.wanted import Wanted
 from sjs.gateway.records.jobs import New
 from sjs.gateway.specs.binding import Bound, Problem, Unbound, bind, handed
-from sjs.gateway.specs.spec import JobSpec
+from sjs.gateway.specs.spec import ArtifactRules, JobSpec
+from sjs.values import replace
 
 OPTIONS = frozenset(JobOptions.__annotations__) - {
     *("env_file", "capture_env", "snapshot", "snapshot_limit"),  # they would read this machine's own
@@ -80,7 +84,7 @@ def of_bound(
     more = dict(options or {})
     check(more, SPEC_OPTIONS)
     what = _made(argv, _told({**spec.options, **more, "env": env})).but(task=task)
-    return New(
+    new = New(
         word or spec.target or ANY,
         spec_json.to_text(what),
         name=what.name or spec.name,
@@ -88,6 +92,18 @@ def of_bound(
         parameters=to_json(dict(given)),
         tags=what.tags,
     )
+    return new if spec.artifacts is None else keeping(new, Wanted(rules_of(spec.artifacts)))
+
+
+def keeping(new: New, what: Wanted) -> New:
+    """The same, and what is wanted of what it leaves is kept."""
+    told = wanted.told(spec_json.from_text(new.body), what)
+    return replace(new, body=spec_json.to_text(told), rules=wanted.to_text(what))
+
+
+def rules_of(said: ArtifactRules | None) -> Rules:
+    """What a spec, or a caller, has said of that; all, if nothing."""
+    return Rules(**{key: value for key, value in vars(said).items() if value is not None} if said else {})
 
 
 _USUAL = Spec()

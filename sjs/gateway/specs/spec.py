@@ -50,7 +50,7 @@ Word = tuple[str | Place, ...]
 
 @dataclass(frozen=True)
 class ArtifactRules:
-    """What of the files that a job leaves is collected; None: as the gateway has it."""
+    """What of the files that a job leaves is kept; None: as the gateway has it."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class JobSpec:
     """Variables of the gateway's own environment that its jobs get; empty where it has none."""
     target: str | None = None
     """A word for targets, as the command line has it."""
-    artifacts: ArtifactRules = field(default_factory=ArtifactRules)
+    artifacts: ArtifactRules | None = None
     notes: tuple[str, ...] = ()
     """What is odd in the file, with its line, and does not keep it from being used."""
     digest: str = ""

@@ -91,8 +91,10 @@ def _target(checks: Checks, node: Node | None) -> str | None:
     return word
 
 
-def _artifacts(checks: Checks, node: Node | None) -> ArtifactRules:
-    found = {} if node is None else checks.pairs(node, "artifacts.", ARTIFACT_KEYS)
+def _artifacts(checks: Checks, node: Node | None) -> ArtifactRules | None:
+    if node is None:
+        return None
+    found = checks.pairs(node, "artifacts.", ARTIFACT_KEYS)
     most = found.get("most_files")
     return ArtifactRules(
         _patterns(checks, found.get("include"), "artifacts.include"),

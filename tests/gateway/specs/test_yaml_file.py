@@ -86,7 +86,7 @@ def test_all_that_may_stand_there() -> None:
 def test_a_command_is_all_that_is_needed() -> None:
     found = yaml("command: [true]")
     assert (found.command, found.parameters, found.options, found.target) == ((("true",),), (), {}, None)
-    assert found.artifacts == ArtifactRules()
+    assert found.artifacts is None
 
 
 def test_each_option_of_python_code_has_its_place() -> None:

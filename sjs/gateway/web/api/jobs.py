@@ -10,11 +10,13 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from sqlalchemy import Row
 
 from sjs.compact import to_json
+from sjs.gateway.collecting.wanted import Wanted
 from sjs.gateway.desk import Desk
 from sjs.gateway.identity.tokens import Token
-from sjs.gateway.ordering import ANY, of_command, of_spec
+from sjs.gateway.ordering import ANY, keeping, of_command, of_spec, rules_of
 from sjs.gateway.records.jobs import New
 from sjs.gateway.records.listing import Sought, Walk
+from sjs.gateway.specs.spec import ArtifactRules
 from sjs.gateway.waiting import awaited
 from sjs.gateway.web.api import documents, models
 from sjs.gateway.web.api.describe import JSON, answer, told
@@ -43,9 +45,18 @@ TAGS = {"ETag": "Another one whenever the document is."}
 def new(desk: Desk, said: models.NewJob, environ: Mapping[str, str]) -> New:
     """What is kept of it."""
     options = said.options.model_dump(exclude_unset=True)
+    if "artifacts" in said.model_fields_set:
+        made = of_command(said.command or said.argv, options, said.target or ANY)
+        return keeping(made, Wanted(rules_of(_rules(said.artifacts))))
     if said.spec:
         return of_spec(desk.specs.find(said.spec), said.parameters, environ, options, said.target)
     return of_command(said.command or said.argv, options, said.target or ANY)
+
+
+def _rules(said: models.Keeping) -> ArtifactRules:
+    told: dict[str, Any] = said.model_dump(exclude_unset=True)
+    told.update((key, tuple(told[key])) for key in ("include", "exclude") if key in told)
+    return ArtifactRules(**told)
 
 
 def of_row(row: Row[Any], match: str | None = None) -> Response:

@@ -100,6 +100,18 @@ class Options(Said):
     ttl: Duration = Field(default=UNSAID)
 
 
+Patterns = Annotated[list[Annotated[str, Field(min_length=1, max_length=1_000)]], Field(max_length=100)]
+
+
+class Keeping(Said):
+    """What of the files that a job leaves in `$SJS_ARTIFACTS_DIR` is kept; nothing said: all, within bounds."""
+
+    include: Patterns = Field(default=UNSAID, description="Patterns below that folder.", examples=[["*.png"]])
+    exclude: Patterns = Field(default=UNSAID, examples=[["tmp/**"]])
+    most_files: Annotated[int, Field(ge=0, le=1_000_000)] = Field(default=UNSAID)
+    most_bytes: Annotated[int, Field(ge=0, lt=2**62)] = Field(default=UNSAID)
+
+
 class NewJob(Said):
     """A job to hand in: one of `command`, `argv` and `spec`."""
 
@@ -109,6 +121,7 @@ class NewJob(Said):
         json_schema_extra={
             "oneOf": [{"required": [one]} for one in ("command", "argv", "spec")],
             "dependentRequired": {"parameters": ["spec"]},
+            "dependentSchemas": {"artifacts": {"not": {"required": ["spec"]}}},
         },
     )
 
@@ -126,6 +139,7 @@ class NewJob(Said):
         description="Whom it is for, as the command line has it; else whom its spec names, or any.",
     )
     options: Options = Field(default_factory=Options)
+    artifacts: Keeping = Field(default=UNSAID, description="Files to keep; of a spec's jobs, the spec says which.")
 
     @model_validator(mode="after")
     def is_one_of_three(self) -> NewJob:
@@ -133,6 +147,8 @@ class NewJob(Said):
             raise ValueError("a job has one of command, argv and spec")
         if "parameters" in self.model_fields_set and not self.spec:
             raise ValueError("parameters are for a spec")
+        if "artifacts" in self.model_fields_set and self.spec:
+            raise ValueError("the spec says which files are kept")
         return self
 
 

@@ -8,19 +8,16 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from sjs import spec_json
 from sjs.compact import to_json
 from sjs.core.job import End
 from sjs.errors import BadRequest, UsageError
-from sjs.gateway.artifacts.collecting import Rules
-from sjs.gateway.collecting.wanted import Wanted, to_text, told
+from sjs.gateway.collecting.wanted import Wanted
 from sjs.gateway.desk import Desk, check
 from sjs.gateway.identity.tokens import Token, may
-from sjs.gateway.ordering import BadParameters, of_spec
+from sjs.gateway.ordering import BadParameters, keeping, of_spec, rules_of
 from sjs.gateway.records import jobs
 from sjs.gateway.records.accepting import Asked, accept
 from sjs.gateway.records.jobs import New, Taken
-from sjs.gateway.specs.spec import ArtifactRules
 from sjs.gateway.web.jobmgr import words
 from sjs.values import replace
 
@@ -35,9 +32,8 @@ async def start(
     try:
         spec = desk.specs.find(name)
         made = of_spec(spec, given or {}, environ, strict=False)
-        wanted = Wanted(_rules(spec.artifacts), only_ok=True, outputs=True)
-        body = spec_json.to_text(told(spec_json.from_text(made.body), wanted))
-        new = replace(made, name=name, parameters=said, body=body, rules=to_text(wanted))
+        wanted = Wanted(rules_of(spec.artifacts), only_ok=True, outputs=True)
+        new = keeping(replace(made, name=name, parameters=said), wanted)
         return (await desk.accept(token, [new], ORIGIN)).first
     except BadParameters as error:
         why = words.of_problem(error.problems[0])
@@ -46,10 +42,6 @@ async def start(
     check(may(token, "submit"))
     dead = New("", "{}", name, parameters=said)
     return await desk.written(lambda connection: _stillborn(connection, dead, token.owner, why))
-
-
-def _rules(said: ArtifactRules) -> Rules:
-    return Rules(**{key: value for key, value in vars(said).items() if value is not None})
 
 
 def _stillborn(connection: Connection, new: New, owner: str, why: str) -> int:

@@ -12,20 +12,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from sjs import spec_json
 from sjs.errors import BadRequest, Conflict, SjsError
-from sjs.gateway.artifacts.collecting import Rules
-from sjs.gateway.collecting.wanted import Wanted, to_text, told
+from sjs.gateway.collecting.wanted import Wanted
 from sjs.gateway.desk import Desk, check
 from sjs.gateway.identity.tokens import Token, may, reachable
-from sjs.gateway.ordering import BadParameters, of_command, of_spec
+from sjs.gateway.ordering import BadParameters, keeping, of_command, of_spec, rules_of
 from sjs.gateway.records.jobs import New
-from sjs.gateway.specs.spec import ArtifactRules, JobSpec, Parameter
+from sjs.gateway.specs.spec import JobSpec, Parameter
 from sjs.gateway.specs.values import written
 from sjs.gateway.web import problems
 from sjs.gateway.web.pages import forms
 from sjs.gateway.web.pages.frame import Frame, reader
-from sjs.values import dataclass, replace
+from sjs.values import dataclass
 
 ORIGIN = "page"
 _ONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -125,11 +123,11 @@ class Handing:
             if not command.strip():
                 raise BadRequest("say a command")
             new = of_command(command, options_of(said, OF_COMMANDS), said.get("target", "").strip() or "any")
-            return _keeping(new, Rules()) if keeps else new
+            return keeping(new, Wanted()) if keeps else new
         spec = self._desk.specs.find(name)
         given, options = given_of(spec, said), options_of(said, OF_SPECS)
         new = of_spec(spec, given, self._environ, options, said.get("target", "").strip())
-        return _keeping(new, _rules(spec.artifacts)) if keeps else new
+        return keeping(new, Wanted(rules_of(spec.artifacts))) if keeps else new
 
     async def _form(
         self, request: Request, name: str, said: Mapping[str, str], error: SjsError | None = None
@@ -168,13 +166,3 @@ class Handing:
             return names[:MOST_OFFERED], self._desk.specs.find(name), ""
         except SjsError as error:
             return names[:MOST_OFFERED], None, str(error)
-
-
-def _keeping(new: New, rules: Rules) -> New:
-    """The same, and what it leaves is kept."""
-    wanted = Wanted(rules)
-    return replace(new, body=spec_json.to_text(told(spec_json.from_text(new.body), wanted)), rules=to_text(wanted))
-
-
-def _rules(said: ArtifactRules) -> Rules:
-    return Rules(**{key: value for key, value in vars(said).items() if value is not None})

@@ -23,7 +23,7 @@ from sjs.gateway.web.app import guarded, native
 from sjs.values import replace
 from tests.gateway.web.api.test_jobs import ended, refused, submit
 from tests.gateway.web.conftest import HOST, bearer, client, served
-from tests.live.machine import Machine
+from tests.live.machine import Machine, until
 
 SPEC = """\
 description: Trains.
@@ -146,6 +146,31 @@ def leave(desk: Desk, job: int, name: str, data: bytes) -> str:
     of = artifacts.Leaving(job, "ann", "a", 1, 1, "failed", "{}", "wanted")
     desk.write(lambda connection: artifacts.add(connection, of, [found], time.time()))
     return found.uuid
+
+
+def names(api: httpx.Client, number: int) -> list[str]:
+    """Of the files that a job has left, once all are kept."""
+    assert ended(api, number)["state"] == "succeeded"
+    until(lambda: api.get(f"/jobs/{number}/artifacts").json()["is_complete"], "the end of its collection")
+    return [str(one["name"]) for one in api.get(f"/jobs/{number}/artifacts").json()["artifacts"]]
+
+
+def test_what_a_job_leaves_is_kept_for_who_asks_for_that(api: httpx.Client) -> None:
+    command = 'cd "${SJS_ARTIFACTS_DIR:?}" && echo 1 > a.png && echo 2 > b.tmp'
+    assert names(api, submit(api, command, artifacts={})) == ["a.png", "b.tmp"]
+    assert names(api, submit(api, command, artifacts={"include": ["*.png"]})) == ["a.png"]
+    assert ended(api, submit(api, command))["state"] == "failed", "who asks for nothing has no such folder"
+    refused(api.post("/jobs", json={"command": "x", "artifacts": {"include": ["../x"]}}), 422, "bad_request")
+    refused(api.post("/jobs", json={"spec": "train", "artifacts": {}}), 422, "bad_request")
+
+
+def test_of_a_spec_what_it_says_is_kept(api: httpx.Client, specs: Path) -> None:
+    for name, rules in (("all", "{}"), ("some", '{exclude: "*.tmp"}')):
+        said = f"command: [sh, -c, 'cd \"$SJS_ARTIFACTS_DIR\" && touch a.png b.tmp']\nartifacts: {rules}\n"
+        (specs / f"{name}.yaml").write_text(said)
+        (specs / f"{name}.yaml").chmod(0o600)
+    numbers = [api.post("/jobs", json={"spec": name}).json()["id"] for name in ("all", "some")]
+    assert [names(api, one) for one in numbers] == [["a.png", "b.tmp"], ["a.png"]]
 
 
 def test_artifacts_are_listed_sent_and_linked_to(desk: Desk, api: httpx.Client) -> None:

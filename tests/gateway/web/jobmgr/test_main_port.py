@@ -51,12 +51,13 @@ def test_jobs_are_their_owners(port: int, at_desk: Desk, specs: Specs) -> None:
 def test_who_may_not_is_told_so(port: int, at_desk: Desk, specs: Specs) -> None:
     specs.shell("allowed", "true")
     reader = client(port, at_desk, "ann", "read")
-    said = {"status": "error", "error": "internal_server_error", "hint": "this token may not hand in jobs"}
+    made = "(what a token may is said when it is made: submit token make --scope)"
+    said = {"status": "error", "error": "internal_server_error", "hint": f"this token may not hand in jobs {made}"}
     for name in ("allowed", "no-such"):
         assert reader.post(name=name, parameters="{}").json == said
     writer = client(port, at_desk, "ann", "submit")
     number = writer.start("allowed")
-    assert writer.get(number)["hint"] == "this token may not look at jobs"
+    assert writer.get(number)["hint"] == f"this token may not look at jobs {made}"
 
 
 def test_jobs_that_came_otherwise_are_not_there(port: int, at_desk: Desk) -> None:
