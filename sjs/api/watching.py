@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sjs.core.job import Job, ranges
-from sjs.core.lifecycle import FINAL, LIVE, MOVED
+from sjs.core.lifecycle import FINAL, MOVED, RUNNING
 from sjs.errors import LinkLost, NotReached, SjsError, UnknownJob
 from sjs.protocols import Target
 
@@ -42,7 +42,7 @@ class Listener(ABC):
     """Whether he is told, too, when they begin to run."""
 
     def began(self, target: Target, jobs: Sequence[tuple[Any, Job]]) -> None:  # noqa: B027 (who does not hear of it)
-        """These run, for the first time or again. After NotReached it is told again."""
+        """These run, for the first time or again, and say since when. After NotReached it is told again."""
 
     @abstractmethod
     def ended(self, target: Target, jobs: Sequence[tuple[Any, Job]]) -> None:
@@ -150,10 +150,10 @@ class Watcher:
 
     def _look(self, target: Target, numbers: Iterable[int]) -> None:
         """Tell of those that have ended."""
-        states = (*LIVE, *FINAL) if self._hears_begins() else FINAL
+        states = (RUNNING, *FINAL) if self._hears_begins() else FINAL
         found = list(target.list(ranges(sorted(numbers)), states))
         with self._lock:
-            began = [one for job in found if job.state in LIVE for one in self._new_begin(job)]
+            began = [one for job in found if job.state == RUNNING for one in self._new_begin(job)]
         try:
             _to_each(began, lambda listener, jobs: listener.began(target, jobs))
         except AWAY:
