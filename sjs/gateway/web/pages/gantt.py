@@ -24,6 +24,9 @@ HEIGHT, GAP, HEAD = 14.0, 3.0, 22.0
 LEAST = 3.0
 """How wide a shape is at least, to be hit."""
 
+TEXT = 40.0
+"""How wide what stands at a line of the axis is at most."""
+
 TICKS = (60, 300, 900, 3_600, 10_800, 21_600, 86_400, 604_800)
 """Seconds between the lines of the axis."""
 
@@ -108,15 +111,16 @@ def picture(spans: Iterable[Span], start: float, stop: float) -> Picture:
 
 
 def ticks(start: float, stop: float) -> Sequence[Tick]:
-    """Lines of the axis, at whole minutes, hours or days (UTC); at most twelve."""
+    """Lines of the axis, at whole minutes, hours or days (UTC); at most twelve. The last has no text, if there is no
+    room for it."""
     step = next((one for one in TICKS if (stop - start) / one <= 12), TICKS[-1])
     first = int(start // step + 1) * step
     form = "%m-%d" if step >= 86_400 else "%H:%M"
     scale = WIDTH / (stop - start)
+    places = [(at, round((at - start) * scale, 1)) for at in range(first, int(stop) + 1, step)][:60]
     return [
-        Tick(round((at - start) * scale, 1), f"{datetime.fromtimestamp(at, timezone.utc):{form}}")
-        for at in range(first, int(stop) + 1, step)
-    ][:60]
+        Tick(x, f"{datetime.fromtimestamp(at, timezone.utc):{form}}" if x + TEXT <= WIDTH else "") for at, x in places
+    ]
 
 
 def _length(one: Span) -> float:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs.core.lifecycle import FAILED, RUNNING, SUCCEEDED
-from sjs.gateway.web.pages.gantt import LEAST, MOST, MOST_ROWS, WIDTH, Bar, Span, picture, ticks
+from sjs.gateway.web.pages.gantt import LEAST, MOST, MOST_ROWS, TEXT, WIDTH, Bar, Span, picture, ticks
 
 START, STOP = 1_000_000.0, 1_003_600.0
 
@@ -65,3 +65,5 @@ def test_lines_are_within_and_few(start: float, seconds: int) -> None:
     found = ticks(start, start + seconds)
     assert len(found) <= 13
     assert all(0 <= one.x <= WIDTH for one in found)
+    assert all(one.text for one in found if one.x <= WIDTH - TEXT)
+    assert not any(one.text for one in found if one.x > WIDTH - TEXT)
