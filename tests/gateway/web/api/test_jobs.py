@@ -282,9 +282,12 @@ def test_what_makes_no_sense_is_refused(api: httpx.Client) -> None:
 def test_what_runs_says_since_when(api: httpx.Client) -> None:
     """Each of several: one whose process was not seen yet does not count as one that runs."""
     numbers = [submit(api, "sleep 600", target=name) for name in ("a", "a", "b", "b")]
-    for number in numbers:
-        until(lambda number=number: api.get(f"/jobs/{number}").json()["state"] == "running", "its start")
-        assert api.get(f"/jobs/{number}").json()["started"] is not None
+
+    def every() -> list[dict[str, Any]]:
+        return [api.get(f"/jobs/{number}").json() for number in numbers]
+
+    until(lambda: all(one["state"] == "running" for one in every()), "their start")
+    assert all(one["started"] is not None for one in every())
     for number in numbers:
         assert api.post(f"/jobs/{number}/cancel").status_code == 200
         ended(api, number)

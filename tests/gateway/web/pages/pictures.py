@@ -40,7 +40,7 @@ TRAIN = """sleep $(awk -v bs={bs} 'BEGIN {{print 24 / bs}}')
 awk -v lr={lr} -v bs={bs} 'BEGIN {{x = log(lr) / log(10) + 2.4; print "loss=" 0.08 + 0.1 * x * x + bs / 2000}}'"""
 SWEEP = {"name": "tune", "command": TRAIN, "parameters": {"lr": "log:1e-4..1e-1:7", "bs": [16, 32, 64]}}
 
-SHORT = (
+SHORT: Sequence[tuple[str, str, str, dict[str, Any]]] = (
     ("prepare", "gpu1", "sleep 2", {}),
     ("evaluate", "gpu2", "sleep 1; exit 3", {}),
     ("convert", "gpu2", "sleep 60", {"timeout": 1}),
