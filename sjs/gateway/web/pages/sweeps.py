@@ -23,6 +23,8 @@ from sjs.gateway.web.pages import forms
 from sjs.gateway.web.pages.frame import Frame, reader
 from sjs.gateway.web.pages.plots import scales
 from sjs.gateway.web.pages.plots.parallel import AXES, Parallel, Setting, parallel
+from sjs.gateway.web.pages.plots.parallel import MOST as MOST_LINES
+from sjs.gateway.web.pages.plots.sampling import sample
 from sjs.gateway.web.pages.plots.scatter import Dot, Scatter, scatter
 from sjs.results.rows import Row as Result
 from sjs.results.table import Order, cell
@@ -205,6 +207,13 @@ def parts(row: Row[Any]) -> Sequence[Part]:
     return found
 
 
+def _some(found: Outcome, most: int) -> tuple[Sequence[Result], int]:
+    """Of the settings that have numbers those that are drawn, and how many are left."""
+    there = [one for one in found.rows if one.metrics]
+    some = sample(there, most, lambda one: one is found.best)
+    return some, len(there) - len(some)
+
+
 def _scatter(found: Outcome, wanted: View) -> Scatter | None:
     """None where there is nothing that could be drawn."""
     names = [*found.columns.parameters, *found.columns.metrics]
@@ -225,8 +234,9 @@ def _parallel(found: Outcome, wanted: View) -> Parallel | None:
     metric = wanted.aim.metric if wanted.aim is not None else found.columns.metrics[0]
     metrics = [metric, *(one for one in found.columns.metrics if one != metric)]
     names = [*tried[: AXES - 1], *metrics][:AXES]
-    settings = [Setting(one.job, {name: _value(one, name) for name in names}, one is found.best) for one in found.rows]
-    return parallel(settings, names, metric)
+    some, left = _some(found, MOST_LINES)
+    settings = [Setting(one.job, {name: _value(one, name) for name in names}, one is found.best) for one in some]
+    return parallel(settings, names, metric, left)
 
 
 def _value(one: Result, name: str) -> scales.Value:

@@ -10,7 +10,7 @@ from sjs.values import dataclass
 
 WIDTH, HEIGHT = 680.0, 380.0
 LEFT, RIGHT, TOP, BOTTOM = 24.0, 72.0, 40.0, 24.0
-MOST = 150
+MOST = 120
 """Lines that are drawn."""
 
 AXES = 8
@@ -61,8 +61,9 @@ class Parallel:
     top, bottom = TOP, HEIGHT - BOTTOM
 
 
-def parallel(settings: Sequence[Setting], names: Sequence[str], colour: str) -> Parallel:
-    """The picture of them; of the names those that have an axis. The best is drawn last, above all others."""
+def parallel(settings: Sequence[Setting], names: Sequence[str], colour: str, left: int = 0) -> Parallel:
+    """The picture of them; of the names the first have an axis; `left`: how many settings there are besides. The best
+    is drawn last, above all others."""
     chosen = names[:AXES]
     scales = [scale(name, [one.values.get(name) for one in settings]) for name in chosen]
     tones = scale(colour, [one.values.get(colour) for one in settings])
@@ -74,7 +75,7 @@ def parallel(settings: Sequence[Setting], names: Sequence[str], colour: str) -> 
     lines = [_line(one, axes, tones) for one in settings]
     there = [one for one in lines if one.pieces]
     drawn = sorted(sample(there, MOST, lambda one: one.setting.is_best), key=lambda one: one.setting.is_best)
-    return Parallel(axes, drawn, tones, len(there))
+    return Parallel(axes, drawn, tones, left + len(there))
 
 
 def _line(setting: Setting, axes: Sequence[Axis], tones: Scale) -> Line:

@@ -13,7 +13,7 @@ LEFT, RIGHT, TOP, BOTTOM = 72.0, 16.0, 18.0, 44.0
 PAD = 10.0
 """Around what is drawn, so that no point stands on an edge."""
 
-MOST = 400
+MOST = 300
 """Points that are drawn."""
 
 
@@ -56,8 +56,9 @@ class Scatter:
     left, right, top, bottom = LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
 
 
-def scatter(dots: Sequence[Dot], x: str, y: str, colour: str | None = None) -> Scatter:
-    """The picture of them; `x`, `y`, `colour`: the names of the axes. The best is drawn last, above all others."""
+def scatter(dots: Sequence[Dot], x: str, y: str, colour: str | None = None, left: int = 0) -> Scatter:
+    """The picture of them; `x`, `y`, `colour`: the names of the axes; `left`: how many there are besides. The best is
+    drawn last, above all others."""
     across, up = scale(x, [one.x for one in dots]), scale(y, [one.y for one in dots])
     tones = None if colour is None else scale(colour, [one.colour for one in dots])
     placed: list[Point] = []
@@ -69,7 +70,7 @@ def scatter(dots: Sequence[Dot], x: str, y: str, colour: str | None = None) -> S
     drawn = sorted(sample(placed, MOST, lambda one: one.dot.is_best), key=lambda one: one.dot.is_best)
     columns = [Tick(_right(one.at), one.text) for one in across.ticks]
     lines = [Tick(_down(one.at), one.text) for one in up.ticks]
-    return Scatter(drawn, across, up, tones, columns, lines, len(placed), len(dots) - len(placed))
+    return Scatter(drawn, across, up, tones, columns, lines, left + len(placed), len(dots) - len(placed))
 
 
 def _told(dot: Dot, x: str, y: str, colour: str | None) -> str:
