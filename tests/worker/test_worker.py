@@ -256,6 +256,26 @@ def test_what_cannot_be_worked_on_is_said_in_a_line(rig: Rig, words: list[str], 
     assert found == status and what in err and "Traceback" not in err and err.count("\n") == 1
 
 
+def test_what_is_typed_at_length_means_the_same(rig: Rig) -> None:
+    rig.define()
+    rig.add(1, 2)
+    assert rig.worker("--slots", "2", "--name", "w2", "--once", "--quiet", "--", "true").ended() == (0, "")
+    assert rig.worker("-j", "2", "-n", "w2", "--until-empty", "-q", "--", "true").ended()[0] == 0
+    assert {rig.item(number)["history"][-1]["who"] for number in (0, 1)} == {"w2"}
+
+
+@pytest.mark.parametrize(
+    ("url", "words", "what"),
+    [
+        ("http://gateway.example", [], "--plain"),
+        ("https://127.0.0.1:1", ["--ca", "/no/such/file"], "/no/such/file"),
+    ],
+)
+def test_no_token_goes_where_nobody_is_known(rig: Rig, url: str, words: list[str], what: str) -> None:
+    status, err = rig.worker(*words, "--", "true", url=url).ended()
+    assert status == 2 and what in err and err.count("\n") == 1
+
+
 def test_a_token_that_is_none_is_refused_and_one_that_others_can_read(rig: Rig) -> None:
     rig.define()
     status, err = rig.typed(

@@ -10,6 +10,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from secrets import token_hex
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, text
@@ -86,8 +87,9 @@ def _file_lock(path: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a server is asked. `myself`: who this session is, and since when, for numbers begin anew when a server
-    does; `alive`: whether it takes that one to be there; `end`: to end it; `take`: the lock, once that has ended."""
+    """What a server is asked. `myself`: who this session is, by more than its number, for numbers begin anew when a
+    server does: since when it is, or by a lock with a name that was drawn for it (`mark`); `alive`: whether it takes
+    that one to be there; `end`: to end it; `take`: the lock, once that has ended."""
 
     prepare: str
     myself: str
@@ -106,10 +108,8 @@ _KINDS: Mapping[str, _Kind] = {
     ),
     "mysql": _Kind(
         "SET SESSION wait_timeout = 31536000",  # else it is hung up on after a quiet night
-        "SELECT CONNECTION_ID() AS id, UNIX_TIMESTAMP() - VARIABLE_VALUE AS since"
-        " FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'",
-        f"SELECT 1 FROM information_schema.GLOBAL_STATUS WHERE IS_USED_LOCK({_NAME}) = :id AND :id <> CONNECTION_ID()"
-        " AND VARIABLE_NAME = 'UPTIME' AND UNIX_TIMESTAMP() - VARIABLE_VALUE = :since",
+        "SELECT CONNECTION_ID() AS id, GET_LOCK(:mark, 0) AS marked",
+        "SELECT IS_USED_LOCK(:mark)",
         "KILL CONNECTION :id",
         f"SELECT GET_LOCK({_NAME}, :patience)",
     ),
@@ -123,6 +123,7 @@ class _ServerLock:
         self._engine = engine
         self._kind = kind
         self._connection: Connection | None = None
+        self._mark = f"sjs-gateway-{token_hex(16)}"
         self._myself: Mapping[str, Any] | None = None
 
     @contextmanager
@@ -147,7 +148,8 @@ class _ServerLock:
         patience = PATIENCE if self._is_rid_of_myself(connection) else 0
         connection.execute(text(self._kind.prepare))
         got = connection.scalar(text(self._kind.take), {"patience": patience})
-        self._myself = dict(connection.execute(text(self._kind.myself)).mappings().one())
+        mark = {"mark": self._mark}
+        self._myself = {**connection.execute(text(self._kind.myself), mark).mappings().one(), **mark}
         connection.commit()
         if not got:
             self.drop()
