@@ -80,7 +80,7 @@ def form_batch(connection: Connection, word: str, most: int, now: float, key: st
 
 
 _unplaced = and_(jobs.c.batch.is_(None), jobs.c.target.is_(None), func.coalesce(jobs.c.ended, 0.0) == 0.0)
-"""Not by its state, nor by an end that an index has: by these, databases would look at all that wait at targets, too."""
+"""Not by its state, nor by an end that an index has: these lead databases to all that wait at targets, too."""
 
 
 def words(connection: Connection) -> Sequence[str]:
