@@ -43,7 +43,8 @@ class Ended:
 
 
 class Commands:
-    """Made before the process has threads. `folder`: goes away with the last of them."""
+    """Made before the process has threads. `folder`: goes away with the last of them. `warden`: the pid of their
+    parent."""
 
     def __init__(self, folder: str) -> None:
         self._sock, theirs = socket.socketpair()
@@ -52,7 +53,8 @@ class Commands:
         self._count = 0
         self._left = b""
         self._is_gone = False
-        if os.fork() == 0:
+        self.warden = os.fork()
+        if self.warden == 0:
             self._sock.close()
             _be_warden(theirs, folder)
         theirs.close()

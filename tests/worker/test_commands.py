@@ -50,13 +50,13 @@ def seen(tmp_path: Path) -> Iterator[Seen]:
     found = Seen(tmp_path / "scratch")
     yield found
     found.commands.close()
-    until_gone(found.folder)
+    until_gone(found)
 
 
-def until_gone(path: Path) -> None:
+def until_gone(seen: Seen) -> None:
     """The last that a warden does is to remove its folder."""
-    pid, _ = os.waitpid(-1, 0)
-    assert pid > 0 and not path.exists()
+    assert os.waitpid(seen.commands.warden, 0)[0] > 0
+    assert not seen.folder.exists()
 
 
 def wait_for(path: Path) -> str:
@@ -113,7 +113,7 @@ def test_it_begins_with_signals_as_they_are_usually(seen: Seen, tmp_path: Path) 
     how = other.until_ended(other.start("sh", "-c", "kill -INT $$"))
     assert how.signal == signal.SIGINT
     other.commands.close()
-    until_gone(other.folder)
+    until_gone(other)
 
 
 def test_a_signal_reaches_all_of_its_group_also_what_stands_still(seen: Seen, tmp_path: Path) -> None:
