@@ -32,7 +32,7 @@ from sjs.gateway.engine.telling import LOG
 from sjs.gateway.feed import Feed, Wanted
 from sjs.gateway.hub import Hub
 from sjs.gateway.identity.limits import Exceeded, may_queue
-from sjs.gateway.identity.tokens import Token, is_usable, may, may_see, may_submit
+from sjs.gateway.identity.tokens import Token, is_usable, may, may_see, may_submit, only_of
 from sjs.gateway.posting import signing
 from sjs.gateway.posting.addresses import networks
 from sjs.gateway.posting.couriers import Couriers
@@ -219,10 +219,14 @@ class Desk:
         return await self.read(look)
 
     async def ran(self, token: Token, start: float, stop: float, limit: int) -> Sequence[Row[Any]]:
-        """When jobs ran, as `records.jobs.ran` has it."""
+        """When jobs ran, as `records.listing.ran` has it."""
         check(may(token, "read"))
-        owner = None if "admin" in token.scopes else token.owner
-        return await self.read(partial(listing.ran, owner=owner, start=start, stop=stop, limit=limit))
+        return await self.read(partial(listing.ran, owner=only_of(token), start=start, stop=stop, limit=limit))
+
+    async def counts(self, token: Token, states: Sequence[str]) -> Mapping[str, int]:
+        """How many jobs are in each of these states, as `records.listing.counts` has it."""
+        check(may(token, "read"))
+        return await self.read(partial(listing.counts, owner=only_of(token), states=states))
 
     async def past(
         self, token: Token, kinds: Sequence[str], job: int | None, before: int | None, limit: int
@@ -239,9 +243,7 @@ class Desk:
         """The events that it may hear of, of those that it wants to."""
         check(may(token, "read"))
         check_owner(token, token.owner if owner is None else owner)
-        if owner is None and "admin" not in token.scopes:
-            owner = token.owner
-        return Wanted(owner, tuple(sorted(set(kinds))), job)
+        return Wanted(only_of(token) if owner is None else owner, tuple(sorted(set(kinds))), job)
 
     async def of_sweep(self, token: Token, wanted: Wanted, name: str) -> Wanted:
         """Of these events those of the sweep that is called so by their owner, or by whoever asks."""

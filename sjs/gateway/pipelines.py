@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from sjs.gateway.desk import Desk, check
-from sjs.gateway.identity.tokens import Token, may, may_see
+from sjs.gateway.identity.tokens import Token, may, may_see, only_of
 from sjs.gateway.records.stages import looking, pipelines
 from sjs.gateway.records.stages.handling import perform
 from sjs.gateway.records.stages.looking import Rows, Which
@@ -87,8 +87,7 @@ class Pipelines:
     async def listed(self, token: Token, after: int = 0, limit: int = 100) -> Sequence[Pipeline]:
         """One's own, or, for administrators, all; from behind an id on."""
         check(may(token, "read"))
-        owner = None if "admin" in token.scopes else token.owner
-        return await self._desk.read(lambda connection: pipelines.page(connection, owner, after, limit))
+        return await self._desk.read(lambda connection: pipelines.page(connection, only_of(token), after, limit))
 
     async def delete(self, token: Token, name: str, owner: str | None = None) -> None:
         """Forget one with all that is in it. Nobody finds it from the beginning on; its items go a little at a time."""

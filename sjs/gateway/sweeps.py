@@ -13,7 +13,7 @@ from sjs.compact import to_json
 from sjs.core.lifecycle import BAD, UNENDED
 from sjs.errors import Conflict
 from sjs.gateway.desk import Desk, UnknownSweep, check, check_owner
-from sjs.gateway.identity.tokens import Token, may, may_see, may_submit
+from sjs.gateway.identity.tokens import Token, may, may_see, may_submit, only_of
 from sjs.gateway.records import sweeps
 from sjs.gateway.records.jobs import Taken
 from sjs.gateway.records.sweeps import NewSweep
@@ -54,7 +54,7 @@ class Sweeps:
         """The newest first; those of others only for administrators."""
         check(may(token, "read"))
         check_owner(token, owner or token.owner)
-        whose = owner if owner is not None or "admin" in token.scopes else token.owner
+        whose = only_of(token) if owner is None else owner
         return await self._desk.read(partial(sweeps.page, owner=whose, before=before, limit=limit))
 
     async def cancel(self, token: Token, name: str, owner: str | None = None, grace: float | None = None) -> Row[Any]:

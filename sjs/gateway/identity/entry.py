@@ -62,7 +62,7 @@ class Entry:
         is_stream = self._is_stream(scope)
         exceeded = self.meters.begin(found.id, found.limits, self._ticks(), is_stream)
         if exceeded is not None:
-            scope["state"]["refusal"] = _too_many(exceeded)
+            scope["state"]["refusal"] = too_many(exceeded)
             return
         try:
             self._seen(found, self._clock())
@@ -83,10 +83,11 @@ class Entry:
         address = scope.get("client")
         exceeded = self.failures.count(str(address[0]) if address else "", FAILURES, self._ticks())
         if exceeded is not None:
-            return _too_many(exceeded)
+            return too_many(exceeded)
         error = "" if denied.code == "none" else ', error="invalid_token"'
         return Refusal(401, f"token_{denied.code}", denied.text, {"www-authenticate": f'Bearer realm="sjs"{error}'})
 
 
-def _too_many(exceeded: Exceeded) -> Refusal:
+def too_many(exceeded: Exceeded) -> Refusal:
+    """What is said to a caller who asks for too much."""
     return Refusal(429, f"too_many_{exceeded.code}", exceeded.text, {"retry-after": str(exceeded.retry_after)})

@@ -228,6 +228,11 @@ def is_owner(text: str) -> bool:
     return 0 < len(text) <= 100 and text.isprintable()
 
 
+def only_of(token: Token) -> str | None:
+    """Whose things are there for it; None: everybody's."""
+    return None if "admin" in token.scopes else token.owner
+
+
 def looks_like_one(text: str) -> bool:
     """Whether a token stands in a text."""
     return _LIKE.search(text) is not None

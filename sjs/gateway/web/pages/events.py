@@ -8,9 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sjs.errors import BadRequest
 from sjs.gateway.records.events import Event
-from sjs.gateway.web.pages.frame import Frame, reader
+from sjs.gateway.web.pages.frame import Frame, number_of, reader
 
 LIMIT = 100
 KINDS = (
@@ -23,8 +22,8 @@ def routes(frame: Frame) -> list[Route]:
     async def listing(request: Request) -> Response:
         said = request.query_params
         kinds = [one for one in said.getlist("kind") if one in KINDS]
-        job = _number(said.get("job"), "job")
-        found = await frame.desk.past(reader(request), kinds, job, _number(said.get("before"), "before"), LIMIT + 1)
+        job = number_of(said.get("job"), "job")
+        found = await frame.desk.past(reader(request), kinds, job, number_of(said.get("before"), "before"), LIMIT + 1)
         shown = found[:LIMIT]
         older = None
         if len(found) > LIMIT:
@@ -47,11 +46,3 @@ def _told(event: Event) -> list[tuple[str, str]]:
     """What there is to say of it, in pairs."""
     data = json.loads(event.data)
     return [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in data.items() if value]
-
-
-def _number(text: str | None, name: str) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise BadRequest(f"{name} is a whole number")
-    return int(text)

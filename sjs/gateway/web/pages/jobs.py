@@ -11,14 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sjs.core import lifecycle
 from sjs.errors import BadRequest
 from sjs.gateway.records.listing import Sought, Walk
 from sjs.gateway.web.pages.frame import Frame, number_of, reader
+from sjs.gateway.web.pages.words import STATES
 
 LIMIT = 50
 FILTERS = ("name", "target", "spec", "sweep", "tag")
-STATES = (lifecycle.QUEUED, lifecycle.RUNNING, *(one for one in lifecycle.FINAL if one != lifecycle.MOVED))
 COLUMNS = (
     *("id", "owner", "state", "name", "spec", "target", "word", "created", "begun", "ended", "exit", "signal"),
     "reason",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from time import time
 
 from starlette.requests import Request
@@ -14,11 +13,11 @@ from sjs.gateway.records import listing
 from sjs.gateway.records.listing import Sought, Walk
 from sjs.gateway.web.pages.frame import Frame, reader
 from sjs.gateway.web.pages.sights import Sights
+from sjs.gateway.web.pages.words import STATES
 
 SHOWN = 8
 """Jobs of a list."""
 
-STATES = (lifecycle.QUEUED, lifecycle.RUNNING, *(one for one in lifecycle.FINAL if one != lifecycle.MOVED))
 COLUMNS = ("id", "owner", "state", "name", "target", "word", "begun", "ended", "exit", "reason")
 
 
@@ -27,8 +26,7 @@ def routes(frame: Frame, sights: Sights) -> list[Route]:
         token, desk = reader(request), frame.desk
         running, _ = await desk.page(token, Sought(states=lifecycle.LIVE), Walk(), SHOWN, COLUMNS)
         failed, _ = await desk.page(token, Sought(states=lifecycle.BAD), Walk(), SHOWN, COLUMNS)
-        owner = None if "admin" in token.scopes else token.owner
-        counts = await desk.read(partial(listing.counts, owner=owner, states=STATES))
+        counts = await desk.counts(token, STATES)
         return frame.page(
             request,
             "overview.html",

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse
 
 from sjs.errors import SjsError
 from sjs.gateway.identity import sessions
+from sjs.gateway.identity.entry import too_many
 from sjs.gateway.identity.guard import App, Message, Receive, Scope, Send
 from sjs.gateway.identity.heads import SAFE, values_of
 from sjs.gateway.identity.limits import Meters
@@ -66,8 +67,7 @@ class Visitors:
         is_stream = self._is_stream(scope)
         exceeded = self._meters.begin(token.id, token.limits, monotonic(), is_stream)
         if exceeded is not None:
-            headers = {"retry-after": str(exceeded.retry_after)}
-            scope["state"]["refusal"] = Refusal(429, f"too_many_{exceeded.code}", exceeded.text, headers)
+            scope["state"]["refusal"] = too_many(exceeded)
             return
         try:
             scope["state"].update(session=session, token=token)

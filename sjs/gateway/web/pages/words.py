@@ -9,6 +9,9 @@ from sjs.core import lifecycle
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
+STATES = (lifecycle.QUEUED, lifecycle.RUNNING, *(one for one in lifecycle.FINAL if one != lifecycle.MOVED))
+"""Those that a job can be in as the gateway knows it, in the order in which they are shown."""
+
 TONES = {
     **dict.fromkeys(lifecycle.PENDING, "waits"),
     **dict.fromkeys(lifecycle.LIVE, "runs"),
