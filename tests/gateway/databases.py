@@ -51,12 +51,13 @@ def _mariadb(folder: Path) -> Iterator[tuple[str, Server]]:
         "--no-defaults",
         f"--user={me}",
         f"--datadir={data}",
+        f"--tmpdir={folder}",  # who starts there removes what others keep there
         "--innodb-log-file-size=4M",
         "--innodb-flush-log-at-trx-commit=2",
     ]
     with open(folder / "log", "wb") as log:
         schema = b"create database sjs;\nuse mysql;\n" + Path(TABLES).read_bytes()
-        subprocess.run([*command, "--bootstrap"], input=schema, stdout=log, stderr=log, check=True)
+        _to_its_end([*command, "--bootstrap"], schema)
         words = [*command, "--skip-networking", "--skip-grant-tables", f"--socket={door}"]
         with Server(words, folder, log.fileno()) as server:
             yield f"mariadb://{me}@localhost/sjs?unix_socket={door}", server
@@ -73,10 +74,15 @@ def _postgresql(folder: Path) -> Iterator[tuple[str, Server]]:
         who = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
     with open(folder / "log", "wb") as log:
         words = ["-D", str(data), "-A", "trust", "-U", "sjs", "-N", "-E", "UTF8", "--locale=C.UTF-8"]
-        subprocess.run([*who, f"{POSTGRES}/initdb", *words], stdout=log, stderr=log, check=True)
+        _to_its_end([*who, f"{POSTGRES}/initdb", *words])
         words = ["-D", str(data), "-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off"]
         with Server([*who, f"{POSTGRES}/postgres", *words], folder, log.fileno()) as server:
             yield f"postgresql://sjs@/postgres?host={folder}", server
+
+
+def _to_its_end(words: Sequence[str], told: bytes = b"") -> None:
+    ended = subprocess.run(words, input=told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert ended.returncode == 0, ended.stdout.decode(errors="replace")
 
 
 class Server:
