@@ -300,6 +300,7 @@ def opened(settings: Settings, config: Config, environ: Mapping[str, str]) -> It
         stack.callback(engine.dispose)
         owner = stack.enter_context(owned(engine))
         migrate(engine)
+        owner.count()
         where = os.path.join(settings.folder, "artifacts")
         store = open_store(store_settings(settings.artifacts, where), environ, LOG.warning)
         desk = Desk(settings, config, engine, owner, store)

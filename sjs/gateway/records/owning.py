@@ -1,7 +1,8 @@
 """That a database is ours alone: by a lock beside SQLite's file, or one that a server gives to a connection.
 
 The connection that has a server's lock is the one that writes. So whoever has lost the lock has lost what he could
-write with, too, and takes the lock again before he writes anything.
+write with, too, and takes the lock again before he writes anything. Owners are counted in the database: by that he sees
+whether somebody has had it meanwhile, who may have gone again.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from contextlib import AbstractContextManager, contextmanager
 from secrets import token_hex
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, insert, select, text, update
 from sqlalchemy.exc import DatabaseError, NoSuchModuleError
 
 from sjs.errors import SjsError
 from sjs.gateway.records.opening import WRITES, reason, shown
+from sjs.gateway.records.tables import owners
 from sjs.values import dataclass
 
 PATIENCE = 10
@@ -29,14 +31,18 @@ _NUMBER = 0x736A7367
 
 
 class Taken(SjsError):
-    """Another gateway has the database."""
+    """Another gateway has the database, or has had it."""
 
 
 class Owner(Protocol):
     """Whose the database is."""
 
+    def count(self) -> None:
+        """Be counted, once the tables are there and before anything is read that is relied on."""
+
     def connection(self) -> AbstractContextManager[Connection]:
-        """To write with, for one thread at a time. Taken where another gateway has the database meanwhile."""
+        """To write with, for one thread at a time. Taken where another gateway has the database meanwhile, or has had
+        it since this one was counted."""
 
 
 class Pooled:
@@ -44,6 +50,9 @@ class Pooled:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    def count(self) -> None:
+        """Nobody can have come between."""
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -116,6 +125,9 @@ _KINDS: Mapping[str, _Kind] = {
 }
 
 
+_NEWEST = select(owners.c.number)
+
+
 class _ServerLock:
     """A lock that the server gives to a connection, and takes back when that is gone."""
 
@@ -125,11 +137,37 @@ class _ServerLock:
         self._connection: Connection | None = None
         self._mark = f"sjs-gateway-{token_hex(16)}"
         self._myself: Mapping[str, Any] | None = None
+        self._number: int | None = None
+
+    def count(self) -> None:
+        with self.connection() as connection, connection.begin():
+            number = connection.scalar(_NEWEST)
+            told = insert(owners).values(number=1) if number is None else update(owners).values(number=number + 1)
+            connection.execute(told)
+        self._number = 1 + (number or 0)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         connection = self._connection
-        yield connection if connection is not None and self._is_there(connection) else self.take()
+        yield connection if connection is not None and self._is_there(connection) else self._taken_again()
+
+    def _taken_again(self) -> Connection:
+        connection = self.take()
+        try:
+            self._check_count(connection)
+        except BaseException:
+            self.drop()  # nobody gets it unchecked
+            raise
+        return connection
+
+    def _check_count(self, connection: Connection) -> None:
+        if self._number is None:
+            return
+        newest = connection.scalar(_NEWEST)
+        connection.commit()
+        if newest != self._number:
+            where = shown(self._engine.url)
+            raise Taken(f"{where}: another gateway has worked with this database meanwhile", "start this one again")
 
     def _is_there(self, connection: Connection) -> bool:
         """An invalid one is never asked: it would connect anew, without the lock."""

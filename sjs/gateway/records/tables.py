@@ -14,6 +14,7 @@ hooks, deliveries   who is called of events, and what has not been told yet
 pipelines, stages   what items go through, and how many are at each stage
 items       what is worked on, a stage at a time, by whoever claims it
 steps       who did what with an item, and when
+owners      how many gateways have had the database so far, in one row
 """
 
 from __future__ import annotations
@@ -332,3 +333,5 @@ steps = Table(
     sqlite_autoincrement=True,
     **MYSQL,
 )
+
+owners = Table("owners", metadata, Column("number", BigInteger, primary_key=True, autoincrement=False), **MYSQL)

@@ -113,6 +113,31 @@ def test_who_comes_late_writes_nothing_and_is_told_so_once(there: Mortal, engine
     assert (len(told), count(engine)) == (1, 2)
 
 
+def test_who_was_not_there_while_another_one_came_and_went_writes_nothing(
+    there: Mortal, engine: Engine, other: Engine
+) -> None:
+    """What is in memory is true no more, though the database is free again. An owner that nobody came after goes on."""
+    told: list[Taken] = []
+    with owned(engine) as owner:
+        migrate(engine)
+        owner.count()
+        writer = Writer(owner, lost=told.append)
+        writer(new("before"))
+        there[1].kill()
+        there[1].start()
+        writer(new("alone"))
+        there[1].kill()
+        there[1].start()
+        with owned(other) as now:
+            now.count()
+        late = writer.put(new("late"))
+        assert isinstance(error := late.exception(DEADLINE), Unavailable)
+        assert error.message.endswith("another gateway has worked with this database meanwhile")
+        assert is_free(other)
+        writer.close()
+    assert (len(told), count(engine)) == (1, 2)
+
+
 def test_a_line_that_was_cut_and_that_the_server_takes_to_be_there_is_no_other_gateway(
     there: Mortal, engine: Engine, other: Engine
 ) -> None:

@@ -56,3 +56,25 @@ def test_it_is_its_own_again_or_it_ends(make: Make, there: tuple[str, Server]) -
     assert ask(by_tcp(gateway.port), "GET", JOBS, token)[1]["jobs"][0]["id"] == 1
     assert submit()[0] == 201
     assert gateway.stop() == 0  # a server ends when all have gone
+
+
+def test_it_ends_when_another_one_has_come_and_gone_meanwhile(make: Make, there: tuple[str, Server]) -> None:
+    url, server = there
+    gateway = make({"database": url})
+    token = gateway.token()
+    gateway.start()
+    server.kill()
+    server.start()
+    other = engine_of(url)
+    with owned(other) as owner:
+        owner.count()
+    other.dispose()
+    status, said = ask(by_tcp(gateway.port), "POST", JOBS, token, NEW)
+    assert (status, said["code"]) == (503, "unavailable") and "has worked with this database meanwhile" in said[
+        "detail"
+    ]
+    assert gateway.end() == 255
+    assert gateway.raw[-1].endswith("another gateway has worked with this database meanwhile (start this one again)\n")
+    gateway.start()
+    assert ask(by_tcp(gateway.port), "POST", JOBS, token, NEW)[0] == 201
+    assert gateway.stop() == 0

@@ -13,6 +13,12 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "owners",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_owners"),
+        **MYSQL,
+    )
+    op.create_table(
         "batches",
         sa.Column("id", ID, nullable=False),
         sa.Column("key", sa.String(length=32), nullable=False),
