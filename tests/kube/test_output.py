@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 
 import pytest
 
+from sjs.answers import Piece
 from sjs.core.job import Retry, Spec
+from sjs.departure import Departed, Departure
 from sjs.errors import LinkLost, Refused
+from sjs.gateway.threads import Threads
 from sjs.targets.kubernetes import api
 from sjs.targets.kubernetes.podlog import MISSED, PodLog
+from sjs.targets.kubernetes.target import KubernetesTarget
 from tests.kube.cluster import Cluster
 from tests.kube.doing import hand_in, pods, target, until
 from tests.kube.kinds import PODS
 from tests.kube.status import Obj
 
 NUMBERS = "".join(f"{number}\n" for number in range(200))
+
+
+LEAVES = 20.0
+"""Seconds; a pod that prints nothing would keep whoever is not let go for an hour."""
 
 
 def text(cluster: Cluster, job: int = 0, follow: bool = True, lines: int | None = None) -> str:
@@ -252,3 +262,61 @@ def test_each_index_has_its_own_output_and_its_own_command(cluster: Cluster) -> 
     one.wait([(3, 3)], 30.0)
     assert text(cluster, 3) == '3 3 "$X"\n'
     assert [attempt["exit"] for attempt in target(cluster).details(3).attempts] == [3, 3]
+
+
+async def gone(threads: Threads) -> None:
+    """Nobody is asked any more."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LEAVES
+    while threads.count("k8s"):
+        assert loop.time() < deadline, "a thread waits on for somebody who has gone"
+        await asyncio.sleep(0.02)
+
+
+def followed(threads: Threads, one: KubernetesTarget) -> AsyncGenerator[Piece, None]:
+    departure = Departure()
+    return threads.stream("k8s", lambda: one.read(0, ["out"], follow=True, departure=departure), departure)
+
+
+@pytest.mark.parametrize("printed", ["", "echo a;"])
+def test_who_follows_a_pod_that_prints_nothing_and_leaves_leaves_no_thread(cluster: Cluster, printed: str) -> None:
+    """Whether a request has been answered yet, as it is with the first line, or not."""
+    hand_in(target(cluster), Spec(command=f"{printed} sleep 600"))
+    until(lambda: phase(pods(cluster)[0]) == "Running", "it runs")
+
+    async def come_and_go() -> None:
+        threads = Threads(10, 10)
+        async with aclosing(followed(threads, target(cluster))) as pieces:
+            first = asyncio.ensure_future(pieces.__anext__())
+            if printed:
+                assert (await first).data == b"a\n"
+            else:
+                asked = cluster.api.counts()["get", "pods/log"]
+                while cluster.api.counts()["get", "pods/log"] == asked:
+                    await asyncio.sleep(0.02)
+                assert threads.count("k8s") == 1
+                first.cancel()
+                await asyncio.gather(first, return_exceptions=True)
+        await gone(threads)
+
+    asyncio.run(asyncio.wait_for(come_and_go(), 60))
+
+
+def test_who_waits_for_a_pod_and_leaves_leaves_no_thread_and_asks_no_more(idle: Cluster) -> None:
+    """One that is to run nowhere yet: its Job is watched."""
+    one = target(idle)
+    hand_in(one, Spec(command="true"))
+
+    async def come_and_go() -> None:
+        threads = Threads(10, 10)
+        async with aclosing(followed(threads, one)) as pieces:
+            first = asyncio.ensure_future(pieces.__anext__())
+            while not idle.api.counts()["watch", "pods"] + idle.api.counts()["watch", "jobs"]:
+                await asyncio.sleep(0.02)
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+        await gone(threads)
+
+    asyncio.run(asyncio.wait_for(come_and_go(), 60))
+    with pytest.raises(Departed):
+        one.report()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sjs.errors import ConfigError, LinkLost, NotReached, SjsError, Unreachable
 from sjs.targets.kubernetes import names
-from sjs.targets.kubernetes.connection import ANSWER, JSON, Connection, Query, lost
+from sjs.targets.kubernetes.connection import ANSWER, JSON, Connection, Query
 from sjs.targets.kubernetes.trouble import Busy, Changed, Cut, Gone, Rejected, Unproven, error_of
 from sjs.targets.outage import PAUSES, Outage
 from sjs.values import dataclass
@@ -125,7 +125,7 @@ class Api:
                 yield data
         except urllib3.exceptions.HTTPError as error:
             self._has_broken()
-            raise Cut(str(lost(error, self.server))) from None
+            raise Cut(str(self._connection.lost(error))) from None
         except OSError as error:
             self._has_broken()
             raise Cut(f"the connection broke: {error.strerror}") from None
@@ -186,6 +186,10 @@ class Api:
     def close(self) -> None:
         self._connection.close()
 
+    def hang_up(self) -> None:
+        """Nobody wants anything of it any more; from any thread."""
+        self._connection.hang_up()
+
     def _whole(self, method: str, path: str, query: Query | None, body: Any, kind: str) -> Object:
         answer = self._connection.send(method, path, query, body, kind, ANSWER)
         import urllib3  # which `send` has found
@@ -193,7 +197,7 @@ class Api:
         try:
             return _parsed(answer.read()) if answer.status != 204 else {}
         except urllib3.exceptions.HTTPError as error:
-            raise lost(error, self.server) from None
+            raise self._connection.lost(error) from None
         finally:
             answer.release_conn()
 

@@ -16,6 +16,7 @@ from sjs.targets.kubernetes import credentials
 from sjs.targets.kubernetes.credentials import Proof
 from sjs.targets.kubernetes.kubeconfig import Access
 from sjs.targets.kubernetes.login import Login
+from sjs.targets.kubernetes.sockets import Sockets
 from sjs.targets.kubernetes.trouble import error_of
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Connection:
         self._access: Access | None = None
         self._proof: Proof | None = None
         self._pool: PoolManager | None = None
+        self._sockets = Sockets()
 
     @property
     def access(self) -> Access:
@@ -96,12 +98,23 @@ class Connection:
             self._pool.clear()
             self._pool = None
 
+    def hang_up(self) -> None:
+        """Nobody wants what it waits for, nor anything else: from any thread. Whoever uses it hears that he has
+        Departed."""
+        self._sockets.cut()
+
+    def lost(self, error: Exception) -> SjsError:
+        """What has become of a request or of what was being read; Departed is raised, where that was wanted."""
+        self._sockets.check()
+        return lost(error, self.access.server)
+
     def _sent(
         self, method: str, path: str, query: Query | None, body: Any, content_type: str, seconds: float
     ) -> BaseHTTPResponse:
         pool = self._opened()  # which says it where there is none
         import urllib3
 
+        self._sockets.check()
         headers = urllib3.HTTPHeaderDict({"Accept": JSON, "User-Agent": "sjs"})
         for name, value in credentials.impersonation(self.access.user):
             headers.add(name, value)
@@ -123,7 +136,7 @@ class Connection:
                 preload_content=False,
             )
         except urllib3.exceptions.HTTPError as error:
-            raise lost(error, self.access.server) from None
+            raise self.lost(error) from None
 
     def _is_new(self) -> bool:
         """Whether a plugin has just been run for another proof: it may ask somebody, and once is enough."""
@@ -168,6 +181,7 @@ class Connection:
                 http_library()
                 self._proof = self._proven()
             self._pool = self._manager(self._proof)
+            self._sockets.know(self._pool)
         return self._pool
 
     def _manager(self, proof: Proof) -> PoolManager:

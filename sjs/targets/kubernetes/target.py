@@ -272,7 +272,13 @@ class KubernetesTarget:
     ) -> Iterator[Piece]:
         if "out" not in streams:  # a container has one output for both
             return iter(())
-        return without(offset, self._read(job, follow, lines, since, attempt))
+        found = without(offset, self._read(job, follow, lines, since, attempt))
+        return found if departure is None else self._until(departure, found)
+
+    def _until(self, departure: Departure, found: Iterator[Piece]) -> Iterator[Piece]:
+        """The same for somebody who may go: then there is no more to be had here."""
+        with departure.heard(self._api.hang_up):
+            yield from found
 
     def size(self, job: int, stream: str, attempt: int | None = None) -> int | None:
         return None  # a pod's log has to be read to its end
