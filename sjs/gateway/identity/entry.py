@@ -20,31 +20,58 @@ FAILURES = Limits(rate=1.0, burst=20)
 """Of one address: how many requests without a good token are told so, and not to wait."""
 
 
+class Admission:
+    """Whose token is good is let in, by whichever way he came, if he has not too much open by all of them. `seen` hears
+    of each, and may write down when a token was used."""
+
+    def __init__(
+        self,
+        *,
+        seen: Callable[[Token, float], None] = lambda token, now: None,
+        clock: Callable[[], float] = time,
+        ticks: Callable[[], float] = monotonic,
+    ) -> None:
+        self._seen = seen
+        self.clock = clock
+        self.ticks = ticks
+        self.meters = Meters()
+
+    async def admit(self, scope: Scope, token: Token, is_stream: bool, answer: Callable[[], Awaitable[None]]) -> None:
+        """Have him answered, with his token in scope["state"]["token"]; or refused."""
+        exceeded = self.meters.begin(token.id, token.limits, self.ticks(), is_stream)
+        if exceeded is not None:
+            scope["state"]["refusal"] = too_many(exceeded)
+            return
+        try:
+            self._seen(token, self.clock())
+            scope["state"]["token"] = token
+            await answer()
+        finally:
+            self.meters.end(token.id, is_stream)
+
+
 class Entry:
     """An ASGI application before another: each request but those to `public` paths, and to what lies below `doors`, has
-    a token, which is then in scope["state"]["token"]. `seen` hears of each, and may write down when it was used."""
+    a token, by which it is admitted."""
 
     def __init__(
         self,
         app: App,
         lookup: Lookup,
+        admission: Admission,
         *,
         public: Collection[str] = (),
         doors: Collection[str] = (),
         is_stream: Callable[[Scope], bool] = lambda scope: False,
-        seen: Callable[[Token, float], None] = lambda token, now: None,
-        clock: Callable[[], float] = time,
-        ticks: Callable[[], float] = monotonic,
     ) -> None:
         self._app = app
         self._lookup = lookup
+        self._admission = admission
         self._public = frozenset(public)
         self._doors = tuple(doors)
         self._is_stream = is_stream
-        self._seen = seen
-        self._clock = clock
-        self._ticks = ticks
-        self.meters = Meters()
+        self._clock = admission.clock
+        self._ticks = admission.ticks
         self.failures = Meters()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,23 +80,13 @@ class Entry:
             return
         try:
             found = await self._who(scope)
-        except SjsError as error:  # whoever knows the tokens does not answer
-            scope["state"]["refusal"] = Refusal(503, error.code, error.message, {"retry-after": "5"})
+        except SjsError as error:
+            scope["state"]["refusal"] = nobody_knows(error)
             return
         if isinstance(found, Denied):
             scope["state"]["refusal"] = self._denied(scope, found)
             return
-        is_stream = self._is_stream(scope)
-        exceeded = self.meters.begin(found.id, found.limits, self._ticks(), is_stream)
-        if exceeded is not None:
-            scope["state"]["refusal"] = too_many(exceeded)
-            return
-        try:
-            self._seen(found, self._clock())
-            scope["state"]["token"] = found
-            await self._app(scope, receive, send)
-        finally:
-            self.meters.end(found.id, is_stream)
+        await self._admission.admit(scope, found, self._is_stream(scope), lambda: self._app(scope, receive, send))
 
     async def _who(self, scope: Scope) -> Token | Denied:
         presented = bearer(values_of(scope, b"authorization"))
@@ -91,3 +108,8 @@ class Entry:
 def too_many(exceeded: Exceeded) -> Refusal:
     """What is said to a caller who asks for too much."""
     return Refusal(429, f"too_many_{exceeded.code}", exceeded.text, {"retry-after": str(exceeded.retry_after)})
+
+
+def nobody_knows(error: SjsError) -> Refusal:
+    """What is said where whoever knows the tokens does not answer."""
+    return Refusal(503, error.code, error.message, {"retry-after": "5"})

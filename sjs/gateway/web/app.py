@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from sjs.errors import UsageError
 from sjs.gateway import tokens
 from sjs.gateway.desk import Desk
-from sjs.gateway.identity.entry import Entry
+from sjs.gateway.identity.entry import Admission, Entry
 from sjs.gateway.identity.guard import App, Done, Guard, Receive, Rules, Scope, Send, nobody
 from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.tokens import Token, make, used_now
@@ -86,15 +86,16 @@ def guarded(
     `done` hears of each request that was answered."""
     head = HeadRules(hosts=hosts, origins=desk.settings.origins)
     known = Kept(desk)
+    admission = Admission(seen=lambda token, now: _seen(desk, token, now))
     entry = Entry(
         app,
         known.find,
+        admission,
         public=PUBLIC,
         doors=DOORS,
         is_stream=lambda scope: wants_stream(scope, head),
-        seen=lambda token, now: _seen(desk, token, now),
     )
-    seen = pages.application(desk, environ or {}, Inquiries(desk), known.find, entry.meters, head)
+    seen = pages.application(desk, environ or {}, Inquiries(desk), known.find, admission, head)
 
     async def either(scope: Scope, receive: Receive, send: Send) -> None:
         is_page = scope["type"] == "http" and pages.is_page(scope["path"])

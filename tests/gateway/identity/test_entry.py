@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sjs.gateway.identity.entry import Entry
+from sjs.gateway.identity.entry import Admission, Entry
 from sjs.gateway.identity.guard import Guard, Receive, Rules, Scope, Send
 from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.limits import Limits
@@ -25,14 +25,15 @@ class Gate:
         self.looked: list[str] = []
         self.seen: list[float] = []
         self.now = 100.0
+        self.admission = Admission(
+            seen=lambda token, now: self.seen.append(now), clock=lambda: self.now, ticks=lambda: self.now
+        )
         self.entry = Entry(
             self.behind,  # type: ignore[arg-type]
             self.lookup,
+            self.admission,
             public=["/healthz"],
             is_stream=lambda asked: wants_stream(asked, HEAD),
-            seen=lambda token, now: self.seen.append(now),
-            clock=lambda: self.now,
-            ticks=lambda: self.now,
         )
         self.app = Guard(self.entry, Rules(HEAD))
 
@@ -127,7 +128,7 @@ def test_too_many_open_at_once(path: str, code: str) -> None:
         third = await ask(gate.app, gate.scope(path=path))
         leave.set()
         found = [*[await one for one in begun], third, await ask(gate.app, gate.scope(path=path))]
-        use = gate.entry.meters.use(gate.token.id)
+        use = gate.admission.meters.use(gate.token.id)
         assert use is not None
         assert (use.requests, use.streams) == (0, 0)
         return found
@@ -145,6 +146,6 @@ def test_one_that_fails_is_over_too() -> None:
     for _ in range(3):
         with pytest.raises(RuntimeError):
             run(gate.app, gate.scope())
-    use = gate.entry.meters.use(gate.token.id)
+    use = gate.admission.meters.use(gate.token.id)
     assert use is not None
     assert use.requests == 0

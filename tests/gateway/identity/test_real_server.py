@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sjs.gateway.identity import guard
-from sjs.gateway.identity.entry import Entry
+from sjs.gateway.identity.entry import Admission, Entry
 from sjs.gateway.identity.guard import Guard, Receive, Rules, Scope, Send
 from sjs.gateway.identity.heads import HeadRules, wants_stream
 from sjs.gateway.identity.patience import patient
@@ -38,7 +38,9 @@ class Served:
         self.writers: list[asyncio.StreamWriter] = []
         self.port = 0
         rules = Rules(HEAD, most_body=lambda method, path: MOST, grace=LATE, pause=LATE)
-        entry = Entry(self.app, self.lookup, public=["/healthz"], is_stream=lambda scope: wants_stream(scope, HEAD))
+        entry = Entry(
+            self.app, self.lookup, Admission(), public=["/healthz"], is_stream=lambda scope: wants_stream(scope, HEAD)
+        )
         self.guarded = Guard(entry, rules)
 
     async def lookup(self, name: str) -> Token | None:

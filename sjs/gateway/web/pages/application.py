@@ -12,9 +12,9 @@ from starlette.routing import Route
 
 from sjs.errors import SjsError
 from sjs.gateway.desk import Desk
+from sjs.gateway.identity.entry import Admission, Lookup
 from sjs.gateway.identity.guard import App, Receive, Scope, Send
 from sjs.gateway.identity.heads import HeadRules, wants_stream
-from sjs.gateway.identity.limits import Meters
 from sjs.gateway.inquiries import Inquiries
 from sjs.gateway.web import problems
 from sjs.gateway.web.pages import (
@@ -34,7 +34,7 @@ from sjs.gateway.web.pages import (
 from sjs.gateway.web.pages.entrance import Entrance
 from sjs.gateway.web.pages.frame import Frame, Place, assets
 from sjs.gateway.web.pages.sights import Sights
-from sjs.gateway.web.pages.visitors import Lookup, Visitors
+from sjs.gateway.web.pages.visitors import Visitors
 
 PLACES = (
     Place("/machines", "Machines"),
@@ -50,10 +50,9 @@ _OPEN = ("/static/", "/sign-in")
 
 
 def application(
-    desk: Desk, environ: Mapping[str, str], inquiries: Inquiries, lookup: Lookup, meters: Meters, head: HeadRules
+    desk: Desk, environ: Mapping[str, str], inquiries: Inquiries, lookup: Lookup, admission: Admission, head: HeadRules
 ) -> App:
-    """The pages, for those who have signed in. `lookup`: the token of a public id; `meters`: what its callers have open
-    anywhere."""
+    """The pages, for those who have signed in. `lookup`: the token of a public id."""
     frame = Frame(desk, desk.settings.path, PLACES)
     sights = Sights([one.name for one in desk.config.everyone], inquiries)
     routes = [
@@ -82,11 +81,11 @@ def application(
     return Visitors(
         named,
         lookup,
+        admission,
         desk.link_keys,
         desk.settings.path,
         lambda path: path.startswith(_OPEN),
         lambda scope: wants_stream(scope, head),
-        meters,
     )
 
 

@@ -10,11 +10,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sjs.gateway.identity import sessions, tokens
-from sjs.gateway.identity.entry import FAILURES
+from sjs.gateway.identity.entry import FAILURES, Lookup
 from sjs.gateway.identity.limits import Meters
 from sjs.gateway.web.pages import forms
 from sjs.gateway.web.pages.frame import Frame
-from sjs.gateway.web.pages.visitors import Lookup, dropped, is_secure, kept
+from sjs.gateway.web.pages.visitors import dropped, is_secure, kept
 
 _LOCAL = re.compile(r"/(?![/\\])[\x21-\x7e]{0,2000}", re.ASCII)
 

@@ -5,19 +5,18 @@ server -> Guard -> Visitors -> the pages
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from http.cookies import CookieError, SimpleCookie
-from time import monotonic, time
+from time import time
 from urllib.parse import quote
 
 from starlette.responses import RedirectResponse
 
 from sjs.errors import SjsError
 from sjs.gateway.identity import sessions
-from sjs.gateway.identity.entry import too_many
+from sjs.gateway.identity.entry import Admission, Lookup, nobody_knows
 from sjs.gateway.identity.guard import App, Message, Receive, Scope, Send
 from sjs.gateway.identity.heads import SAFE, values_of
-from sjs.gateway.identity.limits import Meters
 from sjs.gateway.identity.refusals import Refusal
 from sjs.gateway.identity.sessions import Session
 from sjs.gateway.identity.tokens import Token, is_usable
@@ -26,30 +25,28 @@ COOKIE = "sjs"
 SECURE = "__Host-sjs"
 """Where the connection is TLS: no other host, no other path and no plain connection can set one of this name."""
 
-Lookup = Callable[[str], Awaitable["Token | None"]]
-
 
 class Visitors:
     """An ASGI application before another: each request but those to `open_to_all` paths has a session, which is then in
-    scope["state"]["session"], and its token in scope["state"]["token"]. Who has none is led to sign in."""
+    scope["state"]["session"], and is admitted by its token. Who has none is led to sign in."""
 
     def __init__(
         self,
         app: App,
         lookup: Lookup,
+        admission: Admission,
         keys: Sequence[bytes],
         base: str,
         open_to_all: Callable[[str], bool],
         is_stream: Callable[[Scope], bool],
-        meters: Meters,
     ) -> None:
         self._app = app
         self._lookup = lookup
+        self._admission = admission
         self._keys = keys
         self._base = base
         self._open_to_all = open_to_all
         self._is_stream = is_stream
-        self._meters = meters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._open_to_all(scope["path"]):
@@ -57,23 +54,16 @@ class Visitors:
             return
         try:
             found = await self._who(scope)
-        except SjsError as error:  # whoever knows the tokens does not answer
-            scope["state"]["refusal"] = Refusal(503, error.code, error.message, {"retry-after": "5"})
+        except SjsError as error:
+            scope["state"]["refusal"] = nobody_knows(error)
             return
         if found is None:
             await self._to_sign_in(scope, receive, send)
             return
         session, token = found
-        is_stream = self._is_stream(scope)
-        exceeded = self._meters.begin(token.id, token.limits, monotonic(), is_stream)
-        if exceeded is not None:
-            scope["state"]["refusal"] = too_many(exceeded)
-            return
-        try:
-            scope["state"].update(session=session, token=token)
-            await self._app(scope, receive, self._renewing(session, scope, send))
-        finally:
-            self._meters.end(token.id, is_stream)
+        scope["state"]["session"] = session
+        renewing = self._renewing(session, scope, send)
+        await self._admission.admit(scope, token, self._is_stream(scope), lambda: self._app(scope, receive, renewing))
 
     async def _who(self, scope: Scope) -> tuple[Session, Token] | None:
         for word in words(scope):

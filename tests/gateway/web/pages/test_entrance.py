@@ -5,7 +5,9 @@ from __future__ import annotations
 import httpx
 from playwright.sync_api import Page, expect
 
+from sjs.gateway import tokens
 from sjs.gateway.desk import Desk
+from sjs.gateway.identity.limits import Limits
 from sjs.gateway.web.pages.visitors import COOKIE
 from tests.gateway.web.conftest import bearer
 from tests.gateway.web.pages.conftest import enter, sign_in, token_of
@@ -110,3 +112,25 @@ def test_somebody_else_is_somebody_else(page: Page, desk: Desk) -> None:
     page.get_by_role("button", name="Sign out").click()
     sign_in(page, token_of(desk, owner="<b>bob</b>"))
     expect(page.get_by_text("<b>bob</b>")).to_be_visible()
+
+
+def test_who_comes_by_pages_alone_has_used_his_token(http: httpx.Client, desk: Desk) -> None:
+    text = token_of(desk)
+    assert enter(http, text).status_code == 303
+    assert http.get("/jobs").status_code == 200
+
+    def used() -> float | None:
+        with desk._engine.connect() as connection:
+            found = tokens.find(connection, text.split("_")[1])
+        assert found is not None
+        return found.used
+
+    until(lambda: used() is not None, "that it is written down")
+
+
+def test_pages_and_the_api_together_are_as_many_as_a_token_may_have(http: httpx.Client, desk: Desk) -> None:
+    text = token_of(desk, limits=Limits(rate=0.001, burst=3))
+    assert enter(http, text).status_code == 303
+    api = {"authorization": f"Bearer {text}"}
+    found = [http.get("/jobs"), http.get("/api/v1/jobs", headers=api), http.get("/jobs"), http.get("/jobs")]
+    assert [one.status_code for one in found] == [200, 200, 200, 429]
