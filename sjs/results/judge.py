@@ -43,8 +43,14 @@ class Judge:
         self._rule = rule
         self._pattern = pattern
         self._race: Race[Runner] = Race(rule)
+        self._ended: set[Runner] = set()
         self._one_at_a_time = threading.Lock()
         self._is_over = threading.Event()
+
+    @property
+    def ended(self) -> int:
+        """How many jobs it has ended; each from when that is asked for, so that none is missing whose end is seen."""
+        return len(self._ended)
 
     def stop(self) -> None:
         """Have all threads end that watch, each within SLICE seconds."""
@@ -76,8 +82,11 @@ class Judge:
     def _judged(self, target: Target, watch: _Watch, series: Sequence[Values]) -> Iterator[Stopped]:
         watch.learn(target, self._sweep, {one.job for one in series})
         for job, why in self._behind(watch, series):
+            self._ended.add((target.name, job))
             if target.cancel([(job, job)], note=str(why)).stopping:
                 yield Stopped(target.name, job, why)
+            else:
+                self._ended.discard((target.name, job))
 
     def _behind(self, watch: _Watch, series: Iterable[Values]) -> list[tuple[int, Behind]]:
         """Who of those that have printed something is behind, once all of it is known."""

@@ -78,10 +78,12 @@ def test_filled_at_many_points(small: Machine) -> None:
 
 
 def test_work_goes_on_by_itself(small: Machine) -> None:
-    filler = small.root.parent / "filler"
-    with small.client() as client:
-        first = client.submit(*[f"sleep 0.2; {job(small)}"] * 6)["first"]
+    filler, gate = small.root.parent / "filler", small.root.parent.parent / "gate"
+    os.mkfifo(gate)
+    with small.client() as client, open(gate, "r+b", buffering=0) as words:
+        first = client.submit(*[f"head -c 1 {gate}; {job(small)}"] * 6)["first"]
         fill(filler)
+        words.write(b"." * 6)
         client.ask("wait", jobs=[[first, first + 1]])
         report = client.ask("report")
         assert (report["running"], report["queued"]) == (0, 4), "ends are written down, nothing starts"

@@ -28,6 +28,7 @@ class Pretended:
         self.strange = strange
         self.asked: list[Any] = []
         self.ended: list[tuple[int, str | None]] = []
+        self.counted: list[int] = []
         self.states: dict[int, str] = {}
 
     def members(self, sweep: str) -> Iterator[Members]:
@@ -55,6 +56,8 @@ class Pretended:
     def cancel(self, jobs: Sequence[Range], note: str | None = None) -> Cancelled:
         ((job, _),) = jobs
         self.ended.append((job, note))
+        assert self.judge is not None
+        self.counted.append(self.judge.ended)
         return Cancelled([], [] if job == 8 else jobs, [])
 
     def close(self) -> None:
@@ -79,6 +82,7 @@ def test_who_is_behind_is_ended_once_with_a_note() -> None:
     assert (stopped.target, stopped.job, stopped.why.step) == ("m", 3, 5)
     assert target.ended == [(3, "behind: loss 0.9 at step 5, median 0.1")]
     assert target.asked[0] == ("loss", [(3, MAX_ID)], "(?P<loss>x)")
+    assert target.counted == [1], "who sees the end before its answer finds it counted"
 
 
 def test_others_are_let_alone_and_count_for_nothing() -> None:
@@ -91,6 +95,7 @@ def test_who_has_ended_counts_and_is_not_ended_again() -> None:
     target.states = dict.fromkeys((0, 1, 2, 3), "succeeded")
     assert judged(target) == [], "job 8 had just ended when it was to be"
     assert [job for job, _ in target.ended] == [8]
+    assert target.judge is not None and target.judge.ended == 0
 
 
 def test_only_the_newest_attempt_and_one_output_count() -> None:

@@ -12,14 +12,18 @@ from sjs.routing import Fleet
 
 
 class Judging:
-    """A stop rule at work, or none, for as long as this is entered. `ended`: how many jobs it has ended so far."""
+    """A stop rule at work, or none, for as long as this is entered."""
 
     def __init__(self, fleet: Fleet, sweep: str, rule: Rule | None, say: Callable[[str], None]) -> None:
         """`fleet`: targets that nobody else speaks to; `say`: takes lines for the person, from any thread."""
-        self.ended = 0
         self._fleet = fleet
         self._judge = None if rule is None else Judge(sweep, rule)
         self._say = say
+
+    @property
+    def ended(self) -> int:
+        """How many jobs it has ended so far."""
+        return 0 if self._judge is None else self._judge.ended
 
     def __enter__(self) -> Judging:
         if self._judge is not None:
@@ -37,5 +41,4 @@ class Judging:
                 if answer.error is not None:
                     self._say(f"[{answer.name}] nobody is judged there any more: {answer.error}")
                 elif answer.value is not None:
-                    self.ended += 1
                     self._say(f"[{answer.name}] job {answer.value.job} is being ended: {answer.value.why}")
