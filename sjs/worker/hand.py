@@ -51,6 +51,7 @@ class Hand:
         self._inbox: SimpleQueue[Ended | object] = SimpleQueue()
         self._key = 0
         self._fate = ""
+        self._is_lost = False
         self._kill_at: Optional[float] = None
         self._began = clock()
 
@@ -61,6 +62,8 @@ class Hand:
     def work(self) -> str:
         """What became of it."""
         order, claim = self._tools.order, self._claim
+        if not self._is_ours():
+            return self._say(VOID, "came too late, and is not begun")
         beside = {
             "item": str(claim.number),
             "stage": order.stage,
@@ -76,6 +79,13 @@ class Hand:
             return self._run(argv, folder, beside)
         finally:
             shutil.rmtree(folder, ignore_errors=True)  # what is left goes with the folder of all
+
+    def _is_ours(self) -> bool:
+        """Whether a command may begin. The claim may have waited there, or its answer here, for longer than it lasts:
+        then only the gateway knows."""
+        if clock() >= self._lease.renewal:
+            self._renew(self._tools.order.lease)
+        return not self._is_lost and not self._lease.is_over(clock())
 
     def _run(self, argv: Any, folder: str, beside: Dict[str, str]) -> str:
         stdin, result = os.path.join(folder, "item"), os.path.join(folder, "result")
@@ -127,15 +137,17 @@ class Hand:
         if self._fate:
             self._kill_at = None
             self._tools.commands.signal(self._key, signal.SIGKILL)
-        elif now >= self._lease.renewal:
-            self._renew()
+        elif self._lease.renewal <= now < self._lease.end:
+            self._renew(self._lease.end - now)
+            if self._is_lost:
+                self._end_command(VOID, "somebody else's by now")
 
-    def _renew(self) -> None:
+    def _renew(self, within: float) -> None:
         try:
-            self._tools.stages.renew(self._claim)
+            self._tools.stages.renew(self._claim, within)
             self._pauses.over()
         except Void:
-            self._end_command(VOID, "somebody else's by now")
+            self._is_lost = True
         except (Away, Refused, UsageError) as error:
             self._lease.failed(clock(), self._pauses.next(getattr(error, "pause", None)))
 

@@ -60,9 +60,7 @@ def test_each_item_is_finished_once_whoever_is_killed(tmp_path: Path) -> None:
             else:
                 crowd.kill(dice.randrange(4))
         until_done(rig, steps)
-        for one in crowd.workers:
-            one.signal(signal.SIGTERM)
-        ends = [one.ended() for one in crowd.workers]
+        ends = [one.told_to_end() for one in crowd.workers]
         # 1: the gateway was away for longer than a lease, or somebody else was given an item after that
         assert {status for status, _ in ends} <= {0, 1}, ends
         verdict(rig)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -51,6 +52,20 @@ class Worker:
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
+
+    def told_to_end(self) -> tuple[int, str]:
+        """Have it end, once it hears that it is to."""
+        until(self._hears_term, "a worker that has begun")
+        self.signal(signal.SIGTERM)
+        return self.ended()
+
+    def _hears_term(self) -> bool:
+        """Whether it has ended, or has a handler for the signal: a Python that is still starting would die of it."""
+        if self.process.poll() is not None:
+            return True
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt:")).split()[1], 16)
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
 
     def ended(self) -> tuple[int, str]:
         """Its exit status, and what it said on stderr, once it has ended."""
