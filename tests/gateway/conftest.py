@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Engine
 
 from sjs.config import Config, from_mapping
-from sjs.gateway.records.migrating import migrate
 from sjs.gateway.records.opening import engine_of
 from sjs.gateway.records.owning import owned
+from tests.gateway.databases import lay_out
 from tests.live.machine import Machine, running
 
 
@@ -41,8 +41,8 @@ def config(said: dict[str, Any]) -> Config:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
+    lay_out(tmp_path / "gateway.db")
     engine = engine_of(f"sqlite:///{tmp_path}/gateway.db")
     with owned(engine):
-        migrate(engine)
         yield engine
     engine.dispose()

@@ -1,8 +1,12 @@
-"""Real databases of one's own: SQLite, MariaDB and PostgreSQL, the servers on sockets in a temporary folder."""
+"""Real databases of one's own: SQLite, MariaDB and PostgreSQL, the servers on sockets in a temporary folder.
+
+To lay out the tables takes longer than most tests of them: who is not about that has them laid out already.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pwd
 import shutil
@@ -15,12 +19,51 @@ from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
 
+from sqlalchemy import Connection
+
+from sjs.gateway.records.migrating import migrate
+from sjs.gateway.records.opening import engine_of
+from sjs.gateway.records.owning import owned
+from sjs.gateway.records.tables import metadata
 from tests.live.machine import DEADLINE, wait_for_end
 from tests.torture.fleet import parent, processes
 
 POSTGRES = next(iter(sorted(glob("/usr/lib/postgresql/*/bin"))), "")
 TABLES = "/usr/share/mysql/mysql_system_tables.sql"
+NUMBER = "SELECT auto_increment FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = %s"
+"""What MariaDB gives to the next row of a table."""
+
 SERVERS = {"mariadb": shutil.which("mariadbd"), "postgresql": shutil.which("initdb", path=POSTGRES)}
+
+
+def lay_out(file: Path) -> None:
+    """Have there be one of SQLite's that is up to date, and in which nothing stands."""
+    file.touch(0o600)
+    file.write_bytes(_laid_out())
+
+
+@functools.cache
+def _laid_out() -> bytes:
+    with tempfile.TemporaryDirectory(prefix="sjs-db-") as folder:
+        engine = engine_of(f"sqlite:///{folder}/g.db")
+        with owned(engine):
+            migrate(engine)
+        engine.dispose()
+        return Path(folder, "g.db").read_bytes()
+
+
+def empty(connection: Connection) -> None:
+    """Have nothing stand in the tables of a server, and numbers begin with 1 again."""
+    quoted = {name: connection.dialect.identifier_preparer.quote(name) for name in metadata.tables}
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"TRUNCATE {', '.join(quoted.values())} RESTART IDENTITY")
+        return
+    connection.exec_driver_sql("SET foreign_key_checks = 0")
+    for name, text in quoted.items():  # MariaDB makes those anew that it empties: only what was written to
+        is_used = connection.exec_driver_sql(f"SELECT 1 FROM {text} LIMIT 1").scalar()
+        if is_used or (connection.exec_driver_sql(NUMBER, (name,)).scalar() or 1) > 1:
+            connection.exec_driver_sql(f"TRUNCATE {text}")
+    connection.exec_driver_sql("SET foreign_key_checks = 1")
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from sjs.gateway.identity.limits import Limits
 from sjs.gateway.identity.tokens import SCOPES, make
 from sjs.gateway.settings import Settings, usual
 from sjs.gateway.web.app import guarded, native
+from tests.gateway.databases import lay_out
 from tests.hanging import stacks
 from tests.live.machine import DEADLINE
 
@@ -58,6 +59,7 @@ def served(desk: Desk, app: App) -> Iterator[int]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "jobspecs").mkdir()
+    lay_out(tmp_path / "gateway.db")
     return usual(str(tmp_path))
 
 
