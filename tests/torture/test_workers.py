@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import signal
+from collections import Counter
 from pathlib import Path
 
 from tests.torture import effort
@@ -63,7 +64,8 @@ def test_each_item_is_finished_once_whoever_is_killed(tmp_path: Path) -> None:
         ends = [one.told_to_end() for one in crowd.workers]
         # 1: the gateway was away for longer than a lease, or somebody else was given an item after that
         assert {status for status, _ in ends} <= {0, 1}, ends
-        verdict(rig)
+        steps_done = verdict(rig)
+        print(f"\n{KILLS} kills of workers, {OUTAGES} of the gateway, {ITEMS} items: {dict(steps_done)}, seed {effort.SEED}")
     finally:
         rig.close()
         gateway.close()
@@ -81,8 +83,9 @@ def _more_than(done: int, rig: Rig) -> int:
     return rig.done()
 
 
-def verdict(rig: Rig) -> None:
-    """Of each item, by what the gateway has noted and by what the commands have left."""
+def verdict(rig: Rig) -> Counter[str]:
+    """Of each item, by what the gateway has noted and by what the commands have left; how often what was done."""
+    done: Counter[str] = Counter()
     assert not (rig.folder / "doubles").exists(), (rig.folder / "doubles").read_text()
     for number in range(ITEMS):
         item = rig.item(number)
@@ -90,6 +93,8 @@ def verdict(rig: Rig) -> None:
         finished = [(one["stage"], one["target"]) for one in item["history"] if one["what"] == "finished"]
         assert finished == [(0, 1), (1, 2)], item
         assert _are_apart(item["history"]), item
+        done.update(one["what"] for one in item["history"])
+    return done
 
 
 def _are_apart(history: list[dict[str, object]]) -> bool:
