@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import List, Optional
 
 from sjs.errors import SjsError, Unreachable
-from sjs.worker.connection import Away
+from sjs.worker.connection import Away, Unbelieved
 from sjs.worker.lease import Pauses
 from sjs.worker.notices import notice
 from sjs.worker.order import EMPTY, ONCE, Order
@@ -38,6 +38,7 @@ class Claiming:
         self._is_over = False
         self._quiet_since = clock()
         self._away_since: Optional[float] = None
+        self._was_there = False
         self._pauses = Pauses(random.random())
 
     def freed(self) -> None:
@@ -116,6 +117,8 @@ class Claiming:
         now = clock()
         if self._is_over:
             return False
+        if isinstance(error, Unbelieved) and not self._was_there:
+            raise Unreachable(f"{self._order.url}: {error}", error.hint)
         if self._away_since is None:
             self._away_since = now
             notice(f"{self._order.url}: {error}; trying again")
@@ -131,6 +134,7 @@ class Claiming:
         if self._away_since is not None:
             notice(f"{self._order.url}: there again, after {clock() - self._away_since:.0f} s")
         self._away_since = None
+        self._was_there = True
         self._pauses.over()
 
     def _give_back(self, found: List[Claim]) -> None:

@@ -24,6 +24,14 @@ LARGEST = 64 << 20
 
 CONNECTING = 10.0
 
+HINTS = {
+    9: "is this machine's clock right?",
+    10: "it needs a new one, unless this machine's clock is wrong",
+    62: "say its address as the certificate does",
+    64: "say its address as the certificate does",
+}
+"""What might help, by OpenSSL's numbers: one of tomorrow, one of yesterday, of another name, of another address."""
+
 Json = Dict[str, Any]
 
 
@@ -33,6 +41,14 @@ class Away(Exception):
     def __init__(self, message: str, pause: Optional[float] = None) -> None:
         super().__init__(message)
         self.pause = pause
+
+
+class Unbelieved(Away):
+    """Somebody has answered whose certificate is not believed. `hint`: what might help."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class Answer(NamedTuple):
@@ -60,12 +76,8 @@ class Place(NamedTuple):
 
 def place_of(url: str, plain: bool = False) -> Place:
     """What a URL means; UsageError for one that is none. `plain`: other machines may be asked without TLS."""
-    parts = urlsplit(url)
-    try:
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port)
-    except ValueError:
-        usable = None
-    if not usable or any(not "!" <= letter <= "~" for letter in url):
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("http", "https"):
         raise UsageError(f"'{url}' is no address of a gateway", "write it as https://HOST[:PORT][/PATH]")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError("the gateway's address has more than host, port and path", "a token goes into a file")
@@ -74,6 +86,16 @@ def place_of(url: str, plain: bool = False) -> Place:
             f"{url} would show the token to whoever is on the way", "say https://…, or --plain if the way is yours"
         )
     return Place(parts, _proxy_of(parts))
+
+
+def _parts(url: str) -> Optional[SplitResult]:
+    """What an address consists of; None where a host could not be reached by it."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.hostname and (parts.port is None or parts.port)
+    except ValueError:
+        return None
+    return parts if usable and all("!" <= letter <= "~" for letter in url) else None
 
 
 def _is_here(host: str) -> bool:
@@ -85,8 +107,8 @@ def _proxy_of(parts: SplitResult) -> Optional[SplitResult]:
     said = proxies.get(parts.scheme) or proxies.get("all")
     if not said or proxy_bypass_environment(parts.netloc, proxies):
         return None
-    proxy = urlsplit(said if "://" in said else f"http://{said}")
-    if proxy.scheme != "http" or not proxy.hostname:
+    proxy = _parts(said if "://" in said else f"http://{said}")
+    if proxy is None or proxy.scheme != "http":
         raise UsageError(f"the proxy for {parts.scheme} is none that is known here", "http://HOST:PORT")
     return proxy
 
@@ -121,11 +143,11 @@ class Gateway:
                 if self._has_hung_up and may_be_cut:
                     raise Away("nobody waits for it any more") from None
             except (OSError, http.client.HTTPException) as error:
-                raise Away(_why(error)) from None
+                raise self._away(error) from None
         try:
             return self._asked(self._new(), path, data, timeout, may_be_cut)
         except (OSError, http.client.HTTPException) as error:
-            raise Away(_why(error)) from None
+            raise self._away(error) from None
 
     def hang_up(self) -> None:
         """Do not wait any longer for what may be cut, now or later."""
@@ -143,6 +165,14 @@ class Gateway:
             for one in self._free:
                 one.close()
             self._free.clear()
+
+    def _away(self, error: Exception) -> Away:
+        proxy = self._where.proxy
+        way = f"by the proxy {proxy.hostname}:{proxy.port or 80}: " if proxy else ""
+        if isinstance(error, ssl.SSLCertVerificationError):
+            hint = HINTS.get(error.verify_code, "--ca FILE says who signs it")
+            return Unbelieved(f"{way}its certificate is not believed: {error.verify_message.rstrip('.')}", hint)
+        return Away(way + _why(error))
 
     def _kept(self) -> Optional[http.client.HTTPConnection]:
         with self._lock:
@@ -239,8 +269,8 @@ def _proxy_headers(proxy: SplitResult) -> Dict[str, str]:
 def _why(error: Exception) -> str:
     if isinstance(error, socket.timeout):
         return "no answer in time"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not believed: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return f"TLS fails: {error.reason.lower().replace('_', ' ')}"
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error) or type(error).__name__

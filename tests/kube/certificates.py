@@ -6,6 +6,7 @@ import datetime
 import ipaddress
 import ssl
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAY = datetime.timedelta(days=1)
+HERE = ("localhost", "127.0.0.1")
 
 
 class Authority:
@@ -34,23 +36,31 @@ class Authority:
     def ca_file(self) -> Path:
         return self.folder / "ca.crt"
 
-    def server(self) -> ssl.SSLContext:
-        """For a server at this machine that lets clients show a certificate, and asks for none."""
-        certificate, key = self.signed("server", server=True)
+    def server(self, **more: Any) -> ssl.SSLContext:
+        """For a server at this machine that lets clients show a certificate, and asks for none. `more`: of `signed`."""
+        certificate, key = self.signed("server", server=True, **more)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         context.load_verify_locations(self.ca_file)
         context.verify_mode = ssl.CERT_OPTIONAL
         return context
 
-    def signed(self, user: str, groups: tuple[str, ...] = (), server: bool = False) -> tuple[Path, Path]:
-        """Certificate and key of a user (or of the server), as files."""
+    def signed(
+        self,
+        user: str,
+        groups: tuple[str, ...] = (),
+        server: bool = False,
+        names: tuple[str, ...] = HERE,
+        lasts: datetime.timedelta = DAY,
+    ) -> tuple[Path, Path]:
+        """Certificate and key of a user (or of the server, which has these names and addresses), as files."""
         key = ec.generate_private_key(ec.SECP256R1())
         usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
-        builder = self._builder(_name(user, groups), key).add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        builder = self._builder(_name(user, groups), key, lasts).add_extension(
+            x509.ExtendedKeyUsage([usage]), critical=False
+        )
         if server:
-            here = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-            builder = builder.add_extension(x509.SubjectAlternativeName(here), critical=False)
+            builder = builder.add_extension(x509.SubjectAlternativeName(list(map(_place, names))), critical=False)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = builder.add_extension(issuer, critical=False).sign(self._key, hashes.SHA256())
         files = self.folder / f"{user}.crt", self.folder / f"{user}.key"
@@ -63,7 +73,9 @@ class Authority:
         )
         return files
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, lasts: datetime.timedelta = DAY
+    ) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.timezone.utc)
         public = key.public_key()
         return (
@@ -72,10 +84,18 @@ class Authority:
             .issuer_name(self._name)
             .public_key(public)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY)
-            .not_valid_after(now + DAY)
+            .not_valid_before(now - 2 * DAY)
+            .not_valid_after(now + lasts)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         )
+
+
+def _place(name: str) -> x509.GeneralName:
+    """A name, or an address."""
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _name(user: str, groups: tuple[str, ...] = ()) -> x509.Name:

@@ -145,9 +145,11 @@ class Host:
 
     def call(self, *argv: str, user: str = USER, check: bool = True) -> Done:
         """Run something there, as its user in the home folder, without ssh."""
-        environ = ("env", "-i", "-C", f"/home/{USER}", f"HOME=/home/{USER}", f"USER={user}", f"PATH={PATH}")
-        enter = ("nsenter", "-t", self._read("init"), "-m", "-n", "-u", "-i", "-p", "--", *environ)
-        return self.lab.call(*enter, "runuser", "-u", user, "--", *argv, check=check)
+        return self.lab.call(*self._entered(user), *argv, check=check)
+
+    def command(self, *argv: str, user: str = USER) -> list[str]:
+        """How to run something there that goes on. It is to end by itself when its input does."""
+        return self.lab.command(*self._entered(user), *argv)
 
     def manager(self, slots: int, *more: str) -> None:
         """Start a manager in the project folder, as its user would by hand."""
@@ -202,6 +204,11 @@ class Host:
         _new_key(self.folder / "key")
         if not self.plan.homes_of:
             self._furnish(key)
+
+    def _entered(self, user: str) -> list[str]:
+        environ = ["env", "-i", "-C", f"/home/{USER}", f"HOME=/home/{USER}", f"USER={user}", f"PATH={PATH}"]
+        enter = ["nsenter", "-t", self._read("init"), "-m", "-n", "-u", "-i", "-p", "--", *environ]
+        return [*enter, "runuser", "-u", user, "--"]
 
     def _furnish(self, key: str) -> None:
         self.root.mkdir(parents=True)

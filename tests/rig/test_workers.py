@@ -73,13 +73,14 @@ def fleet() -> Iterator[Fleet]:
         secret.parent.mkdir(mode=0o700, parents=True)
         secret.touch(0o600)
         secret.write_text(token)
-        with gateway(lab):
+        with gateway(lab, "--insecure-behind-proxy"):
             yield Fleet(lab, token)
 
 
 @contextmanager
-def gateway(lab: Lab) -> Iterator[None]:
-    words = ["--listen", f"{CLIENT}:8765", "--insecure-behind-proxy", "--allow-root"]
+def gateway(lab: Lab, *how: str) -> Iterator[None]:
+    """One that listens at the client, until the end."""
+    words = ["--listen", f"{CLIENT}:8765", "--allow-root", *how]
     command = lab.command(*SUBMIT, "gateway", "--config", str(lab.home / "config.yaml"), *words)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

@@ -64,8 +64,8 @@ def test_each_item_is_finished_once_whoever_is_killed(tmp_path: Path) -> None:
         ends = [one.told_to_end() for one in crowd.workers]
         # 1: the gateway was away for longer than a lease, or somebody else was given an item after that
         assert {status for status, _ in ends} <= {0, 1}, ends
-        steps_done = verdict(rig)
-        print(f"\n{KILLS} kills of workers, {OUTAGES} of the gateway, {ITEMS} items: {dict(steps_done)}, seed {effort.SEED}")
+        done = verdict(rig)
+        print(f"\n{KILLS} kills of workers, {OUTAGES} of the gateway, {ITEMS} items: {dict(done)}, seed {effort.SEED}")
     finally:
         rig.close()
         gateway.close()

@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sjs.errors import UsageError
-from sjs.worker.connection import Answer, Away, Gateway, Place, place_of
-from tests.kube.certificates import Authority
+from sjs.worker.connection import Answer, Away, Gateway, Place, Unbelieved, place_of
+from tests.kube.certificates import DAY, Authority
 
 DEADLINE = 60.0
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -230,6 +231,52 @@ def test_a_certificate_of_those_that_were_named_is_believed_and_no_other(tmp_pat
         assert len(server.heads) == 1, "the token was shown to nobody else"
 
 
+@pytest.mark.parametrize(
+    ("how", "what", "hint"),
+    [
+        ({"lasts": -DAY}, "certificate has expired", "needs a new one"),
+        ({"names": ("gateway.example",)}, "Hostname mismatch, certificate is not valid for 'localhost'", "its address"),
+    ],
+)
+def test_why_a_certificate_is_not_believed_is_told_with_what_helps(
+    tmp_path: Path, how: dict[str, Any], what: str, hint: str
+) -> None:
+    authority = Authority(tmp_path / "ca")
+    with serving(answering(), authority.server(**how)) as server, pytest.raises(Unbelieved) as caught:
+        asking(place_of(f"https://localhost:{server.port}"), str(authority.ca_file)).post("/", {}, DEADLINE)
+    assert str(caught.value) == f"its certificate is not believed: {what}" and hint in caught.value.hint
+    assert server.heads == []
+
+
+def test_the_authorities_of_the_environment_are_believed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+    with serving(answering(http(200, {})), authority.server()) as server:
+        assert asking(place_of(f"https://localhost:{server.port}")).post("/", {}, DEADLINE).status == 200
+
+
+def test_who_speaks_no_tls_is_away() -> None:
+    def serve(server: Server, sock: socket.socket) -> None:
+        sock.recv(1 << 16)
+        sock.sendall(http(400))
+
+    with serving(serve) as server, pytest.raises(Away, match="^TLS fails: ") as caught:
+        asking(place_of(f"https://localhost:{server.port}")).post("/", {}, DEADLINE)
+    assert not isinstance(caught.value, Unbelieved)
+
+
+def test_what_a_proxy_does_not_want_is_told_as_its_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    def serve(server: Server, sock: socket.socket) -> None:
+        server.read(sock)
+        sock.sendall(http(407))
+
+    with serving(serve) as proxy:
+        monkeypatch.setenv("https_proxy", f"u:secret@127.0.0.1:{proxy.port}")
+        with pytest.raises(Away, match=f"^by the proxy 127.0.0.1:{proxy.port}: .*407") as caught:
+            asking(place_of("https://gateway.example")).post("/", {}, DEADLINE)
+    assert "secret" not in str(caught.value) and "the-token" not in "".join(proxy.heads)
+
+
 def test_a_file_that_has_no_certificates_is_refused(tmp_path: Path) -> None:
     (tmp_path / "none").write_text("x")
     for name in ("none", "missing"):
@@ -277,6 +324,7 @@ def test_through_a_proxy_tls_is_with_the_gateway_itself(monkeypatch: pytest.Monk
         ("gateway.example", "is no address of a gateway"),
         ("ftp://h", "is no address of a gateway"),
         ("https://", "is no address of a gateway"),
+        ("https://[::1", "is no address of a gateway"),
         ("https://h:x", "is no address of a gateway"),
         ("https://h/a b", "is no address of a gateway"),
         ("https://h/\r\nX: y", "is no address of a gateway"),
@@ -299,7 +347,8 @@ def test_one_that_shows_nothing_is_good(url: str) -> None:
     assert place_of("http://h", plain=True).parts.hostname == "h"
 
 
-def test_a_proxy_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("https_proxy", "socks5://h:1")
+@pytest.mark.parametrize("proxy", ["socks5://h:1", "http://h:99999", "http://[::1", "h:x", "http://"])
+def test_a_proxy_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
     with pytest.raises(UsageError, match="the proxy for https"):
         place_of("https://h")

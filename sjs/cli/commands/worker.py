@@ -52,7 +52,7 @@ def worker(
     second one ends their commands and gives them back.
 
     Exit status: 0 all were done, 1 some were not, 2 typed wrongly, 128+N commands were ended by signal N, 255 the
-    gateway is away, and it is not to work for ever.
+    gateway is away, and it is not to work for ever, or its certificate was never believed.
 
     \b
     All that is free now, four at a time:
