@@ -19,7 +19,7 @@ from sjs.gateway.desk import Desk, check
 from sjs.gateway.identity.tokens import Token, may, may_see, only_of
 from sjs.gateway.records.stages import looking, pipelines
 from sjs.gateway.records.stages.handling import perform
-from sjs.gateway.records.stages.looking import Rows, Which
+from sjs.gateway.records.stages.looking import Holder, Rows, Which
 from sjs.gateway.records.stages.orders import (
     Add,
     Claim,
@@ -325,11 +325,11 @@ class Pipelines:
 
         return await self._desk.read(asked)
 
-    async def workers(self, token: Token, name: str, limit: int, owner: str | None = None) -> Sequence[tuple[str, int]]:
-        """Who has items, and how many, of so many at each of the first stages where anybody has one."""
+    async def workers(self, token: Token, name: str, limit: int, owner: str | None = None) -> Sequence[Holder]:
+        """Who has items, of so many at each of the first stages where anybody has one."""
         whose = self._owner(token, "read", owner)
 
-        def asked(connection: Connection) -> Sequence[tuple[str, int]]:
+        def asked(connection: Connection) -> Sequence[Holder]:
             pipeline = pipelines.get(connection, whose, name)
             stages = [at for at, count in sorted(pipeline.counts.items()) if count.claimed]
             return looking.workers(connection, pipeline.id, stages[:STAGES], limit)

@@ -90,14 +90,26 @@ def _rows(connection: Connection, found: Select[Any]) -> Sequence[Row[Any]]:
     return connection.execute(found).all()
 
 
-def workers(connection: Connection, pipeline: int, stages: Sequence[int], limit: int) -> Sequence[tuple[str, int]]:
-    """Who has items at these stages, and how many, of so many claimed items of each stage."""
+@dataclass(frozen=True)
+class Holder:
+    """A worker that has items, `late` ones among them: flagged, for their time was over."""
+
+    worker: str
+    count: int
+    late: int
+
+
+def workers(connection: Connection, pipeline: int, stages: Sequence[int], limit: int) -> Sequence[Holder]:
+    """Who has items at these stages, whoever has most first, of so many claimed items of each stage."""
     c = tables.items.c
     found: Counter[str] = Counter()
+    late: Counter[str] = Counter()
     for stage in stages:
-        some = select(c.worker).where(c.pipeline == pipeline, c.stage == stage, c.state == CLAIMED)
-        found.update(one or "" for one in connection.scalars(some.order_by(c.number).limit(limit)))
-    return found.most_common()
+        some = select(c.worker, c.flagged).where(c.pipeline == pipeline, c.stage == stage, c.state == CLAIMED)
+        for worker, is_flagged in connection.execute(some.order_by(c.number).limit(limit)):
+            found[worker or ""] += 1
+            late[worker or ""] += bool(is_flagged)
+    return [Holder(worker, count, late[worker]) for worker, count in found.most_common()]
 
 
 def steps(connection: Connection, pipeline: int, number: int) -> Sequence[Row[Any]]:

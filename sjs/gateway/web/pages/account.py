@@ -21,17 +21,17 @@ MOST_VALUE, MOST_VALUES = 300, 20
 """Letters of one value, and how many of them, of what a job was told or given."""
 
 _OPTIONS = {
-    "slots": "slots",
+    "slots": "Slots",
     "cpus": "CPUs",
-    "mem": "memory",
+    "mem": "Memory",
     "gpus": "GPUs",
-    "priority": "priority",
-    "cwd": "folder",
-    "timeout": "time limit",
-    "retry": "retries",
-    "tags": "tags",
-    "after": "after",
-    "nice": "nice",
+    "priority": "Priority",
+    "cwd": "Folder",
+    "timeout": "Time limit",
+    "retry": "Retries",
+    "tags": "Tags",
+    "after": "After",
+    "nice": "Nice",
 }
 
 

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, request_response
 
 from sjs.errors import SjsError
 from sjs.gateway.desk import Desk
@@ -55,9 +55,10 @@ def application(
     """The pages, for those who have signed in. `lookup`: the token of a public id."""
     frame = Frame(desk, desk.settings.path, PLACES)
     sights = Sights([one.name for one in desk.config.everyone], inquiries)
+    entrance = Entrance(frame, lookup)
     routes = [
         Route("/static/{digest}/{name}", _static, methods=["GET"]),
-        *Entrance(frame, lookup).routes(),
+        *entrance.routes(),
         *live.routes(desk),
         *jobs.routes(frame),
         *handing.routes(frame, environ),
@@ -86,6 +87,7 @@ def application(
         desk.settings.path,
         lambda path: path.startswith(_OPEN),
         lambda scope: wants_stream(scope, head),
+        request_response(entrance.turned_away),
     )
 
 

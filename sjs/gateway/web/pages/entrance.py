@@ -36,7 +36,15 @@ class Entrance:
         ]
 
     async def asked(self, request: Request) -> Response:
-        return self._form(request, request.query_params.get("next", ""))
+        there = request.query_params.get("next", "")
+        if request.headers.get("sec-fetch-site") == "cross-site" and _LOCAL.fullmatch(there):
+            # its browser keeps the cookie back, as it was sent here by another site: from here it brings it
+            return self._frame.page(request, "on-the-way.html", there=there)
+        return self._form(request, there)
+
+    async def turned_away(self, request: Request) -> Response:
+        """Who has sent a form, and is not signed in any more."""
+        return self._form(request, "", "you are signed out: sign in, go back, and send it again", 401)
 
     async def sign_in(self, request: Request) -> Response:
         said = await forms.fields(request)

@@ -61,9 +61,18 @@ class Frame:
         self._places = places
         self._templates = Environment(
             loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True,
+            lstrip_blocks=True, finalize=words.untwisted,
         )  # fmt: skip
-        filters = (words.seconds, words.moment, words.machine_moment, words.size, words.count, words.tone, words.brief)
+        filters = (
+            words.seconds,
+            words.moment,
+            words.machine_moment,
+            words.size,
+            words.count,
+            words.tone,
+            words.brief,
+            words.exact,
+        )
         self._templates.filters |= {one.__name__: one for one in filters}
         self._templates.globals |= {"url": self.url, "asset": self._asset, "version": __version__}
 

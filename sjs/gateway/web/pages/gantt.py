@@ -24,8 +24,8 @@ HEIGHT, GAP, HEAD = 14.0, 3.0, 22.0
 LEAST = 3.0
 """How wide a shape is at least, to be hit."""
 
-TEXT = 40.0
-"""How wide what stands at a line of the axis is at most."""
+TEXT = 120.0
+"""How wide what stands at a line of the axis is at most, on a narrow screen."""
 
 TICKS = (60, 300, 900, 3_600, 10_800, 21_600, 86_400, 604_800)
 """Seconds between the lines of the axis."""
@@ -72,8 +72,12 @@ class Lane:
 
 @dataclass(frozen=True)
 class Tick:
+    """A line of the axis. `is_clock`: its text is a time of day, in UTC."""
+
     x: float
     text: str
+    at: float
+    is_clock: bool
 
 
 @dataclass(frozen=True)
@@ -115,11 +119,13 @@ def ticks(start: float, stop: float) -> Sequence[Tick]:
     room for it."""
     step = next((one for one in TICKS if (stop - start) / one <= 12), TICKS[-1])
     first = int(start // step + 1) * step
-    form = "%m-%d" if step >= 86_400 else "%H:%M"
+    is_clock = step < 86_400
+    form = "%H:%M" if is_clock else "%m-%d"
     scale = WIDTH / (stop - start)
     places = [(at, round((at - start) * scale, 1)) for at in range(first, int(stop) + 1, step)][:60]
     return [
-        Tick(x, f"{datetime.fromtimestamp(at, timezone.utc):{form}}" if x + TEXT <= WIDTH else "") for at, x in places
+        Tick(x, f"{datetime.fromtimestamp(at, timezone.utc):{form}}" if x + TEXT <= WIDTH else "", at, is_clock)
+        for at, x in places
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from time import time
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sjs.answers import Details
-from sjs.core.lifecycle import FINAL
+from sjs.core.lifecycle import FINAL, RUNNING
 from sjs.errors import SjsError, Unreachable
 from sjs.gateway.identity.tokens import Token
 from sjs.gateway.inquiries import Inquiries
@@ -47,6 +48,7 @@ def routes(frame: Frame, inquiries: Inquiries) -> list[Route]:
         details, why, tail = await asyncio.gather(
             heard(inquiries.details(row)), heard(inquiries.why(row)), heard(printed.tail(inquiries, row, of))
         )
+        pictures = [one for one in left.files if files.is_picture(one.name, one.size)]
         return frame.page(
             request,
             "job.html",
@@ -60,7 +62,9 @@ def routes(frame: Frame, inquiries: Inquiries) -> list[Route]:
             attempt=attempt,
             left=left,
             left_out=(row.left_out or "").split("\n")[:20] if row.left_out else [],
-            is_picture=files.is_picture,
+            pictures=pictures,
+            others=[one for one in left.files if one not in pictures],
+            running_for=max(0.0, time() - row.begun) if row.state == RUNNING and row.begun is not None else None,
             happened=[(event, json.loads(event.data)) for event in happened],
             has_ended=row.state in FINAL,
         )

@@ -39,7 +39,7 @@ def routes(frame: Frame) -> list[Route]:
             request,
             "timeline.html",
             picture=gantt.picture(spans, start, stop),
-            width=gantt.WIDTH,
+            share=_share,
             spans=sorted(spans, key=lambda one: -one.start)[:LISTED],
             count=len(spans),
             is_cut=len(spans) == MOST,
@@ -53,6 +53,11 @@ def routes(frame: Frame) -> list[Route]:
         )
 
     return [Route("/timeline", timeline, methods=["GET"])]
+
+
+def _share(units: float) -> str:
+    """Of the width of the picture, however wide it is shown."""
+    return f"{100 * units / gantt.WIDTH:.3f}%"
 
 
 def _number(text: str | None, name: str, usual: int) -> int:

@@ -28,7 +28,8 @@ SECURE = "__Host-sjs"
 
 class Visitors:
     """An ASGI application before another: each request but those to `open_to_all` paths has a session, which is then in
-    scope["state"]["session"], and is admitted by its token. Who has none is led to sign in."""
+    scope["state"]["session"], and is admitted by its token. Who has none is led to sign in; `turned_away` answers one
+    who has sent something."""
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Visitors:
         base: str,
         open_to_all: Callable[[str], bool],
         is_stream: Callable[[Scope], bool],
+        turned_away: App,
     ) -> None:
         self._app = app
         self._lookup = lookup
@@ -47,6 +49,7 @@ class Visitors:
         self._base = base
         self._open_to_all = open_to_all
         self._is_stream = is_stream
+        self._turned_away = turned_away
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._open_to_all(scope["path"]):
@@ -74,8 +77,11 @@ class Visitors:
         return None
 
     async def _to_sign_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in SAFE or self._is_stream(scope):
+        if self._is_stream(scope):
             scope["state"]["refusal"] = Refusal(401, "signed_out", "sign in again, and repeat it")
+            return
+        if scope["method"] not in SAFE:
+            await self._turned_away(scope, receive, send)
             return
         query = scope.get("query_string", b"").decode("latin-1")
         there = scope["path"] + (f"?{query}" if query else "")

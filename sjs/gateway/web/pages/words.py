@@ -69,3 +69,21 @@ def size(amount: float | None) -> str:
 def count(amount: float | None) -> str:
     """1 234 567."""
     return "" if amount is None else f"{amount:,.0f}".replace(",", "\u202f")
+
+
+_TWISTING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
+
+
+class Exact(str):
+    """What is to stand in a page as it is, for it is sent back from there."""
+
+
+def exact(text: str) -> Exact:
+    """A text that a form brings back."""
+    return Exact(text)
+
+
+def untwisted(shown: object) -> object:
+    """What is shown, without the marks that change the direction of what stands behind them: one that nobody ends
+    turns the page's own words, too, and `photo\u202egpj.sh` would look like a picture."""
+    return shown.translate(_TWISTING) if isinstance(shown, str) and not isinstance(shown, Exact) else shown

@@ -134,3 +134,25 @@ def test_pages_and_the_api_together_are_as_many_as_a_token_may_have(http: httpx.
     api = {"authorization": f"Bearer {text}"}
     found = [http.get("/jobs"), http.get("/api/v1/jobs", headers=api), http.get("/jobs"), http.get("/jobs")]
     assert [one.status_code for one in found] == [200, 200, 200, 429]
+
+
+def test_a_link_in_another_site_leads_to_its_page(page: Page, site: str) -> None:
+    """The cookie is not sent along with it; the door sends it on from here."""
+    link = f"<a href='{site}/jobs?state=failed'>failed ones</a>"
+    page.route("http://elsewhere.example/**", lambda route: route.fulfill(body=link, content_type="text/html"))
+    page.goto("http://elsewhere.example/")
+    page.get_by_role("link", name="failed ones").click()
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    expect(page).to_have_url("/jobs?state=failed")
+    page.context.clear_cookies()
+    page.goto("http://elsewhere.example/")
+    page.get_by_role("link", name="failed ones").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_who_sends_a_form_and_is_signed_out_is_told_so_in_a_page(page: Page, desk: Desk) -> None:
+    page.goto("/jobs/new")
+    page.get_by_label("Command").fill("echo kept")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Hand in").click()
+    expect(page.get_by_role("alert")).to_contain_text("signed out")

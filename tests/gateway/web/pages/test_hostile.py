@@ -6,8 +6,10 @@ import json
 from base64 import b64encode
 from html import escape
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
+from markupsafe import Markup
 from playwright.sync_api import Page, expect
 from sqlalchemy import insert
 
@@ -16,6 +18,7 @@ from sjs.gateway.records import artifacts as kept
 from sjs.gateway.records.artifacts import Artifact, Leaving
 from sjs.gateway.records.tables import jobs
 from sjs.gateway.web.pages.printed import TAIL, shown
+from sjs.gateway.web.pages.words import exact, untwisted
 from tests.gateway.web.pages.conftest import enter, token_of
 from tests.gateway.web.pages.test_jobs import hand_in
 from tests.live.machine import until
@@ -42,6 +45,20 @@ def test_whatever_its_words_are_nothing_runs(page: Page, site: str, desk: Desk) 
         assert page.evaluate("window.ran") is None
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.locator("main a[href^=javascript]").count() == 0
+
+
+def test_no_text_turns_what_stands_behind_it(page: Page, desk: Desk) -> None:
+    """What a form brings back is as it was."""
+    twisted = f"photo{TURNED}gpj.sh"
+    row = {"owner": "ann", "origin": "api", "word": "a", "state": "failed", "created": 1.0, "body": "{}"}
+    desk.write(lambda connection: connection.execute(insert(jobs), [{**row, "name": twisted}]))
+    page.goto("/jobs?" + urlencode({"name": twisted}))
+    expect(page.locator("td[data-label=Name]")).to_have_text("photo\ufffd\ufffd\u200fgpj.sh")
+    expect(page.get_by_label("Name")).to_have_value(twisted)
+    assert untwisted(Markup("<b>\u202e</b>")) == Markup("<b>\ufffd</b>")
+    assert isinstance(untwisted(Markup("\u202e")), Markup)
+    assert untwisted(exact(twisted)) == twisted
+    assert untwisted(7) == 7
 
 
 def test_live_output_is_text_too(page: Page, site: str, desk: Desk, tmp_path: Path) -> None:

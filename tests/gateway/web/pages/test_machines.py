@@ -41,9 +41,9 @@ def test_each_is_shown_as_it_is_and_who_is_away_holds_up_no_page(page: Page, sit
 def test_an_administrator_has_nothing_new_start(page: Page, site: str, desk: Desk) -> None:
     page.goto("/machines")
     a = page.locator(".machine").filter(has=page.get_by_role("heading", name="a ready"))
-    a.get_by_role("button", name="Have nothing new start").click()
+    a.get_by_role("button", name="Drain").click()
     drained = page.locator(".machine").filter(has=page.get_by_role("heading", name="a drained"))
-    drained.get_by_role("button", name="Let jobs start again").click()
+    drained.get_by_role("button", name="Undrain").click()
     expect(page.get_by_role("heading", name="a ready")).to_be_visible()
 
 
@@ -52,7 +52,7 @@ def test_others_can_only_look(page: Page, site: str, desk: Desk) -> None:
     sign_in(page, token_of(desk, "bob", ["read"]))
     page.goto("/machines")
     expect(page.get_by_role("heading", name="a ready")).to_be_visible()
-    expect(page.get_by_role("button", name="Have nothing new start")).to_have_count(0)
+    expect(page.get_by_role("button", name="Drain")).to_have_count(0)
     status = page.evaluate(
         """async () => (await fetch("/machines/a", {method: "POST", body: new URLSearchParams({what: "drain",
         form: document.querySelector("input[name=form]").value})})).status"""

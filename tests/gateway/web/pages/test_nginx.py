@@ -89,9 +89,9 @@ def test_what_happens_is_seen_as_it_happens(page: Page, site: str, desk: Desk, t
 def test_forms_are_taken_and_lead_below_it(page: Page, site: str, desk: Desk) -> None:
     """The origin of the page is compared with the name by which the gateway is asked for, with the port."""
     page.goto("machines")
-    page.get_by_role("button", name="Have nothing new start").first.click()
-    page.get_by_role("button", name="Let jobs start again").click()
-    expect(page.get_by_role("button", name="Let jobs start again")).to_have_count(0)
+    page.get_by_role("button", name="Drain").first.click()
+    page.get_by_role("button", name="Undrain").click()
+    expect(page.get_by_role("button", name="Undrain")).to_have_count(0)
     expect(page).to_have_url(f"{site}/machines")
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(f"{site}/sign-in")

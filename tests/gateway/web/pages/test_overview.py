@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from sjs.gateway.desk import Desk
 from sjs.gateway.records.listing import COUNTED
-from tests.gateway.web.pages.conftest import sign_in, token_of
+from tests.gateway.web.pages.conftest import NARROW, WIDE, sign_in, token_of
 from tests.gateway.web.pages.test_jobs import hand_in
 from tests.gateway.web.pages.test_timeline import keep, row
 
@@ -36,3 +36,14 @@ def test_so_many_that_they_are_not_counted(page: Page, desk: Desk) -> None:
     page.goto("/")
     expect(page.get_by_role("link", name="running")).to_contain_text("1")
     expect(page.get_by_role("link", name="succeeded")).to_contain_text("0")
+
+
+def test_beside_a_machine_with_a_long_name_a_job_keeps_its_own(page: Page, desk: Desk) -> None:
+    keep(desk, row(1, "ann", time.time(), None, name="evaluate", target="a-machine-with-a-long-name." * 9))
+    for size in (WIDE, NARROW):
+        page.set_viewport_size(size)
+        page.goto("/")
+        box = page.get_by_text("evaluate", exact=True).bounding_box()
+        assert box is not None
+        assert box["width"] > 60
+        assert box["height"] < 40

@@ -59,6 +59,19 @@ def test_a_stage_moves_while_workers_claim_and_finish(page: Page, http: httpx.Cl
     expect(page.locator("#items tbody tr")).to_have_count(1)
 
 
+def test_whose_time_is_over_and_what_is_done_is_seen(page: Page, http: httpx.Client) -> None:
+    stages = [{"name": "cut", "lifetime": 0.05, "over": "flag"}, {"name": "done"}]
+    http.put("/stages/short", json={"stages": stages}).raise_for_status()
+    items = [{"command": 1}, {"command": 2, "stage": 1}]
+    http.post("/stages/short/items", json={"items": items}).raise_for_status()
+    http.post("/stages/short/claims", json={"stage": 0, "worker": "slow"}).raise_for_status()
+    page.goto("/pipelines/short")
+    expect(page.locator(".workers li")).to_have_text("slow has 1 1 expired")
+    expect(page.locator("#item-1 td[data-label=State]")).to_have_text("claimed flagged")
+    expect(page.locator("#item-2 td[data-label=State]")).to_have_text("done")
+    expect(page.get_by_label("seconds at stage 1")).to_have_count(0)
+
+
 def test_what_is_flagged_is_seen_and_seen_to(page: Page, http: httpx.Client) -> None:
     made(http, 2)
     item = claimed(http)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -10,8 +11,9 @@ from sqlalchemy import insert
 
 from sjs.gateway.desk import Desk
 from sjs.gateway.records import tables
-from sjs.gateway.records.events import tell
-from tests.gateway.web.pages.conftest import sign_in, token_of
+from sjs.gateway.records.events import Event, tell
+from sjs.gateway.web.pages.events import told
+from tests.gateway.web.pages.conftest import NARROW, sign_in, token_of
 from tests.gateway.web.pages.test_jobs import hand_in
 
 
@@ -80,3 +82,28 @@ def test_older_events_are_a_page_further(page: Page, desk: Desk) -> None:
     expect(page.locator("#happened tbody tr")).to_have_count(100)
     page.get_by_role("link", name="Older events").click()
     expect(page.locator("#happened tbody tr")).to_have_count(50)
+
+
+def test_a_narrow_screen_has_all_of_the_picture(page: Page, desk: Desk) -> None:
+    now = time.time()
+    keep(desk, row(1, "ann", now - 3_500, now - 3_400), row(2, "ann", now - 60, None))
+    page.set_viewport_size(NARROW)
+    page.goto("/timeline")
+    bars = page.locator(".gantt .bar")
+    expect(bars).to_have_count(2)
+    boxes = [bars.nth(at).bounding_box() for at in range(2)]
+    assert all(box is not None and box["x"] > 0 and box["x"] + box["width"] <= NARROW["width"] for box in boxes)
+
+
+def test_what_stages_tell_is_words() -> None:
+    stages = [
+        {"stage": 0, "total": 7, "claimed": 2, "flagged": 1},
+        {"stage": 3, "total": 4, "claimed": 0, "flagged": 0},
+    ]
+    data = {"pipeline": "scans", "stages": stages, "steps": {"claimed": 2, "expired": 1}, "expired": [1, 2, 3, 7]}
+    assert told(Event(1, 1.0, "stage.expired", "ann", None, json.dumps(data))) == [
+        ("pipeline", "scans"),
+        ("stages", "0: 7 (2 claimed, 1 flagged), 3: 4"),
+        ("steps", "2 claimed, 1 expired"),
+        ("expired", "1-3, 7"),
+    ]

@@ -5,8 +5,10 @@
 const main = document.querySelector("main[data-live]");
 const sign = document.getElementById("link");
 const EVERY = 1000;
+const AGAIN = 5000; // after a refusal, be it of a proxy whose gateway is started anew
 
 let stream = null;
+let again = null;
 let looking = false;
 let wanted = false;
 let last = 0;
@@ -20,6 +22,10 @@ function times(root) {
     const local = new Date(time.dateTime).toLocaleString();
     if (!time.title) time.title = time.textContent + " UTC";
     if (time.textContent !== local) time.textContent = local;
+  }
+  const clock = { hour: "2-digit", minute: "2-digit", hour12: false };
+  for (const one of root.querySelectorAll("[data-clock]")) {
+    if (one.textContent) one.textContent = new Date(one.dataset.clock).toLocaleTimeString([], clock);
   }
 }
 
@@ -110,7 +116,13 @@ function follow() {
     say("");
     look(); // something may have happened between the page and now
   };
-  stream.onerror = () => say("The gateway is away; this page comes back with it.");
+  stream.onerror = () => {
+    say("The gateway is away; this page comes back with it.");
+    if (stream.readyState !== EventSource.CLOSED) return; // the browser asks again by itself
+    leave();
+    again = setTimeout(follow, AGAIN);
+    look(); // it may be that one is to sign in
+  };
   for (const kind of [...kinds, "reset"]) stream.addEventListener(kind, look);
 }
 
@@ -122,6 +134,7 @@ function watch() {
 }
 
 function leave() {
+  clearTimeout(again);
   clearInterval(timer);
   timer = null;
   stream?.close();

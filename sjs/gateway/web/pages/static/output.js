@@ -43,6 +43,18 @@ class Terminal {
     this.leave("Not followed.");
   }
 
+  // A browser has few connections to one host: a page that nobody sees holds none.
+  pause() {
+    this.rests = Boolean(this.stream);
+    this.stream?.close();
+    this.stream = null;
+  }
+
+  wake() {
+    if (this.rests && !this.stream) this.start();
+    this.rests = false;
+  }
+
   leave(why) {
     this.stream?.close();
     this.stream = null;
@@ -98,5 +110,7 @@ function look() {
 }
 
 document.addEventListener("sjs:fresh", look);
-addEventListener("pagehide", () => known.forEach((one) => one.leave("")));
+document.addEventListener("visibilitychange", () => known.forEach((one) => (document.hidden ? one.pause() : one.wake())));
+addEventListener("pagehide", () => known.forEach((one) => one.pause()));
+addEventListener("pageshow", () => known.forEach((one) => one.wake()));
 look();
