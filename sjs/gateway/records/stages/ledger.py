@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, Integer, Select, bindparam, insert, select, tuple_, update
 
 from sjs.gateway.records import events, tables
 from sjs.gateway.records.stages.values import CLAIMED, FREE, USUAL, Counts, Item, NoPipeline, Pipeline, Stage, Step
@@ -28,6 +28,22 @@ _LIGHT = [
     getattr(tables.items.c, "flagged" if one == "is_flagged" else one) for one in fields(Item) if one not in _HEAVY
 ]
 _SAID = [getattr(tables.items.c, one) for one in _HEAVY]
+
+_THESE: Any = bindparam("these", expanding=True)
+"""What is asked in each transaction is made once: to make a statement takes longer than to run it."""
+
+_p, _s = tables.pipelines.c, tables.stages.c
+
+PIPELINES: Select[Any] = select(_p.id, _p.owner, _p.name, _p.loose, _p.last, _p.next, _p.created, _p.version).order_by(
+    _p.id
+)
+NUMBERED = PIPELINES.where(_p.id.in_(_THESE))
+_NAMED = PIPELINES.where(tuple_(_p.owner, _p.name).in_(_THESE))
+_STAGES: Select[Any] = (
+    select(_s.pipeline, _s.stage, _s.name, _s.lifetime, _s.over, _s.tries, _s.back, _s.total, _s.claimed, _s.flagged)
+    .where(_s.pipeline.in_(_THESE))
+    .order_by(_s.pipeline, _s.stage)
+)
 
 
 class Ledger:
@@ -57,14 +73,13 @@ class Ledger:
         """Have these at hand."""
         wanted = sorted(set(names) - set(self._named))
         ids = sorted(set(numbers) - set(self._pipelines))
-        known = tables.pipelines.c
         for start in range(0, len(wanted), _IN):
-            self._keep(tuple_(known.owner, known.name).in_(wanted[start : start + _IN]))
+            self._keep(_NAMED, wanted[start : start + _IN])
         for start in range(0, len(ids), _IN):
-            self._keep(known.id.in_(ids[start : start + _IN]))
+            self._keep(NUMBERED, ids[start : start + _IN])
 
-    def _keep(self, which: Any) -> None:
-        found = {one.id: one for one in read_pipelines(self.connection, which)}
+    def _keep(self, which: Select[Any], these: Sequence[Any]) -> None:
+        found = {one.id: one for one in read_pipelines(self.connection, which, {"these": these})}
         self._pipelines.update(found)
         self._named.update({(one.owner, one.name): one.id for one in found.values()})
 
@@ -82,8 +97,7 @@ class Ledger:
         """Have the items at hand that are claimed under these."""
         wanted = sorted(set(words))
         for start in range(0, len(wanted), _IN):
-            found = select(*_LIGHT).where(tables.items.c.word.in_(wanted[start : start + _IN]))
-            for row in self.connection.execute(found):
+            for row in self.connection.execute(_CLAIMED, {"these": wanted[start : start + _IN]}):
                 item = self._item(row)
                 self._words[item.word or ""] = item
 
@@ -95,9 +109,7 @@ class Ledger:
     def ended(self, word: str) -> Step | None:
         """By what the claim under a word has ended."""
         if word not in self._ended:
-            c = tables.steps.c
-            what = (c.pipeline, c.number, c.time, c.what, c.who, c.stage, c.target, c.word, c.detail)
-            row = self.connection.execute(select(*what).where(c.word == word).limit(1)).one_or_none()
+            row = self.connection.execute(_ENDED, {"word": word}).one_or_none()
             if row is not None:
                 self._ended[word] = Step(*row)
         return self._ended.get(word)
@@ -105,12 +117,10 @@ class Ledger:
     def read_items(self, wanted: Iterable[tuple[int, int]]) -> None:
         """Have these at hand, by their pipelines and numbers."""
         missing = sorted(set(wanted) - set(self._items))
-        c = tables.items.c
         for pipeline, keys in groupby(missing, lambda key: key[0]):
             numbers = [number for _, number in keys]
             for start in range(0, len(numbers), _IN):
-                these = select(*_LIGHT).where(c.pipeline == pipeline, c.number.in_(numbers[start : start + _IN]))
-                for row in self.connection.execute(these):
+                for row in self.connection.execute(_ITEMS, {"of": pipeline, "these": numbers[start : start + _IN]}):
                     self._item(row)
 
     def item(self, pipeline: Pipeline, number: int) -> Item | None:
@@ -120,9 +130,8 @@ class Ledger:
     def free(self, pipeline: Pipeline, stage: int, count: int) -> Sequence[Item]:
         """Items that are to be had at a stage, the lowest numbers first, with all that is said of them. What was
         changed so far is to be written."""
-        c = tables.items.c
-        found = select(*_LIGHT, *_SAID).where(c.pipeline == pipeline.id, c.stage == stage, c.state == FREE)
-        return [self._item(row) for row in self.connection.execute(found.order_by(c.number).limit(count))]
+        found = self.connection.execute(_FREE, {"of": pipeline.id, "at": stage, "count": count})
+        return [self._item(row) for row in found]
 
     def some(self, pipeline: Pipeline | None, *which: Any, limit: int, order: Any = None) -> Sequence[Item]:
         """Items of a pipeline, or of all. What was changed so far is to be written."""
@@ -248,17 +257,12 @@ def shown(pipeline: Pipeline, stages: Iterable[int]) -> list[dict[str, Any]]:
     return [{"stage": one, **vars(pipeline.counts.get(one, Counts()))} for one in stages]
 
 
-def read_pipelines(connection: Connection, which: Any) -> Sequence[Pipeline]:
-    """Those of which this is so, in the order of their ids."""
-    c = tables.pipelines.c
-    found = select(c.id, c.owner, c.name, c.loose, c.last, c.next, c.created, c.version).where(which).order_by(c.id)
-    pipelines = {row.id: Pipeline(*row) for row in connection.execute(found) if row.name is not None}
+def read_pipelines(connection: Connection, which: Select[Any], said: Mapping[str, Any]) -> Sequence[Pipeline]:
+    """Those of PIPELINES that are there, in the order of their ids. `said`: what is bound to be said of which."""
+    pipelines = {row.id: Pipeline(*row) for row in connection.execute(which, said) if row.name is not None}
     if not pipelines:
         return []
-    s = tables.stages.c
-    said = (s.name, s.lifetime, s.over, s.tries, s.back)
-    what: Select[Any] = select(s.pipeline, s.stage, *said, s.total, s.claimed, s.flagged)
-    for row in connection.execute(what.where(s.pipeline.in_(pipelines)).order_by(s.pipeline, s.stage)):
+    for row in connection.execute(_STAGES, {"these": list(pipelines)}):
         pipeline = pipelines[row[0]]
         pipeline.counts[row[1]] = Counts(*row[7:])
         pipeline.stages[row[1]] = Stage(*row[2:7])
@@ -291,6 +295,20 @@ def _change(item: Item) -> dict[str, Any]:
     return {"of": item.pipeline, "this": item.number, "new_flagged": item.is_flagged, **values}
 
 
+_OF, _AT = (tables.items.c.pipeline == bindparam("of")), (tables.items.c.stage == bindparam("at"))
+_ITEMS = select(*_LIGHT).where(_OF, tables.items.c.number.in_(_THESE))
+_CLAIMED = select(*_LIGHT).where(tables.items.c.word.in_(_THESE))
+_FREE = (
+    select(*_LIGHT, *_SAID)
+    .where(_OF, _AT, tables.items.c.state == FREE)
+    .order_by(tables.items.c.number)
+    .limit(bindparam("count", type_=Integer))
+)
+_ENDED = (
+    select(*(getattr(tables.steps.c, one) for one in fields(Step)))
+    .where(tables.steps.c.word == bindparam("word"))
+    .limit(1)
+)
 _THIS = (tables.items.c.pipeline == bindparam("of"), tables.items.c.number == bindparam("this"))
 _CHANGED = ["stage", "since", "state", "tries", "worker", "word", "due", "version", "flagged"]
 _CHANGE = update(tables.items).where(*_THIS).values({name: bindparam(f"new_{name}") for name in _CHANGED})

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from sjs.errors import BadRequest, Conflict
 from sjs.gateway.records import events, tables
-from sjs.gateway.records.stages.ledger import read_pipelines
+from sjs.gateway.records.stages.ledger import NUMBERED, PIPELINES, read_pipelines
 from sjs.gateway.records.stages.values import FREE, MOST_STAGES, Changed, Counts, NoPipeline, Pipeline, Seen, Stage
 from sjs.values import dataclass
 
@@ -114,9 +114,13 @@ def _row(pipeline: int, at: int, stage: Stage) -> dict[str, Any]:
 
 def find(connection: Connection, owner: str, name: str) -> Pipeline | None:
     """The one of this name."""
-    p = tables.pipelines.c
-    found = read_pipelines(connection, (p.owner == owner) & (p.name == name))
+    found = read_pipelines(connection, _CALLED, {"whose": owner, "called": name})
     return found[0] if found else None
+
+
+_CALLED = PIPELINES.where(
+    tables.pipelines.c.owner == bindparam("whose"), tables.pipelines.c.name == bindparam("called")
+)
 
 
 def get(connection: Connection, owner: str, name: str) -> Pipeline:
@@ -133,7 +137,7 @@ def page(connection: Connection, owner: str | None, after: int, limit: int) -> S
     these = select(p.id).where(p.id > after, p.name.is_not(None)).order_by(p.id).limit(limit)
     if owner is not None:
         these = these.where(p.owner == owner)
-    return read_pipelines(connection, p.id.in_(connection.scalars(these).all()))
+    return read_pipelines(connection, NUMBERED, {"these": connection.scalars(these).all()})
 
 
 def close(connection: Connection, owner: str, name: str, now: float) -> None:
