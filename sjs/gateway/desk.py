@@ -22,6 +22,7 @@ from sjs.config import Config
 from sjs.core.lifecycle import FINAL
 from sjs.errors import Conflict, Refused, UnknownJob
 from sjs.gateway import tokens
+from sjs.gateway.arrivals import Arrivals
 from sjs.gateway.artifacts import link_keys
 from sjs.gateway.artifacts.lending import Lending
 from sjs.gateway.artifacts.opening import open_store
@@ -124,6 +125,7 @@ class Desk:
         self._retention.start()
         self.timer.start()
         self.questions = Threads(MOST, EACH)
+        self.arrivals = Arrivals()
 
     def close(self) -> None:
         """Hand in no more, and write what was said."""
@@ -143,7 +145,7 @@ class Desk:
 
     async def written(self, work: Callable[[Connection], T]) -> T:
         """What the work gives back, once it is durable."""
-        return await asyncio.wrap_future(self.write.put(work))
+        return await self.arrivals.of(self.write.put(work))
 
     async def read(self, question: Callable[[Connection], T]) -> T:
         """The answer of the records."""
@@ -169,7 +171,7 @@ class Desk:
             check(may_submit(token, spec, self.targets(word)))
         whose = owner or token.owner
         await self.check_queue(token, whose, len(new))
-        return await asyncio.wrap_future(self.office.accept(new, whose, origin, key, said, sweep))
+        return await self.arrivals.of(self.office.accept(new, whose, origin, key, said, sweep))
 
     async def check_queue(self, token: Token, owner: str, more: int) -> None:
         """TooMany, where so many more of an owner's jobs would have to end."""

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from secrets import token_hex
 from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from sjs.gateway.desk import Desk, check
+from sjs.gateway.identity.drawing import Words
 from sjs.gateway.identity.tokens import Token, may, may_see, only_of
 from sjs.gateway.records.stages import looking, pipelines
 from sjs.gateway.records.stages.handling import perform
@@ -60,6 +60,7 @@ class Pipelines:
     def __init__(self, desk: Desk, now: Callable[[], float] = time.time) -> None:
         self._desk = desk
         self._now = now
+        self._words = Words(16)
 
     # --- pipelines
 
@@ -133,11 +134,11 @@ class Pipelines:
         whose = self._owner(token, "submit", owner)
 
         async def ask() -> Sequence[Item]:
-            words = [token_hex(16) for _ in range(count)]
+            words = [self._words.next() for _ in range(count)]
             order = Claim(whose, name, worker, self._now(), stage, words, seconds)
             written: Future[Sequence[Item]] = self._desk.write.put_among(perform, order)
             try:
-                return await asyncio.wrap_future(written)
+                return await self._desk.arrivals.of(written)
             except asyncio.CancelledError:
                 written.add_done_callback(partial(self._give_back, order))
                 raise
@@ -345,7 +346,7 @@ class Pipelines:
         return token.owner if owner is None else owner
 
     async def _ask(self, order: Order | Expire) -> Any:
-        return await asyncio.wrap_future(self._desk.write.put_among(perform, order))
+        return await self._desk.arrivals.of(self._desk.write.put_among(perform, order))
 
     async def _settled(self, order: Order) -> Settled:
         found: Settled = await self._ask(order)

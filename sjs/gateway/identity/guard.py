@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
-from secrets import token_hex
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
+from sjs.gateway.identity.drawing import Words
 from sjs.gateway.identity.heads import HeadRules, check_head, declared_length, has_body, wants_stream
 from sjs.gateway.identity.refusals import Headers, Refusal, document
 from sjs.values import dataclass
@@ -43,6 +44,19 @@ _SLOW = Refusal(408, "too_slow", "the body came too slowly")
 _BROKEN = Refusal(500, "bad_answer", "the answer had a header that can not be sent")
 
 
+T = TypeVar("T")
+
+if sys.version_info >= (3, 11):
+
+    async def within(work: Awaitable[T], seconds: float) -> T:
+        """What it gives back, in so many seconds; else asyncio.TimeoutError. As asyncio's own of later versions, which
+        makes no task for it."""
+        async with asyncio.timeout(seconds):
+            return await work
+else:
+    within = asyncio.wait_for
+
+
 @dataclass(frozen=True)
 class Rules:
     """`most_body`: bytes of a body, by method and path; `slowest`: bytes a second that a body comes with at least,
@@ -71,6 +85,7 @@ class Guard:
         self._app = app
         self._rules = rules
         self._done = done
+        self._names = Words(8)
         self.open = 0
         self.streams = 0
 
@@ -84,7 +99,7 @@ class Guard:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = perf_counter()
-        request = token_hex(8)
+        request = self._names.next()
         scope.setdefault("state", {})["request_id"] = request
         REQUEST.set(request)
         answer = _Answer(send, self._rules.policy, request)
@@ -167,7 +182,7 @@ class _Body:
         clock = asyncio.get_running_loop().time
         begun = clock()
         try:
-            return await asyncio.wait_for(self.rest(), max(0.0, min(left, self._rules.pause)))
+            return await within(self.rest(), max(0.0, min(left, self._rules.pause)))
         except asyncio.TimeoutError:
             return None
         finally:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
 import threading
 import traceback
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from time import time
 from typing import Any
@@ -20,6 +21,8 @@ from sjs.gateway.identity.tokens import Token
 
 MOST = 10_000
 """Lines that wait to be written; more are counted, and not kept."""
+
+Line = tuple[str, float, Mapping[str, Any]]
 
 _SECRET = re.compile(
     r"(sjs_[0-9a-f]{16}_)[0-9a-f]+|(?<=\.)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])|(?<=://)[^/\s@]*:[^/\s@]*@"
@@ -48,7 +51,7 @@ class Lines:
     def __init__(self, fd: int, for_journal: bool = False) -> None:
         self._fd = fd
         self._for_journal = for_journal
-        self._waiting: deque[tuple[str, float, Mapping[str, Any]]] = deque()
+        self._waiting: deque[Line] = deque()
         self._dropped = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -57,13 +60,16 @@ class Lines:
 
     def put(self, level: str, **said: Any) -> None:
         """Have it written."""
+        self.put_all([(level, time(), said)])
+
+    def put_all(self, lines: Sequence[Line]) -> None:
+        """Have these written: level, time, and what each says."""
         with self._changed:
-            if len(self._waiting) >= MOST:
-                self._dropped += 1
-                return
-            self._waiting.append((level, time(), said))
-            if len(self._waiting) == 1:
+            kept = lines[: MOST - len(self._waiting)]
+            self._dropped += len(lines) - len(kept)
+            if kept and not self._waiting:
                 self._changed.notify()
+            self._waiting.extend(kept)
 
     def close(self) -> None:
         """Write what waits, and no more."""
@@ -135,18 +141,36 @@ def install(lines: Lines) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 
 
-def request(lines: Lines, scope: Scope, status: int, seconds: float) -> None:
-    """One request was answered; status 0: its caller was gone before."""
+class Requests:
+    """Lines of requests that were answered, in one event loop. Those of one turn of it are handed on together: each
+    handing on may wake the thread that writes."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._ended: list[Line] = []
+
+    def done(self, scope: Scope, status: int, seconds: float) -> None:
+        """One was; status 0: its caller was gone before."""
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._hand_on)
+        self._ended.append(("error" if status >= 500 else "info", time(), of_request(scope, status, seconds)))
+
+    def _hand_on(self) -> None:
+        ended, self._ended = self._ended, []
+        self._lines.put_all(ended)
+
+
+def of_request(scope: Scope, status: int, seconds: float) -> Mapping[str, Any]:
+    """What the log says of a request."""
     token: Token | None = scope["state"].get("token")
     client = scope.get("client")
-    lines.put(
-        "error" if status >= 500 else "info",
-        request=scope["state"]["request_id"],
-        method=scope["method"],
-        path=scope["path"][:1_000],
-        status=status or None,
-        ms=round(seconds * 1_000, 1),
-        owner=token.owner if token else None,
-        token=token.id if token else None,
-        client=client[0] if client else None,
-    )
+    return {
+        "request": scope["state"]["request_id"],
+        "method": scope["method"],
+        "path": scope["path"][:1_000],
+        "status": status or None,
+        "ms": round(seconds * 1_000, 1),
+        "owner": token.owner if token else None,
+        "token": token.id if token else None,
+        "client": client[0] if client else None,
+    }

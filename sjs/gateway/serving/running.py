@@ -86,12 +86,12 @@ def _apps(
     desk: Desk, places: Sequence[Place], hosts: Sequence[str], environ: Mapping[str, str], lines: log.Lines
 ) -> list[Guard]:
     """What answers at each of them."""
-    numbers = Numbers(desk)
+    numbers, requests = Numbers(desk), log.Requests(lines)
 
     def done(scope: Scope, status: int, seconds: float) -> None:
         numbers.done(scope, status, seconds)
         if status >= 400 or scope["path"] not in PUBLIC:  # who asks every few seconds whether it is well
-            log.request(lines, scope, status, seconds)
+            requests.done(scope, status, seconds)
 
     main = guarded(desk, native(desk, environ, numbers), hosts, done, environ)
     found = [

@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 
 from sjs.gateway.identity.guard import App
 from sjs.gateway.identity.patience import patient
+from sjs.gateway.serving.joining import joined
 
 BACKLOG = 1024
 KEEP_ALIVE = 75
@@ -28,7 +29,7 @@ class Servers:
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._state = ServerState()
-        self._kind = _watched(patient(HttpToolsProtocol, patience), self)
+        self._kind = _watched(patient(joined(HttpToolsProtocol), patience), self)
         self._servers: list[asyncio.Server] = []
         self._lost = asyncio.Event()
         self._second = 0

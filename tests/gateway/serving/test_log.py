@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -71,6 +71,27 @@ def test_who_reads_it_slowly_holds_up_nobody_and_hears_how_much_is_missing() -> 
     assert numbers == sorted(numbers) and len(numbers) >= log.MOST
     assert sum(missing) + len(numbers) == put
     assert missing, "one batch was at the pipe, and one waited"
+
+
+def test_requests_of_one_turn_of_the_loop_are_handed_on_together() -> None:
+    handed: list[Sequence[log.Line]] = []
+
+    class Kept(log.Lines):
+        def put_all(self, lines: Sequence[log.Line]) -> None:
+            handed.append(lines)
+
+    async def run() -> None:
+        requests = log.Requests(lines)
+        for some in (range(200, 203), range(500, 501)):
+            for status in some:
+                requests.done({"state": {"request_id": f"{status:016x}"}, "method": "GET", "path": "/"}, status, 0.001)
+            await asyncio.sleep(0)
+
+    lines = Kept(os.open(os.devnull, os.O_WRONLY))
+    asyncio.run(run())
+    lines.close()
+    told = [[(level, said["status"]) for level, _, said in some] for some in handed]
+    assert told == [[("info", 200), ("info", 201), ("info", 202)], [("error", 500)]]
 
 
 @contextmanager

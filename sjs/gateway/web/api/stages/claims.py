@@ -78,21 +78,19 @@ async def claimed(
 ) -> Response:
     """The answer to who wants items. Who goes while he waits gets none."""
     token = request.state.token
-    asked = asyncio.ensure_future(
-        pipelines.claim(
-            token,
-            pipeline,
-            said.stage,
-            said.worker or token.owner,
-            seconds=said.seconds,
-            count=said.count,
-            wait=said.wait,
-            owner=owner,
-        )
+    asked = pipelines.claim(
+        token,
+        pipeline,
+        said.stage,
+        said.worker or token.owner,
+        seconds=said.seconds,
+        count=said.count,
+        wait=said.wait,
+        owner=owner,
     )
     found: Sequence[Item]
     if said.wait:
-        found, is_there = await _while_there(asked, request)
+        found, is_there = await _while_there(asyncio.ensure_future(asked), request)
         if not is_there:
             for one in found:
                 await pipelines.release(token, pipeline, one.word or "", owner=owner)
