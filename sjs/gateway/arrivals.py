@@ -1,5 +1,5 @@
-"""What threads have done, brought into event loops: all that ends at a time by one call. Each call wakes the loop, which
-costs who calls more than what he has done, and takes the interpreter from him."""
+"""What threads have done, brought into event loops: all that ends at a time by one call. Each call wakes the loop,
+which costs who calls more than what he has done, and takes the interpreter from him."""
 
 from __future__ import annotations
 

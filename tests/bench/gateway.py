@@ -8,23 +8,35 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tests.bench.figures import Effort, Found, Goal, Lacking
 from tests.bench.rate import times
-from tests.live.machine import ROOT, running
+from tests.live.machine import DEADLINE, ROOT, running
 
 CONNECTIONS = 32
+MOST_ITEMS = 10_000
+"""In one request."""
 WARM = 2.0
 """Seconds of asking that do not count: what is made once is made then."""
 
 GET, SUBMIT = "a job, looked at", "a job, handed in durably"
-GOALS = {GET: Goal(0.5, at_least=True), SUBMIT: Goal(0.25, at_least=True)}
+CLAIM, CLAIMS = "an item, claimed durably", "items, claimed durably ten at a time"
+GOALS = {
+    GET: Goal(0.5, at_least=True),
+    SUBMIT: Goal(0.25, at_least=True),
+    CLAIM: Goal(0.5, at_least=True),
+    CLAIMS: Goal(2, at_least=True),
+}
 BARE = "FastAPI alone"
+
+PIPELINES = {"ones": 100_000, "tens": 400_000}
+"""Items that there are: more than are claimed, for claims that find none are cheaper."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,8 @@ class Asked:
     door: socket.socket
     server: subprocess.Popen[bytes]
     request: bytes
+    each: int = 1
+    """Things in a request."""
     rates: list[float] = field(default_factory=list)
     spent: list[float] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)
@@ -43,8 +57,8 @@ class Asked:
         answer = _load(self.door.getsockname()[1], seconds, self.request)
         count = sum(answer["answers"].values())
         assert set(answer["answers"]) <= {"200", "201"}, answer
-        self.rates.append(count / answer["seconds"])
-        self.spent.append(1e6 * (sum(times(self.server.pid)[:2]) - before) / count)
+        self.rates.append(count * self.each / answer["seconds"])
+        self.spent.append(1e6 * (sum(times(self.server.pid)[:2]) - before) / (count * self.each))
         self.busy.append(100 * answer["busy"] / answer["seconds"])
 
 
@@ -61,9 +75,9 @@ def requests(effort: Effort) -> Found:
     for what, goal in GOALS.items():
         found.add_ratio(f"{what}, by {BARE}", asked[what].rates, asked[BARE].rates, goal)
     for what, one in asked.items():
-        found.add(what, "requests a second", one.rates)
+        found.add(what, "a second", one.rates)
     for what, one in asked.items():
-        found.add(f"processors' time of {what}", "µs a request", one.spent)
+        found.add(f"processors' time of {what}", "µs each", one.spent)
     found.add("processors' time of who asks", "% of one", [value for one in asked.values() for value in one.busy])
     return found
 
@@ -84,11 +98,33 @@ def _servers() -> Iterator[dict[str, Asked]]:
         bare_door, door = stack.enter_context(program.listening()), stack.enter_context(program.listening())
         bare = stack.enter_context(_bare(bare_door))
         ours = stack.enter_context(program.running(config, str(folder / "g"), door))
+        _fill(door.getsockname()[1], token)
         yield {
             BARE: Asked(bare_door, bare, _request("GET", "/jobs/1", "")),
             SUBMIT: Asked(door, ours, _request("POST", "/api/v1/jobs", token, {"command": "true"})),
             GET: Asked(door, ours, _request("GET", "/api/v1/jobs/1", token)),
+            CLAIM: Asked(door, ours, _request("POST", "/api/v1/stages/ones/claims", token, {"stage": 0})),
+            CLAIMS: Asked(
+                door, ours, _request("POST", "/api/v1/stages/tens/claims", token, {"stage": 0, "count": 10}), 10
+            ),
         }
+
+
+def _fill(port: int, token: str) -> None:
+    """Have items to claim."""
+    head = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    with closing(HTTPConnection("127.0.0.1", port, timeout=DEADLINE)) as at:
+
+        def ask(method: str, path: str, said: Any) -> None:
+            at.request(method, f"/api/v1/stages/{path}", json.dumps(said), head)
+            answer = at.getresponse()
+            text = answer.read()
+            assert answer.status == 201, text
+
+        for name, count in PIPELINES.items():
+            ask("PUT", name, {"stages": [{"lifetime": 3_600}, {}]})
+            for _ in range(0, count, MOST_ITEMS):
+                ask("POST", f"{name}/items", {"items": [{"command": {"seed": 7}}] * MOST_ITEMS})
 
 
 def _request(method: str, path: str, token: str, said: Any = None) -> bytes:

@@ -25,6 +25,6 @@ ROWS = (
     Row("follow", "logs -f of a job that writes 10 MB a second", streams.follow),
     Row("fetch", "1 GiB of output over ssh", streams.fetch),
     Row("uneven", "a sweep over machines of which one is slower", uneven),
-    Row("gateway", "requests a second over HTTP, by a server that has one processor", requests),
+    Row("gateway", "what is asked over HTTP, a second, of a server that has one processor", requests),
     Row("slurm", "an array of tasks by Slurm, tuned for short ones", slurm.array),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -16,18 +17,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import uvicorn
-
 from sjs.config import from_mapping
 from sjs.gateway import tokens
 from sjs.gateway.desk import Desk, opened
+from sjs.gateway.identity.guard import Scope
 from sjs.gateway.identity.limits import Limits
 from sjs.gateway.identity.tokens import SCOPES, make
 from sjs.gateway.records.migrating import migrate
 from sjs.gateway.records.opening import engine_of
 from sjs.gateway.records.owning import owned
+from sjs.gateway.serving.log import Lines, Requests
+from sjs.gateway.serving.servers import Servers
 from sjs.gateway.settings import Settings, usual
 from sjs.gateway.web.app import guarded, native
+from sjs.gateway.web.health import Numbers
 from sjs.values import replace
 from tests.live.machine import ROOT
 
@@ -69,29 +72,30 @@ def running(config: Mapping[str, Any], folder: str, door: socket.socket) -> Iter
         process.stdin.close()
 
 
-async def serve(desk: Desk, door: int) -> None:
-    config = uvicorn.Config(
-        guarded(desk, native(desk, {}), [HOST]), fd=door, log_config=None, access_log=False, lifespan="off"
-    )
-    server = uvicorn.Server(config)
+async def serve(desk: Desk, door: int, lines: Lines) -> None:
+    """All that the program does for a request."""
+    numbers, requests, servers = Numbers(desk), Requests(lines), Servers(desk.settings.patience)
 
-    async def until_told() -> None:
-        await asyncio.to_thread(sys.stdin.read)
-        server.should_exit = True
+    def done(scope: Scope, status: int, seconds: float) -> None:
+        numbers.done(scope, status, seconds)
+        requests.done(scope, status, seconds)
 
     desk.hub.open()
+    await servers.listen(guarded(desk, native(desk, {}, numbers), [HOST], done), socket.socket(fileno=door))
     print("ready", flush=True)
-    told = asyncio.ensure_future(until_told())
-    await server.serve()
-    told.cancel()
+    await asyncio.to_thread(sys.stdin.read)
+    desk.hub.close()
+    await servers.close(desk.settings.farewell)
 
 
 def main(config: str, folder: str, door: int, database: str) -> None:
     settings = usual(folder)
     if database:
         settings = replace(settings, database=database)
+    lines = Lines(os.open(os.devnull, os.O_WRONLY))
     with opened(settings, from_mapping(json.loads(config), {}), {}) as desk:
-        asyncio.run(serve(desk, door))
+        asyncio.run(serve(desk, door, lines))
+    lines.close()
 
 
 if __name__ == "__main__":
