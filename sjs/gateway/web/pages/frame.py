@@ -19,7 +19,7 @@ from sjs.errors import BadRequest
 from sjs.gateway.desk import Desk
 from sjs.gateway.identity import sessions
 from sjs.gateway.identity.tokens import Token, may
-from sjs.gateway.web.pages import words
+from sjs.gateway.web.pages import looks, words
 from sjs.values import dataclass
 
 POLICY = (
@@ -106,13 +106,16 @@ class Frame:
 @lru_cache(maxsize=1)
 def assets() -> Mapping[str, Asset]:
     """Read once; who changes one while the gateway runs starts it anew."""
-    found: dict[str, Asset] = {}
+    found = {"colours.css": _asset(looks.stylesheet().encode("ascii"), "css")}
     for one in files(__package__).joinpath("static").iterdir():
         kind = one.name.rpartition(".")[2]
         if kind in TYPES:
-            body = one.read_bytes()
-            found[one.name] = Asset(body, TYPES[kind], hashlib.sha256(body).hexdigest()[:16])
+            found[one.name] = _asset(one.read_bytes(), kind)
     return found
+
+
+def _asset(body: bytes, kind: str) -> Asset:
+    return Asset(body, TYPES[kind], hashlib.sha256(body).hexdigest()[:16])
 
 
 def _template(name: str) -> str:

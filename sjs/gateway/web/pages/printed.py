@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import html
+import re
+from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -19,8 +21,10 @@ from sjs.gateway.desk import Desk
 from sjs.gateway.identity.heads import STREAM
 from sjs.gateway.identity.tokens import Token
 from sjs.gateway.inquiries import Inquiries
-from sjs.gateway.web.pages.ansi import Line, Lines, Place, place_of
+from sjs.gateway.web.pages.ansi import Lines
 from sjs.gateway.web.pages.frame import number_of, numbered, reader
+from sjs.gateway.web.pages.screen import Line, Place, inside, place_of
+from sjs.gateway.web.pages.screen import Row as Shown
 from sjs.values import dataclass
 
 STREAMS = ("out", "err")
@@ -37,15 +41,22 @@ EVERY = 0.1
 AT_ONCE = 1_000
 """Lines that are told at once; before them, others are left out."""
 
+MOST_HEARD = 128 << 10
+"""Bytes that are read for that: whatever a job prints, nobody reads faster."""
+
+BEHIND = 1 << 20
+"""Bytes. Who goes on from further away has the end, as who opens the page."""
+
 
 @dataclass(frozen=True)
 class Tail:
-    """`place`: where its last line begins, if that `is_open`, else the next one; `is_part`: there is more before it."""
+    """`first`: the number of the first row that can still change; `place`: from where on that is told; `is_part`: there
+    is more before it."""
 
-    lines: Sequence[Line]
-    place: str
+    rows: Sequence[Shown]
+    first: int
+    place: Place
     is_part: bool
-    is_open: bool
 
 
 @dataclass(frozen=True)
@@ -79,17 +90,17 @@ async def tail(inquiries: Inquiries, row: Row[Any], of: Asked) -> Tail:
 
 def shown(data: bytes, start: int) -> Tail:
     """As much of the end of it as a page has room for. Pure."""
-    first = data.find(b"\n") + 1 if start else 0
-    lines = Lines(Place(start + first))
-    every = lines.feed(data[first:])
-    every += [lines.open] if lines.open else []
+    whole = re.search(rb"\r?\n|\r", data) if start else None
+    begin = whole.end() if whole else 0
+    lines = Lines(inside(start + begin))
+    every = [*lines.feed(data[begin:]), *lines.open]
     left, kept = MOST_MARKUP, 0
-    for line in reversed(every):
+    for _, line in reversed(every):
         left -= _markup(line)
         if left < 0:
             break
         kept += 1
-    return Tail(every[len(every) - kept :], lines.place.text, start > 0 or kept < len(every), bool(lines.open))
+    return Tail(every[len(every) - kept :], lines.place.first, lines.place, start > 0 or kept < len(every))
 
 
 def _markup(line: Line) -> int:
@@ -97,35 +108,76 @@ def _markup(line: Line) -> int:
     return 32 + sum(len(html.escape(text).encode("utf-8", "replace")) + len(classes) + 24 for text, classes in line)
 
 
+class Telling:
+    """What a reader is to be told of what is printed: rows that are new, or other than he was told; first, those that
+    were final at this place, if he lacks them, and what is missing before them."""
+
+    def __init__(self, place: Place, before: Sequence[Shown] = (), gap: str = "") -> None:
+        self.offset = place.offset
+        self._lines = Lines(place)
+        self._told: dict[int, Line] = {}
+        self._ended = deque(before, maxlen=AT_ONCE)
+        self._count = len(self._ended)
+        self._gap = gap
+        self.heard = 0
+
+    def hear(self, data: bytes) -> None:
+        self.heard += len(data)
+        for at in range(0, len(data), MOST_HEARD):
+            ended = self._lines.feed(data[at : at + MOST_HEARD])
+            self._count += len(ended)
+            self._ended += ended
+
+    def event(self) -> bytes:
+        """All that he is to be told now. `top`: the number of the first row that can still be changed; `end`: that of
+        the first one that is not there; `gap`: what is missing before all these."""
+        place, still = self._lines.place, self._lines.open
+        end = still[-1][0] + 1 if still else place.first
+        left_out = self._count - len(self._ended)
+        gap = f"{left_out} lines are left out here" if left_out else self._gap
+        rows = [row for row in (*self._ended, *still) if self._told.get(row[0]) != row[1]]
+        self._told, self._count, self._gap, self.heard = dict(still), 0, "", 0
+        self._ended.clear()
+        data = to_json({"rows": rows, "top": place.first, "end": end, "gap": gap})
+        return f"id: {place.text}\ndata: {data}\n\n".encode("ascii")
+
+
 async def told(
-    desk: Desk, token: Token, pieces: AsyncGenerator[bytes, None], place: Place
+    desk: Desk, token: Token, pieces: AsyncGenerator[bytes, None], telling: Telling
 ) -> AsyncGenerator[bytes, None]:
-    """Server-Sent Events of what is printed: lines that have ended, and the one that has not, which is told again with
-    the next. An id is a place to go on from. `end`: the job prints no more."""
-    loop, lines = asyncio.get_running_loop(), Lines(place)
+    """Server-Sent Events of what is printed. An id is a place to go on from. `end`: the job prints no more."""
+    loop = asyncio.get_running_loop()
     late = loop.time() + desk.settings.heartbeat
+    rested = loop.time()
     yield b"retry: 2000\n\n"
     async with aclosing(pieces):
         coming = asyncio.ensure_future(anext(pieces, None))
         try:
             while True:
-                await asyncio.wait([coming], timeout=max(0.0, late - loop.time()))
+                rest = max(0.0, (min(late, rested) if telling.heard else late) - loop.time())
+                if telling.heard >= MOST_HEARD:
+                    await asyncio.sleep(rest)
+                else:
+                    await asyncio.wait([coming], timeout=rest)
                 if loop.time() >= late:
                     if not await desk.is_good(token):
                         return
                     yield b":\n\n"
                     late = loop.time() + desk.settings.heartbeat
-                if not coming.done():
-                    continue
-                piece = coming.result()
-                if piece is None:
-                    break
-                rested = loop.time() + EVERY
-                coming = asyncio.ensure_future(anext(pieces, None))
-                ended = await asyncio.to_thread(lines.feed, piece)
-                yield _framed(ended, lines)
-                await asyncio.sleep(max(0.0, rested - loop.time()))
+                if telling.heard and loop.time() >= rested:
+                    rested = loop.time() + EVERY
+                    yield telling.event()
+                elif coming.done():
+                    piece = coming.result()
+                    if piece is None:
+                        break
+                    await asyncio.to_thread(telling.hear, piece)
+                    coming = asyncio.ensure_future(anext(pieces, None))
+            if telling.heard:
+                yield telling.event()
         except SjsError as error:
+            if telling.heard:
+                yield telling.event()
             yield f"event: trouble\ndata: {to_json(error.message)}\n\n".encode("ascii")
             return
         finally:
@@ -134,23 +186,22 @@ async def told(
     yield b"event: end\ndata: 0\n\n"
 
 
-def _framed(ended: Sequence[Line], lines: Lines) -> bytes:
-    left_out = max(0, len(ended) - AT_ONCE)
-    data = to_json({"lines": ended[left_out:], "open": lines.open, "leftOut": left_out})
-    return f"id: {lines.place.text}\ndata: {data}\n\n".encode("ascii")
-
-
 def routes(desk: Desk, inquiries: Inquiries) -> list[Route]:
     async def follow(request: Request) -> Response:
         of = asked(request)
-        said = request.headers.get("last-event-id") or request.query_params.get("from", "0")
+        said = request.headers.get("last-event-id") or request.query_params.get("from", Place().text)
         place = place_of(said)
         if place is None:
             raise BadRequest("that is no place in what was printed")
         row = await desk.row(reader(request), numbered(request))
-        pieces = inquiries.followed(reader(request), row, [of.stream], of.attempt, place.offset)
+        telling = Telling(place)
+        size = await inquiries.size(row, of.stream, of.attempt)
+        if size is not None and size - place.offset > BEHIND:
+            end = await tail(inquiries, row, of)
+            telling = Telling(end.place, [one for one in end.rows if one[0] < end.first], "a part is left out here")
+        pieces = inquiries.followed(reader(request), row, [of.stream], of.attempt, telling.offset)
         headers = {"x-accel-buffering": "no"}
-        return StreamingResponse(told(desk, reader(request), pieces, place), 200, headers, STREAM.decode("ascii"))
+        return StreamingResponse(told(desk, reader(request), pieces, telling), 200, headers, STREAM.decode("ascii"))
 
     async def whole(request: Request) -> Response:
         of = asked(request)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sjs.gateway.web.pages.ansi import MOST_BYTES, MOST_PARTS, PLAIN, Line, Lines, Place, Style, place_of, styled
+from sjs.gateway.web.pages.ansi import Lines
+from sjs.gateway.web.pages.looks import PLAIN, Style, _contrast, _nearest, styled, stylesheet
+from sjs.gateway.web.pages.screen import COLUMNS, Place, Row, place_of
 
 
 def shown(data: bytes, place: Place | None = None) -> list[list[tuple[str, str]]]:
     """All lines, the open one, too."""
     lines = Lines(place)
     ended = lines.feed(data)
-    return [*map(list, ended), *([list(lines.open)] if lines.open else [])]
+    return [list(line) for _, line in (*ended, *lines.open)]
 
 
 def text(data: bytes) -> list[str]:
@@ -28,13 +32,27 @@ def test_colours_and_weights() -> None:
     ]
 
 
-def test_of_many_colours_the_nearest_of_sixteen() -> None:
-    for said, front in ((b"38;5;9", 9), (b"38;5;196", 9), (b"38;5;232", 0), (b"38;5;255", 7), (b"38;2;0;0;230", 4)):
+def test_of_all_colours_the_nearest_of_256() -> None:
+    for said, front in ((b"38;5;9", 9), (b"38;5;196", 196), (b"38;2;0;0;230", 20), (b"38;2;255;136;0", 208)):
         assert styled(PLAIN, said).front == front, said
-    assert styled(PLAIN, b"38:2:255:255:255").front == 15
-    assert styled(PLAIN, b"48;5;21;1") == Style(None, 4, ("bold",))
+    assert styled(PLAIN, b"38:2:255:255:255").front == 231
+    assert styled(PLAIN, b"48;5;21;1") == Style(None, 21, ("bold",))
     for broken in (b"38", b"38;5", b"38;2;1;2", b"38;9;1", b"?1", b"1" * 65, b"999999"):
         assert styled(PLAIN, broken).front is None
+
+
+def test_each_colour_has_its_rules_and_can_be_read() -> None:
+    found = dict(re.findall(r"\.(f\d+) \{ --f: #([0-9a-f]{6}); \}", stylesheet()))
+    assert sorted(int(one[1:]) for one in found) == list(range(16, 256))
+    grounds = dict(re.findall(r"\.(g\d+) \{ --g: #([0-9a-f]{6});", stylesheet()))
+    assert sorted(int(one[1:]) for one in grounds) == list(range(16, 256))
+    for name, said in found.items():
+        red, green, blue = bytes.fromhex(said)
+        assert _contrast((red, green, blue), (0x12, 0x15, 0x1B)) >= 4.5, name
+    for name, said in grounds.items():
+        red, green, blue = bytes.fromhex(said)
+        assert _nearest((red, green, blue)) in (int(name[1:]), 16, 59, 102, 145, 188, 231), name
+    assert (found["f196"], grounds["g226"], "#ffff00; --i:" in stylesheet()) == ("ff0000", "ffff00", True)
 
 
 def test_a_colour_goes_on_in_the_next_line() -> None:
@@ -48,7 +66,7 @@ def test_a_colour_goes_on_in_the_next_line() -> None:
         (b"dos\r\nunix\n", ["dos", "unix"]),
         (b"done\r", ["done"]),
         (b"long line\r\x1b[Kx", ["x"]),
-        (b"gone\x1b[2Kx", ["x"]),
+        (b"gone\x1b[2Kx", ["    x"]),
         (b"helo\x08lo", ["hello"]),
         (b"\x08\x08a\xc3\xa9\x08b", ["ab"]),
         (b"N\x08N", ["N"]),
@@ -69,13 +87,11 @@ def test_what_is_no_text_is_not_shown(data: bytes, seen: list[str]) -> None:
 
 
 def test_a_line_without_end_goes_on_in_others() -> None:
-    letters = "aä€😀" * 100_000
+    letters = "aä€😀" * 20_000
     lines = text(letters.encode())
     assert "".join(lines) == letters
-    assert max(len(line.encode()) for line in lines) <= MOST_BYTES
-    colours = b"".join(b"\x1b[%dmx" % (31 + n % 2) for n in range(3 * MOST_PARTS))
-    assert [len(line) for line in shown(colours)] == [MOST_PARTS] * 3
-    assert text(b"x" * MOST_BYTES + b"\ny") == ["x" * MOST_BYTES, "y"]
+    assert max(map(len, lines)) <= COLUMNS
+    assert text(b"x" * COLUMNS + b"\ny") == ["x" * COLUMNS, "y"]
 
 
 def test_what_never_ends_is_not_kept() -> None:
@@ -85,7 +101,7 @@ def test_what_never_ends_is_not_kept() -> None:
             lines.feed(begin + b"1" * 10_000)
             assert len(vars(lines)["_pending"]) < 1_000
             begin = b""
-        assert "ok" in "".join(part for line in lines.feed(b"\nok\n") for part, _ in line)
+        assert "ok" in "".join(part for _, line in (*lines.feed(b"\nok\n"), *lines.open) for part, _ in line)
 
 
 MOVES = (b"\n", b"\r", b"\x08", b"\x1b[31m", b"\x1b[0m", b"\x1b[K", b"\x1b[2K", b"\xc2\x9b1m", b"\x00")
@@ -97,24 +113,12 @@ PIECES = st.lists(st.sampled_from([*MOVES, *STRINGS, *LETTERS]), max_size=30).ma
 @given(PIECES | st.binary(max_size=200), st.lists(st.integers(0, 300), max_size=8))
 def test_however_it_is_cut_it_is_the_same(data: bytes, cuts: list[int]) -> None:
     whole, parts = Lines(), Lines()
-    at, found = 0, list[Line]()
+    at, found = 0, list[Row]()
     for cut in [*sorted(cuts), len(data)]:
         found += parts.feed(data[at:cut])
         at = max(at, cut)
     assert found == whole.feed(data)
     assert (parts.open, parts.place) == (whole.open, whole.place)
-
-
-@given(PIECES, PIECES)
-def test_who_goes_on_at_a_place_sees_what_comes(first: bytes, second: bytes) -> None:
-    """Also in another process, which knows nothing but the place."""
-    lines = Lines()
-    lines.feed(first)
-    place = place_of(lines.place.text)
-    assert place == lines.place
-    again = Lines(place)
-    assert again.feed((first + second)[place.offset :]) == lines.feed(second)
-    assert (again.open, again.place) == (lines.open, lines.place)
 
 
 @given(st.binary(max_size=500))
@@ -126,6 +130,11 @@ def test_nothing_but_text_and_known_classes(data: bytes) -> None:
 
 
 def test_what_is_no_place_is_none() -> None:
-    assert place_of("0") == Place() and place_of("7;1;31") == Place(7, Style(1, None, ("bold",)))
-    for wrong in ("", "-1", "x", "1;", "1;x", "9" * 19, "1" + ";1" * 10, "١", "1\n"):
+    assert place_of("0,0,0") == Place() and place_of("7,5,3;1;31") == Place(7, 5, 3, Style(1, None, ("bold",)))
+    longest = Place(7, 5, 5, Style(200, 100, ("bold", "faint", "inverse", "italic", "struck", "under")))
+    assert place_of(longest.text) == longest
+    begin = "1,1,1"
+    for wrong in ("", "0", "-1,0,0", "x", "1,1", "1,1,2", "1,51,1", f"{begin};", f"{begin};x", "9" * 16 + ",1,1"):
+        assert place_of(wrong) is None, wrong
+    for wrong in (begin + ";1" * 13, "١,1,1", f"{begin}\n"):
         assert place_of(wrong) is None, wrong

@@ -18,6 +18,7 @@ from sjs.gateway.records import artifacts as kept
 from sjs.gateway.records.artifacts import Artifact, Leaving
 from sjs.gateway.records.tables import jobs
 from sjs.gateway.web.pages.printed import TAIL, shown
+from sjs.gateway.web.pages.screen import Place
 from sjs.gateway.web.pages.words import exact, untwisted
 from tests.gateway.web.pages.conftest import enter, token_of
 from tests.gateway.web.pages.test_jobs import hand_in
@@ -107,10 +108,10 @@ def test_the_end_of_what_was_printed_has_room_in_a_page() -> None:
     """Whatever it is made of."""
     for data in (b"<" * TAIL, b"\x1b[31ma\x1b[0m'" * (TAIL // 11), b"\n" * TAIL, "\U0001f600".encode() * (TAIL // 4)):
         tail = shown(data, 100)
-        parts = [part for line in tail.lines for part in line]
-        size = 14 * len(tail.lines) + sum(len(escape(text).encode()) + len(classes) + 22 for text, classes in parts)
-        assert tail.lines and size < 70_000
+        parts = [part for _, line in tail.rows for part in line]
+        size = 14 * len(tail.rows) + sum(len(escape(text).encode()) + len(classes) + 22 for text, classes in parts)
+        assert tail.rows and size < 70_000
     tail = shown(b"half a line\nwhole\nopen", 7)
-    assert [list(line) for line in tail.lines] == [[("whole", "")], [("open", "")]]
-    assert (tail.place, tail.is_part, tail.is_open) == ("25", True, True)
-    assert shown(b"", 0).lines == []
+    assert [list(line) for _, line in tail.rows] == [[("whole", "")], [("open", "")]]
+    assert (tail.place, tail.first, tail.is_part) == (Place(19, 68, 20), 20, True)
+    assert shown(b"", 0).rows == []

@@ -18,6 +18,7 @@ from sjs.gateway.desk import Desk
 from sjs.gateway.inquiries import Inquiries
 from sjs.gateway.records.tables import jobs
 from sjs.gateway.web.pages import job
+from sjs.gateway.web.pages.printed import shown
 from tests.gateway.web.pages.conftest import enter, form_word, token_of
 from tests.gateway.web.pages.test_jobs import hand_in, put
 from tests.live.machine import until
@@ -27,6 +28,9 @@ PNG = bytes.fromhex(
     "89996e1d0000000049454e44ae426082"
 )
 """One red point."""
+
+
+DATA = Path(__file__).parents[3] / "data" / "terminal"
 
 
 def count(desk: Desk) -> int:
@@ -95,6 +99,43 @@ def test_what_is_printed_comes_as_it_does_and_to_its_end(page: Page, site: str, 
         page.get_by_role("link", name="as text", exact=True).click()
     text = Path(download.value.path()).read_bytes()
     assert text == b"10%\r20%\rdone\nnext line\n" + b"".join(b"%d\n" % n for n in range(1, 20_001))
+
+
+@pytest.mark.parametrize("name", ["tqdm-positions.bin", "rich-progress.bin"])
+def test_bars_are_where_they_are_at_a_terminal(page: Page, site: str, desk: Desk, tmp_path: Path, name: str) -> None:
+    """As they move, for who opens the page later, and for who goes on."""
+    step, data = tmp_path / "step", (DATA / name).read_bytes()
+    begin = b"".join(b"%d before\n" % one for one in range(60))
+    halves = (begin + data[: len(data) // 3], data[len(data) // 3 : len(data) // 2], data[len(data) // 2 :])
+    waits = f"until [ -e {step}%d ]; do sleep 0.02; done"
+    files = [tmp_path / f"{number}.bin" for number in range(3)]
+    for file, half in zip(files, halves, strict=True):
+        file.write_bytes(half)
+    said = f"cat {files[0]}; {waits % 1}; cat {files[1]}; {waits % 2}; cat {files[2]}; {waits % 3}"
+    number = hand_in(site, desk, said)
+    page.goto(f"/jobs/{number}")
+    lines = page.locator(".printed > div")
+    expect(lines).to_have_text(seen(halves[0]))
+    Path(f"{step}1").touch()
+    expect(lines).to_have_text(seen(halves[0] + halves[1]))
+    page.reload()
+    expect(lines).to_have_text(seen(halves[0] + halves[1]))
+    page.get_by_role("button", name="Stop following").click()
+    page.get_by_role("button", name="Follow").click()
+    Path(f"{step}2").touch()
+    expect(lines).to_have_text(seen(begin + data))
+    front = page.locator(".printed .f208").first
+    if "rich" in name:
+        assert front.evaluate("one => getComputedStyle(one).color") == "rgb(255, 135, 0)"
+    Path(f"{step}3").touch()
+    expect(page.get_by_text("It prints no more.")).to_be_visible()
+    page.reload()
+    expect(lines).to_have_text(seen(begin + data))
+
+
+def seen(data: bytes) -> list[str]:
+    """The lines of it."""
+    return ["".join(text for text, _ in line) for _, line in shown(data, 0).rows]
 
 
 def test_a_job_is_ended_on_its_page(page: Page, site: str, desk: Desk) -> None:
@@ -229,12 +270,24 @@ def test_who_was_cut_off_goes_on_at_the_line_that_was_open(http: httpx.Client, s
         headers = {"accept": "text/event-stream", **({} if last is None else {"last-event-id": last})}
         return http.get(f"/jobs/{number}/output", headers=headers).text.split("\n\n")
 
-    one, two, three = ["one", ""], ["two", "f1"], ["th", "f1"]
+    rows = [[0, [["one", ""]]], [1, [["two", "f1"]]], [2, [["th", "f1"]]]]
     first = told(None)
-    assert first[1].startswith("id: 13;31\n") and first[2] == "event: end\ndata: 0"
-    assert json.loads(first[1].partition("data: ")[2]) == {"lines": [[one], [two]], "open": [three], "leftOut": 0}
-    again = told("13;31")
-    assert json.loads(again[1].partition("data: ")[2]) == {"lines": [], "open": [three], "leftOut": 0}
-    for wrong in ("x", "-1", "1;x"):
+    assert first[1].startswith("id: 0,0,0\n") and first[2] == "event: end\ndata: 0"
+    assert json.loads(first[1].partition("data: ")[2]) == {"rows": rows, "top": 0, "end": 3, "gap": ""}
+    again = told("13,2,2;31")
+    assert json.loads(again[1].partition("data: ")[2]) == {"rows": rows[2:], "top": 2, "end": 3, "gap": ""}
+    for wrong in ("x", "-1", "1;x", "0"):
         assert http.get(f"/jobs/{number}/output?from={wrong}").status_code == 422
     assert http.get(f"/jobs/{number}/output?stream=both").status_code == 422
+
+
+def test_who_comes_again_much_later_has_the_end_and_is_told_so(http: httpx.Client, site: str, desk: Desk) -> None:
+    number = hand_in(site, desk, "seq 300000")
+    enter(http, token_of(desk))
+    until(lambda: "succeeded" in http.get(f"/jobs/{number}").text, "its end")
+    answer = http.get(f"/jobs/{number}/output?from=14,7,7", headers={"accept": "text/event-stream"}).text
+    (said,) = re.findall(r"^id: .*\ndata: (.*)$", answer, re.MULTILINE)
+    told = json.loads(said)
+    lines = [line[0][0] for _, line in told["rows"]]
+    assert told["gap"] == "a part is left out here" and told["rows"][0][0] > 1_500_000
+    assert 1_000 <= len(lines) < 2_000 and lines == [str(one) for one in range(300_001 - len(lines), 300_001)]

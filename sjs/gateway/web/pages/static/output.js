@@ -1,5 +1,5 @@
-// Has a page show what a job prints, as it comes: lines of parts, each a text and the classes by which it looks. Texts
-// stay texts. Who reads elsewhere in it is left there; who is at its end stays at its end.
+// Has a page show what a job prints, as it comes: rows of parts, each a text and the classes by which it looks. Texts
+// stay texts. The last rows have numbers: they may be told again, as progress bars are. Who reads elsewhere in it is left there; who is at its end stays at its end.
 
 const MOST = 5000; // lines; of more, the oldest go
 
@@ -7,7 +7,8 @@ class Terminal {
   constructor(box) {
     this.box = box;
     this.lines = box.querySelector(".printed");
-    this.open = null; // the line whose end has not come
+    this.rows = new Map(); // those that can still be changed, by their numbers
+    for (const row of this.lines.querySelectorAll("[data-row]")) this.rows.set(Number(row.dataset.row), row);
     this.resume = null;
     this.follows = true;
     this.sign = box.appendChild(document.createElement("p"));
@@ -63,17 +64,21 @@ class Terminal {
   }
 
   show(said) {
-    const { lines, open, leftOut } = JSON.parse(said.data);
+    const { rows, top, end, gap } = JSON.parse(said.data);
     this.resume = said.lastEventId;
-    // The first time, the page's own last line is the one that goes on, if it has one: it is told again.
-    if (this.open === null) this.open = this.box.dataset.open ? this.lines.lastElementChild : undefined;
-    this.open?.remove();
-    this.open = undefined;
-    const fresh = document.createDocumentFragment();
-    if (leftOut) fresh.append(lineOf([[`(${leftOut} lines are left out here)`, "faint"]]));
-    for (const line of lines) fresh.append(lineOf(line));
-    if (open.length) this.open = fresh.appendChild(lineOf(open));
-    this.lines.append(fresh);
+    let first = null;
+    for (const [number, parts] of rows.reverse()) { // from below, so that each finds the one that follows it
+      first = lineOf(parts);
+      const before = this.rows.get(number);
+      if (before) before.replaceWith(first);
+      else this.lines.insertBefore(first, this.rows.get(number + 1) ?? null);
+      this.rows.set(number, first);
+    }
+    if (gap) this.lines.insertBefore(lineOf([[`(${gap})`, "faint"]]), first);
+    for (const [number, row] of this.rows) {
+      if (number >= end) row.remove();
+      if (number >= end || number < top) this.rows.delete(number);
+    }
     while (this.lines.childElementCount > MOST) this.lines.firstElementChild.remove();
     if (this.follows) this.toEnd();
   }
