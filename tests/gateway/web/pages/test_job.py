@@ -290,4 +290,4 @@ def test_who_comes_again_much_later_has_the_end_and_is_told_so(http: httpx.Clien
     told = json.loads(said)
     lines = [line[0][0] for _, line in told["rows"]]
     assert told["gap"] == "a part is left out here" and told["rows"][0][0] > 1_500_000
-    assert 1_000 <= len(lines) < 2_000 and lines == [str(one) for one in range(300_001 - len(lines), 300_001)]
+    assert len(lines) > 500 and lines == [str(one) for one in range(300_001 - len(lines), 300_001)]
