@@ -40,6 +40,7 @@ def test_a_page_that_nobody_sees_holds_no_connection_and_goes_on_where_it_was(
     expect(lines).to_have_text(["one"])
     assert page.evaluate(OPEN) == 2
     seen(page, False)
+    page.evaluate('dispatchEvent(new Event("pagehide"))')
     assert page.evaluate(OPEN) == 0
     gate.touch()
     seen(page, True)

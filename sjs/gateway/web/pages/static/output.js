@@ -46,7 +46,7 @@ class Terminal {
 
   // A browser has few connections to one host: a page that nobody sees holds none.
   pause() {
-    this.rests = Boolean(this.stream);
+    this.rests ||= Boolean(this.stream); // leaving a page says so twice
     this.stream?.close();
     this.stream = null;
   }
