@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -34,9 +34,6 @@ GOALS = {
     CLAIMS: Goal(2, at_least=True),
 }
 BARE = "FastAPI alone"
-
-PIPELINES = {"ones": 100_000, "tens": 400_000}
-"""Items that there are: more than are claimed, for claims that find none are cheaper."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,8 @@ def requests(effort: Effort) -> Found:
     if find_spec("fastapi") is None or find_spec("sqlalchemy") is None:
         raise Lacking("no sjs[gateway]")
     found = Found()
-    with _servers() as asked:
+    # more items than are claimed, for claims that find none are cheaper
+    with _servers({"ones": effort.of(100_000, 20_000), "tens": effort.of(300_000, 60_000)}) as asked:
         for one in asked.values():
             _load(one.door.getsockname()[1], WARM, one.request)
         for one in [one for _ in range(effort.of(5, 1)) for one in asked.values()]:
@@ -83,7 +81,7 @@ def requests(effort: Effort) -> Found:
 
 
 @contextmanager
-def _servers() -> Iterator[dict[str, Asked]]:
+def _servers(items: Mapping[str, int]) -> Iterator[dict[str, Asked]]:
     """The gateway before a queue in which nothing starts, so that no job takes a processor; and FastAPI."""
     from sjs.gateway.settings import usual
     from tests.gateway import program
@@ -98,7 +96,7 @@ def _servers() -> Iterator[dict[str, Asked]]:
         bare_door, door = stack.enter_context(program.listening()), stack.enter_context(program.listening())
         bare = stack.enter_context(_bare(bare_door))
         ours = stack.enter_context(program.running(config, str(folder / "g"), door))
-        _fill(door.getsockname()[1], token)
+        _fill(door.getsockname()[1], token, items)
         yield {
             BARE: Asked(bare_door, bare, _request("GET", "/jobs/1", "")),
             SUBMIT: Asked(door, ours, _request("POST", "/api/v1/jobs", token, {"command": "true"})),
@@ -110,8 +108,8 @@ def _servers() -> Iterator[dict[str, Asked]]:
         }
 
 
-def _fill(port: int, token: str) -> None:
-    """Have items to claim."""
+def _fill(port: int, token: str, items: Mapping[str, int]) -> None:
+    """Have so many to claim, by pipelines."""
     head = {"authorization": f"Bearer {token}", "content-type": "application/json"}
     with closing(HTTPConnection("127.0.0.1", port, timeout=DEADLINE)) as at:
 
@@ -121,7 +119,7 @@ def _fill(port: int, token: str) -> None:
             text = answer.read()
             assert answer.status == 201, text
 
-        for name, count in PIPELINES.items():
+        for name, count in items.items():
             ask("PUT", name, {"stages": [{"lifetime": 3_600}, {}]})
             for _ in range(0, count, MOST_ITEMS):
                 ask("POST", f"{name}/items", {"items": [{"command": {"seed": 7}}] * MOST_ITEMS})
