@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -53,13 +54,12 @@ def _known(pool: Any, sockets: Sockets) -> Any:
     class Told(pool.ConnectionCls):  # type: ignore[misc]
         def connect(self) -> None:
             super().connect()
-            sockets.add(getattr(self.sock, "socket", self.sock))  # TLS within that of a proxy has one within it
+            found: Any = self.sock
+            sockets.add(getattr(found, "socket", found))  # TLS within that of a proxy has one within it
 
     return type(pool.__name__, (pool,), {"ConnectionCls": Told})
 
 
 def _shut(one: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # it was closed, or nobody is there any more
         socket.socket.shutdown(one, socket.SHUT_RDWR)  # not that of TLS, which whoever reads is in the middle of
-    except OSError:
-        pass  # it was closed, or nobody is there any more
