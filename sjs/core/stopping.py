@@ -87,15 +87,17 @@ class _Runner:
 class Race(Generic[Key]):
     """The values of a sweep's jobs, as they come."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, most: int = MAX_STEPS) -> None:
+        """`most`: so many values of a job count."""
         self.rule = rule
+        self._most = most
         self._runners: Dict[Key, _Runner] = {}
 
     def take(self, job: Key, first: int, values: Sequence[Number]) -> None:
         """Values of a job, of which the first is its `first`th, from 0 on. Those that are known already are no news."""
         runner = self._runners.setdefault(job, _Runner())
         known = max(0, len(runner.averages) - first)
-        for value in values[known : known + MAX_STEPS - len(runner.averages)]:
+        for value in values[known : known + self._most - len(runner.averages)]:
             runner.take(self.rule.aim.cost(value))
 
     def forget(self, job: Key) -> None:

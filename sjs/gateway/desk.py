@@ -28,6 +28,7 @@ from sjs.gateway.artifacts.lending import Lending
 from sjs.gateway.artifacts.opening import open_store
 from sjs.gateway.artifacts.settings import parse as store_settings
 from sjs.gateway.artifacts.store import Store
+from sjs.gateway.engine.courses import Courses
 from sjs.gateway.engine.office import Office
 from sjs.gateway.engine.telling import LOG
 from sjs.gateway.feed import Feed, Wanted
@@ -118,12 +119,14 @@ class Desk:
         """Fails when the database is another gateway's: nothing is written then, and it is time to end."""
         self.write = Writer(owner, self._changed, self.lost.set_exception)
         self.timer = Timer(engine, self.write)  # what is told of what was written is there before anything is
+        self.courses = Courses(engine, self.write)
         self.couriers = Couriers(engine, self.write, signing.key(settings.folder), allowed)
         self.couriers.start()
         self.office = Office(config, engine, self.write, self.store)
         self._retention = Retention(settings.keep, engine, self.write, self.store)
         self._retention.start()
         self.timer.start()
+        self.courses.start(self.office)
         self.questions = Threads(MOST, EACH)
         self.arrivals = Arrivals()
 
@@ -131,6 +134,7 @@ class Desk:
         """Hand in no more, and write what was said."""
         self._retention.close()
         self.timer.close()
+        self.courses.close()
         self.office.close()
         self.couriers.close()
         self.write.close()
@@ -142,6 +146,7 @@ class Desk:
         self.couriers.tell(changes)
         self.steps.update(changes.steps)
         self.timer.tell(changes)
+        self.courses.tell(changes)
 
     async def written(self, work: Callable[[Connection], T]) -> T:
         """What the work gives back, once it is durable."""

@@ -18,6 +18,8 @@ from sjs.departure import Departure
 from sjs.errors import SjsError, Unreachable, UsageError
 from sjs.gateway.desk import Desk
 from sjs.gateway.identity.tokens import Token
+from sjs.gateway.records import courses
+from sjs.gateway.records.jobs import HELD
 from sjs.gateway.threads import Threads
 from sjs.gateway.waiting import awaited
 
@@ -103,6 +105,9 @@ class Inquiries:
 
     async def why(self, row: Row[Any]) -> Sequence[str]:
         """In words, what it waits for, or how it has ended."""
+        if row.batch == HELD and row.state == QUEUED:
+            sweep = await self._desk.read(partial(courses.of, job=row.id))
+            return [f"sweep {sweep.name} has {sweep.most} jobs at a time (max_running)"] if sweep is not None else []
         if row.target is not None:
             return await self._of(row, lambda job: job.why())
         if row.state in FINAL:

@@ -13,8 +13,10 @@ from sjs.compact import to_json
 from sjs.core.lifecycle import BAD, UNENDED
 from sjs.errors import Conflict
 from sjs.gateway.desk import Desk, UnknownSweep, check, check_owner
+from sjs.gateway.engine.judging import MOST as MOST_JUDGED
+from sjs.gateway.engine.office import Crowded
 from sjs.gateway.identity.tokens import Token, may, may_see, may_submit, only_of
-from sjs.gateway.records import sweeps
+from sjs.gateway.records import courses, sweeps
 from sjs.gateway.records.jobs import Taken
 from sjs.gateway.records.sweeps import NewSweep
 from sjs.gateway.unfolding import Unfolded, Wish, unfolded
@@ -35,8 +37,11 @@ class Sweeps:
     ) -> tuple[Unfolded, Taken]:
         """Take all its jobs in, or none: what it has come to. `said`: what was asked for, as JSON."""
         found = await asyncio.to_thread(lambda: unfolded(wish(), self._environ))
-        spec = found.new[0].spec
-        new = NewSweep(found.name, found.word, to_json(list(found.names)), said, spec)
+        spec, course = found.new[0].spec, found.course
+        if course.stop_rule is not None and await self._desk.read(courses.judged) >= MOST_JUDGED:
+            raise Crowded(f"{MOST_JUDGED} sweeps are judged by a stop_rule", "wait until one of them is over")
+        how = (course.metric, course.max_running, course.stop_after_failures, course.stop_rule)
+        new = NewSweep(found.name, found.word, to_json(list(found.names)), said, spec, *how)
         return found, await self._desk.accept(token, found.new, "api", key, said=said, sweep=new)
 
     async def get(self, token: Token, name: str, owner: str | None = None) -> Row[Any]:

@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sjs.core import aims, stopping
 from sjs.core.job import Task
 from sjs.errors import BadRequest, UsageError
 from sjs.gateway import ordering
+from sjs.gateway.engine.judging import steps
 from sjs.gateway.ordering import ANY, SPEC_OPTIONS, BadParameters
 from sjs.gateway.records.jobs import New
 from sjs.gateway.specs.binding import Bound, Unbound, bind
@@ -19,6 +21,7 @@ from sjs.making.grid import Linked, Product, Rows, Sample, settings
 from sjs.making.parameters import Between, Listed, Parameter, Whole, listed, parameter
 from sjs.making.sweep import Command, Sweep, default_name
 from sjs.spec_json import sweep_name
+from sjs.sweeping.limit import limit
 from sjs.values import dataclass, field
 
 MOST = 10_000
@@ -40,6 +43,17 @@ _QUOTED = 5
 
 
 @dataclass(frozen=True)
+class Course:
+    """How it is to go on, in the words of the command line. `metric`: what is best; `max_running`: so many of its jobs
+    may be unended at a time; `stop_after_failures`: then no more begin; `stop_rule`: who is ended for being behind."""
+
+    metric: str | None = None
+    max_running: int | None = None
+    stop_after_failures: str | None = None
+    stop_rule: str | None = None
+
+
+@dataclass(frozen=True)
 class Wish:
     """A sweep: a template (`command`, a text for /bin/sh or words), or a job `spec`. `parameters`: a list is what a
     parameter may be, a text a range as the command line has it; `rows`: values that go together."""
@@ -53,6 +67,7 @@ class Wish:
     name: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     word: str = ""
+    course: Course = field(default_factory=Course)
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,7 @@ class Unfolded:
     word: str
     names: Sequence[str]
     new: Sequence[New]
+    course: Course
     notes: Sequence[str] = ()
 
 
@@ -76,6 +92,7 @@ def unfolded(wish: Wish, environ: Mapping[str, str]) -> Unfolded:
 
 def _unfolded(wish: Wish, environ: Mapping[str, str]) -> Unfolded:
     drawn = _drawn(wish)
+    _check_course(wish.course, drawn.count or MOST)
     named = Command([wish.spec.name], False) if wish.spec is not None else _command(wish.command)
     name = sweep_name("name", wish.name or default_name(named, drawn))
     if wish.spec is not None:
@@ -89,7 +106,19 @@ def _unfolded(wish: Wish, environ: Mapping[str, str]) -> Unfolded:
         notes = [f"the command does not use {{{one}}}" for one in sweep.unused]
     if isinstance(drawn, Sample) and drawn.count < drawn.wanted:
         notes.append(f"there are only {drawn.count} settings; each is drawn once")
-    return Unfolded(name, word, list(drawn.names), _bounded(found), notes)
+    return Unfolded(name, word, list(drawn.names), _bounded(found), wish.course, notes)
+
+
+def _check_course(course: Course, settings: int) -> None:
+    if course.metric is not None:
+        aims.parse(course.metric)
+    if course.stop_after_failures is not None:
+        try:
+            limit(course.stop_after_failures)
+        except ValueError as error:
+            raise BadRequest(str(error)) from None
+    if course.stop_rule is not None and stopping.parse(course.stop_rule).after > steps(settings):
+        raise BadRequest(f"of {settings} settings, {steps(settings)} values of each count", "after=N: no more of them")
 
 
 def _command(command: str | Sequence[str]) -> Command:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from sjs.answers import Filter
 from sjs.core.job import Range, ranges
 from sjs.core.lifecycle import FINAL
 from sjs.core.metrics import Values
-from sjs.core.stopping import Behind, Race, Rule
+from sjs.core.stopping import MAX_STEPS, Behind, Race, Rule
 from sjs.errors import LinkLost, NoManager, NotReached
 from sjs.protocols import Target
 from sjs.wire import MAX_ID
@@ -33,16 +34,46 @@ class Stopped(NamedTuple):
     why: Behind
 
 
+class Roster(Protocol):
+    """Which jobs are compared."""
+
+    settles: float
+    """Seconds after which a job that it does not know is none of these; until then it is asked again."""
+
+    def first(self, target: Target) -> int | None:
+        """The id of the first of them there; None where there is none yet."""
+
+    def known(self, target: Target, jobs: Sequence[int]) -> Mapping[int, bool]:
+        """Those of these jobs there that are; of each, whether it may be ended."""
+
+
+class Named:
+    """All jobs that are of the sweep of this name, whoever has handed them in."""
+
+    settles = 0.0
+
+    def __init__(self, sweep: str) -> None:
+        self._sweep = sweep
+
+    def first(self, target: Target) -> int | None:
+        return min((low for part in target.members(self._sweep) for low, _ in part.jobs), default=None)
+
+    def known(self, target: Target, jobs: Sequence[int]) -> Mapping[int, bool]:
+        found = target.list(ranges(jobs), only=Filter(sweep=self._sweep))
+        return {job.id: job.state not in FINAL for job in found}
+
+
 class Judge:
     """One for a sweep: its jobs are compared over all targets. Each target is watched by a thread of its own, with a
     target of its own (`for stopped in judge.watch(target)`)."""
 
-    def __init__(self, sweep: str, rule: Rule, pattern: str | None = None) -> None:
-        """`pattern`: a regular expression that finds the rule's metric, where it is printed in no usual form."""
-        self._sweep = sweep
+    def __init__(self, roster: Roster, rule: Rule, pattern: str | None = None, most: int = MAX_STEPS) -> None:
+        """`pattern`: a regular expression that finds the rule's metric, where it is printed in no usual form; `most`:
+        so many values of a job count."""
+        self._roster = roster
         self._rule = rule
         self._pattern = pattern
-        self._race: Race[Runner] = Race(rule)
+        self._race: Race[Runner] = Race(rule, most)
         self._ended: set[Runner] = set()
         self._one_at_a_time = threading.Lock()
         self._is_over = threading.Event()
@@ -59,7 +90,7 @@ class Judge:
     def watch(self, target: Target) -> Iterator[Stopped]:
         """Follow what the jobs there print, those that come later among them, and end who is behind; each that is
         ended. What may mend itself (a link, a manager that is still to be started) is waited for."""
-        watch = _Watch(target.name)
+        watch = _Watch(target.name, self._roster)
         pause = PAUSE
         while not self._is_over.is_set():
             try:
@@ -75,12 +106,13 @@ class Judge:
     def _meant(self, target: Target, watch: _Watch) -> Sequence[Range]:
         """All jobs from the sweep's first one on; where there is none yet, from the next one on."""
         following = max((job.id for job in target.list(newest=1)), default=-1) + 1
-        there = [low for part in target.members(self._sweep) for low, _ in part.jobs]
-        watch.jobs = [(min([*there, following]), MAX_ID)]
+        there = self._roster.first(target)
+        watch.jobs = [(following if there is None else min(there, following), MAX_ID)]
         return watch.jobs
 
     def _judged(self, target: Target, watch: _Watch, series: Sequence[Values]) -> Iterator[Stopped]:
-        watch.learn(target, self._sweep, {one.job for one in series})
+        if watch.learn(target, {one.job for one in series}):
+            target.close()  # what they have printed meanwhile was passed over: all of it comes again
         for job, why in self._behind(watch, series):
             self._ended.add((target.name, job))
             if target.cancel([(job, job)], note=str(why)).stopping:
@@ -104,22 +136,32 @@ class Judge:
 class _Watch:
     """What is known of the jobs of one target: which are the sweep's (`mine`), which of these may be ended (`runs`)."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, roster: Roster) -> None:
         self.target = target
+        self._roster = roster
+        self._unsure: dict[int, float] = {}
         self.jobs: Sequence[Range] = ()
         self.mine: set[int] = set()
         self.runs: set[int] = set()
         self._known: set[int] = set()
         self._outputs: dict[int, tuple[int, str]] = {}
 
-    def learn(self, target: Target, sweep: str, jobs: set[int]) -> None:
-        """Ask which of these are the sweep's, unless that is known."""
-        unknown = sorted(jobs - self._known)
-        if unknown:
-            found = list(target.list(ranges(unknown), only=Filter(sweep=sweep)))
-            self.mine.update(job.id for job in found)
-            self.runs.update(job.id for job in found if job.state not in FINAL)
-            self._known.update(unknown)
+    def learn(self, target: Target, jobs: set[int]) -> bool:
+        """Ask which of these are the sweep's, unless that is known; whether some are that were not taken to be."""
+        now = time.monotonic()
+        self._unsure = {job: until for job, until in self._unsure.items() if until > now}
+        new = jobs - self._known
+        asked = sorted(new | self._unsure.keys())
+        found = self._roster.known(target, asked) if asked else {}
+        late = found.keys() & self._unsure.keys()
+        self.mine.update(found)
+        self.runs.update(job for job, may_end in found.items() if may_end)
+        self._known.update(new)
+        if self._roster.settles:
+            self._unsure.update(dict.fromkeys(new, now + self._roster.settles))
+        for job in found:
+            self._unsure.pop(job, None)
+        return bool(late)
 
     def counts(self, values: Values, race: Race[Runner]) -> bool:
         """Whether they are of the job's newest attempt, and of the output of that which first had any."""

@@ -17,6 +17,7 @@ from sjs.protocols import Target
 from sjs.routing import Fleet
 from sjs.sharing import Spill, nobody_holds
 from sjs.sweeping.feeding import Feeder, News
+from sjs.sweeping.limit import Limit, reached
 from sjs.sweeping.past import Past
 from sjs.sweeping.supply import Supply
 from sjs.sweeping.valve import Valve
@@ -27,22 +28,6 @@ TICK = 1.0
 
 PATIENCE = 60.0
 """Seconds for which machines that do not answer are waited for once all else is done."""
-
-
-@dataclass(frozen=True)
-class Limit:
-    """How many jobs may fail before no more are handed in: so many, or such a part of those that have ended."""
-
-    count: int | None = None
-    part: float | None = None
-
-    ENOUGH = 10
-    """Ends from which on a part means something."""
-
-    def is_reached(self, failed: int, ended: int) -> bool:
-        if self.count is not None:
-            return failed >= self.count
-        return self.part is not None and ended >= self.ENOUGH and failed > self.part * ended
 
 
 @dataclass(frozen=True)
@@ -216,7 +201,7 @@ class Run:
 
     def _check(self, now: Standing) -> None:
         if not self.stopped and self._limit.is_reached(now.failed, now.ended):
-            self.stop(f"{now.failed} of {now.ended} have failed")
+            self.stop(reached(now.failed, now.ended))
 
     def _is_done(self, now: Standing) -> bool:
         """Whether nothing is left to do but on machines that do not answer: all jobs have been taken, of each of these

@@ -9,7 +9,7 @@ from pathlib import Path
 from sjs.core import stopping
 from sjs.core.job import Spec, Task
 from sjs.reach import here, local_ask
-from sjs.results.judge import Judge, Stopped
+from sjs.results.judge import Judge, Named, Stopped
 from sjs.targets.daemon_client import DaemonTarget
 from sjs.targets.session import Door
 from sjs.transport.local import LocalTransport
@@ -31,7 +31,7 @@ def test_who_is_clearly_behind_is_ended_and_its_record_says_why(machine: Machine
     worst = job(5, f"{steps.format(90)}; exec sleep 60")
     person, watched = target_of(machine), target_of(machine)
     stopped: queue.Queue[Stopped] = queue.Queue()
-    judge = Judge("s", stopping.parse("median:loss"))
+    judge = Judge(Named("s"), stopping.parse("median:loss"))
 
     def watch() -> None:
         for one in judge.watch(watched):

@@ -13,7 +13,7 @@ from sjs.core.job import Job, Range, Spec, Task, contains
 from sjs.core.metrics import Values
 from sjs.errors import LinkLost, NoManager, NotReached, Refused, Unreachable
 from sjs.results import judge
-from sjs.results.judge import Judge, Stopped
+from sjs.results.judge import Judge, Named, Stopped
 from sjs.wire import MAX_ID
 
 
@@ -69,7 +69,7 @@ def values(job: int, loss: float, first: int = 0, count: int = 5, attempt: int =
 
 
 def judged(target: Pretended, pattern: str | None = None) -> list[Stopped]:
-    target.judge = Judge("s", stopping.parse("median:loss"), pattern)
+    target.judge = Judge(Named("s"), stopping.parse("median:loss"), pattern)
     return list(target.judge.watch(target))  # type: ignore[arg-type]
 
 

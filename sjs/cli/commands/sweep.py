@@ -25,20 +25,10 @@ from sjs.making.sweep import Sweep
 from sjs.making.sweep_file import SweepFile, read_sweep_file
 from sjs.making.words import check_places, for_options, read_parameter
 from sjs.routing import Choice, Fleet
-from sjs.sweeping.attending import Limit
+from sjs.sweeping.limit import MANY, Limit, limit
 from sjs.values import replace
 
-MANY = 10**15
-
 T = TypeVar("T")
-
-
-def limit(text: str) -> Limit:
-    """`3`, or `10%`."""
-    number = text.removesuffix("%")
-    if not (number.isascii() and number.isdigit() and 0 < int(number[:9]) <= (100 if text != number else MANY)):
-        raise ValueError(f"'{text}' is no number of failures; write it as 3 or 10%")
-    return Limit(count=int(number)) if text == number else Limit(part=int(number) / 100)
 
 
 class _Words(Sectioned):

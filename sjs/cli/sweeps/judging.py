@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from sjs.core.stopping import Rule
-from sjs.results.judge import Judge
+from sjs.results.judge import Judge, Named
 from sjs.routing import Fleet
 
 
@@ -17,7 +17,7 @@ class Judging:
     def __init__(self, fleet: Fleet, sweep: str, rule: Rule | None, say: Callable[[str], None]) -> None:
         """`fleet`: targets that nobody else speaks to; `say`: takes lines for the person, from any thread."""
         self._fleet = fleet
-        self._judge = None if rule is None else Judge(sweep, rule)
+        self._judge = None if rule is None else Judge(Named(sweep), rule)
         self._say = say
 
     @property

@@ -33,8 +33,9 @@ from sjs.plans import Head
 from sjs.protocols import Envs, Target
 from sjs.routing import Choice, Fleet
 from sjs.sweeping.alone import alone
-from sjs.sweeping.attending import Limit, Run, Standing
+from sjs.sweeping.attending import Run, Standing
 from sjs.sweeping.dealing_out import DealingOut, reports_of
+from sjs.sweeping.limit import Limit
 from sjs.sweeping.past import Past, counted, describe, looked_up, new_key
 from sjs.sweeping.supply import Supply
 from sjs.values import dataclass

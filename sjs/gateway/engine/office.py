@@ -14,6 +14,8 @@ from sjs.answers import Status
 from sjs.api.jobs import Job, cancel
 from sjs.api.sessions import Sessions
 from sjs.config import Config
+from sjs.core.job import ranges
+from sjs.core.lifecycle import PENDING
 from sjs.core.metrics import Measured
 from sjs.errors import Unreachable
 from sjs.gateway.artifacts.store import Store
@@ -21,11 +23,12 @@ from sjs.gateway.collecting.collector import Collector
 from sjs.gateway.engine.ends import Ends
 from sjs.gateway.engine.lane import Lane
 from sjs.gateway.engine.telling import Once
-from sjs.gateway.records import jobs
+from sjs.gateway.records import attempts, jobs
 from sjs.gateway.records.accepting import Asked, accept
-from sjs.gateway.records.jobs import New, Taken
+from sjs.gateway.records.jobs import New, Place, Taken
 from sjs.gateway.records.sweeps import NewSweep
 from sjs.gateway.records.writer import Writer
+from sjs.protocols import Target
 from sjs.results.rows import measured
 
 MOST = 256
@@ -73,6 +76,28 @@ class Office:
         self._collector.close()
         self._ends.close()
         self._sessions.close()
+
+    @property
+    def sessions(self) -> Sessions:
+        """Of the fleet that it hands in to."""
+        return self._sessions
+
+    def go_on(self, words: Iterable[str] = (), places: Sequence[Place] = ()) -> None:
+        """There may be jobs for these words to hand in; those at these places are to run again."""
+        self._kick(words)
+        if places:
+            self._ends.await_them(places)
+
+    def end_waiting(self, target: str, numbers: Sequence[int], note: str) -> None:
+        """End those of a target's jobs that have not begun there; their records say the note."""
+
+        def end(there: Target) -> None:
+            waiting = [job.id for job in there.list(ranges(sorted(numbers)), PENDING)]
+            if waiting:
+                there.cancel(ranges(waiting), note=note)
+
+        if numbers:
+            self._sessions.call(target, end)
 
     def _kick(self, words: Iterable[str]) -> None:
         with self._lock:
@@ -130,7 +155,7 @@ class Office:
         """Have a job that has ended run again where it was; one that nobody has had, by whom the word means. Where that
         can not be said now, it is later."""
         now = time.time()
-        place = self._write(lambda connection: jobs.retry(connection, number, now))
+        place = self._write(lambda connection: attempts.retry(connection, number, now))
         if place is None:
             self._kick([word])
         else:
@@ -139,7 +164,7 @@ class Office:
     def retry_some(self, numbers: Sequence[int], word: str) -> None:
         """The same of all of these that have ended."""
         now = time.time()
-        places = self._write(lambda connection: jobs.retry_some(connection, numbers, now))
+        places = self._write(lambda connection: attempts.retry_some(connection, numbers, now))
         self._ends.await_them([place for place in places if place is not None])
         self._kick([word])
 

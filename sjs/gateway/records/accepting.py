@@ -103,7 +103,7 @@ def _added(connection: Connection, fresh: Mapping[object, Asked]) -> dict[object
         return {}
     rows = [
         {**_columns(job), "owner": one.owner, "origin": one.origin, "state": QUEUED, "created": one.now}
-        | {"kept": "" if job.rules is None else WANTED}
+        | {"kept": "" if job.rules is None else WANTED, "batch": None if one.sweep is None else one.sweep.batch}
         for one, job in new
     ]
     ids = connection.scalars(_ADD, rows).all()

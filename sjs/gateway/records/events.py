@@ -33,13 +33,14 @@ class Event:
 class Changes:
     """Of one transaction, or of several: what happened; the jobs whose rows are others now; how many items are to be
     had now that were not, at which stage of which pipeline; what was done with items, and how often; the first moment
-    at which the time of one is over."""
+    at which the time of one is over; the sweeps that are to be attended from now on."""
 
     events: list[Event] = field(default_factory=list)
     jobs: set[int] = field(default_factory=set)
     freed: Counter[tuple[int, int]] = field(default_factory=Counter)
     steps: Counter[str] = field(default_factory=Counter)
     due: float = math.inf
+    attended: set[int] = field(default_factory=set)
 
 
 def begin(connection: Connection) -> Changes:
@@ -75,6 +76,13 @@ def due(connection: Connection, moment: float) -> None:
     changes = connection.info.get(_CHANGES)
     if changes is not None:
         changes.due = min(changes.due, moment)
+
+
+def attend(connection: Connection, sweep: int) -> None:
+    """How it goes on is to be seen to."""
+    changes = connection.info.get(_CHANGES)
+    if changes is not None:
+        changes.attended.add(sweep)
 
 
 def tell(

@@ -35,6 +35,9 @@ ACCEPTED, BEGUN, ENDED, RETRIED = "job.accepted", "job.running", "job.ended", "j
 CANCEL, RETRY = "cancel", "retry"
 """Wishes: what is still to be said to a job's target."""
 
+HELD = 0
+"""In place of a batch: it is held back until there is room for it."""
+
 WANTED = "wanted"
 """Of what a job leaves: it is to be collected when the job has ended."""
 
@@ -81,6 +84,9 @@ def form_batch(connection: Connection, word: str, most: int, now: float, key: st
 
 _unplaced = and_(jobs.c.batch.is_(None), jobs.c.target.is_(None), func.coalesce(jobs.c.ended, 0.0) == 0.0)
 """Not by its state, nor by an end that an index has: these lead databases to all that wait at targets, too."""
+
+_held = and_(func.coalesce(jobs.c.batch, -1) == HELD, jobs.c.state == QUEUED)
+"""Though it may be at a target: as one that has ended there, and is to run again."""
 
 
 def words(connection: Connection) -> Sequence[str]:
@@ -194,13 +200,13 @@ _PLACE = select(jobs.c.id, jobs.c.target, jobs.c.number, jobs.c.wish, jobs.c.att
 
 def unended(connection: Connection) -> Sequence[Place]:
     """The jobs that targets have, and that have not ended as far as is known."""
-    found = _PLACE.where(jobs.c.state.in_((QUEUED, *LIVE)))
+    found = _PLACE.where(jobs.c.state.in_((QUEUED, *LIVE)), ~_held)
     return [Place(*row) for row in connection.execute(found.order_by(jobs.c.id))]
 
 
 def places(connection: Connection, numbers: Sequence[int]) -> Sequence[Place]:
     """Where those of these jobs are that targets have, and that have not ended."""
-    found = _PLACE.where(jobs.c.id.in_(numbers), jobs.c.state.in_((QUEUED, *LIVE)))
+    found = _PLACE.where(jobs.c.id.in_(numbers), jobs.c.state.in_((QUEUED, *LIVE)), ~_held)
     return [Place(*row) for row in connection.execute(found)]
 
 
@@ -213,12 +219,12 @@ def places_of(connection: Connection, batch: int, start: int, count: int) -> Seq
 def begun(connection: Connection, seen: Iterable[tuple[int, Job]], now: float) -> None:
     """These run."""
     found = dict(seen)
-    known = select(jobs.c.id, jobs.c.owner, jobs.c.state, jobs.c.wish, jobs.c.attempt)
+    known = select(jobs.c.id, jobs.c.owner, jobs.c.state, or_(jobs.c.wish == RETRY, _held), jobs.c.attempt)
     rows = connection.execute(known.where(jobs.c.id.in_(found), jobs.c.state.not_in(FINAL))).all()
     new = {
         number: owner
-        for number, owner, state, wish, attempt in rows
-        if (state == QUEUED and wish != RETRY) or attempt < found[number].attempt
+        for number, owner, state, is_next, attempt in rows
+        if (state == QUEUED and not is_next) or attempt < found[number].attempt
     }
     if new:
         values = [{"job": one, "try": found[one].attempt, "since": found[one].started} for one in new]
@@ -244,7 +250,7 @@ def ended(connection: Connection, seen: Iterable[tuple[int, str, Job]], now: flo
     """These have ended: the target where it was, and its record there. Of one that is to run again, this may be the end
     that it had before."""
     found = {number: (target, job) for number, target, job in seen}
-    again = select(jobs.c.id, jobs.c.attempt).where(jobs.c.id.in_(found), jobs.c.wish == RETRY)
+    again = select(jobs.c.id, jobs.c.attempt).where(jobs.c.id.in_(found), or_(jobs.c.wish == RETRY, _held))
     for number, attempt in connection.execute(again).all():
         if found[number][1].attempt <= attempt:
             del found[number]
@@ -264,17 +270,18 @@ def ended(connection: Connection, seen: Iterable[tuple[int, str, Job]], now: flo
 _PLACED = update(jobs).where(jobs.c.id == bindparam("job")).values(target=bindparam("there"), number=bindparam("its"))
 
 
-def withdraw(connection: Connection, numbers: Sequence[int], now: float) -> Sequence[int]:
+def withdraw(connection: Connection, numbers: Sequence[int], now: float, why: str = "") -> Sequence[int]:
     """Cancel jobs that no target can have yet; those that it was in time for. The others are to be cancelled there, at
     once or when they have arrived."""
-    early = connection.scalars(select(jobs.c.id).where(jobs.c.id.in_(numbers), _unplaced)).all()
-    _end(connection, [(number, CANCELLED, End("cancelled"), None, now, 0) for number in early], now)
+    early = select(jobs.c.id, jobs.c.attempt).where(jobs.c.id.in_(numbers), or_(_unplaced, _held))
+    rows = connection.execute(early).all()
+    _end(connection, [(row.id, CANCELLED, End("cancelled", detail=why), None, now, row.attempt) for row in rows], now)
     on_its_way = and_(jobs.c.state == QUEUED, or_(jobs.c.target.is_(None), jobs.c.wish == RETRY))
     connection.execute(
         update(jobs).where(jobs.c.id.in_(numbers), on_its_way).values(wish=CANCEL, version=jobs.c.version + 1)
     )
     touch(connection, numbers)
-    return early
+    return [row.id for row in rows]
 
 
 def homeless(connection: Connection, numbers: Sequence[int]) -> Sequence[str]:
@@ -294,39 +301,6 @@ def withdraw_unwanted(connection: Connection, batch: int, now: float) -> None:
     numbers = unwanted(connection, batch)
     _end(connection, [(number, CANCELLED, End("cancelled"), None, now, 0) for number in numbers], now)
     settle_batch(connection, batch)
-
-
-def retry(connection: Connection, number: int, now: float) -> Place | None:
-    """Have a job that has ended run again; where it is, if it is anywhere. Conflict if it has not ended."""
-    found = retry_some(connection, [number], now)
-    if not found:
-        raise Conflict(f"job {number} has not ended", "cancel it first, or wait for its end")
-    return found[0]
-
-
-def retry_some(connection: Connection, numbers: Sequence[int], now: float) -> Sequence[Place | None]:
-    """The same of those of these jobs that have ended."""
-    ended = select(jobs.c.id, jobs.c.owner, jobs.c.target, jobs.c.number, jobs.c.attempt)
-    rows = connection.execute(ended.where(jobs.c.id.in_(numbers), jobs.c.state.in_(FINAL))).all()
-    if rows:
-        connection.execute(_RETRY.where(jobs.c.id.in_([row.id for row in rows])))
-    tell(connection, RETRIED, now, [(row.id, row.owner, {"attempt": row.attempt}) for row in rows])
-    return [None if row.target is None else Place(row.id, row.target, row.number, RETRY, row.attempt) for row in rows]
-
-
-_RETRY = update(jobs).values(
-    state=QUEUED,
-    wish=case((jobs.c.target.is_not(None), RETRY), else_=""),
-    kept=case((jobs.c.rules.is_not(None), WANTED), else_=""),
-    batch=case((jobs.c.target.is_not(None), jobs.c.batch), else_=None),
-    place=case((jobs.c.target.is_not(None), jobs.c.place), else_=None),
-    ended=None,
-    exit=None,
-    signal=None,
-    reason="",
-    detail="",
-    version=jobs.c.version + 1,
-)
 
 
 def wishes(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:

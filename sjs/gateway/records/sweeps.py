@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, sele
 from sjs.compact import to_json
 from sjs.core.lifecycle import STATES
 from sjs.core.metrics import Number, from_wire, to_wire
+from sjs.gateway.records.events import attend
+from sjs.gateway.records.jobs import HELD
 from sjs.gateway.records.tables import jobs, measured, sweeps
 from sjs.values import dataclass
 
@@ -21,13 +23,28 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class NewSweep:
-    """A sweep whose jobs are handed in. `names`: of its parameters; `said`: what was asked for; both as JSON."""
+    """A sweep whose jobs are handed in. `names`: of its parameters; `said`: what was asked for; both as JSON; the rest
+    as its table has it."""
 
     name: str
     word: str
     names: str
     said: str
     spec: str | None = None
+    metric: str | None = None
+    most: int | None = None
+    failures: str | None = None
+    rule: str | None = None
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody has to see how it goes on."""
+        return self.most is not None or self.failures is not None or self.rule is not None
+
+    @property
+    def batch(self) -> int | None:
+        """In which its jobs are at first."""
+        return None if self.most is None else HELD
 
 
 def taken(connection: Connection, wanted: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -40,9 +57,15 @@ def taken(connection: Connection, wanted: Sequence[tuple[str, str]]) -> set[tupl
 
 def add(connection: Connection, new: Sequence[tuple[NewSweep, str, Span]], now: float) -> None:
     """Sweeps, whose they are, and their jobs."""
-    rows = [{**vars(one), "owner": owner, "first": span[0], "last": span[1]} for one, owner, span in new]
+    rows = [
+        {**vars(one), "owner": owner, "first": span[0], "last": span[1], "created": now, "attended": one.attended}
+        for one, owner, span in new
+    ]
     if rows:
-        connection.execute(insert(sweeps), [{**row, "created": now} for row in rows])
+        made = connection.scalars(insert(sweeps).returning(sweeps.c.id, sort_by_parameter_order=True), rows).all()
+        for number, (one, _, _) in zip(made, new, strict=True):
+            if one.attended:
+                attend(connection, number)
 
 
 def _count(state: str) -> Any:

@@ -148,7 +148,8 @@ class Writer:
                 for bulk, alike in groupby(orders, lambda order: order.bulk):
                     values += bulk(connection, [order.one for order in alike])
         except FAILS:
-            self._hear(Changes(jobs=changes.jobs))  # they may be others now: nothing that is in memory of them counts
+            # They may be others now: nothing that is in memory of them counts.
+            self._hear(Changes(jobs=changes.jobs, attended=changes.attended))
             raise
         self.works += len(orders)
         self.transactions += 1

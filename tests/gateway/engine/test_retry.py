@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, select
 from sjs.api.fleet import Fleet
 from sjs.config import Config
 from sjs.errors import Conflict
-from sjs.gateway.records import jobs
+from sjs.gateway.records import attempts, jobs
 from sjs.gateway.records.events import since
 from sjs.gateway.records.jobs import ENDED, RETRIED, RETRY
 from sjs.gateway.records.tables import jobs as table
@@ -62,7 +62,7 @@ def test_a_death_on_the_way(desk: Desk, config: Config, engine: Engine, tmp_path
     """What is in the records then; the next gateway goes on."""
     number = failed(desk, f"echo x >> {tmp_path}/ran; exit 1")
     desk.office.close()
-    place = desk.write(lambda connection: jobs.retry(connection, number, 1.0))
+    place = desk.write(lambda connection: attempts.retry(connection, number, 1.0))
     assert place is not None
     if is_said:
         with Fleet(config) as fleet:
@@ -100,7 +100,7 @@ def test_one_that_is_cancelled_before_its_target_is_told_stays_as_it_was(
 ) -> None:
     number = failed(desk, f"echo x >> {tmp_path}/ran; exit 7")
     desk.office.close()
-    desk.write(lambda connection: jobs.retry(connection, number, 1.0))
+    desk.write(lambda connection: attempts.retry(connection, number, 1.0))
     desk.write(lambda connection: jobs.withdraw(connection, [number], 2.0))
     second = Desk(config, engine)
     (row,) = second.wait([number])
@@ -112,7 +112,7 @@ def test_one_that_is_cancelled_before_its_target_is_told_stays_as_it_was(
 def test_the_end_that_it_had_before_is_not_taken_for_the_next_one(desk: Desk, config: Config) -> None:
     number = failed(desk, "exit 1")
     desk.office.close()
-    place = desk.write(lambda connection: jobs.retry(connection, number, 1.0))
+    place = desk.write(lambda connection: attempts.retry(connection, number, 1.0))
     assert place is not None
     with Fleet(config) as fleet:
         record = fleet["a"].job(place.number).record

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Row, func, select
 from sjs.core.job import End
 from sjs.core.lifecycle import FINAL
 from sjs.errors import Conflict
-from sjs.gateway.records import events, jobs, listing, retention, sweeps, tables
+from sjs.gateway.records import attempts, events, jobs, listing, retention, sweeps, tables
 from sjs.gateway.records.accepting import Asked, Outcome, accept
 from sjs.gateway.records.jobs import RETRY, Exists, New, Place, Taken
 from sjs.gateway.records.listing import Sought, Walk, some
@@ -98,14 +98,14 @@ def test_those_that_have_ended_run_again_where_they_were(engine: Engine) -> None
     end(engine, [start, start + 1], "failed")
     with engine.begin() as connection:
         jobs.refuse(connection, [start + 2], End("refused"), 2.0)
-        places = jobs.retry_some(connection, list(range(start, start + 4)), 3.0)
+        places = attempts.retry_some(connection, list(range(start, start + 4)), 3.0)
         assert places == [Place(start, "a", start, RETRY, 1), Place(start + 1, "a", start + 1, RETRY, 1), None]
         rows = [jobs.get(connection, number) for number in range(start, start + 4)]
         assert [(row.state, row.wish, row.ended, row.reason, row.batch) for row in rows if row] == [
             *[("queued", "retry", None, "", None)] * 2,
             *[("queued", "", None, "", None)] * 2,
         ]
-        assert jobs.retry_some(connection, [start], 4.0) == []
+        assert attempts.retry_some(connection, [start], 4.0) == []
         told = events.since(connection, 0, None, 100, ["job.retried"])
         assert [event.job for event in told] == [start, start + 1, start + 2]
 

@@ -32,7 +32,17 @@ def sweep(row: Row[Any]) -> dict[str, Any]:
         "counts": counts,
         "is_over": not counts.keys() & set(UNENDED),
         "created": row.created,
+        "metric": row.metric,
+        "max_running": row.most,
+        "stop_after_failures": _failures(row.failures),
+        "stop_rule": row.rule,
+        "stopped": row.stopped or None,
     }
+
+
+def _failures(said: str | None) -> int | str | None:
+    """As it was said."""
+    return int(said) if said is not None and said.isdecimal() else said
 
 
 def whole(row: Row[Any]) -> bytes:

@@ -10,6 +10,7 @@ from pydantic.config import JsonDict
 from sjs.core.lifecycle import BAD, FINAL, MOVED
 from sjs.gateway.unfolding import MOST
 from sjs.gateway.web.api.models import UNSAID, At, Options, Said, State, Text
+from sjs.sweeping.limit import MANY
 
 NAME = r"^[A-Za-z][A-Za-z0-9._@-]{0,127}$"
 """What a sweep may be called."""
@@ -18,6 +19,12 @@ Scalar = Text | int | Annotated[float, Field(allow_inf_nan=False)] | bool
 Parameter = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
 ENDED = tuple(state for state in FINAL if state != MOVED)
 Ended = Literal[ENDED]  # type: ignore[valid-type]
+
+Aim = Annotated[str, Field(pattern=r"^(min|max):.", max_length=200, examples=["min:loss"])]
+Failures = (
+    Annotated[int, Field(ge=1, le=MANY)] | Annotated[str, Field(pattern=r"^(100|[1-9][0-9]?)%$", examples=["10%"])]
+)
+Rule = Annotated[str, Field(pattern=r"^median:.", max_length=300, examples=["median:loss,after=10,others=5"])]
 
 GRID: JsonDict = {
     "name": "tune",
@@ -30,6 +37,14 @@ CHANCE: JsonDict = {
     "argv": ["./train", "{lr}", "{drop}"],
     "parameters": {"lr": "log:1e-5..1e-1", "drop": "uniform:0..0.5"},
     "samples": 20,
+}
+WITH_CARE: JsonDict = {
+    "command": "./train {lr}",
+    "parameters": {"lr": "log:1e-5..1e-1:20"},
+    "metric": "min:loss",
+    "max_running": 8,
+    "stop_after_failures": "10%",
+    "stop_rule": "median:loss",
 }
 OF_SPEC: JsonDict = {"spec": "train", "parameters": {"word": ["so", "or so"], "times": [1, 2, 3]}}
 
@@ -45,7 +60,7 @@ class NewSweep(Said):
         json_schema_extra={
             "oneOf": [{"required": [one]} for one in ("command", "argv", "spec")],
             "anyOf": [{"required": [one]} for one in ("parameters", "rows")],
-            "examples": [GRID, CHANCE, OF_SPEC],
+            "examples": [GRID, CHANCE, WITH_CARE, OF_SPEC],
         },
     )
 
@@ -82,6 +97,20 @@ class NewSweep(Said):
         description="Whom its jobs are for, as the command line has it; else whom its spec names, or any.",
     )
     options: Options = Field(default_factory=Options, description="What each job is told.")
+    metric: Aim = Field(default=UNSAID, description="What is best, where results are not asked for by another.")
+    max_running: Annotated[int, Field(ge=1, le=MANY)] = Field(
+        default=UNSAID,
+        description="So many of its jobs may be unended at a time, wherever they are; the others are held back.",
+    )
+    stop_after_failures: Failures = Field(
+        default=UNSAID,
+        description="Once so many have failed, or such a part of at least 10 that have ended, no more begin.",
+    )
+    stop_rule: Rule = Field(
+        default=UNSAID,
+        description="Who is clearly behind is ended: whose best `loss` is worse than the median of what the others had "
+        "on average when they had printed as many.",
+    )
 
     @model_validator(mode="after")
     def is_whole(self) -> NewSweep:
@@ -113,6 +142,11 @@ class Sweep(BaseModel):
     counts: dict[str, int] = Field(description="Jobs by state, of which there is a record.")
     is_over: bool = Field(description="Whether all have ended.")
     created: float
+    metric: str | None = Field(description="What is best.")
+    max_running: int | None
+    stop_after_failures: int | str | None
+    stop_rule: str | None
+    stopped: str | None = Field(description="Why no more of its jobs begin; a retry begins anew.")
 
 
 class WholeSweep(Sweep):

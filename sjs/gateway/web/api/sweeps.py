@@ -17,7 +17,7 @@ from sjs.core.lifecycle import BAD
 from sjs.gateway.desk import Desk
 from sjs.gateway.outcomes import Outcomes
 from sjs.gateway.sweeps import Sweeps
-from sjs.gateway.unfolding import MOST, Wish
+from sjs.gateway.unfolding import MOST, Course, Wish
 from sjs.gateway.web.api import documents, models, sweep_documents, sweep_models
 from sjs.gateway.web.api.describe import JSON, Answers, answer, told
 from sjs.gateway.web.api.jobs import Key, Match
@@ -50,6 +50,12 @@ def wish(desk: Desk, said: sweep_models.NewSweep) -> Wish:
         name=said.name,
         options=said.options.model_dump(exclude_unset=True),
         word=said.target,
+        course=Course(
+            metric=said.metric,
+            max_running=said.max_running,
+            stop_after_failures=None if said.stop_after_failures is None else str(said.stop_after_failures),
+            stop_rule=said.stop_rule,
+        ),
     )
 
 
@@ -132,7 +138,12 @@ def _results(router: APIRouter, every: Sweeps, outcomes: Outcomes) -> None:
         owner: Owner = None,
         best: Annotated[
             str | None,
-            Query(max_length=200, pattern=r"^(min|max):.", description="Which is best, first.", examples=["min:loss"]),
+            Query(
+                max_length=200,
+                pattern=r"^(min|max):.",
+                description="Which is best, first; else by the sweep's own `metric`.",
+                examples=["min:loss"],
+            ),
         ] = None,
         sort: Annotated[
             str | None,
@@ -152,7 +163,8 @@ def _results(router: APIRouter, every: Sweeps, outcomes: Outcomes) -> None:
         ended."""
         row = await every.get(request.state.token, name, owner)
         key = sort or ""
-        order = Order(None if best is None else parse(best), key.removeprefix("-"), key.startswith("-"), limit)
+        aim = best or row.metric
+        order = Order(None if aim is None else parse(aim), key.removeprefix("-"), key.startswith("-"), limit)
         found = await outcomes.of(row, order, cast(Sequence[str], state or ()))
         headers = {"vary": "accept", "cache-control": "private, no-cache"}
         if prefers(request.headers.get("accept", ""), (JSON, CSV)) == CSV:

@@ -87,6 +87,11 @@ def test_it_is_looked_at_and_listed(api: httpx.Client) -> None:
         "settings": 3,
         "counts": {"queued": 3},
         "is_over": False,
+        "metric": None,
+        "max_running": None,
+        "stop_after_failures": None,
+        "stop_rule": None,
+        "stopped": None,
     }
     same = api.get("/sweeps/tune", headers={"if-none-match": seen.headers["etag"]})
     assert (same.status_code, same.content) == (304, b"")

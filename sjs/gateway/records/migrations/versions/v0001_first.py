@@ -128,11 +128,20 @@ def upgrade() -> None:
         sa.Column("names", LONG, nullable=False),
         sa.Column("said", LONG, nullable=False),
         sa.Column("created", sa.Double(), nullable=False),
+        sa.Column("metric", NAME),
+        sa.Column("most", sa.BigInteger()),
+        sa.Column("failures", sa.String(length=32)),
+        sa.Column("rule", LONG),
+        sa.Column("attended", sa.Boolean(), nullable=False),
+        sa.Column("stopped", LONG, nullable=False),
+        sa.Column("old_failed", sa.BigInteger(), nullable=False),
+        sa.Column("old_ended", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_sweeps"),
         sa.UniqueConstraint("owner", "name", name="uq_sweeps_owner_name"),
         sqlite_autoincrement=True,
         **MYSQL,
     )
+    op.create_index("ix_sweeps_attended", "sweeps", ["attended"])
     op.create_index("ix_sweeps_last", "sweeps", ["last"])
     op.create_index("ix_sweeps_owner_id", "sweeps", ["owner", "id"])
 
