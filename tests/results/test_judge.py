@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -116,6 +116,37 @@ def test_a_link_that_breaks_is_made_again_and_what_comes_again_is_no_news(monkey
     target = Pretended(again, lost[0], again, *lost, [values(3, 0.9, 3, 2)])
     assert [one.job for one in judged(target)] == [3]
     assert target.asked.count("closed") == 4
+
+
+class Later(Named):
+    """Knows of the job 3 when it is asked another time."""
+
+    settles = 60.0
+
+    def __init__(self) -> None:
+        super().__init__("s")
+        self.asked: list[Sequence[int]] = []
+
+    def known(self, target: Any, jobs: Sequence[int]) -> Mapping[int, bool]:
+        self.asked.append(jobs)
+        found = super().known(target, jobs)
+        return {job: may_end for job, may_end in found.items() if job != 3 or len(self.asked) > 1}
+
+
+def test_a_job_that_is_known_to_be_meant_a_moment_later_is_judged_by_all_that_it_has_printed() -> None:
+    """What it had printed was passed over, so it is asked for anew; who stays unknown is asked about again, too."""
+    roster = Later()
+    target = Pretended([*GOOD, values(3, 0.9), values(9, 0.0)], [], [*GOOD, values(3, 0.9)])
+    target.judge = Judge(roster, stopping.parse("median:loss"))
+    assert [one.job for one in target.judge.watch(target)] == [3]  # type: ignore[arg-type]
+    assert target.asked.count("closed") == 1
+    assert roster.asked[1] == [3, 9] and roster.asked[2] == [9]
+
+
+def test_only_so_many_values_of_a_job_count() -> None:
+    target = Pretended([*GOOD, values(3, 0.9, count=2), values(3, 0.9, 2, 3)])
+    target.judge = Judge(Named("s"), stopping.parse("median:loss"), most=4)
+    assert list(target.judge.watch(target)) == []  # type: ignore[arg-type]
 
 
 def test_what_does_not_mend_itself_is_an_error() -> None:

@@ -29,7 +29,7 @@ from sjs.gateway.web.pages.plots.scatter import Dot, Scatter, scatter
 from sjs.results.rows import Row as Result
 from sjs.results.table import Order, cell
 from sjs.results.table import shown as figure
-from sjs.values import dataclass
+from sjs.values import dataclass, replace
 
 LIMIT = 50
 ROWS = 100
@@ -43,6 +43,9 @@ PATIENCE = 0.7
 
 LONGEST = 200
 """Letters of what a query names."""
+
+NOTHING = "none"
+"""In place of what is best, where a sweep has a metric of its own and somebody wants none."""
 
 AIMS = (("min", "least"), ("max", "most"))
 WAYS = (("", "{}, the least first"), ("-", "{}, the most first"))
@@ -73,7 +76,7 @@ class View:
 
     @property
     def aim(self) -> Aim | None:
-        return parse(self.best) if self.best else None
+        return parse(self.best) if self.best not in ("", NOTHING) else None
 
     @property
     def order(self) -> Order:
@@ -132,6 +135,7 @@ class _Pages:
     async def one(self, request: Request) -> Response:
         wanted = view(request)
         row = await self._every.get(reader(request), request.path_params["name"], wanted.owner)
+        wanted = replace(wanted, best=wanted.best or row.metric or "")
         states = [wanted.state] if wanted.state else []
         found = await self._outcomes.of(row, wanted.order, states, PATIENCE)
         metrics = found.columns.metrics[:COLUMNS]
@@ -164,8 +168,10 @@ class _Pages:
             picture=picture,
             lines=lines,
             axes=[(name, name) for name in names],
+            nothing=NOTHING if row.metric else "",
+            course=course(row),
             aims=[(f"{which}:{name}", f"the {word} {name}") for name in metrics for which, word in AIMS],
-            sorts=[("", "the best" if wanted.best else "number"), *_sorts(names)],
+            sorts=[("", "the best" if wanted.aim else "number"), *_sorts(names)],
             states=[(one, one) for one in STATES if one in counts],
             rows_each=ROWS,
         )
@@ -174,6 +180,7 @@ class _Pages:
         """All of it, in the order of the page, as CSV."""
         wanted = view(request)
         row = await self._every.get(reader(request), request.path_params["name"], wanted.owner)
+        wanted = replace(wanted, best=wanted.best or row.metric or "")
         found = await self._outcomes.of(row, wanted.order, [wanted.state] if wanted.state else [])
         headers = {"content-disposition": f'attachment; filename="{row.name}.csv"', "cache-control": "no-store"}
         return Response(await asyncio.to_thread(sweep_documents.table, found), 200, headers, "text/csv; charset=utf-8")
@@ -192,6 +199,19 @@ class _Pages:
 
     def _url(self, name: str, owner: str | None) -> str:
         return self._frame.url(f"/sweeps/{name}", owner=owner)
+
+
+def course(row: Row[Any]) -> Sequence[str]:
+    """In words, how it goes on."""
+    return [
+        *([f"It has {row.most} jobs at a time."] if row.most is not None else []),
+        *([f"No more begin after {_failures(row.failures)}."] if row.failures is not None else []),
+        *([f"Who is behind by {row.rule} is ended."] if row.rule is not None else []),
+    ]
+
+
+def _failures(said: str) -> str:
+    return "1 failure" if said == "1" else f"{said} failures" if said.isdecimal() else f"failures of {said}"
 
 
 def parts(row: Row[Any]) -> Sequence[Part]:

@@ -140,3 +140,23 @@ def test_everybody_can_use_it(page: Page, site: str, desk: Desk, axe: Path) -> N
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             if SHOTS:
                 page.screenshot(path=f"{SHOTS}/sweep-{colours}-{size['width']}.png", full_page=True)
+
+
+def test_how_it_goes_on_and_what_it_was_handed_in_for(page: Page, site: str, desk: Desk) -> None:
+    """The best is marked by its own metric, until somebody wants another one, or none."""
+    how: dict[str, Any] = {"metric": "max:acc", "max_running": 2, "stop_after_failures": 1, "stop_rule": "median:loss"}
+    sweep(site, desk, name="how", command="v={n}; echo acc=$v; [ $v != 3 ]", parameters={"n": [1, 2, 3]}, **how)
+    page.goto("/sweeps/how")
+    expect(page.locator("#standing")).to_contain_text("It has 2 jobs at a time. No more begin after 1 failure.")
+    expect(page.locator("#standing")).to_contain_text("Who is behind by median:loss is ended.")
+    expect(page.locator("p.trouble")).to_contain_text("No more of it begin: 1 of ")
+    expect(page.locator("#settings").get_by_text("succeeded")).to_have_count(2)
+    expect(page.locator("p.best")).to_contain_text("n=2")
+    assert first_column(page) == ["2", "1", "3"]
+    page.locator("select[name=best]").select_option("none")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("p.best")).to_have_count(0)
+    assert first_column(page) == ["1", "2", "3"]
+    page.locator("select[name=best]").select_option("min:acc")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("p.best")).to_contain_text("n=1")
