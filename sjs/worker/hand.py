@@ -29,6 +29,10 @@ nothing had been; it is not ours any more; nobody could be told."""
 END = object()
 
 
+class Unusable(Refused):
+    """No item can be worked on here, whichever it is: the disk is full, or cannot be written."""
+
+
 @dataclass(frozen=True)
 class Tools:
     """What all items of a worker share. `is_leaving`: whether it has been told to end."""
@@ -74,9 +78,16 @@ class Hand:
             argv = fill(order.argv, claim.item.get("command"), claim.number, beside)
         except UsageError as error:
             return self._failed(str(error))
-        folder = tempfile.mkdtemp(dir=self._tools.folder)
+        folder = ""
         try:
-            return self._run(argv, folder, beside)
+            folder = tempfile.mkdtemp(dir=self._tools.folder)
+            stdin = self._written(folder, beside["pipeline"])
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            self._told(lambda: self._tools.stages.release(self._claim), FREE, "given back")
+            raise Unusable(f"{self._tools.folder}: {error.strerror}", "no item can be worked on here") from None
+        try:
+            return self._run(argv, stdin, os.path.join(folder, "result"), beside)
         finally:
             shutil.rmtree(folder, ignore_errors=True)  # what is left goes with the folder of all
 
@@ -87,10 +98,14 @@ class Hand:
             self._renew(self._tools.order.lease)
         return not self._is_lost and not self._lease.is_over(clock())
 
-    def _run(self, argv: Any, folder: str, beside: Dict[str, str]) -> str:
-        stdin, result = os.path.join(folder, "item"), os.path.join(folder, "result")
-        with open(os.open(stdin, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as target:
-            json.dump({**self._claim.item, "pipeline": beside["pipeline"]}, target)
+    def _written(self, folder: str, pipeline: str) -> str:
+        """The file that the command is to read."""
+        path = os.path.join(folder, "item")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as target:
+            json.dump({**self._claim.item, "pipeline": pipeline}, target)
+        return path
+
+    def _run(self, argv: Any, stdin: str, result: str, beside: Dict[str, str]) -> str:
         env = {
             "SJS_ITEM": beside["item"],
             "SJS_STAGE": beside["stage"],
@@ -149,7 +164,7 @@ class Hand:
         except Void:
             self._is_lost = True
         except (Away, Refused, UsageError) as error:
-            self._lease.failed(clock(), self._pauses.next(getattr(error, "pause", None)))
+            self._lease.failed(clock(), self._pause(error))
 
     def _end_command(self, fate: str, why: str) -> None:
         self._fate = fate
@@ -187,9 +202,13 @@ class Hand:
             except Void:
                 return self._say(VOID, f"{how}, but not ours any more: nothing is told")
             except (Away, UsageError) as error:
-                pause = self._pauses.next(getattr(error, "pause", None))
+                pause = self._pause(error)
                 if self._lease.is_over(clock() + pause) or self._is_hurried(pause):
                     return self._say(UNTOLD, f"{how}, but nobody could be told: {error}")
+
+    def _pause(self, error: Exception) -> float:
+        """How long to wait after a call that came to nothing."""
+        return self._pauses.next(getattr(error, "pause", None), self._lease.end - clock())
 
     def _is_hurried(self, pause: float) -> bool:
         """Wait; whether the worker has been told to end at once meanwhile."""

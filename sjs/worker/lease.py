@@ -6,6 +6,7 @@ was asked for, so that it is over here first, and there afterwards.
 
 from __future__ import annotations
 
+import math
 from typing import Optional
 
 SHORTEST, LONGEST = 0.25, 30.0
@@ -51,10 +52,11 @@ class Pauses:
         self._spread = 0.75 + chance / 2
         self._next = SHORTEST
 
-    def next(self, asked: Optional[float] = None) -> float:
-        """How long to wait now; `asked`: how long the gateway said."""
+    def next(self, asked: Optional[float] = None, left: float = math.inf) -> float:
+        """How long to wait now; `asked`: how long the gateway said; `left`: until it is too late, of which half is the
+        most, so that there is another try."""
         pause, self._next = self._next, min(2 * self._next, LONGEST)
-        return max(asked or 0.0, pause * self._spread)
+        return max(asked or 0.0, min(pause * self._spread, max(left / 2, SHORTEST)))
 
     def over(self) -> None:
         """Somebody has answered."""

@@ -12,10 +12,11 @@ import traceback
 from collections import Counter
 from typing import Any, Callable, List, Optional, Set
 
+from sjs.errors import SjsError
 from sjs.worker.claiming import Claiming
 from sjs.worker.commands import Commands
 from sjs.worker.connection import Gateway, place_of
-from sjs.worker.hand import DONE, FREE, Hand, Tools
+from sjs.worker.hand import DONE, FREE, Hand, Tools, Unusable
 from sjs.worker.notices import notice
 from sjs.worker.order import Order
 from sjs.worker.stages import Stages, clock
@@ -43,6 +44,7 @@ class _Worker:
         stages = Stages(gateway, order)
         self._claiming = Claiming(order, stages)
         self._tools = Tools(order, stages, self._commands, folder, lambda: self._told > 0)
+        self._trouble: Optional[SjsError] = None
         self._told = 0
         self._signal = 0
         self._hurry_at: Optional[float] = None
@@ -98,7 +100,7 @@ class _Worker:
 
     def _act(self) -> None:
         """Do what was told by signals."""
-        if self._told or self._is_broken:
+        if self._told or self._is_broken or self._trouble:
             self._claiming.stop()
             self._gateway.hang_up()
         if self._told and not self._is_leaving:
@@ -129,12 +131,21 @@ class _Worker:
                     hand.end()
             try:
                 fate = hand.work()
+            except Unusable as error:
+                fate = FREE
+                self._stop_for(error)
             finally:
                 with self._lock:
                     self._hands.discard(hand)
                 self._claiming.freed()
             with self._lock:
                 self._fates[fate] += 1
+
+    def _stop_for(self, trouble: SjsError) -> None:
+        """Claim no more: the next item would have the same trouble. What runs here may end."""
+        self._trouble = trouble
+        self._claiming.stop()
+        os.write(self._wake, b"\0")
 
     def _carried(self, one: Callable[[], None]) -> None:
         """A thread's work. What goes wrong in one, against all thought, ends the worker, and is seen."""
@@ -149,7 +160,7 @@ class _Worker:
             os.write(self._wake, b"\0")
 
     def _status(self) -> int:
-        trouble = self._claiming.trouble
+        trouble = self._claiming.trouble or self._trouble
         if trouble is not None:
             raise trouble
         if self._is_broken:

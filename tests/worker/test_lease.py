@@ -28,6 +28,17 @@ def test_pauses_grow_to_an_end_and_begin_anew_once_somebody_has_answered() -> No
     assert pauses.next() == SHORTEST
 
 
+def test_somebody_is_asked_until_shortly_before_it_is_too_late() -> None:
+    """Not given up after 8 seconds of 15, for the next pause would be longer than what is left."""
+    pauses, now, end = Pauses(1.0), 0.0, 15.0
+    tries = 0
+    while now < end:
+        last = now
+        now += pauses.next(None, end - now)
+        tries += 1
+    assert end - last <= SHORTEST and tries < 15
+
+
 def test_a_pause_is_no_shorter_than_the_gateway_has_asked_for() -> None:
     pauses = Pauses(0.5)
     assert pauses.next(7.0) == 7.0

@@ -6,7 +6,11 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -164,6 +168,34 @@ def test_while_nobody_answers_a_command_goes_on_until_its_time_is_surely_over(ri
         assert not is_alive(pid)
         assert between.asked.count("/renew") >= 1 and between.asked.count("/finish") == 0
     until(lambda: "returned" in rig.steps(0), "the item is free again")
+
+
+def test_where_nothing_can_be_written_it_gives_back_what_it_has_and_ends(rig: Rig) -> None:
+    """Else it would claim the next, and the next, and all would be too often tried."""
+    rig.define()
+    with small_disk(rig.folder / "disk") as disk:
+        worker = rig.worker("--", "true", env={"TMPDIR": str(disk)})
+        until(lambda: list(disk.glob("sjs-worker-*")), "its folder")
+        with open(disk / "full", "wb", buffering=0) as target, pytest.raises(OSError, match="No space left"):
+            while True:
+                target.write(b"x" * 4096)
+        rig.add(1)
+        status, err = worker.ended()
+    assert status == 1 and err.endswith("No space left on device (no item can be worked on here)\n"), err
+    assert "Traceback" not in err
+    assert rig.steps(0) == ["added", "claimed", "released"] and rig.item(0)["flagged"] is False
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount one")
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
