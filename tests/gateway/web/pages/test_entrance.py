@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 from playwright.sync_api import Page, expect
 
 from sjs.gateway import tokens
@@ -12,6 +13,11 @@ from sjs.gateway.web.pages.visitors import COOKIE
 from tests.gateway.web.conftest import bearer
 from tests.gateway.web.pages.conftest import enter, sign_in, token_of
 from tests.live.machine import until
+
+
+@pytest.fixture
+def page(entered: Page) -> Page:
+    return entered
 
 
 def test_who_has_not_signed_in_is_led_there_and_back(page: Page, desk: Desk) -> None:

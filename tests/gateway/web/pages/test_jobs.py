@@ -21,7 +21,7 @@ from tests.gateway.web.pages.conftest import enter, token_of
 
 def hand_in(site: str, desk: Desk, command: str, **options: object) -> int:
     asked = httpx.post(
-        f"{site}/api/v1/jobs", json={"command": command, "options": options}, headers=bearer(desk), timeout=30
+        f"{site}/api/v1/jobs", json={"command": command, "options": options}, headers=bearer(desk), timeout=60
     )
     return int(asked.json()["id"])
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from sjs.config import Config, from_mapping
 from sjs.gateway.desk import Desk
 from tests.gateway.web.conftest import bearer
-from tests.gateway.web.pages.conftest import sign_in, token_of
+from tests.gateway.web.pages.conftest import become, token_of
 from tests.gateway.web.pages.test_jobs import hand_in
 from tests.live.machine import DEADLINE
 
@@ -48,8 +48,7 @@ def test_an_administrator_has_nothing_new_start(page: Page, site: str, desk: Des
 
 
 def test_others_can_only_look(page: Page, site: str, desk: Desk) -> None:
-    page.get_by_role("button", name="Sign out").click()
-    sign_in(page, token_of(desk, "bob", ["read"]))
+    become(page, token_of(desk, "bob", ["read"]))
     page.goto("/machines")
     expect(page.get_by_role("heading", name="a ready")).to_be_visible()
     expect(page.get_by_role("button", name="Drain")).to_have_count(0)

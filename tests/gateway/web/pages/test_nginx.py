@@ -46,6 +46,11 @@ def site(desk: Desk, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
+def page(entered: Page) -> Page:
+    return entered
+
+
+@pytest.fixture
 def answers(context: BrowserContext) -> dict[str, int]:
     """What the browser was answered, by its address."""
     found: dict[str, int] = {}

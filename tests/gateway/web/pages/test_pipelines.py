@@ -16,7 +16,7 @@ from sjs.gateway.desk import Desk
 from sjs.gateway.records.stages.values import Counts, Pipeline, Stage
 from sjs.gateway.web.pages.pipelines import bars, lasting, progress
 from tests.gateway.web.conftest import bearer
-from tests.gateway.web.pages.conftest import NARROW, WIDE, faults, sign_in, token_of
+from tests.gateway.web.pages.conftest import NARROW, WIDE, become, faults, token_of
 from tests.live.machine import DEADLINE
 
 SHOTS = os.environ.get("SJS_SHOTS")
@@ -113,8 +113,8 @@ def test_lifetimes_are_set_items_moved_and_all_of_it_forgotten(page: Page, http:
 def test_who_is_somebody_else_or_only_looks_changes_nothing(page: Page, http: httpx.Client, desk: Desk) -> None:
     made(http, 1)
     for owner, scopes, status in (("bob", ("read", "submit"), 404), ("ann", ("read",), 403)):
-        page.get_by_role("button", name="Sign out").click()
-        sign_in(page, token_of(desk, owner, scopes))
+        become(page, token_of(desk, owner, scopes))
+        page.goto("/")
         assert page.request.get("/pipelines/scans").status == (404 if owner == "bob" else 200)
         assert page.request.get("/pipelines/scans?owner=ann").status == (404 if owner == "bob" else 200)
         form = page.locator("input[name=form]").first.get_attribute("value") or ""
@@ -134,6 +134,7 @@ def test_what_is_asked_for_and_is_none_is_said(page: Page, http: httpx.Client) -
         assert page.request.get(f"/pipelines/scans{path}").status == 422, path
     for path in ("/pipelines/none", "/pipelines/scans/2", f"/pipelines/scans/{2**63}"):
         assert page.request.get(path).status == 404, path
+    page.goto("/")
     form = page.locator("input[name=form]").first.get_attribute("value") or ""
     life = {"what": "lifetime", "stage": "0"}
     for said in ({"what": "delete"}, {**life, "seconds": "nan", "version": "1"}, {}):

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from sjs.gateway.desk import Desk
 from sjs.gateway.web.pages import sweeps
 from tests.gateway.web.conftest import bearer
-from tests.gateway.web.pages.conftest import NARROW, WIDE, faults, sign_in, token_of
+from tests.gateway.web.pages.conftest import NARROW, WIDE, become, faults, token_of
 from tests.live.machine import DEADLINE
 
 SHOTS = os.environ.get("SJS_SHOTS")
@@ -78,8 +78,7 @@ def test_a_sweep_of_somebody_else_is_not_there_but_for_administrators(page: Page
     page.goto("/sweeps")
     page.get_by_role("link", name="hers").click()
     expect(page.get_by_role("heading", name="hers")).to_be_visible()
-    page.get_by_role("button", name="Sign out").click()
-    sign_in(page, token_of(desk, "eve", ["read", "submit", "cancel"]))
+    become(page, token_of(desk, "eve", ["read", "submit", "cancel"]))
     page.goto("/sweeps")
     expect(page.get_by_text("There are no sweeps yet")).to_be_visible()
     for path in ("/sweeps/hers", "/sweeps/hers?owner=bob", "/sweeps/hers/results.csv?owner=bob"):
@@ -93,8 +92,7 @@ def test_a_sweep_of_somebody_else_is_not_there_but_for_administrators(page: Page
 
 def test_who_only_looks_is_offered_nothing_else(page: Page, site: str, desk: Desk) -> None:
     sweep(site, desk, "bob", name="held", command="true {n}", parameters={"n": [1]}, options={"hold": True})
-    page.get_by_role("button", name="Sign out").click()
-    sign_in(page, token_of(desk, "bob", ["read"]))
+    become(page, token_of(desk, "bob", ["read"]))
     page.goto("/sweeps/held")
     expect(page.get_by_text("of 1 settings")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel all of it")).to_have_count(0)

@@ -13,7 +13,7 @@ from sjs.gateway.desk import Desk
 from sjs.gateway.records import tables
 from sjs.gateway.records.events import Event, tell
 from sjs.gateway.web.pages.events import told
-from tests.gateway.web.pages.conftest import NARROW, sign_in, token_of
+from tests.gateway.web.pages.conftest import NARROW, become, token_of
 from tests.gateway.web.pages.test_jobs import hand_in
 
 
@@ -53,8 +53,7 @@ def test_who_is_no_administrator_sees_what_is_his(page: Page, desk: Desk) -> Non
     now = time.time()
     keep(desk, row(1, "ann", now - 60, None), row(2, "bob", now - 60, now - 5))
     desk.write(lambda connection: tell(connection, "job.ended", now, [(1, "ann", {}), (2, "bob", {"state": "lost"})]))
-    page.get_by_role("button", name="Sign out").click()
-    sign_in(page, token_of(desk, "bob", ["read"]))
+    become(page, token_of(desk, "bob", ["read"]))
     page.goto("/timeline")
     expect(page.locator(".gantt a")).to_have_count(1)
     page.goto("/events")
