@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import subprocess
 import sys
@@ -122,3 +123,13 @@ def test_wait_status_of_what_is_no_process_or_lives() -> None:
     os.close(fd)
     with open(os.devnull) as other:
         assert wait_status(other.fileno()) is None
+
+
+def test_why_there_is_no_watch_is_said() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"Too many open files \(see fs\.inotify\.max_user_instances"):
+            Inotify()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -38,6 +39,14 @@ def _libc() -> Any:
     import ctypes
 
     return ctypes.CDLL(None, use_errno=True)
+
+
+def _last_error() -> str:
+    import ctypes
+
+    number = ctypes.get_errno()
+    hint = " (see fs.inotify.max_user_instances, for all processes of a user)" if number == errno.EMFILE else ""
+    return os.strerror(number) + hint
 
 
 def become_subreaper() -> bool:
@@ -121,7 +130,7 @@ class Inotify:
         self._libc = _libc()
         self.fd = int(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
         if self.fd < 0:
-            raise OSError("this kernel gives no inotify watch")
+            raise OSError(f"the kernel gives no inotify watch: {_last_error()}")
 
     def watch(self, path: str, mask: int) -> int:
         """Watch the file that the path names now, and be told of these events; the watch's number."""
