@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -57,12 +58,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Messenger(terminal))
 
 
-LONGEST_FIRST = ("torture", "rig", "live")
-"""Folders whose files take minutes: begun last, one of them would keep a whole run waiting."""
+HERE = Path(__file__).parent
+
+LONGEST_FIRST = ("torture", "rig", "live", "slurm", "scripts", "docs", "api", "gateway", "kube", "terminal", "worker")
+"""Folders whose files take longest: begun last, one of them would keep a whole run waiting."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def turn(item: pytest.Item) -> int:
-        return next((place for place, name in enumerate(LONGEST_FIRST) if name in item.path.parts), len(LONGEST_FIRST))
+        folder = item.path.relative_to(HERE).parts[0]
+        return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
 
     items.sort(key=turn)
