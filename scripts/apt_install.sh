@@ -8,5 +8,6 @@ apt_install() {
     fi
     DEBIAN_FRONTEND=noninteractive
     export DEBIAN_FRONTEND
-    apt-get -qq update && apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+    apt-get -qq -o Acquire::Retries=3 update &&
+        apt-get -qq -o Acquire::Retries=3 install -y --no-install-recommends "$@" >/dev/null
 }
