@@ -69,7 +69,7 @@ def _is_python2(path: str) -> bool:
 
 
 def _asked(*command: str) -> Version:
-    probe = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    probe = subprocess.run(command, capture_output=True, text=True, timeout=60)
     return tuple(map(int, probe.stdout.split())) if probe.returncode == 0 else ()
 
 

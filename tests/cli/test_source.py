@@ -100,7 +100,7 @@ def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
     writer = threading.Thread(target=pipe.write_bytes, args=(b"echo 1\n",), daemon=True)
     writer.start()
     assert [spec.command for spec in jobs(Source((), str(pipe), ()))] == ["echo 1"]
-    writer.join(30)
+    writer.join(60)
 
 
 def test_a_long_file_does_not_fill_the_memory(path: Path) -> None:

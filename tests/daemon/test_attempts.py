@@ -25,7 +25,7 @@ from sjs.daemon.keeper.ending import how_ended
 from sjs.daemon.keeper.grants import Grants
 from sjs.daemon.keeper.spawn import MACHINE
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 """Seconds until what does not happen is a failure."""
 
 IGNORING = "trap '' TERM; echo up > up; while :; do sleep 0.05; done"

@@ -175,7 +175,7 @@ def assert_gets_it(path: str, wait: str, held: int) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
         os.close(held)
-        assert process.communicate(timeout=30)[0].strip().isdigit()
+        assert process.communicate(timeout=60)[0].strip().isdigit()
 
 
 @pytest.mark.parametrize("content", [None, "", "host", "\xff\n"])

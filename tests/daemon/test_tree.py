@@ -17,7 +17,7 @@ from sjs.daemon.keeper import tree
 
 ROOT = Path(__file__).resolve().parents[2]
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 """Seconds until a process that does not come up is a failure."""
 
 # Twice forked, in a session of its own: an orphan that only its environment gives away.

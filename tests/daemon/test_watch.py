@@ -15,7 +15,7 @@ from sjs.daemon.keeper import tree
 from sjs.daemon.keeper.watch import REAPED, Watch
 from tests.kernels import TELLS_ALL
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 EVER = (0, 1 << 60)
 
 told = pytest.mark.skipif(not TELLS_ALL, reason="this kernel tells nobody but the parent")

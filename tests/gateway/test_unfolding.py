@@ -68,7 +68,7 @@ def test_values_reach_a_shell_quoted_as_their_place_needs() -> None:
     """What the template quotes is what the shell gives back, letter by letter."""
     nasty = ["$(touch /tmp/x)", "a'b\"c", "; rm -rf /", "`id`", "two words\nand lines", "*", "-n", "\\"]
     for one, job in zip(nasty, jobs(command="printf %s {v}", parameters={"v": nasty}), strict=True):
-        said = subprocess.run(["/bin/sh", "-c", job["command"]], capture_output=True, timeout=30, check=True)
+        said = subprocess.run(["/bin/sh", "-c", job["command"]], capture_output=True, timeout=60, check=True)
         assert said.stdout.decode() == one
 
 

@@ -34,7 +34,7 @@ class Caller:
         context = ssl.create_default_context(cafile=str(ca_file))
         if certificate:
             context.load_cert_chain(*certificate)
-        self._connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=30, context=context)
+        self._connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=context)
         said = authorization or (f"Bearer {token}" if token else "")
         self._headers = {"Authorization": said} if said else {}
 

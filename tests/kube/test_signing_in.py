@@ -327,7 +327,7 @@ def test_many_commands_at_once_refresh_a_login_once(cluster: Cluster, issuer: Is
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert (found, issuer.answers) == ([{}] * 5, 1)
 
 

@@ -159,9 +159,9 @@ def test_a_program_hands_in_and_hears_of_the_end(cluster: Cluster, monkeypatch: 
     entry = {"type": "kubernetes", "kubeconfig": str(cluster.kubeconfig()), "image": "alpine"}
     with sjs.connect({"managers": {"k8s": entry}}) as fleet:
         job = fleet["k8s"].submit("echo from python; exit 4")
-        assert (job.wait(timeout=30), job.exit_code, job.stdout()) == ("failed", 4, "from python\n")
+        assert (job.wait(timeout=60), job.exit_code, job.stdout()) == ("failed", 4, "from python\n")
         jobs = [fleet.any.submit(f"exit {code}") for code in (0, 1)]
-        assert [one.wait(timeout=30) for one in jobs] == ["succeeded", "failed"]
+        assert [one.wait(timeout=60) for one in jobs] == ["succeeded", "failed"]
 
 
 def test_two_clients_at_once_never_give_an_id_twice(cluster: Cluster) -> None:

@@ -32,7 +32,7 @@ def test_ten_days_ahead(tmp_path: Path) -> None:
         with machine.client() as client:
             (short,) = client.run("exit 3")
             assert (short["exit"], 0 <= short["ended"] - short["started"] < 60) == (3, True)
-            assert client.ask("wait", jobs=None, timeout=30)["done"]
+            assert client.ask("wait", jobs=None, timeout=60)["done"]
             client.submit("echo up > up; sleep 2; exit 4")
             until((tmp_path / "up").exists, "the job")
         keeper = machine.keeper_pid

@@ -88,7 +88,7 @@ def test_work_goes_on_by_itself(small: Machine) -> None:
         report = client.ask("report")
         assert (report["running"], report["queued"]) == (0, 4), "ends are written down, nothing starts"
         filler.unlink()
-        assert client.ask("wait", jobs=None, timeout=30)["done"]
+        assert client.ask("wait", jobs=None, timeout=60)["done"]
     assert "work goes on" in small.log()
     check(small, list(range(6)))
 

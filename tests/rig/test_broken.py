@@ -86,7 +86,7 @@ def interleaved(lab: Lab, *argv: str) -> Done:
 
 @pytest.mark.parametrize("transport", ["ssh", "openssh"])
 def test_the_status_of_all(wreck: Lab, transport: str) -> None:
-    wreck.config(transport=transport, connect_timeout=4)
+    wreck.config(transport=transport, connect_timeout=10)
     interleaved(wreck, "all", "status")  # the first command may have to put the program there
     before = dict(zip(PLANS, wreck.counts, strict=True))
     done = interleaved(wreck, "all", "status")

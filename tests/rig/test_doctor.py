@@ -100,7 +100,7 @@ def ward() -> Iterator[Lab]:
         )
         lab.trust(*known(hosts))
         each = [{"python": "/no/python3"} if kind == "no python" else {} for kind in PLANS]
-        lab.config(each=each, connect_timeout=4)
+        lab.config(each=each, connect_timeout=10)
         lab.submit(f"{NAMES['drained']}", "drain")
         lab.submit(f"{NAMES['stopped']}", "stop")
         hosts["down"].cut()

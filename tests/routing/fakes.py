@@ -37,7 +37,7 @@ class FakeTarget:
     def report(self, head: int = 0) -> Status:
         self.asked += 1
         if self.gate is not None:
-            self.gate.wait(30)
+            self.gate.wait(60)
         if self.error is not None:
             raise self.error
         return Status(Report(self.name, self.running, self.maximum, 0), [], {}, "host", 1, "/", "1")

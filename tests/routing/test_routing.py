@@ -111,7 +111,7 @@ def test_many_are_asked_at_once() -> None:
     barrier = threading.Barrier(16)
 
     def meet(target: Target) -> int:
-        return barrier.wait(30)
+        return barrier.wait(60)
 
     fleet, _ = fleet_of(*(FakeTarget(f"m{number}") for number in range(16)))
     with fleet:
@@ -153,7 +153,7 @@ def test_reports_wait_for_all_while_nobody_has_a_free_slot() -> None:
     waiting.join(2 * LATE)
     assert waiting.is_alive()
     late.gate.set()
-    waiting.join(30)
+    waiting.join(60)
     assert (found, notices) == (["a", "b"], [])
 
 
@@ -242,7 +242,7 @@ def test_silence_is_told_by_nothing_at_all() -> None:
     go = threading.Event()
 
     def work(target: Target) -> Iterator[int]:
-        assert go.wait(30)
+        assert go.wait(60)
         yield 1
 
     news = fleet.stream(work, tick=0.01)

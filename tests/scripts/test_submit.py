@@ -176,6 +176,6 @@ def test_job_manager_says_which_python_it_needs(tmp_path: Path) -> None:
 
 def test_job_manager_runs_in_any_folder_by_any_name(tmp_path: Path) -> None:
     (tmp_path / "jm").symlink_to(ROOT / "job_manager")
-    call = subprocess.run([tmp_path / "jm", "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=20)
+    call = subprocess.run([tmp_path / "jm", "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert call.returncode == 0, call.stderr
     assert "--max-jobs-running" in call.stdout

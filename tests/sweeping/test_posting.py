@@ -16,7 +16,7 @@ from sjs.plans import Head
 from sjs.protocols import Target
 from sjs.sweeping.posting import NotTaken, Posting
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 class Slow:

@@ -18,7 +18,7 @@ from types import TracebackType
 from sjs.transport.way import Login
 
 PASSWORD = "correct horse"
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 START = """\
 set -e

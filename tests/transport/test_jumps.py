@@ -15,7 +15,7 @@ from sjs.transport.client import Client
 from sjs.transport.jumps import Gate
 
 KEY = ("me@gate:22",)
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 class FakeClient:

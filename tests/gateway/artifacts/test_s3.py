@@ -54,7 +54,7 @@ def store(patient: S3Store) -> S3Store:
 
 def fetched(link: str | None, **headers: str) -> tuple[bytes, Any]:
     assert link is not None
-    with urllib.request.urlopen(urllib.request.Request(link, headers=headers), timeout=30) as reply:
+    with urllib.request.urlopen(urllib.request.Request(link, headers=headers), timeout=60) as reply:
         return reply.read(), reply
 
 

@@ -200,7 +200,7 @@ def test_of_many_at_once_one_wins(store: Store) -> None:
 
     def put(data: bytes) -> None:
         def pieces() -> Iterator[bytes]:
-            barrier.wait(30)
+            barrier.wait(60)
             yield data
 
         try:
