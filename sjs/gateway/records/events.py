@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Select, func, insert, select
 
 from sjs.compact import to_json
 from sjs.gateway.records.tables import events
@@ -115,13 +115,7 @@ def since(
     span: tuple[int, int] | None = None,
 ) -> Sequence[Event]:
     """What came after, the oldest first; `owner` None: everybody's; `span`: of the jobs from one to another."""
-    found = select(events).where(events.c.seq > seq).order_by(events.c.seq).limit(limit)
-    if owner is not None:
-        found = found.where(events.c.owner == owner)
-    if kinds:
-        found = found.where(events.c.kind.in_(kinds))
-    if job is not None:
-        found = found.where(events.c.job == job)
+    found = _of(owner, kinds, job).where(events.c.seq > seq).order_by(events.c.seq).limit(limit)
     if span is not None:
         near = events.alias("near")  # found by its jobs first: what all others did may be much more
         found = found.where(events.c.seq.in_(select(near.c.seq).where(near.c.job.between(*span), near.c.seq > seq)))
@@ -132,16 +126,19 @@ def past(
     connection: Connection, owner: str | None, before: int | None, limit: int, kinds: Sequence[str], job: int | None
 ) -> Sequence[Event]:
     """What came before, the newest first; `owner` None: everybody's."""
-    found = select(events).order_by(events.c.seq.desc()).limit(limit)
+    found = _of(owner, kinds, job).order_by(events.c.seq.desc()).limit(limit)
     if before is not None:
         found = found.where(events.c.seq < before)
+    return [Event(*row) for row in connection.execute(found)]
+
+
+def _of(owner: str | None, kinds: Sequence[str], job: int | None) -> Select[Any]:
+    found = select(events)
     if owner is not None:
         found = found.where(events.c.owner == owner)
     if kinds:
         found = found.where(events.c.kind.in_(kinds))
-    if job is not None:
-        found = found.where(events.c.job == job)
-    return [Event(*row) for row in connection.execute(found)]
+    return found if job is None else found.where(events.c.job == job)
 
 
 def last(connection: Connection, job: int, limit: int) -> Sequence[Event]:

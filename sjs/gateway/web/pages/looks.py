@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from sjs.values import dataclass
 
@@ -21,6 +21,8 @@ _TABLE: tuple[Colour, ...] = (
 """What terminals show as the colours from the sixteenth on; those before are as each likes them: style.css has ours."""
 
 _PAPER: Colour = (0x12, 0x15, 0x1B)
+_BLACK: Colour = (0, 0, 0)
+_WHITE: Colour = (255, 255, 255)
 _READABLE = 4.5
 """Of light to dark, at least, between letters and the paper below them."""
 
@@ -102,11 +104,12 @@ def _nearest(colour: Colour) -> int:
 
 def stylesheet() -> str:
     """The rules for colours from the sixteenth on. Letters are as light as they must be to be read on the paper; on a
-    light ground, those that have no colour of their own are dark."""
+    ground, those that have no colour of their own are black or white."""
     rules = []
     for number, colour in enumerate(_TABLE, 16):
-        ink = " --i: #12151b;" if _contrast(colour, _PAPER) > _READABLE else ""
-        rules.append(f".f{number} {{ --f: {_hex(_readable(colour))}; }} .g{number} {{ --g: {_hex(colour)};{ink} }}\n")
+        ink = max(_BLACK, _WHITE, key=partial(_contrast, colour))
+        front = f".f{number} {{ --f: {_hex(_readable(colour))}; }}"
+        rules.append(f"{front} .g{number} {{ --g: {_hex(colour)}; --i: {_hex(ink)}; }}\n")
     return "".join(rules)
 
 

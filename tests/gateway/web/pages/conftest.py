@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -165,3 +166,17 @@ def faults(page: Page, axe: Path) -> list[Any]:
         page.evaluate(axe.read_text())
     found: list[Any] = page.evaluate(FAULTS)
     return found
+
+
+def everybody_can_use(page: Page, axe: Path, name: str) -> None:
+    """The page that is open, in light and dark, wide and narrow: nobody is kept from it, and nothing runs out of the
+    screen. With SJS_SHOTS=FOLDER there are pictures of it."""
+    shots = os.environ.get("SJS_SHOTS")
+    for colours in ("light", "dark"):
+        for size in (WIDE, NARROW):
+            page.emulate_media(color_scheme="light" if colours == "light" else "dark")
+            page.set_viewport_size(size)
+            assert faults(page, axe) == []
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            if shots:
+                page.screenshot(path=f"{shots}/{name}-{colours}-{size['width']}.png", full_page=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,9 @@ from sjs.gateway.desk import Desk
 from sjs.gateway.records.stages.values import Counts, Pipeline, Stage
 from sjs.gateway.web.pages.pipelines import bars, lasting, progress
 from tests.gateway.web.conftest import bearer
-from tests.gateway.web.pages.conftest import NARROW, WIDE, become, faults, token_of
+from tests.gateway.web.pages.conftest import become, everybody_can_use, token_of
 from tests.live.machine import DEADLINE
 
-SHOTS = os.environ.get("SJS_SHOTS")
 STAGES = {"stages": [{"name": "cut"}, {"name": "train", "lifetime": 600}, {"name": "done"}]}
 
 
@@ -151,14 +149,7 @@ def test_everybody_can_use_it(page: Page, http: httpx.Client, axe: Path) -> None
     expect(page.get_by_role("link", name="More items")).to_be_visible()
     for path in ("/pipelines/scans", "/pipelines/scans/1"):
         page.goto(path)
-        for colours in ("light", "dark"):
-            for size in (WIDE, NARROW):
-                page.emulate_media(color_scheme=colours)
-                page.set_viewport_size(size)
-                assert faults(page, axe) == []
-                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-                if SHOTS:
-                    page.screenshot(path=f"{SHOTS}/{path[1:].replace('/', '-')}-{colours}-{size['width']}.png")
+        everybody_can_use(page, axe, path[1:].replace("/", "-"))
 
 
 def test_bars_are_within_and_what_is_done_is_at_the_last_stage() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,8 @@ from playwright.sync_api import Page, expect
 from sjs.gateway.desk import Desk
 from sjs.gateway.web.pages import sweeps
 from tests.gateway.web.conftest import bearer
-from tests.gateway.web.pages.conftest import NARROW, WIDE, become, faults, token_of
+from tests.gateway.web.pages.conftest import become, everybody_can_use, token_of
 from tests.live.machine import DEADLINE
-
-SHOTS = os.environ.get("SJS_SHOTS")
 
 
 def sweep(site: str, desk: Desk, owner: str = "ann", **said: Any) -> None:
@@ -130,14 +127,7 @@ def test_everybody_can_use_it(page: Page, site: str, desk: Desk, axe: Path) -> N
     page.goto("/sweeps/look?best=min:loss")
     expect(page.locator("#settings").get_by_text("succeeded")).to_have_count(28)
     expect(page.locator(".scatter circle")).to_have_count(28)
-    for colours in ("light", "dark"):
-        for size in (WIDE, NARROW):
-            page.emulate_media(color_scheme=colours)
-            page.set_viewport_size(size)
-            assert faults(page, axe) == []
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            if SHOTS:
-                page.screenshot(path=f"{SHOTS}/sweep-{colours}-{size['width']}.png", full_page=True)
+    everybody_can_use(page, axe, "sweep")
 
 
 def test_how_it_goes_on_and_what_it_was_handed_in_for(page: Page, site: str, desk: Desk) -> None:
