@@ -55,6 +55,7 @@ from sjs.gateway.specs.folder import SpecFolder
 from sjs.gateway.stages.timer import Timer
 from sjs.gateway.staging import Staging
 from sjs.gateway.threads import Threads
+from sjs.gateway.trials import Trials
 from sjs.gateway.unended import Unended
 from sjs.routing import select
 from sjs.values import replace
@@ -110,6 +111,7 @@ class Desk:
         self.hub = Hub(self.feed)
         self.staging = Staging(os.path.join(settings.folder, "staging"))
         self.shelf = Shelf(engine)
+        self.trials = Trials(engine)
         self.unended = Unended(engine)
         self._engine = engine
         allowed = networks(settings.hooks_allow)
@@ -141,6 +143,7 @@ class Desk:
 
     def _changed(self, changes: Changes) -> None:
         self.shelf.forget(changes.jobs)
+        self.trials.forget(changes.jobs)
         self.unended.tell(changes)
         self.hub.tell(changes)
         self.couriers.tell(changes)

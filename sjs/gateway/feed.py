@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from sjs.core.job import contains
-from sjs.gateway.records.events import Event, since, span, tail
+from sjs.gateway.records.events import Event, pipeline_of, since, span, tail
 from sjs.values import dataclass
 
 MOST = 5_000
@@ -35,13 +35,14 @@ Read = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which events: those of an owner, of some kinds, of one job, of the jobs from one to another (`span`); nothing
-    said is all."""
+    """Which events: those of an owner, of some kinds, of one job, of the jobs from one to another (`span`), of the
+    pipeline of a name; nothing said is all."""
 
     owner: str | None = None
     kinds: tuple[str, ...] = ()
     job: int | None = None
     span: tuple[int, int] | None = None
+    pipeline: str | None = None
 
     def fits(self, event: Event) -> bool:
         return (
@@ -49,6 +50,7 @@ class Wanted:
             and (not self.kinds or event.kind in self.kinds)
             and (self.job is None or event.job == self.job)
             and (self.span is None or (event.job is not None and contains([self.span], event.job)))
+            and (self.pipeline is None or pipeline_of(event) == self.pipeline)
         )
 
 
@@ -70,9 +72,10 @@ def page(connection: Connection, after: int, wanted: Wanted, limit: int) -> Page
     if after > last and not found:
         return Page((), last, lost=True)
     lost = 0 < after < first - 1
+    fitting = [one for one in found if wanted.fits(one)]  # of which pipeline one is, only its data say
     if len(found) == limit:
-        return Page(found, found[-1].seq, lost)
-    return Page(found, max([after, last, *(one.seq for one in found[-1:])]), lost)
+        return Page(fitting, found[-1].seq, lost)
+    return Page(fitting, max([after, last, *(one.seq for one in found[-1:])]), lost)
 
 
 class Feed:

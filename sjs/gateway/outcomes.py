@@ -7,21 +7,22 @@ time, and when the machine is gone, they are here. One question reads for some s
 from __future__ import annotations
 
 import asyncio
-import json
 import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Row as Record
 
-from sjs.core.job import Task
-from sjs.core.lifecycle import FINAL, QUEUED, RUNNING
+from sjs.core.lifecycle import FINAL
 from sjs.core.metrics import Number
 from sjs.errors import SjsError
 from sjs.gateway.desk import Desk
 from sjs.gateway.records import sweeps
+from sjs.gateway.rounds import Rounds
 from sjs.gateway.threads import Threads
+from sjs.gateway.trials import Trial, Tried
 from sjs.results.rows import ALL, Row, in_words
 from sjs.results.table import Columns, Order, Table, columns
 from sjs.values import dataclass, field
@@ -37,6 +38,13 @@ READERS, READERS_EACH = 16, 4
 
 MOST_TROUBLES = 20
 
+Found = Mapping[int, tuple[int, Mapping[str, Number]]]
+"""Of jobs, which attempt of each, and its numbers."""
+
+
+KEPT = 8
+"""Tables that are kept for who asks again."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -46,23 +54,19 @@ class Outcome:
     rows: Sequence[Row]
     columns: Columns
     best: Row | None
-    places: Mapping[int, tuple[str, int]]
+    places: Mapping[int, tuple[str, int | None]]
     unread: int
     troubles: Sequence[str]
 
 
 @dataclass
 class Reading:
-    """What is known of a sweep's jobs: their rows, and the numbers of each."""
+    """What machines have said of a sweep's jobs: by job, of which attempt, and its numbers; `asking`: until they
+    have."""
 
-    rows: Sequence[Record[Any]]
-    found: dict[int, Mapping[str, Number]]
-    unread: int = 0
+    found: dict[int, tuple[int, Mapping[str, Number]]] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
-
-
-Begun = tuple[Reading, asyncio.Future[Any]]
-"""What is known already, and the end of asking for the rest."""
+    asking: asyncio.Future[Any] | None = None
 
 
 class Outcomes:
@@ -71,51 +75,78 @@ class Outcomes:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._readers = Threads(READERS, READERS_EACH)
-        self._under_way: dict[int, asyncio.Future[Begun]] = {}
+        self._under_way: dict[int, Reading] = {}
+        self._rounds = Rounds()
+        self._kept: OrderedDict[Any, tuple[Tried, Outcome]] = OrderedDict()
 
     async def of(
         self, sweep: Record[Any], order: Order, states: Sequence[str] = (), patience: float | None = None
     ) -> Outcome:
         """The table. Of jobs that try the same, the one that counts; `states`: only of those in one of these.
         `patience`: seconds after which it is of what is known by then."""
-        begun = self._under_way.get(sweep.id)
-        if begun is None:
-            begun = self._under_way[sweep.id] = asyncio.ensure_future(self._begin(sweep))
-            begun.add_done_callback(lambda done: self._has_begun(sweep.id, done))
-        reading, asking = await asyncio.shield(begun)
-        await asyncio.wait({asking}, timeout=patience)
-        if asking.done():
-            asking.result()
-        return await asyncio.to_thread(_outcome, reading, order, states, time.time())
+        return await self.table(sweep, await self.read(sweep, patience), order, states)
 
-    def _has_begun(self, number: int, done: asyncio.Future[Begun]) -> None:
-        if done.cancelled() or done.exception():  # those who wait for it have that; perhaps all have gone
-            del self._under_way[number]
-        else:
-            done.result()[1].add_done_callback(lambda asked: self._landed(number, asked))
+    async def read(self, sweep: Record[Any], patience: float | None = None) -> Reading:
+        """What its jobs have printed of which that is to be asked, or that of it which comes within so many seconds.
+        Who asks while another one does has what he has."""
+        reading = self._under_way.get(sweep.id)
+        if reading is None:
+            tried = await self._tried(sweep)
+            reading = self._under_way.get(sweep.id) or self._begun(sweep.id, tried)
+        if reading.asking is not None:
+            await asyncio.wait({reading.asking}, timeout=patience)
+            if reading.asking.done():
+                reading.asking.result()
+        return reading
+
+    async def table(self, sweep: Record[Any], reading: Reading, order: Order, states: Sequence[str] = ()) -> Outcome:
+        """The table of that, and of all that is known besides."""
+        known = self.known(sweep, order, states)
+        if known is not None:
+            return known
+        tried = await self._tried(sweep)
+        found = await asyncio.to_thread(_outcome, tried, reading, order, states, time.time())
+        if not tried.unread:
+            self._kept[sweep.id, order, tuple(states)] = (tried, found)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return found
+
+    def known(self, sweep: Record[Any], order: Order, states: Sequence[str] = ()) -> Outcome | None:
+        """The table, if it is at hand and nothing has changed since: the same object, as long as that is so."""
+        tried, found = self._kept.get((sweep.id, order, tuple(states)), (None, None))
+        return found if tried is not None and tried is self._desk.trials.here((sweep.first, sweep.last)) else None
+
+    async def _tried(self, sweep: Record[Any]) -> Tried:
+        span = (sweep.first, sweep.last)
+        known = self._desk.trials.here(span)
+        if known is None:
+            known = await self._rounds.join(span, lambda: asyncio.to_thread(self._desk.trials.get, span))
+        return known
+
+    def _begun(self, number: int, tried: Tried) -> Reading:
+        """What is not known is asked for, if there is any."""
+        reading = Reading()
+        there: dict[str, list[Trial]] = {}
+        for one in sorted(tried.unread, key=_comes_last):
+            there.setdefault(one.row.target, []).append(one)
+        if there:
+            reading.asking = asyncio.gather(*(self._read_from(name, some, reading) for name, some in there.items()))
+            self._under_way[number] = reading
+            reading.asking.add_done_callback(lambda asked: self._landed(number, asked))
+        return reading
 
     def _landed(self, number: int, asked: asyncio.Future[Any]) -> None:
         del self._under_way[number]
         if not asked.cancelled():
-            asked.exception()
+            asked.exception()  # those who wait for it have that; perhaps all have gone
 
-    async def _begin(self, sweep: Record[Any]) -> Begun:
-        """What is known, while what is not is asked for."""
-        rows = await self._desk.read(partial(sweeps.tried, span=(sweep.first, sweep.last)))
-        found = {row.id: sweeps.numbers(row.found) for row in rows if row.found is not None}
-        there: dict[str, list[Record[Any]]] = {}
-        for row in sorted(rows, key=lambda row: (row.state not in FINAL, row.id)):  # what is kept comes first
-            if row.found is None and row.target is not None and row.attempt and row.state in (RUNNING, *FINAL):
-                there.setdefault(row.target, []).append(row)
-        reading = Reading(rows, found, sum(map(len, there.values())))
-        return reading, asyncio.gather(*(self._read_from(name, some, reading) for name, some in there.items()))
-
-    async def _read_from(self, name: str, rows: Sequence[Record[Any]], reading: Reading) -> None:
+    async def _read_from(self, name: str, tried: Sequence[Trial], reading: Reading) -> None:
         until = time.monotonic() + PATIENCE
-        for start in range(0, len(rows), AT_ONCE):
+        for start in range(0, len(tried), AT_ONCE):
             if start and time.monotonic() > until:
                 break
-            some = rows[start : start + AT_ONCE]
+            some = tried[start : start + AT_ONCE]
             try:
                 found, troubles = await self._readers.ask(name, partial(self._measured, name, some))
             except SjsError as error:
@@ -123,37 +154,44 @@ class Outcomes:
                 break
             reading.found |= found
             reading.troubles += troubles
-            reading.unread -= len(found)
 
-    def _measured(
-        self, name: str, rows: Sequence[Record[Any]]
-    ) -> tuple[Mapping[int, Mapping[str, Number]], Sequence[str]]:
+    def _measured(self, name: str, tried: Sequence[Trial]) -> tuple[Found, Sequence[str]]:
         """The numbers of these jobs of a target, and why of others there are none. Those of ends are kept."""
-        measured = self._desk.office.measured(name, [(row.number, row.attempt) for row in rows])
-        whose = {row.number: row.id for row in rows}
+        there = [(one.number, one) for one in tried if one.number is not None]
+        measured = self._desk.office.measured(name, [(number, one.attempt) for number, one in there])
+        whose = {number: one.row.job for number, one in there}
         failed = {number for number, _ in measured.troubles}
-        read = [row for row in rows if not failed & {ALL, row.number}]
-        found = {row.id: measured.values.get(row.number, {}) for row in read}
-        ended = {row.id: (row.attempt, found[row.id]) for row in read if row.state in FINAL}
+        read = [(number, one) for number, one in there if not failed & {ALL, number}]
+        found = {one.row.job: (one.attempt, measured.values.get(number, {})) for number, one in read}
+        ended = {one.row.job: found[one.row.job] for _, one in read if one.row.state in FINAL}
         if ended:
             self._desk.write(partial(sweeps.keep, new=ended))
         return found, [f"{name}: {in_words(whose.get(number, ALL), why)}" for number, why in measured.troubles]
 
 
-def _outcome(reading: Reading, order: Order, states: Sequence[str], now: float) -> Outcome:
+def _comes_last(one: Trial) -> tuple[bool, int]:
+    """What is kept comes first."""
+    return one.row.state not in FINAL, one.row.job
+
+
+def _outcome(tried: Tried, reading: Reading, order: Order, states: Sequence[str], now: float) -> Outcome:
     table = Table(order)
-    wanted = [one for one in reading.rows if not states or one.state in states]
-    table.add(_row(one, reading.found.get(one.id, {}), now) for one in wanted)
+    table.add(_row(one, reading.found, now) for one in tried.trials if not states or one.row.state in states)
     rows = table.rows
-    places = {one.id: (one.target, one.number) for one in reading.rows if one.target is not None}
-    troubles = reading.troubles[:MOST_TROUBLES]
-    return Outcome(rows, columns(rows), table.best, places, reading.unread, troubles)
+    places = {one.row.job: (one.row.target, one.number) for one in tried.trials if one.row.target}
+    unread = sum(one.row.job not in reading.found for one in tried.unread)
+    return Outcome(rows, columns(rows), table.best, places, unread, reading.troubles[:MOST_TROUBLES])
 
 
-def _row(record: Record[Any], metrics: Mapping[str, Number], now: float) -> Row:
-    said = json.loads(record.body)["task"]
-    task = Task(said["sweep"], said["number"], tuple(said["values"].items()))
-    until = now if record.ended is None else record.ended
-    seconds = None if record.begun is None or record.state == QUEUED else max(0.0, until - record.begun)
-    place = (record.target or "", record.id, task.number, int(task.setting, 16))
-    return Row(*place, record.state, record.created, seconds, said["values"], metrics)
+def _row(one: Trial, found: Found, now: float) -> Row:
+    """As it is now: it may run, and have been read a moment ago."""
+    row = one.row
+    attempt, metrics = found.get(row.job, _NOTHING)
+    if not one.is_read and attempt == one.attempt:
+        row = row._replace(metrics=metrics)
+    if row.seconds is None and one.begun is not None:
+        row = row._replace(seconds=max(0.0, now - one.begun))
+    return row
+
+
+_NOTHING: tuple[int, Mapping[str, Number]] = (0, {})

@@ -50,9 +50,6 @@ from sjs.gateway.records.stages.values import (
 from sjs.gateway.records.writer import Unavailable
 from sjs.values import replace
 
-STAGES = 20
-"""Stages that are looked at for who works there."""
-
 
 class Pipelines:
     """For one event loop. `stage` and `target` are numbers or names."""
@@ -305,7 +302,7 @@ class Pipelines:
         stage: int | str | None = None,
         owner: str | None = None,
     ) -> Rows:
-        """Items, the lowest numbers first, from behind one on; and whether there may be more."""
+        """Items, the lowest numbers first, from behind one on; and behind which there may be more."""
         whose = self._owner(token, "read", owner)
 
         def asked(connection: Any) -> Rows:
@@ -327,13 +324,11 @@ class Pipelines:
         return await self._desk.read(asked)
 
     async def workers(self, token: Token, name: str, limit: int, owner: str | None = None) -> Sequence[Holder]:
-        """Who has items, of so many at each of the first stages where anybody has one."""
+        """Who has items, by so many claims."""
         whose = self._owner(token, "read", owner)
 
         def asked(connection: Connection) -> Sequence[Holder]:
-            pipeline = pipelines.get(connection, whose, name)
-            stages = [at for at, count in sorted(pipeline.counts.items()) if count.claimed]
-            return looking.workers(connection, pipeline.id, stages[:STAGES], limit)
+            return looking.workers(connection, pipelines.get(connection, whose, name).id, limit)
 
         return await self._desk.read(asked)
 

@@ -34,7 +34,7 @@ class Order(NamedTuple):
 
     def sorted(self, rows: Iterable[Row]) -> list[Row]:
         """The rows in order. Those without a value, or with one that is none, come last."""
-        found = sorted(rows, key=lambda row: (row.number, row.target, row.job))
+        found = sorted(rows, key=_place)
         if self.key:
             values = [(sort_value(cell(row, self.key)), row) for row in found]
             there = [pair for pair in values if pair[0] is not None]
@@ -43,6 +43,10 @@ class Order(NamedTuple):
         if self.aim is not None:
             found.sort(key=lambda row: cost(row, self.aim))
         return found
+
+
+def _place(row: Row) -> tuple[int, str, int]:
+    return row.number, row.target, row.job
 
 
 def cost(row: Row, aim: Aim | None) -> tuple[bool, float]:
@@ -102,6 +106,8 @@ class Table:
     @property
     def best(self) -> Row | None:
         """The best by the aim; None where nobody has a result."""
+        if self._order.aim is None:
+            return None
         ranked = [(*cost(row, self._order.aim), row.number, row.target, row.job, row) for row in self._standing()]
         first = min(ranked, key=lambda one: one[:-1], default=None)
         return None if first is None or first[0] else first[-1]
@@ -130,9 +136,11 @@ def columns(rows: Iterable[Row]) -> Columns:
     """The columns of rows, in the order in which the sweep's settings name them, whoever came first."""
     parameters: dict[str, None] = {}
     metrics: dict[str, None] = {}
-    for row in sorted(rows, key=lambda row: (row.number, row.target, row.job)):
-        parameters.update(dict.fromkeys(row.values))
-        metrics.update(dict.fromkeys(row.metrics))
+    ordered = sorted(rows, key=_place)
+    for names in dict.fromkeys(tuple(row.values) for row in ordered):  # most rows have the same names
+        parameters.update(dict.fromkeys(names))
+    for names in dict.fromkeys(tuple(row.metrics) for row in ordered):
+        metrics.update(dict.fromkeys(names))
     return Columns([*parameters], [name for name in metrics if name not in parameters])
 
 

@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select
@@ -160,6 +161,13 @@ def tail(connection: Connection, limit: int) -> tuple[Sequence[Event], int]:
     found = connection.execute(select(events).order_by(events.c.seq.desc()).limit(limit)).all()
     rows = [Event(*row) for row in reversed(found)]
     return rows, rows[0].seq - 1 if rows else 0
+
+
+@lru_cache(maxsize=4_096)
+def pipeline_of(event: Event) -> str | None:
+    """The name of the pipeline of whose items it tells, if of any."""
+    found: str | None = json.loads(event.data).get("pipeline") if event.job is None else None
+    return found
 
 
 def document(event: Event) -> str:

@@ -3,7 +3,6 @@ be told that they are its. Each function is work for the writer, or a question."
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,8 +10,8 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, sele
 
 from sjs.compact import to_json
 from sjs.core.lifecycle import STATES
-from sjs.core.metrics import Number, from_wire, to_wire
-from sjs.gateway.records.events import attend
+from sjs.core.metrics import Number, to_wire
+from sjs.gateway.records.events import attend, touch
 from sjs.gateway.records.jobs import HELD
 from sjs.gateway.records.tables import jobs, measured, sweeps
 from sjs.values import dataclass
@@ -126,18 +125,14 @@ def remove_empty(connection: Connection, gone: Sequence[int]) -> None:
         connection.execute(delete(sweeps).where(some_gone, ~left))
 
 
-def tried(connection: Connection, span: Span) -> Sequence[Row[Any]]:
-    """Its jobs, with what they have printed as far as that is known: `found` is that of the attempt `at`."""
+def tried(connection: Connection, span: Span, numbers: Sequence[int] | None = None) -> Sequence[Row[Any]]:
+    """Its jobs, or these of them, with what they have printed (`found`) as far as that is known."""
     what = (jobs.c.id, jobs.c.target, jobs.c.number, jobs.c.attempt, jobs.c.state, jobs.c.body)
     times = (jobs.c.created, jobs.c.begun, jobs.c.ended)
     known = and_(measured.c.job == jobs.c.id, measured.c.attempt == jobs.c.attempt)
     found: Select[Any] = select(*what, *times, measured.c.found).outerjoin_from(jobs, measured, known)
-    return connection.execute(found.where(jobs.c.id.between(*span)).order_by(jobs.c.id)).all()
-
-
-def numbers(found: str) -> Mapping[str, Number]:
-    """What stands in a row of what was measured."""
-    return {name: from_wire(value) for name, value in json.loads(found).items()}
+    those = jobs.c.id.between(*span) if numbers is None else jobs.c.id.in_(numbers)
+    return connection.execute(found.where(those).order_by(jobs.c.id)).all()
 
 
 def keep(connection: Connection, new: Mapping[int, tuple[int, Mapping[str, Number]]]) -> None:
@@ -151,3 +146,4 @@ def keep(connection: Connection, new: Mapping[int, tuple[int, Mapping[str, Numbe
     ]
     if rows:
         connection.execute(insert(measured), rows)
+    touch(connection, new)

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -87,6 +88,10 @@ class Frame:
         """An answer with this page."""
         text = self._templates.get_template(template).render(here=self._here(request), **more)
         return Response(text, status, {**HEADERS, **(headers or {})}, "text/html")
+
+    def part(self, template: str, **more: Any) -> Markup:
+        """What pages have within them that is the same for all who read it."""
+        return Markup(self._templates.get_template(template).render(**more))
 
     def _here(self, request: Request) -> Mapping[str, Any]:
         """What all pages know of who reads them."""

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
+from itertools import chain
 
 from sjs.core.lifecycle import BAD, CANCELLED, LIVE, SUCCEEDED
 from sjs.values import dataclass, replace
 
 WIDTH = 1200.0
-MOST = 300
+MOST = 150
 """Jobs that are drawn by themselves, and about as many shapes for all others."""
+
+LANES = 40
+"""Targets that are drawn: those that had most to do."""
 
 MOST_ROWS = 24
 HEIGHT, GAP, HEAD = 14.0, 3.0, 22.0
@@ -82,36 +86,44 @@ class Tick:
 
 @dataclass(frozen=True)
 class Picture:
+    """`left`: how many targets besides those that are drawn had something to do."""
+
     height: float
     lanes: Sequence[Lane]
     bars: Sequence[Bar]
     ticks: Sequence[Tick]
+    left: int = 0
 
 
 def picture(spans: Iterable[Span], start: float, stop: float) -> Picture:
     """Those of a window of time."""
     scale = WIDTH / (stop - start)
     seen = [one for one in spans if one.start < stop and one.stop > start]
-    longest = {one.job for one in sorted(seen, key=_length, reverse=True)[:MOST]}
     by_lane: dict[str, list[Span]] = defaultdict(list)
     for one in sorted(seen, key=lambda one: (one.start, one.job)):
         by_lane[one.lane].append(one)
+    busy = {
+        name: sum(min(one.stop, stop) - max(one.start, start) for one in inside) for name, inside in by_lane.items()
+    }
+    chosen = sorted(busy, key=lambda name: (-busy[name], name))[:LANES]
+    others = len(by_lane) - len(chosen)
+    by_lane = {name: by_lane[name] for name in sorted(chosen)}
+    longest = {one.job for one in sorted(chain(*by_lane.values()), key=_length, reverse=True)[:MOST]}
     bin_width = max(8.0, WIDTH * len(by_lane) / MOST)
     lanes: list[Lane] = []
     bars: list[Bar] = []
     y = 0.0
-    for name, inside in sorted(by_lane.items()):
+    for name, inside in by_lane.items():
         drawn = [_bar([one], start, stop, scale) for one in inside if one.job in longest]
         placed, left, rows = _rows(drawn, y + HEAD)
         rest = [one for one in inside if one.job not in longest] + _spans(left, inside)
         together = _together(rest, start, stop, scale, bin_width, y + HEAD + rows * (HEIGHT + GAP))
         rows += bool(together)
         height = HEAD + rows * (HEIGHT + GAP)
-        busy = sum(min(one.stop, stop) - max(one.start, start) for one in inside)
-        lanes.append(Lane(name, y, height, len(inside), busy))
+        lanes.append(Lane(name, y, height, len(inside), busy[name]))
         bars += [*placed, *together]
         y += height + GAP
-    return Picture(y, lanes, bars, ticks(start, stop))
+    return Picture(y, lanes, bars, ticks(start, stop), others)
 
 
 def ticks(start: float, stop: float) -> Sequence[Tick]:

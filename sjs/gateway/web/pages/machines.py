@@ -13,13 +13,23 @@ from sjs.gateway.desk import check
 from sjs.gateway.identity.tokens import may
 from sjs.gateway.inquiries import NoTarget
 from sjs.gateway.web.pages import forms
-from sjs.gateway.web.pages.frame import Frame, reader
-from sjs.gateway.web.pages.sights import Sights
+from sjs.gateway.web.pages.frame import Frame, number_of, reader
+from sjs.gateway.web.pages.sights import LIMIT, Sights
 
 
 def routes(frame: Frame, sights: Sights) -> list[Route]:
     async def machines(request: Request) -> Response:
-        return frame.page(request, "machines.html", sights=await sights.of(reader(request)), now=time())
+        names = sights.names(reader(request))
+        start = number_of(request.query_params.get("start"), "start") or 0
+        return frame.page(
+            request,
+            "machines.html",
+            sights=await sights.of(names[start : start + LIMIT]),
+            start=start,
+            count=len(names),
+            each=LIMIT,
+            now=time(),
+        )
 
     async def steer(request: Request) -> Response:
         """Have nothing new start there, or again as usual."""
@@ -30,7 +40,7 @@ def routes(frame: Frame, sights: Sights) -> list[Route]:
             raise NoTarget(f"there is no target {name!r:.100}")
         is_to_end = said.get("what") == "drain"
         await frame.desk.questions.ask(name, partial(frame.desk.office.drain, name, is_to_end))
-        return RedirectResponse(frame.url("/machines"), 303)
+        return RedirectResponse(frame.url("/machines", start=number_of(said.get("start"), "start")), 303)
 
     return [
         Route("/machines", machines, methods=["GET"]),

@@ -18,13 +18,13 @@ from sjs.gateway.web.pages.frame import Frame, number_of, numbered, reader
 from sjs.values import dataclass, replace
 
 LIMIT = 50
-STAGES = 100
-"""Stages that are shown."""
+STAGES = 50
+"""Stages on a page."""
 
-WORKERS = 1_000
-"""Claimed items of a stage that are looked at for who has them."""
+WORKERS = 20_000
+"""Claims that are looked at for whose they are."""
 
-FILTERS = ("stage", "state", "flagged", "owner")
+FILTERS = ("stage", "state", "flagged", "owner", "from")
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,13 @@ class Bar:
     flagged: float
 
 
-def bars(pipeline: Pipeline) -> Sequence[Bar]:
-    """One for each stage; the longest is of where most items are."""
-    numbers = sorted({*range(pipeline.last + 1), *pipeline.stages, *pipeline.counts})
+def stages_of(pipeline: Pipeline) -> Sequence[int]:
+    """The numbers of all its stages; of a loose one, also of those beyond the last where items are, or were."""
+    return sorted({*range(pipeline.last + 1), *pipeline.stages, *pipeline.counts})
+
+
+def bars(pipeline: Pipeline, numbers: Sequence[int]) -> Sequence[Bar]:
+    """One for each of these stages; the longest would be of where most items are."""
     most = max((one.total for one in pipeline.counts.values()), default=0) or 1
     found = []
     for number in numbers:
@@ -111,24 +115,29 @@ class _Pages:
             raise BadRequest("items in a state are looked for at a stage", "say which one")
         which = Which(None, True if said.get("flagged") else None, None, state)
         after = number_of(said.get("after"), "after")
-        items, has_more = await self._every.page(
+        items, stop = await self._every.page(
             reader(request), name, which, -1 if after is None else after, LIMIT, stage, owner
         )
         kept = {key: said[key] for key in FILTERS if said.get(key)}
-        shown = bars(pipeline)
+        numbers = stages_of(pipeline)
+        start = number_of(said.get("from"), "from") or 0
         return self._frame.page(
             request,
             "pipeline.html",
             pipeline=pipeline,
-            bars=shown[:STAGES],
-            more_stages=len(shown) - STAGES,
+            bars=bars(pipeline, numbers[start : start + STAGES]),
+            start=start,
+            count=len(numbers),
+            stages_at=lambda start: self._url(name, **{**kept, "from": str(start)}),
+            each=STAGES,
             progress=progress(pipeline),
             workers=await self._every.workers(reader(request), name, WORKERS, owner),
             items=items,
             kept=kept,
             owner=owner,
             states=(FREE, CLAIMED, STUCK),
-            more=self._url(name, **{**kept, "after": items[-1].number}) if has_more and items else None,
+            more=None if stop is None else self._url(name, **{**kept, "after": str(stop)}),
+            is_cut=stop is not None and len(items) < LIMIT,
         )
 
     async def steer(self, request: Request) -> Response:

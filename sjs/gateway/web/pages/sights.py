@@ -16,8 +16,14 @@ from sjs.values import dataclass
 PATIENCE = 0.7
 """Seconds that a page waits for machines. Who takes longer is shown as he was; the page that follows has the rest."""
 
+LIMIT = 16
+"""Machines on a page: they are asked, and each has a picture."""
+
 BOXES = 128
 """Slots that are drawn; of more, a number says how many."""
+
+ACROSS, STEP = 20, 14
+"""How many of them are in a row, and how far one is from the next."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,20 @@ class Gpu:
     kind: str
     mem: int
     share: float
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Slots of which the same is so."""
+
+    kind: str
+    places: range
+
+    @property
+    def path(self) -> str:
+        """All of them as one shape of SVG: a page has many."""
+        corners = ((at % ACROSS * STEP, at // ACROSS * STEP) for at in self.places)
+        return "".join(f"M{x} {y}h11v11h-11z" for x, y in corners)
 
 
 @dataclass(frozen=True)
@@ -53,13 +73,18 @@ class Sight:
         return {"ready": "good", "away": "bad", "asked": "plain"}.get(self.state, "waits")
 
     @property
-    def boxes(self) -> Sequence[str]:
-        """A class for each slot."""
+    def boxes(self) -> Sequence[Boxes]:
+        """A box for each slot: those of one class after those of another."""
         if self.status is None:
             return ()
         report = self.status.report
-        total = max(report.max_running, report.running)
-        return (["runs"] * report.running + ["free"] * (total - report.running))[:BOXES]
+        running = min(report.running, BOXES)
+        return [Boxes("runs", range(running)), Boxes("free", range(running, min(report.max_running, BOXES)))]
+
+    @property
+    def height(self) -> int:
+        """Of the picture of them."""
+        return STEP * -(-sum(len(one.places) for one in self.boxes) // ACROSS)
 
     @property
     def gpus(self) -> Sequence[Gpu]:
@@ -83,9 +108,9 @@ class Sights:
         """Those that it may use."""
         return reachable(token, self._names)
 
-    async def of(self, token: Token) -> list[Sight]:
-        """How they are, as far as it is known within a moment."""
-        names = self.names(token)
+    async def of(self, names: Sequence[str]) -> list[Sight]:
+        """How these are, as far as it is known within a moment. Who asks is known to be allowed to use them; and asks
+        of few at a time, for each is asked by a thread of its own."""
         asking = [self._asked(name) for name in names]
         if asking:
             await asyncio.wait(asking, timeout=PATIENCE)

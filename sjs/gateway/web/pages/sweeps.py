@@ -11,41 +11,23 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from sjs.core.aims import Aim, parse
 from sjs.core.lifecycle import BAD, FINAL, STATES, UNENDED
 from sjs.core.names import suggestion
 from sjs.errors import BadRequest
-from sjs.gateway.outcomes import Outcome, Outcomes
+from sjs.gateway.outcomes import Outcomes
 from sjs.gateway.records import sweeps as records
 from sjs.gateway.sweeps import Sweeps
 from sjs.gateway.web.api import documents, sweep_documents
 from sjs.gateway.web.pages import forms
-from sjs.gateway.web.pages.frame import Frame, reader
-from sjs.gateway.web.pages.plots import scales
-from sjs.gateway.web.pages.plots.parallel import AXES, Parallel, Setting, parallel
-from sjs.gateway.web.pages.plots.parallel import MOST as MOST_LINES
-from sjs.gateway.web.pages.plots.sampling import sample
-from sjs.gateway.web.pages.plots.scatter import Dot, Scatter, scatter
-from sjs.results.rows import Row as Result
-from sjs.results.table import Order, cell
-from sjs.results.table import shown as figure
+from sjs.gateway.web.pages.frame import Frame, number_of, reader
+from sjs.gateway.web.pages.tried import NOTHING, Board, View
+from sjs.gateway.web.pages.tried import shown as cell
 from sjs.values import dataclass, replace
 
 LIMIT = 50
-ROWS = 100
-"""Settings on a page."""
-
-COLUMNS = 16
-"""Metrics that are shown; the table to fetch has all."""
-
-PATIENCE = 0.7
-"""Seconds that a page waits for what jobs have printed; the page that follows has the rest."""
-
 LONGEST = 200
 """Letters of what a query names."""
 
-NOTHING = "none"
-"""In place of what is best, where a sweep has a metric of its own and somebody wants none."""
 
 AIMS = (("min", "least"), ("max", "most"))
 WAYS = (("", "{}, the least first"), ("-", "{}, the most first"))
@@ -61,33 +43,6 @@ class Part:
     width: float
 
 
-@dataclass(frozen=True)
-class View:
-    """How a reader wants to see a sweep: what its query says."""
-
-    sort: str = ""
-    best: str = ""
-    state: str = ""
-    x: str = ""
-    y: str = ""
-    colour: str = ""
-    start: int = 0
-    owner: str | None = None
-
-    @property
-    def aim(self) -> Aim | None:
-        return parse(self.best) if self.best not in ("", NOTHING) else None
-
-    @property
-    def order(self) -> Order:
-        return Order(self.aim, self.sort.removeprefix("-"), self.sort.startswith("-"))
-
-    def query(self, **other: Any) -> Mapping[str, Any]:
-        """What leads to the same view, but for this."""
-        said = {**vars(self), **other}
-        return {name: value for name, value in said.items() if value}
-
-
 def view(request: Request) -> View:
     said = request.query_params
     words = {name: said.get(name, "") for name in ("sort", "best", "state", "x", "y", "colour")}
@@ -95,10 +50,7 @@ def view(request: Request) -> View:
         raise BadRequest(f"the name of a column has {LONGEST} letters at most")
     if words["state"] not in ("", *STATES):
         raise BadRequest(f"there is no state {words['state']!r:.40}{suggestion(words['state'], STATES)}")
-    start = said.get("start") or "0"
-    if not (start.isascii() and start.isdecimal() and len(start) < 9):
-        raise BadRequest("start is a whole number")
-    return View(**words, start=int(start), owner=said.get("owner") or None)
+    return View(**words, start=number_of(said.get("start"), "start") or 0, owner=said.get("owner") or None)
 
 
 def routes(frame: Frame, environ: Mapping[str, str]) -> list[Route]:
@@ -116,6 +68,7 @@ class _Pages:
         self._frame = frame
         self._every = Sweeps(frame.desk, environ)
         self._outcomes = Outcomes(frame.desk)
+        self._board = Board(frame, self._outcomes)
 
     async def listing(self, request: Request) -> Response:
         token = reader(request)
@@ -136,13 +89,7 @@ class _Pages:
         wanted = view(request)
         row = await self._every.get(reader(request), request.path_params["name"], wanted.owner)
         wanted = replace(wanted, best=wanted.best or row.metric or "")
-        states = [wanted.state] if wanted.state else []
-        found = await self._outcomes.of(row, wanted.order, states, PATIENCE)
-        metrics = found.columns.metrics[:COLUMNS]
-        names = [*found.columns.parameters, *metrics]
-        picture = await asyncio.to_thread(_scatter, found, wanted)
-        lines = await asyncio.to_thread(_parallel, found, wanted)
-        shown = found.rows[wanted.start : wanted.start + ROWS]
+        shown = await self._board.of(row, wanted)
         counts = records.counts(row)
 
         def here(**other: Any) -> str:
@@ -152,28 +99,21 @@ class _Pages:
             request,
             "sweep.html",
             sweep=row,
-            found=found,
+            shown=shown,
+            found=shown.found,
             view=wanted,
             here_with=here,
-            cell=_cell,
+            cell=cell,
             bars=parts(row),
             counts=counts,
             is_over=not counts.keys() & set(UNENDED),
             has_failed=bool(counts.keys() & set(BAD)),
-            names=names,
-            more_metrics=len(found.columns.metrics) - len(metrics),
-            rows=[(one, [_cell(one, name) for name in names]) for one in shown],
-            stop=min(wanted.start + ROWS, len(found.rows)),
-            is_number={name: _is_number(shown, name) for name in names},
-            picture=picture,
-            lines=lines,
-            axes=[(name, name) for name in names],
             nothing=NOTHING if row.metric else "",
             course=course(row),
-            aims=[(f"{which}:{name}", f"the {word} {name}") for name in metrics for which, word in AIMS],
-            sorts=[("", "the best" if wanted.aim else "number"), *_sorts(names)],
+            axes=[(name, name) for name in shown.names],
+            aims=[(f"{which}:{name}", f"the {word} {name}") for name in shown.metrics for which, word in AIMS],
+            sorts=[("", "the best" if wanted.aim else "number"), *_sorts(shown.names)],
             states=[(one, one) for one in STATES if one in counts],
-            rows_each=ROWS,
         )
 
     async def table(self, request: Request) -> Response:
@@ -181,7 +121,7 @@ class _Pages:
         wanted = view(request)
         row = await self._every.get(reader(request), request.path_params["name"], wanted.owner)
         wanted = replace(wanted, best=wanted.best or row.metric or "")
-        found = await self._outcomes.of(row, wanted.order, [wanted.state] if wanted.state else [])
+        found = await self._outcomes.of(row, wanted.order, wanted.states)
         headers = {"content-disposition": f'attachment; filename="{row.name}.csv"', "cache-control": "no-store"}
         return Response(await asyncio.to_thread(sweep_documents.table, found), 200, headers, "text/csv; charset=utf-8")
 
@@ -225,55 +165,6 @@ def parts(row: Row[Any]) -> Sequence[Part]:
             found.append(Part(state, counts[state], round(x, 3), round(width, 3)))
             x += width
     return found
-
-
-def _some(found: Outcome, most: int) -> tuple[Sequence[Result], int]:
-    """Of the settings that have numbers those that are drawn, and how many are left."""
-    there = [one for one in found.rows if one.metrics]
-    some = sample(there, most, lambda one: one is found.best)
-    return some, len(there) - len(some)
-
-
-def _scatter(found: Outcome, wanted: View) -> Scatter | None:
-    """None where there is nothing that could be drawn."""
-    names = [*found.columns.parameters, *found.columns.metrics]
-    if not found.columns.metrics:
-        return None
-    metric = wanted.aim.metric if wanted.aim is not None else found.columns.metrics[0]
-    tried = [one for one in found.columns.parameters if _varies(found.rows, one)]
-    x, y, colour = wanted.x or [*tried, *names][0], wanted.y or metric, wanted.colour or [*tried[1:], metric][0]
-    dots = [Dot(one.job, _value(one, x), _value(one, y), _value(one, colour), one is found.best) for one in found.rows]
-    return scatter(dots, x, y, colour)
-
-
-def _parallel(found: Outcome, wanted: View) -> Parallel | None:
-    """The same by all parameters of which there are several values, and the metrics."""
-    tried = [one for one in found.columns.parameters if _varies(found.rows, one)]
-    if not tried or not found.columns.metrics:
-        return None
-    metric = wanted.aim.metric if wanted.aim is not None else found.columns.metrics[0]
-    metrics = [metric, *(one for one in found.columns.metrics if one != metric)]
-    names = [*tried[: AXES - 1], *metrics][:AXES]
-    some, left = _some(found, MOST_LINES)
-    settings = [Setting(one.job, {name: _value(one, name) for name in names}, one is found.best) for one in some]
-    return parallel(settings, names, metric, left)
-
-
-def _value(one: Result, name: str) -> scales.Value:
-    return scales.value(cell(one, name))
-
-
-def _varies(rows: Sequence[Result], name: str) -> bool:
-    return len({one.values.get(name) for one in rows}) > 1
-
-
-def _cell(one: Result, name: str) -> str:
-    found = cell(one, name)
-    return "" if found is None else found if isinstance(found, str) else figure(found)
-
-
-def _is_number(rows: Sequence[Result], name: str) -> bool:
-    return all(not isinstance(_value(one, name), str) for one in rows)
 
 
 def _sorts(names: Sequence[str]) -> Sequence[tuple[str, str]]:

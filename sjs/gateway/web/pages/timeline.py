@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import nlargest
 from time import time
 
 from starlette.requests import Request
@@ -10,24 +11,26 @@ from starlette.routing import Route
 
 from sjs.errors import BadRequest
 from sjs.gateway.web.pages import gantt
-from sjs.gateway.web.pages.frame import Frame, reader
+from sjs.gateway.web.pages.frame import Frame, number_of, reader
 
 WINDOWS = {"10 minutes": 600, "an hour": 3_600, "6 hours": 21_600, "a day": 86_400, "a week": 604_800}
 USUAL = 3_600
-MOST = 20_000
+MOST = 10_000
 """Jobs that are looked at; a longer window says that there are more."""
 
-LISTED = 100
+LISTED = 40
 """Those that stand in the table, too."""
 
 
 def routes(frame: Frame) -> list[Route]:
     async def timeline(request: Request) -> Response:
-        seconds = _number(request.query_params.get("seconds"), "seconds", USUAL)
+        said = request.query_params
+        wanted = number_of(said.get("seconds"), "seconds")
+        seconds = USUAL if wanted is None else wanted
         if seconds not in WINDOWS.values():
             raise BadRequest(f"seconds is one of {', '.join(map(str, WINDOWS.values()))}")
         now = time()
-        until = _number(request.query_params.get("until"), "until", 0)
+        until = number_of(said.get("until"), "until")
         stop = float(until) if until and until < now else now
         start = stop - seconds
         rows = await frame.desk.ran(reader(request), start, stop, MOST)
@@ -40,7 +43,7 @@ def routes(frame: Frame) -> list[Route]:
             "timeline.html",
             picture=gantt.picture(spans, start, stop),
             share=_share,
-            spans=sorted(spans, key=lambda one: -one.start)[:LISTED],
+            spans=nlargest(LISTED, spans, key=lambda one: one.start),
             count=len(spans),
             is_cut=len(spans) == MOST,
             start=start,
@@ -58,11 +61,3 @@ def routes(frame: Frame) -> list[Route]:
 def _share(units: float) -> str:
     """Of the width of the picture, however wide it is shown."""
     return f"{100 * units / gantt.WIDTH:.3f}%"
-
-
-def _number(text: str | None, name: str, usual: int) -> int:
-    if text is None:
-        return usual
-    if not (text.isascii() and text.isdecimal() and len(text) < 12):
-        raise BadRequest(f"{name} is a whole number")
-    return int(text)

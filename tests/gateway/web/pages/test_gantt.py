@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs.core.lifecycle import FAILED, RUNNING, SUCCEEDED
-from sjs.gateway.web.pages.gantt import LEAST, MOST, MOST_ROWS, TEXT, WIDTH, Bar, Span, picture, ticks
+from sjs.gateway.web.pages.gantt import LANES, LEAST, MOST, MOST_ROWS, TEXT, WIDTH, Bar, Span, picture, ticks
 
 START, STOP = 1_000_000.0, 1_003_600.0
 
@@ -51,6 +51,14 @@ def test_however_many_there_were_there_are_few_shapes_and_all_are_counted() -> N
     assert sum(bar.count for bar in made.bars) == len(seen)
     assert len(made.bars) <= 2 * MOST + len(made.lanes) * 2
     assert all(lane.height < (MOST_ROWS + 3) * 20 for lane in made.lanes)
+
+
+def test_of_many_machines_those_are_drawn_that_had_most_to_do() -> None:
+    found = [Span(number, "", f"m{number:03}", SUCCEEDED, START, START + number) for number in range(1, 301)]
+    made = picture(found, START, STOP)
+    assert [lane.name for lane in made.lanes] == [f"m{number:03}" for number in range(301 - LANES, 301)]
+    assert made.left == 300 - LANES
+    assert sum(bar.count for bar in made.bars) == LANES
 
 
 def test_of_many_that_are_drawn_together_the_worst_is_seen() -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from sjs.errors import BadRequest
 from sjs.gateway.desk import Desk
 from sjs.gateway.records.stages.values import Counts, Pipeline, Stage
-from sjs.gateway.web.pages.pipelines import bars, lasting, progress
+from sjs.gateway.web.pages.pipelines import bars, lasting, progress, stages_of
 from tests.gateway.web.conftest import bearer
 from tests.gateway.web.pages.conftest import become, everybody_can_use, token_of
 from tests.live.machine import DEADLINE
@@ -156,7 +156,7 @@ def test_bars_are_within_and_what_is_done_is_at_the_last_stage() -> None:
     stages = {0: Stage("a"), 1: Stage("b", lifetime=5.0), 2: Stage()}
     counts = {0: Counts(10, 4, 1), 2: Counts(40), 7: Counts(5)}
     pipeline = Pipeline(1, "ann", "p", True, 2, 1, 0.0, 1, stages, counts)
-    assert [(one.number, one.total, one.claimed, one.flagged) for one in bars(pipeline)] == [
+    assert [(one.number, one.total, one.claimed, one.flagged) for one in bars(pipeline, stages_of(pipeline))] == [
         (0, 25, 10, 2.5),
         (1, 0, 0, 0),
         (2, 100, 0, 0),

@@ -9,7 +9,7 @@ import httpx
 from playwright.sync_api import Page, expect
 
 from sjs.gateway.desk import Desk
-from sjs.gateway.web.pages import sweeps
+from sjs.gateway.web.pages import tried
 from tests.gateway.web.conftest import bearer
 from tests.gateway.web.pages.conftest import become, everybody_can_use, token_of
 from tests.live.machine import DEADLINE
@@ -106,7 +106,7 @@ def test_what_is_asked_for_and_is_none_is_said(page: Page, site: str, desk: Desk
 
 
 def test_many_settings_are_shown_a_part_at_a_time(page: Page, site: str, desk: Desk) -> None:
-    count = 2 * sweeps.ROWS + 50
+    count = 2 * tried.ROWS + 50
     options = {"hold": True}
     sweep(site, desk, name="many", command="true {n}", parameters={"n": list(range(count))}, options=options)
     answer = page.request.get("/sweeps/many")

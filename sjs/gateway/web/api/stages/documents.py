@@ -68,10 +68,9 @@ def seen_of(row: Row[Any]) -> Seen:
     return int(row.created * 1e6), row.version
 
 
-def page(rows: Sequence[Row[Any]], has_more: bool) -> bytes:
+def page(rows: Sequence[Row[Any]], stop: int | None) -> bytes:
     """Some items."""
-    following = rows[-1].number if has_more and rows else None
-    return f'{{"items":[{",".join(map(item, rows))}],"next":{to_json(following)}}}'.encode()
+    return f'{{"items":[{",".join(map(item, rows))}],"next":{to_json(stop)}}}'.encode()
 
 
 def line(row: Row[Any]) -> bytes:

@@ -110,12 +110,11 @@ def _looking(router: APIRouter, pipelines: Pipelines) -> None:
         first = await read(after)
 
         async def lines() -> AsyncIterator[bytes]:
-            rows, has_more = first
-            while rows:
+            rows, stop = first
+            yield b"".join(map(documents.line, rows))
+            while stop is not None:
+                rows, stop = await read(stop)
                 yield b"".join(map(documents.line, rows))
-                if not has_more:
-                    break
-                rows, has_more = await read(rows[-1].number)
 
         return StreamingResponse(lines(), 200, None, incoming.LINES)
 

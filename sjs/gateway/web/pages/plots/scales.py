@@ -44,14 +44,18 @@ class Scale:
     words: Sequence[str] = ()
     ticks: Sequence[Tick] = field(default_factory=list)
 
+    def has(self, value: Value) -> bool:
+        """Whether it has a place here."""
+        if value is None or self.words:
+            return value is not None
+        return not isinstance(value, str) and math.isfinite(value) and not (self.is_log and value <= 0)
+
     def place(self, value: Value) -> float | None:
         """Where it is; None for what has no place here."""
-        if value is None:
+        if value is None or not self.has(value):
             return None
-        if self.words:
+        if self.words or isinstance(value, str):
             return self._between(self.words.index(text) if (text := shown(value)) in self.words else len(self.words))
-        if isinstance(value, str) or not math.isfinite(value) or (self.is_log and value <= 0):
-            return None
         return _share(math.log10(value) if self.is_log else value, self.low, self.high)
 
     def tone(self, value: Value) -> int | None:

@@ -61,13 +61,18 @@ def scatter(dots: Sequence[Dot], x: str, y: str, colour: str | None = None, left
     drawn last, above all others."""
     across, up = scale(x, [one.x for one in dots]), scale(y, [one.y for one in dots])
     tones = None if colour is None else scale(colour, [one.colour for one in dots])
-    placed: list[Point] = []
-    for dot in dots:
-        right, high = across.place(dot.x), up.place(dot.y)
-        if right is not None and high is not None:
-            tone = None if tones is None else tones.tone(dot.colour)
-            placed.append(Point(dot, _right(right), _down(high), tone, _told(dot, x, y, colour)))
-    drawn = sorted(sample(placed, MOST, lambda one: one.dot.is_best), key=lambda one: one.dot.is_best)
+    placed = [one for one in dots if across.has(one.x) and up.has(one.y)]
+    chosen = sorted(sample(placed, MOST, lambda one: one.is_best), key=lambda one: one.is_best)
+    drawn = [
+        Point(
+            one,
+            _right(across.place(one.x) or 0.0),
+            _down(up.place(one.y) or 0.0),
+            None if tones is None else tones.tone(one.colour),
+            _told(one, x, y, colour),
+        )
+        for one in chosen
+    ]
     columns = [Tick(_right(one.at), one.text) for one in across.ticks]
     lines = [Tick(_down(one.at), one.text) for one in up.ticks]
     return Scatter(drawn, across, up, tones, columns, lines, left + len(placed), len(dots) - len(placed))
