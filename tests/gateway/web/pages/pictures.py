@@ -38,7 +38,8 @@ FILLED = 3_000
 
 TRAIN = """sleep $(awk -v bs={bs} 'BEGIN {{print 24 / bs}}')
 awk -v lr={lr} -v bs={bs} 'BEGIN {{x = log(lr) / log(10) + 2.4; print "loss=" 0.08 + 0.1 * x * x + bs / 2000}}'"""
-SWEEP = {"name": "tune", "command": TRAIN, "parameters": {"lr": "log:1e-4..1e-1:7", "bs": [16, 32, 64]}}
+SETTINGS = {"lr": "log:1e-4..1e-1:7", "bs": [16, 32, 64]}
+SWEEP = {"name": "tune", "command": TRAIN, "metric": "min:loss", "parameters": SETTINGS}
 
 SHORT: Sequence[tuple[str, str, str, dict[str, Any]]] = (
     ("prepare", "gpu1", "sleep 2", {}),
@@ -75,6 +76,8 @@ def show(desk: Desk, port: int, page: Page) -> None:
     expect(page.get_by_role("img", name="3 of 6 slots run a job")).to_be_visible()
     page.goto("/")
     expect(page.get_by_role("link", name="7 running")).to_be_visible()
+    page.goto("/sweeps/tune")
+    expect(page.locator(".scatter circle")).to_have_count(21)
     desk.write(stretch)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from playwright.sync_api import Page, expect
 
+from sjs.core.metrics import Measured
 from sjs.gateway.desk import Desk
+from sjs.gateway.engine.office import Office
 from sjs.gateway.web.pages import tried
 from tests.gateway.web.conftest import bearer
 from tests.gateway.web.pages.conftest import become, everybody_can_use, token_of
@@ -68,6 +72,27 @@ def test_what_failed_runs_again_and_what_runs_is_ended(page: Page, site: str, de
     page.get_by_role("button", name="Cancel all of it").click()
     expect(page.locator("#settings").get_by_text("cancelled")).to_have_count(2)
     expect(page.get_by_role("button", name="Cancel all of it")).to_have_count(0)
+
+
+def test_what_jobs_have_printed_is_shown_once_it_is_known(
+    page: Page, site: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the last job nothing happens any more; the page asks on until that is there."""
+    says, measured = threading.Event(), Office.measured
+
+    def late(office: Office, name: str, attempts: Any) -> Measured:
+        assert says.wait(DEADLINE)
+        return measured(office, name, attempts)
+
+    monkeypatch.setattr(Office, "measured", late)
+    sweep(site, desk, name="late", command="echo loss={n}", parameters={"n": [1, 2]})
+    page.goto("/sweeps/late")
+    expect(page.locator("#settings").get_by_text("succeeded")).to_have_count(2)
+    expect(page.locator("main")).to_have_attribute("data-every", "3")
+    expect(page.get_by_text("Of 2 jobs nobody has read yet what they have printed.")).to_be_visible()
+    says.set()
+    expect(page.get_by_role("columnheader", name="loss")).to_be_visible()
+    expect(page.locator("main[data-every]")).to_have_count(0)
 
 
 def test_a_sweep_of_somebody_else_is_not_there_but_for_administrators(page: Page, site: str, desk: Desk) -> None:

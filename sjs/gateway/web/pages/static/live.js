@@ -103,6 +103,7 @@ async function refresh() {
     const now = document.getElementById(part.id);
     if (now) become(now, part);
   }
+  pace(next.querySelector("main"));
   document.dispatchEvent(new CustomEvent("sjs:fresh"));
 }
 
@@ -131,6 +132,16 @@ let timer = null;
 
 function watch() {
   if (timer === null && main.dataset.every) timer = setInterval(look, 1000 * main.dataset.every);
+}
+
+// Another one, once what was waited for is there.
+function pace(next) {
+  if (next.dataset.every === main.dataset.every) return;
+  clearInterval(timer);
+  timer = null;
+  if (next.dataset.every) main.dataset.every = next.dataset.every;
+  else delete main.dataset.every;
+  if (stream) watch();
 }
 
 function leave() {
