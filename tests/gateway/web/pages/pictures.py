@@ -30,7 +30,7 @@ from tests.live.machine import DEADLINE, running
 
 PAGES = {"overview": "/", "machines": "/machines", "jobs": "/jobs", "timeline": "/timeline", "sweep": "/sweeps/tune"}
 SIZE: ViewportSize = {"width": 1200, "height": 800}
-MOST = 150_000
+MOST = 250_000
 """Bytes of a picture."""
 
 FILLED = 3_000
