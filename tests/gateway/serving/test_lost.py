@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from sjs.gateway.records.opening import engine_of
 from sjs.gateway.records.owning import Taken, owned
 from tests.gateway.databases import SERVERS, Server, mortal
 from tests.gateway.serving.conftest import Make
-from tests.gateway.serving.program import ask, by_tcp
+from tests.gateway.serving.program import Gateway, ask, by_tcp
 
 JOBS = "/api/v1/jobs"
 NEW = {"command": "true", "options": {"hold": True}, "target": "away"}
@@ -23,6 +24,14 @@ def there(request: pytest.FixtureRequest) -> Iterator[tuple[str, Server]]:
         pytest.skip(f"no {request.param} here")
     with mortal(request.param) as found:
         yield found
+
+
+def ends(gateway: Gateway, token: str) -> None:
+    """By itself, at the latest when somebody asks it to write: it may have something of its own to write before."""
+    with contextlib.suppress(OSError):  # nobody is there any more
+        status, said = ask(by_tcp(gateway.port), "POST", JOBS, token, NEW)
+        assert (status, said["code"]) == (503, "unavailable")
+    assert gateway.end() == 255
 
 
 def test_it_is_its_own_again_or_it_ends(make: Make, there: tuple[str, Server]) -> None:
@@ -45,9 +54,7 @@ def test_it_is_its_own_again_or_it_ends(make: Make, there: tuple[str, Server]) -
     other.dispose()
     server.start()
     with owned(other):
-        status, said = submit()
-        assert (status, said["code"]) == (503, "unavailable") and "another gateway works with" in said["detail"]
-        assert gateway.end() == 255
+        ends(gateway, token)
     assert gateway.raw[-1].startswith("submit: ") and gateway.raw[-1].endswith(
         "another gateway works with this database (stop that one, or use another database)\n"
     )
@@ -69,11 +76,7 @@ def test_it_ends_when_another_one_has_come_and_gone_meanwhile(make: Make, there:
     with owned(other) as owner:
         owner.count()
     other.dispose()
-    status, said = ask(by_tcp(gateway.port), "POST", JOBS, token, NEW)
-    assert (status, said["code"]) == (503, "unavailable") and "has worked with this database meanwhile" in said[
-        "detail"
-    ]
-    assert gateway.end() == 255
+    ends(gateway, token)
     assert gateway.raw[-1].endswith("another gateway has worked with this database meanwhile (start this one again)\n")
     gateway.start()
     assert ask(by_tcp(gateway.port), "POST", JOBS, token, NEW)[0] == 201
