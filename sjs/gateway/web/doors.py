@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from sjs.gateway.artifacts.links import Grant, check, sign
 from sjs.gateway.artifacts.media import MAX_FILENAME
@@ -75,12 +76,18 @@ async def sent(store: Store, file: File, asked: Asked) -> Response:
     if span is not None:
         headers["content-range"] = span.content_range
     reading = await asyncio.to_thread(store.open, file.place, start, stop - start)
-    return StreamingResponse(pieces(reading), 200 if span is None else 206, headers)
+    return _Read(reading, 200 if span is None else 206, headers)
 
 
-def pieces(reading: Reading) -> Iterator[bytes]:
-    """What is read; it is closed with this."""
-    try:
-        yield from reading
-    finally:
-        reading.close()
+class _Read(StreamingResponse):
+    """What is read; it is closed however the answer ends, be it before its first byte."""
+
+    def __init__(self, reading: Reading, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(reading, status, headers)
+        self._reading = reading
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await asyncio.to_thread(self._reading.close)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -37,6 +37,7 @@ class Watched:
         self._store = store
         self.size = store.size
         self.read: list[int] = []
+        self.closed: list[Any] = []
         self.ranges: list[str | None] = []
         self.is_s3 = isinstance(store, S3Store)
         if isinstance(store, S3Store):
@@ -47,7 +48,7 @@ class Watched:
         self.ranges.append(said.decode() if isinstance(said, bytes) else said)
 
     def open(self, key: str, start: int = 0, length: int | None = None) -> Reading:
-        return _Counted(self._store.open(key, start, length), self.read)
+        return _Counted(self._store.open(key, start, length), self.read, self.closed)
 
     def forget(self) -> None:
         if isinstance(self._store, S3Store):
@@ -55,9 +56,10 @@ class Watched:
 
 
 class _Counted:
-    def __init__(self, reading: Reading, read: list[int]) -> None:
+    def __init__(self, reading: Reading, read: list[int], closed: list[Any]) -> None:
         self._reading = reading
         self._read = read
+        self._closed = closed
 
     def __iter__(self) -> _Counted:
         return self
@@ -69,18 +71,19 @@ class _Counted:
 
     def close(self) -> None:
         self._reading.close()
+        self._closed.append(self)
 
 
 class Browser:
     """Whoever has links to what a store keeps."""
 
     def __init__(self, store: Any) -> None:
-        self._door = Door(store, KEYS, 60, lambda name: ("text/x", f'inline; filename="{name}"'))
+        self.door = Door(store, KEYS, 60, lambda name: ("text/x", f'inline; filename="{name}"'))
         self._app = Starlette(routes=[Route("/{word}", self._open)])
 
     async def _open(self, request: Request) -> Response:
         try:
-            return await self._door.open(request.path_params["word"], asked(request.method, request.headers))
+            return await self.door.open(request.path_params["word"], asked(request.method, request.headers))
         except NoSuchRange as error:
             return Response(str(error), 416, error.headers)
 
@@ -112,6 +115,29 @@ def test_all_of_it(browser: Browser, watched: Watched) -> None:
     assert answer.headers["etag"] == TAG and answer.headers["accept-ranges"] == "bytes"
     assert answer.headers["content-type"] == "text/x" and "it.bin" in answer.headers["content-disposition"]
     assert "content-range" not in answer.headers
+
+
+@pytest.mark.parametrize("sent", [0, 1, 3])
+def test_whoever_leaves_has_it_closed(browser: Browser, watched: Watched, sent: int) -> None:
+    """Before its head, before its first byte, and later."""
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        if len(told) == sent:
+            raise OSError("nobody is there any more")
+        told.append(message)
+
+    async def leave() -> None:
+        answer = await browser.door.open(WORD, asked("GET", {}))
+        with pytest.raises(ClientDisconnect):
+            await answer({"type": "http", "asgi": {"spec_version": "2.4"}}, forever, send)
+
+    asyncio.run(leave())
+    assert len(told) == sent and len(watched.closed) == 1
+
+
+async def forever() -> Any:
+    await asyncio.Event().wait()
 
 
 PARTS = [("0-0", 0, 1), ("5-1004", 5, 1_005), ("999990-", 999_990, 1_000_000), ("-7", 999_993, 1_000_000)]

@@ -118,7 +118,7 @@ class Gateway:
         return status
 
     def close(self) -> None:
-        if self.process and self.process.poll() is None:
+        if self.process:
             self.stop(signal.SIGKILL)
 
     @property

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -19,7 +20,7 @@ from sjs.gateway.artifacts.store import Store
 from sjs.gateway.desk import Desk
 from sjs.gateway.records import artifacts
 from sjs.gateway.web.conditions import asked
-from sjs.gateway.web.doors import File, pieces, sent
+from sjs.gateway.web.doors import File, sent
 from sjs.gateway.web.pages.frame import numbered, reader
 from sjs.values import dataclass
 
@@ -80,5 +81,6 @@ def _is_what_it_says(store: Store, row: Row[Any], mime: str) -> bool:
     """Whether it begins as pictures of its kind do."""
     if mime not in PICTURES or not row.size:
         return False
-    head = b"".join(pieces(store.open(row.place, 0, min(16, row.size))))
+    with closing(store.open(row.place, 0, min(16, row.size))) as reading:
+        head = b"".join(reading)
     return PICTURES[mime].match(head) is not None

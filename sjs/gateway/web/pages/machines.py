@@ -40,7 +40,7 @@ def routes(frame: Frame, sights: Sights) -> list[Route]:
             raise NoTarget(f"there is no target {name!r:.100}")
         is_to_end = said.get("what") == "drain"
         await frame.desk.questions.ask(name, partial(frame.desk.office.drain, name, is_to_end))
-        return RedirectResponse(frame.url("/machines", start=number_of(said.get("start"), "start")), 303)
+        return RedirectResponse(frame.url("/machines", start=number_of(said.get("start"), "start") or None), 303)
 
     return [
         Route("/machines", machines, methods=["GET"]),
