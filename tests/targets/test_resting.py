@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import pytest
 from sjs.core.job import Spec
 from sjs.protocols import Stream
 from sjs.transport.local import LocalStream, LocalTransport, start
+from tests.live.machine import DEADLINE
 from tests.targets.fake import FakeMachine
 
 GREETING = "'version': '9', 'host': 'fake', 'pid': 1, 'root': '/'"
 HELLO = f"raw(b'sjs 1\\n')\nsay(hello={{{GREETING}, 'hooks': HOOKS, 'records': False}})\n"
 REPORT = "say(id=hear()['id'], running=N, max=2, queued=0, head=[], counts={})\n"
+LAST = "import select\nselect.select([0], [], [])\n"
+"""It ends with a request that it does not read."""
 CONFIGURED = "say(id=hear()['id'], old=1, new=1)\n"
 
 
@@ -22,6 +26,10 @@ class LeftStream(LocalStream):
     """One that is left where its transport finds it."""
 
     keeper: KeepingTransport
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        return self._process
 
     def leave(self, name: bytes, note: bytes) -> None:
         self.keeper.left.append((name, self, note))
@@ -63,6 +71,11 @@ class Person:
         machine.target.close()
         return found, machine.notices
 
+    def wait(self) -> None:
+        """Until all that were left have ended."""
+        for _, stream, _ in self.transport.left:
+            stream.process.wait(DEADLINE)
+
     def end(self) -> None:
         for _, stream, _ in self.transport.left:
             stream.close()
@@ -95,13 +108,17 @@ def test_one_that_is_dead_is_replaced_without_a_word(person: Person) -> None:
     assert [person.reports(*talk), person.reports(*talk)] == [(1, []), (5, [])]
 
 
-def test_jobs_over_one_that_is_dead_are_handed_in_once_without_a_word(person: Person) -> None:
-    talk = scene(runs(1)), scene("take(7)\n", "hear()")
+@pytest.mark.parametrize("dies_of_it", [True, False])
+def test_jobs_over_one_that_is_dead_are_handed_in_once_without_a_word(person: Person, dies_of_it: bool) -> None:
+    """It dies once it has been asked, or it was dead before and could not be."""
+    talk = scene(runs(1), LAST if dies_of_it else ""), scene("take(7)\n", "hear()")
     person.reports(*talk)
+    if not dies_of_it:
+        person.wait()
     machine = person.command(*talk)
     machine.target.post("k/0", [Spec("true")])
     assert (machine.target.collect().first, machine.notices) == (7, [])
-    assert machine.requests[-1]["again"] is True, "for who left may have been asked already"
+    assert machine.requests[-1].get("again", False) is dies_of_it, "who was asked may have taken them"
     machine.target.close()
 
 
