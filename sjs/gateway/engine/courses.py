@@ -133,9 +133,9 @@ class Courses:
                 self._round()
                 self._is_troubled = False
             except (SjsError, *FAILS) as error:
-                self._bear(lambda error=error: self._said.tell(f"sweeps stay as they are for now: {error}"))  # type: ignore[misc]
+                self._bear(partial(self._said.tell, f"sweeps stay as they are for now: {error}"))
             except Exception:  # noqa: BLE001 (jobs wait for it, whatever has gone wrong)
-                self._bear(lambda: LOG.exception("sweeps stay as they are for now"))
+                self._bear(partial(LOG.exception, "sweeps stay as they are for now"))
 
     def _bear(self, tell: Callable[[], object]) -> None:
         if not self._closed:
