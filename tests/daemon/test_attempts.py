@@ -43,6 +43,8 @@ class Bench:
         self.where = Places(str(folder), "p", str(folder / "state"))
         self.where.make()
         self.news: list[dict[str, Any]] = []
+        self._others = tree.children()
+        """Those of other tests, which are no jobs': a server that several share."""
         self.selector = selectors.DefaultSelector()
         self.attempts = self.successor()
 
@@ -64,7 +66,7 @@ class Bench:
     def turn(self) -> None:
         for pid, status, usage in reaped():
             self.attempts.reaped(pid, status, usage)
-        self.attempts.settle((0,))
+        self.attempts.settle(self._others)
         self.attempts.on_time(time.monotonic())
 
     def run(self, so: Callable[[], object]) -> None:

@@ -21,19 +21,19 @@ NUMBERS = itertools.count(1)
 REAL = ["moto", "s3rver"] if LONG else ["moto"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def moto() -> Iterator[Server]:
     with servers.moto() as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def s3rver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with servers.s3rver(tmp_path_factory.mktemp("s3rver")) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def canned_server() -> Iterator[Canned]:
     with servers.canned() as found:
         yield found
@@ -50,7 +50,7 @@ def canned(canned_server: Canned) -> Iterator[Canned]:
     assert left == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def patient(canned_server: Canned) -> Iterator[S3Store]:
     """A store there that asks twice."""
     store = S3Store(canned_server.server.settings(retries=1), canned_server.server.environ, pytest.fail)
@@ -58,7 +58,7 @@ def patient(canned_server: Canned) -> Iterator[S3Store]:
     store.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def impatient(canned_server: Canned) -> Iterator[S3Store]:
     """A store there that asks once."""
     store = S3Store(canned_server.server.settings(retries=0), canned_server.server.environ, pytest.fail)
@@ -86,7 +86,7 @@ def folder(tmp_path: Path) -> Iterator[Store]:
     found.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def opened_moto(moto: Server) -> Iterator[S3Store]:
     """A client is made in a quarter of a second: one for all tests."""
     store = s3_store(moto, pytest.fail)
@@ -94,7 +94,7 @@ def opened_moto(moto: Server) -> Iterator[S3Store]:
     store.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def opened_s3rver(s3rver: Server) -> Iterator[S3Store]:
     warnings: list[str] = []
     store = s3_store(s3rver, warnings.append)
