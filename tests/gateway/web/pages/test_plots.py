@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sjs.gateway.web.pages.plots import parallel as lines
+from sjs.gateway.web.pages.plots.frame import HEIGHT, WIDTH
 from sjs.gateway.web.pages.plots.parallel import Setting, parallel
 from sjs.gateway.web.pages.plots.sampling import sample
 from sjs.gateway.web.pages.plots.scales import OTHERS, TONES, WORDS, Value, scale, value
-from sjs.gateway.web.pages.plots.scatter import BOTTOM, HEIGHT, LEFT, MOST, RIGHT, TOP, WIDTH, Dot, scatter
+from sjs.gateway.web.pages.plots.scatter import BOTTOM, LEFT, MOST, RIGHT, TOP, Dot, scatter
 
 NUMBERS = st.floats() | st.integers(-(10**6), 10**6).map(float)
 VALUES = st.none() | NUMBERS | st.text(max_size=5)
@@ -111,7 +112,7 @@ def test_all_lines_are_within_and_cross_each_axis_once(values: list[dict[str, Va
         corners = [corner for piece in line.pieces for corner in piece]
         across = [x for x, _ in corners]
         assert across == sorted(set(across)) and set(across) <= {axis.x for axis in made.axes}
-        assert all(lines.TOP <= y <= lines.HEIGHT - lines.BOTTOM for _, y in corners)
+        assert all(lines.TOP <= y <= HEIGHT - lines.BOTTOM for _, y in corners)
         assert all(len(piece) > 1 for piece in line.pieces) and line.path.count("M") == len(line.pieces)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sjs.gateway.web.pages.plots.frame import HEIGHT, WIDTH
 from sjs.gateway.web.pages.plots.sampling import sample
 from sjs.gateway.web.pages.plots.scales import Scale, Tick, Value, scale, shown
 from sjs.values import dataclass
 
-WIDTH, HEIGHT = 680.0, 380.0
 LEFT, RIGHT, TOP, BOTTOM = 24.0, 72.0, 40.0, 24.0
 MOST = 120
 """Lines that are drawn."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sjs.gateway.web.pages.plots.frame import HEIGHT, WIDTH
 from sjs.gateway.web.pages.plots.sampling import sample
 from sjs.gateway.web.pages.plots.scales import Scale, Tick, Value, scale, shown
 from sjs.values import dataclass
 
-WIDTH, HEIGHT = 680.0, 380.0
 LEFT, RIGHT, TOP, BOTTOM = 72.0, 16.0, 18.0, 44.0
 PAD = 10.0
 """Around what is drawn, so that no point stands on an edge."""
