@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.machine import Machine
+
 SSH = {"paramiko", "cryptography", "sjs.transport.ssh", "sjs.transport.openssh", "sjs.bundle"}
 TREES = {"sjs.snapshots.store", "sjs.trees.entries", "sjs.trees.walking", "tempfile"}
 MACHINE = {"sjs.targets.machine", "sjs.targets.sending", "sjs.targets.fetching", "sjs.targets.bringing"}
@@ -47,14 +49,17 @@ def test_a_command_loads_only_what_it_uses(words: str, tmp_path: Path) -> None:
         (tmp_path / "config.yaml").write_text(CONFIG % (tmp_path / "root", tmp_path / "root"))
         (tmp_path / "config.yaml").chmod(0o600)
     code = "import sys; from sjs.cli.main import run; run('submit', sys.argv[1:]); print('loaded', *sys.modules)"
-    found = subprocess.run(
-        [sys.executable, "-c", code, *words.split()],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=tmp_path,
-        env={**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
+    try:
+        found = subprocess.run(
+            [sys.executable, "-c", code, *words.split()],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=tmp_path,
+            env={**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+    finally:
+        Machine(tmp_path / ".local/state/sjs/local").stop()  # who hands in a job has it started
     loaded = set(found.stdout.splitlines()[-1].split()[1:])
     assert "click" in loaded, found.stderr
     assert loaded & FORBIDDEN[words] == set()
