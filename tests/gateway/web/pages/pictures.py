@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -93,6 +94,9 @@ def fleet(home: Path) -> Iterator[Desk]:
         for name, slots in SLOTS.items():
             all_of_it.enter_context(running(home / name, slots))
         yield all_of_it.enter_context(opened(usual(str(home)), config, {}))
+    for thread in threading.enumerate():
+        if thread.name.removeprefix("sjs ") in SLOTS:  # it hears that its queue has ended, and looks what is left there
+            thread.join(DEADLINE)
 
 
 @contextmanager
