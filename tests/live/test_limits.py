@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.machine import Machine, until
-from tests.live.trees import copied
+from tests.live.trees import shipped
 
 USER = 61_234
 """Somebody who has no other processes."""
@@ -58,7 +58,7 @@ def somebody() -> Iterator[Machine]:
     """A folder of somebody whom the limit binds (root is exempt), and sjs where that one can read it."""
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
-        copied(Path(name))
+        shipped(Path(name))
         home = Path(name, "home")
         home.mkdir()
         os.chown(home, USER, USER)

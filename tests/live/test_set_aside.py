@@ -10,7 +10,7 @@ from typing import Any
 
 from sjs.daemon.queue.setbacks import MAX_SETBACKS
 from tests.live.machine import Machine
-from tests.live.trees import copied
+from tests.live.trees import shipped
 
 PLANTED = """
 
@@ -54,7 +54,7 @@ def test_rows_that_cannot_be_read_do_not_stop_the_queue(machine: Machine) -> Non
 
 def test_a_job_that_brings_its_manager_down_is_set_aside(tmp_path: Path) -> None:
     """The fault is planted in a copy of the code, as in a version of it that has one."""
-    copied(tmp_path)
+    shipped(tmp_path)
     with open(tmp_path / "sjs" / "daemon" / "manager" / "loop.py", "a") as source:
         source.write(PLANTED)
     machine = Machine(tmp_path / "machine")

@@ -26,6 +26,16 @@ def copied(folder: Path, name: str = "") -> None:
     shutil.copytree(PACKAGE / name, folder / "sjs" / name, ignore=shutil.ignore_patterns("*.pyc.*"))
 
 
+def shipped(folder: Path) -> None:
+    """The same, of what goes to machines."""
+    (folder / "sjs").mkdir(parents=True)
+    for name in SHIPPED:
+        if (PACKAGE / name).is_dir():
+            copied(folder, name)
+        else:
+            shutil.copy2(PACKAGE / name, folder / "sjs" / name)  # with its date, by which compiled code is known
+
+
 class Tree:
     """One copy."""
 
@@ -33,13 +43,7 @@ class Tree:
         self.version = version
         self.daemon = folder / "sjs" / "daemon"
         self._mark = folder / "armed"
-        self.daemon.parent.mkdir(parents=True)
-        for name in SHIPPED:
-            source, place = PACKAGE / name, folder / "sjs" / name
-            if source.is_dir():
-                copied(folder, name)
-            else:
-                shutil.copy2(source, place)  # with its date, by which the compiled code is known to be of it
+        shipped(folder)
         self.edit("../__init__.py", '__version__ = "', f'__version__ = "{version}"  # "')
 
     def edit(self, name: str, old: str, new: str) -> Tree:

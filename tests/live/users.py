@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.trees import copied
+from tests.live.trees import shipped
 
 STRANGER = 65534
 OWNER = 54_321
@@ -68,7 +68,7 @@ def open_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="sjs-users-"))
     try:
         folder.chmod(0o755)
-        copied(folder)
+        shipped(folder)
         yield folder
     finally:
         shutil.rmtree(folder)
