@@ -25,7 +25,7 @@ from sjs.gateway.web.pages import job
 from tests.gateway.web.conftest import HOST, served
 from tests.live.machine import DEADLINE
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = shutil.which("chromium-headless-shell")
 AXE = "axe-core@4.10.3"
 
 FLAGS = (
@@ -42,7 +42,7 @@ expect.set_options(timeout=DEADLINE * 1000)
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Not for longer than a file of tests: while playwright is there, nothing else in this thread can have a loop."""
-    assert CHROMIUM, "apt-get install chromium"
+    assert CHROMIUM, "apt-get install chromium-headless-shell"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

@@ -101,7 +101,7 @@ def fleet(home: Path) -> Iterator[Desk]:
 
 @contextmanager
 def seen(site: str) -> Iterator[Page]:
-    assert CHROMIUM, "apt-get install chromium"
+    assert CHROMIUM, "apt-get install chromium-headless-shell"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(base_url=site, viewport=SIZE, color_scheme="light", timezone_id="UTC")
