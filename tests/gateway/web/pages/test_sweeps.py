@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from sjs.core.metrics import Measured
 from sjs.gateway.desk import Desk
+from sjs.gateway.engine.courses import Courses
 from sjs.gateway.engine.office import Office
 from sjs.gateway.web.pages import tried
 from tests.gateway.web.conftest import bearer
@@ -93,6 +95,46 @@ def test_what_jobs_have_printed_is_shown_once_it_is_known(
     says.set()
     expect(page.get_by_role("columnheader", name="loss")).to_be_visible()
     expect(page.locator("main[data-every]")).to_have_count(0)
+
+
+def test_why_no_more_begin_is_shown_once_it_is_known(
+    page: Page, site: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That may be after its last job has ended, with which nothing happens any more."""
+    sees, go_on = threading.Event(), Courses._go_on
+
+    def late(courses: Courses, row: Any) -> None:
+        assert sees.wait(DEADLINE)
+        go_on(courses, row)
+
+    monkeypatch.setattr(Courses, "_go_on", late)
+    sweep(site, desk, name="late", command="exit {n}", parameters={"n": [1]}, stop_after_failures=1)
+    page.goto("/sweeps/late")
+    expect(page.locator("#settings").get_by_text("failed")).to_have_count(1)
+    expect(page.locator("main")).to_have_attribute("data-every", "3")
+    expect(page.locator("p.trouble")).to_have_count(0)
+    sees.set()
+    expect(page.locator("p.trouble")).to_contain_text("No more of it begin: 1 of ")
+    expect(page.locator("main[data-every]")).to_have_count(0)
+
+
+def test_what_has_the_focus_keeps_it_wherever_it_comes(page: Page, site: str, desk: Desk, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    command = f"[ {{n}} = 1 ] || cat {gate}; echo acc={{n}}"
+    sweep(site, desk, name="kept", command=command, parameters={"n": [1, 2]})
+    page.goto("/sweeps/kept?best=max:acc")
+    expect(page.locator("p.best")).to_contain_text("n=1")
+    assert first_column(page) == ["1", "2"]
+    second = page.locator("#settings tbody tr").nth(1).get_by_role("link")
+    job = second.inner_text()
+    second.focus()
+    expect(page.locator(f"#setting-{job}.lit")).to_have_count(1)
+    gate.write_text("")
+    expect(page.locator("p.best")).to_contain_text("n=2")
+    assert first_column(page) == ["2", "1"]
+    expect(page.locator(f"#setting-{job} a")).to_be_focused()
+    expect(page.locator(f"#setting-{job}.lit, .scatter .lit, .parallel .lit")).to_have_count(3)
 
 
 def test_a_sweep_of_somebody_else_is_not_there_but_for_administrators(page: Page, site: str, desk: Desk) -> None:

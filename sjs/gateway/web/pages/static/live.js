@@ -99,10 +99,12 @@ async function refresh() {
   }
   const next = new DOMParser().parseFromString(await answer.text(), "text/html");
   times(next);
+  const focus = document.activeElement;
   for (const part of next.querySelectorAll("[data-part]")) {
     const now = document.getElementById(part.id);
     if (now) become(now, part);
   }
+  if (focus.isConnected && focus !== document.activeElement) focus.focus({ preventScroll: true }); // it was moved
   pace(next.querySelector("main"));
   document.dispatchEvent(new CustomEvent("sjs:fresh"));
 }
