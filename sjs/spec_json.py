@@ -209,9 +209,8 @@ def _snapshot(key: str, value: Any) -> Snapshot:
 def sweep_name(key: str, value: Any) -> str:
     """What a sweep may be called: a word that stands for itself in a shell."""
     if not isinstance(value, str) or not _SWEEP.fullmatch(value) or value in NO_SWEEPS:
-        raise BadRequest(
-            f"'{key}' must be the name of a sweep, not {value!r:.60}", "a letter, then letters, digits and . _ @ -"
-        )
+        hint = f"a letter, then letters, digits and . _ @ -; neither {' nor '.join(NO_SWEEPS)}"
+        raise BadRequest(f"'{key}' must be the name of a sweep, not {value!r:.60}", hint)
     return value
 
 

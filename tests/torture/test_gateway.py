@@ -62,9 +62,10 @@ def test_what_was_acknowledged_runs_once_and_its_end_comes_back(
 ) -> None:
     killing = Killing(Gateway(tmp_path, said), machines)
     crowd, listeners = flood(killing, tmp_path, capsys)
-    assert killing.done["gateway"] == KILLS and crowd.again
+    kills = killing.done["gateway"]  # and more of them where there is time
+    assert kills >= KILLS and crowd.again
     # not each life is long enough for one who waits a little before he comes again
-    assert all(one.came > KILLS // 2 for one in listeners)
+    assert all(one.came > kills // 2 for one in listeners)
 
 
 @pytest.mark.parametrize("kind", sorted(SERVERS))

@@ -160,6 +160,13 @@ def test_what_is_not_understood_is_refused_by_name(more: dict[str, Any], why: st
     assert "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize("name", spec_json.NO_SWEEPS)
+def test_a_word_for_jobs_of_which_none_is_named_is_no_sweep(name: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        spec_json.sweep_name("name", name)
+    assert caught.value.hint == "a letter, then letters, digits and . _ @ -; neither all nor last"
+
+
 @pytest.mark.parametrize("stored", ["", "{", "[" * 10**5, "null", "{}"])
 def test_what_a_disk_has_made_of_a_spec_is_refused(stored: str) -> None:
     with pytest.raises(BadRequest):
