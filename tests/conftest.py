@@ -33,17 +33,30 @@ def interrupts_are_for_the_next_one_too() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+STEP = 500
+"""After so many tests it is said how many there were."""
+
+
 def pytest_report_header() -> str:
     return pythons.report()
 
 
 class Messenger:
-    """Tells of each failure when it comes: a run of many minutes that is cut off has said by then what was wrong."""
+    """Tells of each failure when it comes: a run of many minutes that is cut off has said by then what was wrong. Where
+    nobody looks on, what went well is a number now and then, and no line of dots that hides the rest."""
 
     def __init__(self, terminal: pytest.TerminalReporter) -> None:
         self._terminal = terminal
+        self._done = 0
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        goes_on = report.when == "call" and report.passed and not hasattr(report, "wasxfail")
+        return ("passed", "", "PASSED") if goes_on and not self._terminal.isatty else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._done += report.when == "teardown"
+        if report.when == "teardown" and self._done % STEP == 0 and not self._terminal.isatty:
+            self._terminal.write_line(f"{self._done} tests are done")
         if report.failed:
             self._terminal.write_line("")
             self._terminal.write_sep("-", f"{report.when} of {report.nodeid}")
