@@ -29,7 +29,7 @@ from sjs.values import dataclass
 ROWS = 100
 """Settings on a page, …"""
 
-WEIGHT = 105_000
+WEIGHT = 100_000
 """… or as many as have room beside the pictures in so many bytes."""
 
 PARAMETERS, METRICS = 24, 16
