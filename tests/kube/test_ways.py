@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +24,8 @@ from sjs.targets.kubernetes.oidc import refreshed
 from sjs.targets.kubernetes.target import KubernetesTarget
 from tests.kube.cluster import Cluster
 from tests.kube.doing import hand_in, target
+from tests.live.machine import DEADLINE
+from tests.tunnel import tunnel
 
 PODS = "/api/v1/namespaces/default/pods"
 
@@ -34,30 +36,36 @@ def proxy() -> Iterator[tuple[str, list[bytes]]]:
     asked: list[bytes] = []
     door = socket.create_server(("127.0.0.1", 0))
 
-    def carry(there: socket.socket, here: socket.socket) -> None:
-        with closing(there), closing(here):
-            while data := there.recv(1 << 16):
-                here.sendall(data)
-
-    def serve() -> None:
-        while True:
-            try:
-                client, _ = door.accept()
-            except OSError:
-                return
+    def carry(client: socket.socket) -> None:
+        with client, suppress(OSError):  # the client has gone
             head = b""
-            while b"\r\n\r\n" not in head:
-                head += client.recv(1 << 16)
+            while not head.endswith(b"\r\n\r\n"):
+                came = client.recv(1 << 16)
+                if not came:
+                    return
+                head += came
             asked.append(head)
             port = head.split()[1].decode().rpartition(":")[2]
-            server = socket.create_connection(("127.0.0.1", int(port)))
-            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-            for pair in ((client, server), (server.dup(), client.dup())):
-                threading.Thread(target=carry, args=pair, daemon=True).start()
+            with socket.create_connection(("127.0.0.1", int(port))) as server:
+                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                tunnel(client, server)
 
-    threading.Thread(target=serve, daemon=True).start()
-    with closing(door):
+    def serve() -> None:
+        carrying: list[threading.Thread] = []
+        with suppress(OSError):  # it is closed
+            while True:
+                carrying.append(threading.Thread(target=carry, args=(door.accept()[0],)))
+                carrying[-1].start()
+        for one in carrying:
+            one.join()
+
+    serving = threading.Thread(target=serve)
+    serving.start()
+    with door:
         yield f"http://me:secret@127.0.0.1:{door.getsockname()[1]}", asked
+        door.shutdown(socket.SHUT_RDWR)
+        serving.join(DEADLINE)
+    assert not serving.is_alive()
 
 
 def with_cluster(cluster: Cluster, **more: Any) -> Path:

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from sjs.errors import UsageError
 from sjs.worker.connection import Answer, Away, Gateway, Place, Unbelieved, place_of
 from tests.kube.certificates import DAY, Authority
+from tests.tunnel import tunnel
 
 DEADLINE = 60.0
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -44,7 +45,10 @@ class Server:
         self.heads: list[str] = []
         self.bodies: list[bytes] = []
         self.connections = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._troubles: list[Exception] = []
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
 
     def read(self, sock: socket.socket) -> bool:
         """One request; False when there is none."""
@@ -63,7 +67,17 @@ class Server:
         return True
 
     def close(self) -> None:
+        """Whoever is still served is cut off. What has gone wrong in serving is raised here."""
+        self._sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:  # the first one, which makes the others, is over first
+            for one in self._open:
+                with suppress(OSError):
+                    socket.socket.shutdown(one, socket.SHUT_RDWR)
+            thread.join(DEADLINE)
+            assert not thread.is_alive()
         self._sock.close()
+        for trouble in self._troubles:
+            raise trouble
 
     def _accept(self) -> None:
         while True:
@@ -72,14 +86,22 @@ class Server:
             except OSError:
                 return  # closed
             self.connections += 1
-            threading.Thread(target=self._carried, args=(sock,), daemon=True).start()
+            if self._tls:
+                sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            self._open.append(sock)
+            self._threads.append(threading.Thread(target=self._carried, args=(sock,)))
+            self._threads[-1].start()
 
     def _carried(self, sock: socket.socket) -> None:
         try:
-            with self._tls.wrap_socket(sock, server_side=True) if self._tls else sock as stream:
-                self._serve(self, stream)
+            with sock:
+                if isinstance(sock, ssl.SSLSocket):
+                    sock.do_handshake()
+                self._serve(self, sock)
         except OSError:
             return  # who asked has gone, which is what some are here for
+        except Exception as error:  # noqa: BLE001 (raised where it is waited for)
+            self._troubles.append(error)
 
 
 def answering(*answers: bytes) -> Callable[[Server, socket.socket], None]:
@@ -302,12 +324,7 @@ def test_through_a_proxy_tls_is_with_the_gateway_itself(monkeypatch: pytest.Monk
         host, port = server.heads[-1].split()[1].split(":")
         with socket.create_connection((host, int(port))) as onwards:
             sock.sendall(b"HTTP/1.1 200 x\r\n\r\n")
-            threading.Thread(target=pumped, args=(onwards, sock), daemon=True).start()
-            pumped(sock, onwards)
-
-    def pumped(source: socket.socket, target: socket.socket) -> None:
-        while data := source.recv(1 << 16):
-            target.sendall(data)
+            tunnel(sock, onwards)
 
     with serving(answering(http(200, {})), authority.server()) as server, serving(carry) as proxy:
         monkeypatch.setenv("https_proxy", f"127.0.0.1:{proxy.port}")

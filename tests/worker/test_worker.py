@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -332,12 +332,21 @@ class Between:
         self._sock = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._sock.getsockname()[1]}"
         self.asked: list[str] = []
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
 
     def __enter__(self) -> Between:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads[0].start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:  # the first one, which makes the others, is over first
+            for one in self._open:
+                with suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+            thread.join(DEADLINE)
+            assert not thread.is_alive()
         self._sock.close()
 
     def until_asked(self, what: str) -> None:
@@ -350,25 +359,31 @@ class Between:
                 sock, _ = self._sock.accept()
             except OSError:
                 return  # closed
-            threading.Thread(target=self._carry, args=(sock,), daemon=True).start()
+            self._open.append(sock)
+            self._threads.append(threading.Thread(target=self._carry, args=(sock,)))
+            self._threads[-1].start()
 
     def _carry(self, near: socket.socket) -> None:
-        with near, socket.create_connection(("127.0.0.1", self._to)) as far:
+        # one of both has gone
+        with suppress(OSError), near, socket.create_connection(("127.0.0.1", self._to)) as far:
             swallowed = threading.Event()
-            back = threading.Thread(target=_pumped, args=(far, near, swallowed), daemon=True)
+            back = threading.Thread(target=_pumped, args=(far, near, swallowed))
             back.start()
             try:
-                while data := near.recv(1 << 16):
-                    what = self._noted(data)
-                    if what and what == self._holds:
-                        return
-                    if what and what == self._cuts and self.asked.count(what) == 1:
-                        swallowed.set()
-                    far.sendall(data)
-                far.shutdown(socket.SHUT_WR)
+                self._forward(near, far, swallowed)
+            finally:
+                with suppress(OSError):
+                    far.shutdown(socket.SHUT_RDWR)
                 back.join(DEADLINE)
-            except OSError:
-                return  # one of both has gone
+
+    def _forward(self, near: socket.socket, far: socket.socket, swallowed: threading.Event) -> None:
+        while data := near.recv(1 << 16):
+            what = self._noted(data)
+            if what and what == self._holds:
+                return
+            if what and what == self._cuts and self.asked.count(what) == 1:
+                swallowed.set()
+            far.sendall(data)
 
     def _noted(self, data: bytes) -> str:
         if not data.startswith(b"POST "):
