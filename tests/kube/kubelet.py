@@ -208,6 +208,14 @@ class Kubelet:
         return Process(argv, {key: inside(value) for key, value in env.items()}, there)
 
     def _run(self, pod: Obj, run: Run) -> None:
+        try:
+            self._live(pod, run)
+        except Exception:
+            if self.pods.get(run.uid) is run:
+                raise
+            # else it was deleted while it began, and what it would have had with it
+
+    def _live(self, pod: Obj, run: Run) -> None:
         for one in pod["spec"].get("initContainers", ()):
             if self._run_one(pod, run, one) != 0:
                 self._ended(pod, run)
