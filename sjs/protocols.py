@@ -334,5 +334,9 @@ class Target(Protocol):
     def cluster(self) -> Cluster:
         """What it is, if it is one."""
 
+    def hang_up(self) -> None:
+        """Whoever waits for something here, in another thread, is to wait no more: he hears that he has Departed, and
+        the session is of no more use but to be closed. Waits for nothing; called any number of times."""
+
     def close(self) -> None:
         """Let the session go."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sjs.core.job import Job, ranges
 from sjs.core.lifecycle import FINAL, MOVED, RUNNING
+from sjs.departure import Departure
 from sjs.errors import LinkLost, NotReached, SjsError, UnknownJob
 from sjs.protocols import Target
 
@@ -65,6 +66,7 @@ class Watcher:
         self._begun: dict[int, int] = {}
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
+        self._departure = Departure()
         self._rest = BRIEF
         self._heard: float | None = None
 
@@ -86,6 +88,7 @@ class Watcher:
         """Wait for nothing any more."""
         self._closed.set()
         self._fail(SjsError("the fleet was closed while jobs were waited for", "they run on"))
+        self._departure.tell()
 
     def _watch(self) -> None:
         try:
@@ -102,7 +105,7 @@ class Watcher:
             raise
 
     def _watch_over_one_link(self) -> None:
-        with self._sessions.target(self._name) as target:
+        with self._sessions.target(self._name) as target, self._departure.heard(target.hang_up):
             if self._heard is not None or self._hears_begins():
                 self._miss(target, self._numbers())
             version = ""

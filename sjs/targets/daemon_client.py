@@ -274,7 +274,7 @@ class DaemonTarget:
     ) -> Iterator[Piece]:
         begin = {"lines": lines, "since": since} if lines is not None or since is not None else {"offset": offset}
         output = Reading(_said({"job": job, "follow": follow, "of": attempt}), streams, _said(begin))
-        with departure.heard(self._depart) if departure else nullcontext():
+        with departure.heard(self.hang_up) if departure else nullcontext():
             while not output.done:
                 message = self._persist(output.next)
                 yield from output.pieces(message)
@@ -304,7 +304,9 @@ class DaemonTarget:
 
     @property
     def machine(self) -> Machine:
-        return self._machine
+        machine = self._machine
+        self._check_departure()
+        return machine
 
     @cached_property
     def _machine(self) -> DistantMachine:
@@ -316,8 +318,16 @@ class DaemonTarget:
     def cluster(self) -> Cluster:
         raise Refused(f"{self._name} is no cluster: it has a machine", f"submit {self._name} hosts")
 
+    def hang_up(self) -> None:
+        self._has_departed = True
+        session = self._session
+        if session is not None:
+            session.stream.hang_up()
+        if "_machine" in vars(self):
+            self._machine.hang_up()
+
     def close(self) -> None:
-        self._let_go(Session.rest)
+        self._let_go(Session.close if self._has_departed else Session.rest)
 
     def _let_go(self, how: Callable[[Session], None]) -> None:
         if "_machine" in vars(self):
@@ -375,13 +385,6 @@ class DaemonTarget:
         if self._has_departed:
             raise Departed("whoever asked has gone")
 
-    def _depart(self) -> None:
-        """Nobody wants what it waits for: it is of no more use."""
-        self._has_departed = True
-        session = self._session
-        if session is not None:
-            session.stream.hang_up()
-
     def _forget(self, left: Session) -> None:
         """A session that another command had left was not there any more; from now on, only new ones will do."""
         self._trusts_others = False
@@ -392,6 +395,7 @@ class DaemonTarget:
         if self._session is None:
             self._session = open_session(self._transport, self.door, self.door.name, self._trusts_others)
             self._greeted |= not self._session.untried
+            self._check_departure()  # who has gone meanwhile has found none to end
         return self._session
 
     def _send_chunks(self, session: Session) -> None:

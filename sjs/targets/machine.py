@@ -18,6 +18,7 @@ from sjs.answers import Boot, Check, Exit, Facts, Gate, Occupancy, Occupied, Pie
 from sjs.core import metrics
 from sjs.core.job import Job, Range
 from sjs.core.metrics import Measured, Number, Values
+from sjs.departure import Departed
 from sjs.errors import LinkLost, Refused
 from sjs.protocols import Progress, Transport
 from sjs.snapshots.store import Store
@@ -52,6 +53,7 @@ class DistantMachine:
         self._transport = transport
         self._door = door
         self._session: Session | None = None
+        self._has_departed = False
 
     def facts(self) -> Facts:
         session = self._opened()
@@ -187,6 +189,13 @@ class DistantMachine:
             if "stream" not in message.body:
                 return
 
+    def hang_up(self) -> None:
+        """Whoever waits here, in another thread, is to wait no more. It is of no more use."""
+        self._has_departed = True
+        session = self._session
+        if session is not None:
+            session.stream.hang_up()
+
     def close(self) -> None:
         """Let the session go; what runs in it is ended."""
         session, self._session = self._session, None
@@ -196,6 +205,8 @@ class DistantMachine:
     def _opened(self) -> Session:
         if self._session is None:
             self._session = open_session(self._transport, self._door)
+        if self._has_departed:  # be it while it was opened
+            raise Departed("whoever asked has gone")
         return self._session
 
 

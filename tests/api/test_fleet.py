@@ -8,12 +8,15 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import sjs
+from sjs.targets import reading
+from sjs.targets.daemon_client import DaemonTarget
 from tests.live.machine import DEADLINE, ENVIRONMENT, SUBMIT, Machine, sessions, until
 
 
@@ -159,10 +162,25 @@ def test_many_threads_share_a_fleet_and_few_sessions(fleet: sjs.Fleet, machines:
         assert 1 <= pipes / 2 <= 4  # one that hands in, one that asks, one that waits, and one that may start managers
 
 
-def test_who_waits_is_told_when_the_fleet_is_closed(config: dict[str, Any]) -> None:
+def test_who_waits_is_told_when_the_fleet_is_closed(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the thread that has waited for him ends, though nothing happens at the manager."""
+    asks, changes, before = threading.Semaphore(0), DaemonTarget.changes, threading.enumerate()
+
+    def told(client: DaemonTarget, *args: Any) -> str:
+        asks.release()
+        return changes(client, *args)
+
+    monkeypatch.setattr(DaemonTarget, "changes", told)
+    monkeypatch.setattr(reading, "SLICE", 10 * DEADLINE)
     with sjs.connect(config) as fleet:
         job = fleet["a"].submit("sleep 1000")
+        until(lambda: job.state == "running", "that it runs")
         future = job.future()
+        for _ in ("how it is", "what is otherwise"):
+            assert asks.acquire(timeout=DEADLINE)
+        (waits,) = [one for one in threading.enumerate() if one.name == "sjs a" and one not in before]
+    waits.join(DEADLINE)
+    assert not waits.is_alive()
     with pytest.raises(sjs.SjsError, match="closed"):
         future.result(DEADLINE)
     with pytest.raises(sjs.UsageError, match="closed"):

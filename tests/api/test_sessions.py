@@ -37,6 +37,9 @@ class Fake(FakeTarget):
     def changes(self, since: str = "") -> str:
         return "first" if not since else self.versions.get(timeout=DEADLINE)
 
+    def hang_up(self) -> None:
+        self.versions.put("nobody waits")
+
     def list(
         self, jobs: Sequence[Range], states: Sequence[str] = (), newest: int = 0, only: Filter | None = None
     ) -> Iterator[Record]:

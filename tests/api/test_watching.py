@@ -26,6 +26,9 @@ class Scripted:
         self._state = self._left.pop(0)
         return str(len(self._left))
 
+    def hang_up(self) -> None:
+        """It waits for nothing."""
+
     def list(self, spans: object, states: Sequence[str] | None = None) -> list[Job]:
         started = None if self._state in (QUEUED, STARTING) else 2.0
         end = End("exit", 0) if self._state == SUCCEEDED else None

@@ -314,6 +314,9 @@ class Moon:
     def cluster(self) -> Cluster:
         raise Refused(f"{self.name} is a moon target, and no cluster")
 
+    def hang_up(self) -> None:
+        """Nobody waits for the moon."""
+
     def close(self) -> None:
         self._posted.clear()
 

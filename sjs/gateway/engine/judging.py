@@ -13,6 +13,7 @@ from sjs.api.sessions import Sessions
 from sjs.core import stopping
 from sjs.core.lifecycle import FINAL
 from sjs.core.stopping import MAX_STEPS
+from sjs.departure import Departed, Departure
 from sjs.errors import Refused, SjsError, UsageError
 from sjs.gateway.engine.ends import AGAIN
 from sjs.gateway.engine.telling import LOG, Once
@@ -63,7 +64,7 @@ class _Case:
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
-        self.watched: dict[str, Target | None] = {}
+        self.watched: dict[str, Departure] = {}
         self.over = threading.Event()
 
 
@@ -85,7 +86,7 @@ class Judging:
             case = self._cases[sweep.id] = _Case(judge)
         for name in targets:
             if name not in case.watched:
-                case.watched[name] = None
+                case.watched[name] = Departure()
                 of = f"sweep {sweep.name}: [{name}]"
                 threading.Thread(target=self._watch, args=(case, name, of), name="sjs judges", daemon=True).start()
 
@@ -95,9 +96,8 @@ class Judging:
         if case is not None:
             case.over.set()
             case.judge.stop()
-            for target in list(case.watched.values()):
-                if target is not None:
-                    target.close()  # so nobody waits on for what is printed there
+            for departure in list(case.watched.values()):
+                departure.tell()  # so nobody waits on for what is printed there
 
     def close(self) -> None:
         for sweep in list(self._cases):
@@ -107,6 +107,8 @@ class Judging:
         while not case.over.is_set():
             try:
                 self._watch_by_one(case, name, of)
+            except Departed:
+                return
             except (Refused, UsageError) as error:
                 LOG.warning("%s nobody is judged there: %s", of, error)
                 return
@@ -114,15 +116,14 @@ class Judging:
                 self._said.tell(f"{of} nobody is judged there for now: {error}; it is tried again")
                 case.over.wait(AGAIN)
             except Exception:  # noqa: BLE001 (others are judged on)
-                if case.over.is_set():  # its session was closed for that
-                    return
                 LOG.exception("%s nobody is judged there for now; it is tried again", of)
                 case.over.wait(AGAIN)
 
     def _watch_by_one(self, case: _Case, name: str, of: str) -> None:
-        target = case.watched[name] = self._sessions.take(self._sessions.manager(name), "")
+        target = self._sessions.take(self._sessions.manager(name), "")
         try:
-            for one in case.judge.watch(target):
-                LOG.info("%s job %d there is being ended: %s", of, one.job, one.why)
+            with case.watched[name].heard(target.hang_up):
+                for one in case.judge.watch(target):
+                    LOG.info("%s job %d there is being ended: %s", of, one.job, one.why)
         finally:
             target.close()

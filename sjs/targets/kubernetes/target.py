@@ -277,7 +277,7 @@ class KubernetesTarget:
 
     def _until(self, departure: Departure, found: Iterator[Piece]) -> Iterator[Piece]:
         """The same for somebody who may go: then there is no more to be had here."""
-        with departure.heard(self._api.hang_up):
+        with departure.heard(self.hang_up):
             yield from found
 
     def size(self, job: int, stream: str, attempt: int | None = None) -> int | None:
@@ -339,6 +339,9 @@ class KubernetesTarget:
         from sjs.targets.kubernetes.cluster import KubernetesCluster
 
         return KubernetesCluster(self._name, self._api, self._settings)
+
+    def hang_up(self) -> None:
+        self._api.hang_up()
 
     def close(self) -> None:
         self._api.close()

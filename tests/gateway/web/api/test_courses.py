@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import pytest
 
 from sjs.gateway.desk import Desk
 from sjs.gateway.settings import usual
+from sjs.results import judge
 from tests.gateway.program import listening, prepared
 from tests.gateway.program import running as running_gateway
 from tests.gateway.web.api.test_jobs import refused
 from tests.gateway.web.api.test_sweeps import jobs, over, results, swept
 from tests.gateway.web.conftest import bearer, client
-from tests.live.machine import until
+from tests.live.machine import DEADLINE, until
 
 ROUNDS = int(os.environ.get("SJS_TEST_ROUNDS", "4"))
 
@@ -110,9 +112,10 @@ def test_a_part_of_those_that_ended_may_fail(api: httpx.Client) -> None:
 
 
 def test_who_is_clearly_behind_is_ended_and_nobody_of_another_sweep_of_that_name(
-    api: httpx.Client, desk: Desk, tmp_path: Path
+    api: httpx.Client, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Compared over both machines; the best is named by the metric that was said."""
+    """Compared over both machines; the best is named by the metric that was said. Nobody watches what is over."""
+    monkeypatch.setattr(judge, "SLICE", 10 * DEADLINE)
     slow = "[ {n} -lt 90 ] || sleep 0.2"  # who is behind is judged whenever he prints
     steps = f"n={{n}}; for step in $(seq 500); do echo loss=$((n + step)) step $step; {slow}; done"
     late = f"[ {{n}} -lt 90 ] || until [ -e {tmp_path}/go ]; do sleep 0.02; done"
@@ -138,6 +141,10 @@ def test_who_is_clearly_behind_is_ended_and_nobody_of_another_sweep_of_that_name
     assert results(api, "j", best="max:loss")["best"] == jobs(api, "j")[2]["id"]
     said = api.get("/sweeps/j").json()
     assert (said["metric"], said["stop_rule"], said["asked"]["stop_rule"]) == ("min:loss", "median:loss", "median:loss")
+    for one in threading.enumerate():
+        if one.name == "sjs judges":
+            one.join(DEADLINE)
+            assert not one.is_alive()
 
 
 def test_what_makes_no_sense_is_refused(api: httpx.Client) -> None:
