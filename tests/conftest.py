@@ -42,25 +42,34 @@ def pytest_report_header() -> str:
 
 
 class Messenger:
-    """Tells of each failure when it comes: a run of many minutes that is cut off has said by then what was wrong. Where
-    nobody looks on, what went well is a number now and then, and no line of dots that hides the rest."""
+    """Tells of each failure when it comes: a run of many minutes that is cut off has said by then what was wrong."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._terminal.write_line("")
+            self._terminal.write_sep("-", f"{report.when} of {report.nodeid}")
+            self._terminal.write_line(report.longreprtext)
+
+
+class Tally:
+    """Where nobody looks on: what went well is a number now and then, and no lines of dots that hide the rest."""
 
     def __init__(self, terminal: pytest.TerminalReporter) -> None:
         self._terminal = terminal
         self._done = 0
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        goes_on = report.when == "call" and report.passed and not hasattr(report, "wasxfail")
-        return ("passed", "", "PASSED") if goes_on and not self._terminal.isatty else None
+        is_well = report.when == "call" and report.passed and not hasattr(report, "wasxfail")
+        return ("passed", "", "PASSED") if is_well else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._done += report.when == "teardown"
-        if report.when == "teardown" and self._done % STEP == 0 and not self._terminal.isatty:
-            self._terminal.write_line(f"{self._done} tests are done")
-        if report.failed:
-            self._terminal.write_line("")
-            self._terminal.write_sep("-", f"{report.when} of {report.nodeid}")
-            self._terminal.write_line(report.longreprtext)
+        if report.when == "teardown":
+            self._done += 1
+            if self._done % STEP == 0:
+                self._terminal.write_line(f"{self._done} tests are done")
 
 
 @pytest.hookimpl(trylast=True)
@@ -69,6 +78,8 @@ def pytest_configure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None:  # only who runs the tests for a person has one to tell it on
         config.pluginmanager.register(Messenger(terminal))
+        if not terminal.isatty:
+            config.pluginmanager.register(Tally(terminal))
 
 
 HERE = Path(__file__).parent

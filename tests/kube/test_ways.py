@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,10 +22,9 @@ from sjs.targets.kubernetes.connection import Connection
 from sjs.targets.kubernetes.kubeconfig import load
 from sjs.targets.kubernetes.oidc import refreshed
 from sjs.targets.kubernetes.target import KubernetesTarget
+from tests.connections import Listening, tunnel
 from tests.kube.cluster import Cluster
 from tests.kube.doing import hand_in, target
-from tests.live.machine import DEADLINE
-from tests.tunnel import tunnel
 
 PODS = "/api/v1/namespaces/default/pods"
 
@@ -34,38 +33,22 @@ PODS = "/api/v1/namespaces/default/pods"
 def proxy() -> Iterator[tuple[str, list[bytes]]]:
     """One that carries what CONNECT asks for, to this machine, whatever it is called; what it was asked."""
     asked: list[bytes] = []
-    door = socket.create_server(("127.0.0.1", 0))
 
     def carry(client: socket.socket) -> None:
-        with client, suppress(OSError):  # the client has gone
-            head = b""
-            while not head.endswith(b"\r\n\r\n"):
-                came = client.recv(1 << 16)
-                if not came:
-                    return
-                head += came
-            asked.append(head)
-            port = head.split()[1].decode().rpartition(":")[2]
-            with socket.create_connection(("127.0.0.1", int(port))) as server:
-                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-                tunnel(client, server)
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            came = client.recv(1 << 16)
+            if not came:
+                return
+            head += came
+        asked.append(head)
+        port = head.split()[1].decode().rpartition(":")[2]
+        with socket.create_connection(("127.0.0.1", int(port))) as server:
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            tunnel(client, server)
 
-    def serve() -> None:
-        carrying: list[threading.Thread] = []
-        with suppress(OSError):  # it is closed
-            while True:
-                carrying.append(threading.Thread(target=carry, args=(door.accept()[0],)))
-                carrying[-1].start()
-        for one in carrying:
-            one.join()
-
-    serving = threading.Thread(target=serve)
-    serving.start()
-    with door:
-        yield f"http://me:secret@127.0.0.1:{door.getsockname()[1]}", asked
-        door.shutdown(socket.SHUT_RDWR)
-        serving.join(DEADLINE)
-    assert not serving.is_alive()
+    with Listening(carry) as door:
+        yield f"http://me:secret@127.0.0.1:{door.port}", asked
 
 
 def with_cluster(cluster: Cluster, **more: Any) -> Path:

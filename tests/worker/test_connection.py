@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ import pytest
 
 from sjs.errors import UsageError
 from sjs.worker.connection import Answer, Away, Gateway, Place, Unbelieved, place_of
+from tests.connections import Listening, tunnel
 from tests.kube.certificates import DAY, Authority
-from tests.tunnel import tunnel
 
 DEADLINE = 60.0
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -39,16 +39,14 @@ class Server:
     """Gives each connection to `serve`, which is told how it speaks; keeps what heads it has seen."""
 
     def __init__(self, serve: Callable[[Server, socket.socket], None], tls: ssl.SSLContext | None = None) -> None:
-        self._serve, self._tls = serve, tls
-        self._sock = socket.create_server(("127.0.0.1", 0))
-        self.port = self._sock.getsockname()[1]
+        self._listening = Listening(lambda sock: serve(self, sock), tls)
+        self.port = self._listening.port
         self.heads: list[str] = []
         self.bodies: list[bytes] = []
-        self.connections = 0
-        self._troubles: list[Exception] = []
-        self._open: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+
+    @property
+    def connections(self) -> int:
+        return self._listening.connections
 
     def read(self, sock: socket.socket) -> bool:
         """One request; False when there is none."""
@@ -67,41 +65,7 @@ class Server:
         return True
 
     def close(self) -> None:
-        """Whoever is still served is cut off. What has gone wrong in serving is raised here."""
-        self._sock.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:  # the first one, which makes the others, is over first
-            for one in self._open:
-                with suppress(OSError):
-                    socket.socket.shutdown(one, socket.SHUT_RDWR)
-            thread.join(DEADLINE)
-            assert not thread.is_alive()
-        self._sock.close()
-        for trouble in self._troubles:
-            raise trouble
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = self._sock.accept()
-            except OSError:
-                return  # closed
-            self.connections += 1
-            if self._tls:
-                sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-            self._open.append(sock)
-            self._threads.append(threading.Thread(target=self._carried, args=(sock,)))
-            self._threads[-1].start()
-
-    def _carried(self, sock: socket.socket) -> None:
-        try:
-            with sock:
-                if isinstance(sock, ssl.SSLSocket):
-                    sock.do_handshake()
-                self._serve(self, sock)
-        except OSError:
-            return  # who asked has gone, which is what some are here for
-        except Exception as error:  # noqa: BLE001 (raised where it is waited for)
-            self._troubles.append(error)
+        self._listening.close()
 
 
 def answering(*answers: bytes) -> Callable[[Server, socket.socket], None]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.connections import Listening
 from tests.worker.rig import DEADLINE, Rig, is_alive, until
 
 
@@ -329,43 +330,22 @@ class Between:
         self._to = int(rig.gateway.url.rpartition(":")[2])
         self._cuts, self._holds = cuts, holds
         self._changed = threading.Condition()
-        self._sock = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._sock.getsockname()[1]}"
         self.asked: list[str] = []
-        self._open: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
+        self._listening = Listening(self._carry)
+        self.url = f"http://127.0.0.1:{self._listening.port}"
 
     def __enter__(self) -> Between:
-        self._threads[0].start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._sock.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:  # the first one, which makes the others, is over first
-            for one in self._open:
-                with suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
-            thread.join(DEADLINE)
-            assert not thread.is_alive()
-        self._sock.close()
+        self._listening.close()
 
     def until_asked(self, what: str) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: what in self.asked, DEADLINE), f"nobody asks for {what}"
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = self._sock.accept()
-            except OSError:
-                return  # closed
-            self._open.append(sock)
-            self._threads.append(threading.Thread(target=self._carry, args=(sock,)))
-            self._threads[-1].start()
-
     def _carry(self, near: socket.socket) -> None:
-        # one of both has gone
-        with suppress(OSError), near, socket.create_connection(("127.0.0.1", self._to)) as far:
+        with socket.create_connection(("127.0.0.1", self._to)) as far:
             swallowed = threading.Event()
             back = threading.Thread(target=_pumped, args=(far, near, swallowed))
             back.start()

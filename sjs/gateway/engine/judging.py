@@ -96,7 +96,7 @@ class Judging:
         if case is not None:
             case.over.set()
             case.judge.stop()
-            for departure in list(case.watched.values()):
+            for departure in case.watched.values():
                 departure.tell()  # so nobody waits on for what is printed there
 
     def close(self) -> None:
